@@ -1,0 +1,98 @@
+"""The agent turns observations into actions: `sample` explores, `predict` is greedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from atari_dqn import checkpoint
+from atari_dqn.algorithm import DQN
+from atari_dqn.config import Config
+from atari_dqn.model import make_model
+from atari_dqn.optim import make_optimizer
+from atari_dqn.seeding import stream
+from atari_dqn.types import EnvSpec, LearnStats, Transitions
+
+
+class Agent:
+    """An algorithm with a policy on top.
+
+    Args:
+      algorithm:   learns and predicts Q-values.
+      num_actions: A.
+      generator:   source of exploration; part of the state.
+    """
+
+    def __init__(self, algorithm: DQN, *, num_actions: int, generator: np.random.Generator) -> None:
+        self.algorithm, self.num_actions, self.generator = algorithm, num_actions, generator
+
+    def sample(self, obs: Tensor, epsilon: float) -> np.ndarray:
+        """Epsilon-greedy actions, one coin for each environment: [N, K, ...] -> [N] int64.
+
+        Source: Mnih et al. 2015, Algorithm 1: with probability epsilon select a random action.
+        """
+        explores = self.generator.random(len(obs)) < epsilon
+        random = self.generator.integers(self.num_actions, size=len(obs))
+        if explores.all():  # the warm-up needs no network
+            return random
+        return np.where(explores, random, self.predict(obs))
+
+    def predict(self, obs: Tensor) -> np.ndarray:
+        """Greedy actions, the first of equals: [N, K, ...] -> [N] int64. Waits for the device."""
+        action: np.ndarray = self.algorithm.predict(obs).argmax(dim=1).cpu().numpy()
+        return action
+
+    def learn(self, batch: Transitions) -> LearnStats:
+        return self.algorithm.learn(batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"algorithm": self.algorithm.state_dict(), "generator": self.generator.bit_generator.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.algorithm.load_state_dict(state["algorithm"])
+        self.generator.bit_generator.state = state["generator"]
+
+    def sync_target(self) -> None:
+        self.algorithm.sync_target()
+
+    def save(self, directory: Path) -> None:
+        """Write networks, optimizer and exploration stream to a checkpoint directory."""
+        checkpoint.save(directory, {"agent": self.state_dict()}, {})
+
+    def restore(self, directory: Path) -> None:
+        """Read the agent of any checkpoint: one that `save` wrote, or a whole run's. Its networks must fit."""
+        state, _ = checkpoint.load(directory)
+        self.load_state_dict(state["agent"])
+
+
+def make_agent(config: Config, spec: EnvSpec) -> Agent:
+    """The agent of a run, with fresh weights, on `config.device` (resolved)."""
+    model = make_model(
+        spec,
+        network=config.network,
+        frame_stack=config.frame_stack,
+        hidden_sizes=config.hidden_sizes,
+        seed=int(stream(config.seed, "init").generate_state(1)[0]),
+    ).to(config.device)
+    optimizer = make_optimizer(
+        model.parameters(),
+        name=config.optimizer,
+        learning_rate=config.learning_rate,
+        decay=config.rmsprop_decay,
+        eps=config.optimizer_eps,
+    )
+    algorithm = DQN(
+        model,
+        optimizer,
+        gamma=config.gamma,
+        double_q=config.double_q,
+        clip_rewards=config.clip_reward,
+        clip_td_error=config.clip_td_error,
+        loss_reduction=config.loss_reduction,
+        precision=config.precision,
+    )
+    generator = np.random.default_rng(stream(config.seed, "acting"))
+    return Agent(algorithm, num_actions=spec.num_actions, generator=generator)

@@ -1,0 +1,103 @@
+"""DQN: what is learned from a batch. Knows no environments, no replay, no exploration."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from atari_dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, squared_loss, td_error
+from atari_dqn.types import LearnStats, Transitions
+
+
+class DQN:
+    """Q-learning with a target network.
+
+    Args:
+      model:          online network, already on its device; observations -> [B, A].
+      optimizer:      over the model's parameters.
+      gamma:          discount per agent step.
+      double_q:       the online network picks the next action (van Hasselt et al. 2016).
+      clip_rewards:   clip each reward to [-1, 1].
+      clip_td_error:  limit the gradient of the error to [-1, 1]; else squared error.
+      loss_reduction: "sum" (the paper's code) or "mean" over the batch.
+      precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
+
+    Source: Mnih et al. 2015, Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        gamma: float,
+        double_q: bool = False,
+        clip_rewards: bool = True,
+        clip_td_error: bool = True,
+        loss_reduction: str = "sum",
+        precision: str = "fp32",
+    ) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.target = copy.deepcopy(model).requires_grad_(False)
+        self.gamma, self.double_q, self.clip_rewards = gamma, double_q, clip_rewards
+        self.loss = clipped_loss if clip_td_error else squared_loss
+        self.loss_reduction, self.precision = loss_reduction, precision
+        self.device = next(model.parameters()).device
+
+    @torch.no_grad()
+    def predict(self, obs: Tensor) -> Tensor:
+        """Q-values by the online network: [B, K, ...] -> [B, A] float32 on the learner's device."""
+        return self._q(self.model, obs)
+
+    def learn(self, batch: Transitions) -> LearnStats:
+        """One optimizer step. Never waits for the device: the returned scalars stay there."""
+        with torch.no_grad():
+            q_next = self._q(self.target, batch.next_obs)
+            q_next_online = self._q(self.model, batch.next_obs) if self.double_q else None
+            rewards = clip_reward(batch.reward) if self.clip_rewards else batch.reward
+            reward = n_step_return(rewards, gamma=self.gamma)
+        q = self._q(self.model, batch.obs)
+        bootstrap = bootstrap_value(q_next, q_next_online)
+        error = td_error(q, batch.action, reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
+        losses = self.loss(error)
+        loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        with torch.no_grad():
+            grads = [param.grad for param in self.model.parameters() if param.grad is not None]
+            return LearnStats(
+                loss=loss.detach(),
+                q=q.gather(1, batch.action[:, None]).mean(),
+                td_error=error.abs().mean(),
+                grad_norm=torch.nn.utils.get_total_norm(grads),
+            )
+
+    @torch.no_grad()
+    def sync_target(self) -> None:
+        """Copy the online network into the target network."""
+        torch._foreach_copy_(list(self.target.parameters()), list(self.model.parameters()))
+
+    def _q(self, model: nn.Module, obs: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return model(obs).float()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both networks and the optimizer; tensors are the live ones."""
+        return {
+            "model": dict(self.model.state_dict()),
+            "target": dict(self.target.state_dict()),
+            "optimizer": {
+                str(index): dict(values) for index, values in self.optimizer.state_dict()["state"].items()
+            },
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.target.load_state_dict(state["target"])
+        groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
+        moments = {int(index): values for index, values in state["optimizer"].items()}
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})

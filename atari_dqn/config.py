@@ -1,0 +1,322 @@
+"""Every number of a run in one frozen table, and the named presets.
+
+Units: an *agent step* is one action (4 emulator frames on Atari). A field counts agent steps unless its name ends
+in `_frames`, `_updates`, `_episodes` or `_seconds`. The sentence under a field is also its help text on the command
+line. "Paper" is Mnih et al. 2015, Human-level control through deep reinforcement learning.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from atari_dqn.errors import UsageError
+
+Backend = Literal["native", "reference", "classic"]
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one run. The defaults are the `nature` preset."""
+
+    game: str = "pong"
+    """ROM id such as `ms_pacman`, or `cartpole`."""
+    preset: str = "nature"
+    """Name of the preset that this table started from; for the record only."""
+    seed: int = 0
+    """Root of every random stream of the run, >= 0."""
+
+    # --- environments
+    backend: Backend = "native"
+    """`native`: ale-py's C++ vector environment. `reference`: gymnasium and OpenCV wrappers, slow and plain.
+    `classic`: gymnasium games with vector observations."""
+    num_envs: int = 64
+    """Games played side by side. Paper: 1. Ours: more, with the same number of updates per step."""
+    frame_skip: int = 4
+    """Emulator frames per agent step. Paper: action repeat, 4."""
+    frame_stack: int = 4
+    """Frames in one observation. Paper: agent history length, 4."""
+    noop_max: int = 30
+    """A game opens with a random number of no-ops up to this one, frames. Paper: no-op max, 30."""
+    sticky_probability: float = 0.0
+    """Chance that a frame repeats the previous action. Paper: 0. Machado et al. 2018: 0.25."""
+    full_action_space: bool = False
+    """All 18 joystick actions instead of the game's minimal set. Paper: minimal. Machado et al. 2018: all."""
+    terminal_on_life_loss: bool = True
+    """In training a lost life ends the Bellman sum (the game goes on). Paper: yes. Machado et al. 2018: no."""
+    max_episode_steps: int = 27_000
+    """Time limit of a training game, agent steps: 108,000 frames, 30 minutes of play."""
+
+    # --- the algorithm
+    total_steps: int = 50_000_000
+    """Length of the run, agent steps. Paper: 50 million (200 million frames)."""
+    learning_starts: int = 50_000
+    """Agent steps of random play before the first update. Paper: replay start size, 50,000."""
+    capacity: int = 1_000_000
+    """Transitions kept, all environments together. Paper: replay memory size, 1 million."""
+    batch_size: int = 32
+    """Transitions per update. Paper: minibatch size, 32."""
+    update_period: int = 4
+    """Agent steps per update. Paper: update frequency, 4."""
+    target_update_period: int = 10_000
+    """Agent steps between copies to the target network. Paper's code: 10,000 (its table says updates)."""
+    gamma: float = 0.99
+    """Discount per agent step. Paper: 0.99."""
+    n_step: int = 1
+    """Rewards summed before the bootstrap. Paper: 1."""
+    double_q: bool = False
+    """The online network picks the next action, the target network values it (van Hasselt 2016). Paper: no."""
+    clip_reward: bool = True
+    """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
+    clip_td_error: bool = True
+    """Clip the TD error to [-1, 1] in the gradient (Huber loss). Paper: yes. No: squared error."""
+    loss_reduction: Literal["sum", "mean"] = "sum"
+    """Over the minibatch. Paper's code: sum; optimizer_eps is scaled for it."""
+
+    # --- exploration
+    epsilon_start: float = 1.0
+    """Chance of a random action when learning starts. Paper: 1.0."""
+    epsilon_end: float = 0.1
+    """Chance of a random action after the decay. Paper: 0.1."""
+    epsilon_decay_steps: int = 1_000_000
+    """Length of the linear decay, agent steps counted from learning_starts. Paper: 1 million."""
+
+    # --- network and optimizer
+    network: Literal["nature_cnn", "mlp"] = "nature_cnn"
+    """`nature_cnn`: the paper's three convolutions. `mlp`: for vector observations."""
+    hidden_sizes: tuple[int, ...] = (512,)
+    """Units of the fully connected hidden layers. Paper: 512."""
+    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
+    """`rmsprop`: the paper's, centered, epsilon under the root. `adam`: torch's."""
+    learning_rate: float = 0.00025
+    """Step size. Paper: 0.00025."""
+    rmsprop_decay: float = 0.95
+    """Decay of both gradient averages; unused by adam. Paper: 0.95."""
+    optimizer_eps: float = 0.01
+    """Added under the root by rmsprop, outside it by adam. Paper: 0.01."""
+
+    # --- evaluation, logs and checkpoints
+    eval_period: int = 250_000
+    """Agent steps between evaluations (protocol `monitor`); 0 for none. Paper: 250,000."""
+    eval_steps: int = 125_000
+    """Length of one evaluation, agent steps: the games that fit in count. Paper: 125,000."""
+    eval_epsilon: float = 0.05
+    """Chance of a random action in evaluations during training. Paper: 0.05."""
+    eval_num_envs: int = 16
+    """Evaluation games played side by side; does not change the result."""
+    log_period: int = 10_000
+    """Agent steps between points in TensorBoard and metrics.jsonl."""
+    checkpoint_period: int = 250_000
+    """Agent steps between checkpoints; 0 for the end only."""
+
+    # --- machine
+    device: str = "auto"
+    """`auto` (CUDA if present, printed), `cpu`, `cuda` or `cuda:1`."""
+    replay_device: str = "auto"
+    """Where frames are kept: `auto` (beside the network if they fit), `cpu` or `cuda`."""
+    precision: Precision = "fp32"
+    """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto` (bf16 where a measurement says it helps)."""
+    overlap: bool = True
+    """Learn while the emulators play. No: wait for them first, the serial order."""
+    torch_threads: int = 0
+    """CPU threads of the network; 0 for all cores."""
+    env_threads: int = 0
+    """Threads of the emulators; 0 for all cores."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        _validate(self)
+
+    @property
+    def frames_per_step(self) -> int:
+        """Emulator frames behind one agent step; 1 where there is no emulator."""
+        return 1 if self.backend == "classic" else self.frame_skip
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        """Read what `to_json` wrote.
+
+        Raises:
+          UsageError: not JSON, not an object, an unknown or missing field, a wrong type, a value out of range.
+        """
+        try:
+            table = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"the config is not valid JSON ({error})") from error
+        if not isinstance(table, dict):
+            raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(table) - set(fields)):
+            raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
+        if missing := sorted(set(fields) - set(table)):
+            raise UsageError(f"the config lacks fields: {', '.join(missing)}; was it written by another version?")
+        for name, value in table.items():
+            _check_type(name, value, fields[name].default)
+        return cls(**table)
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    expected = type(default)
+    if expected is tuple:
+        good = isinstance(value, list) and all(type(item) is int for item in value)
+    elif expected is float:
+        good = type(value) in (int, float)
+    else:
+        good = type(value) is expected
+    if not good:
+        raise UsageError(f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}")
+
+
+def _validate(config: Config) -> None:
+    """Refuse values that cannot work, naming the value and the remedy."""
+    at_least_one = (
+        "num_envs frame_skip frame_stack max_episode_steps total_steps capacity batch_size update_period "
+        "target_update_period n_step eval_steps eval_num_envs log_period learning_starts"
+    )
+    at_least_zero = "seed noop_max epsilon_decay_steps eval_period checkpoint_period torch_threads env_threads"
+    probabilities = "sticky_probability epsilon_start epsilon_end eval_epsilon gamma rmsprop_decay"
+    for names, low in ((at_least_one, 1), (at_least_zero, 0)):
+        for name in names.split():
+            value = getattr(config, name)
+            if value < low:
+                raise UsageError(f"{name} is {value}; it must be at least {low}")
+    for name in probabilities.split():
+        value = getattr(config, name)
+        if not 0.0 <= value <= 1.0:
+            raise UsageError(f"{name} is {value}; it must lie in [0, 1]")
+    for name in ("learning_rate", "optimizer_eps"):
+        value = getattr(config, name)
+        if not 0.0 < value < float("inf"):
+            raise UsageError(f"{name} is {value}; it must be a positive number")
+    choices = {
+        "backend": ("native", "reference", "classic"),
+        "network": ("nature_cnn", "mlp"),
+        "optimizer": ("rmsprop", "adam"),
+        "loss_reduction": ("sum", "mean"),
+        "precision": ("auto", "fp32", "tf32", "bf16"),
+    }
+    for name, allowed in choices.items():
+        if getattr(config, name) not in allowed:
+            raise UsageError(f"{name} is {getattr(config, name)!r}; choose one of {', '.join(allowed)}")
+    if any(size < 1 for size in config.hidden_sizes):
+        raise UsageError(f"hidden_sizes is {config.hidden_sizes}; every layer needs at least 1 unit")
+    if config.learning_starts < (needed := (config.n_step + 1) * config.num_envs):
+        raise UsageError(
+            f"learning_starts ({config.learning_starts}) is too short: the first {config.n_step}-step transitions of "
+            f"{config.num_envs} environments exist after {needed} steps; raise it, or lower num_envs"
+        )
+    if config.capacity < config.learning_starts:
+        raise UsageError(
+            f"capacity ({config.capacity}) must hold the warm-up: raise it to learning_starts "
+            f"({config.learning_starts}) or more, or lower learning_starts"
+        )
+    if config.batch_size > config.learning_starts:
+        raise UsageError(
+            f"batch_size ({config.batch_size}) is larger than the warm-up: lower it to learning_starts "
+            f"({config.learning_starts}) or less, or raise learning_starts"
+        )
+
+
+# --- presets: complete tables, one function each ---------------------------------------------------------------------
+
+
+def nature(game: str = "pong") -> Config:
+    """Mnih et al. 2015: the paper's numbers, with games played side by side."""
+    return Config(game=game)
+
+
+def sticky(game: str = "pong") -> Config:
+    """Machado et al. 2018: sticky actions 0.25, all 18 actions, only game over ends a game; else `nature`.
+
+    Source: Revisiting the Arcade Learning Environment, section 4 and table 6 (evaluation epsilon 0.01, no no-ops).
+    """
+    return dataclasses.replace(
+        nature(game),
+        preset="sticky",
+        sticky_probability=0.25,
+        full_action_space=True,
+        terminal_on_life_loss=False,
+        noop_max=0,
+        epsilon_end=0.01,
+        eval_epsilon=0.01,
+    )
+
+
+def quick(game: str = "pong") -> Config:
+    """For a laptop: Nature's network and preprocessing, our hyper-parameters (n-step, Double, Adam)."""
+    return dataclasses.replace(
+        nature(game),
+        preset="quick",
+        num_envs=16,
+        total_steps=500_000,
+        learning_starts=10_000,
+        capacity=400_000,
+        target_update_period=4_000,
+        n_step=5,
+        double_q=True,
+        loss_reduction="mean",
+        epsilon_end=0.02,
+        epsilon_decay_steps=100_000,
+        optimizer="adam",
+        optimizer_eps=1.5e-4,
+        eval_period=100_000,
+        eval_steps=10_000,
+        eval_num_envs=4,
+        log_period=2_000,
+        checkpoint_period=50_000,
+        precision="auto",
+    )
+
+
+def cartpole(game: str = "cartpole") -> Config:
+    """CartPole-v1 with a small network on the same code path."""
+    return Config(
+        game=game,
+        preset="cartpole",
+        backend="classic",
+        num_envs=8,
+        frame_skip=1,
+        frame_stack=1,
+        noop_max=0,
+        terminal_on_life_loss=False,
+        max_episode_steps=500,
+        total_steps=100_000,
+        learning_starts=1_000,
+        capacity=50_000,
+        batch_size=64,
+        update_period=4,
+        target_update_period=1_000,
+        n_step=3,
+        double_q=True,
+        clip_reward=False,
+        loss_reduction="mean",
+        epsilon_end=0.05,
+        epsilon_decay_steps=10_000,
+        network="mlp",
+        hidden_sizes=(128, 128),
+        optimizer="adam",
+        learning_rate=5e-4,
+        optimizer_eps=1e-8,
+        eval_period=10_000,
+        eval_steps=5_000,
+        eval_epsilon=0.0,
+        eval_num_envs=10,
+        log_period=1_000,
+        checkpoint_period=10_000,
+        device="cpu",
+    )
+
+
+PRESETS: dict[str, Callable[[str], Config]] = {
+    "nature": nature,
+    "sticky": sticky,
+    "quick": quick,
+    "cartpole": cartpole,
+}

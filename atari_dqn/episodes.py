@@ -1,0 +1,48 @@
+"""Scores of whole games, counted from raw rewards: never from lives, never from clipped rewards."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from atari_dqn.types import Step
+
+
+class Episode(NamedTuple):
+    """One finished game."""
+
+    env: int  # which environment played it
+    episode_return: float  # raw score
+    episode_length: int  # agent steps
+
+
+class EpisodeTracker:
+    """Adds up the rewards of N games and hands out each game when it has finished."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.episode_return = np.zeros(num_envs, np.float64)
+        self.episode_length = np.zeros(num_envs, np.int64)
+
+    def update(self, step: Step) -> list[Episode]:
+        """Count one vector step; returns the games that it finished."""
+        late = step.finished & step.started  # an end that only showed when the next game had opened
+        episodes = self._report(late)
+        self.episode_return[step.started] = 0.0
+        self.episode_length[step.started] = 0
+        self.episode_return += step.reward
+        self.episode_length += ~step.started
+        return episodes + self._report(step.finished & ~late)
+
+    def _report(self, finished: np.ndarray) -> list[Episode]:
+        return [
+            Episode(int(env), float(self.episode_return[env]), int(self.episode_length[env]))
+            for env in np.flatnonzero(finished)
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"episode_return": self.episode_return.copy(), "episode_length": self.episode_length.copy()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.episode_return = np.array(state["episode_return"], np.float64)
+        self.episode_length = np.array(state["episode_length"], np.int64)

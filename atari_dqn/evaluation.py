@@ -1,0 +1,227 @@
+"""Playing games for their score, by named protocols.
+
+Game i of an evaluation has a seed of its own, for the emulator and for the coin of the policy, so the games do not
+depend on how many are played side by side, and long games count as much as short ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atari_dqn.config import Config
+from atari_dqn.replay import FrameReplay
+from atari_dqn.seeding import game_seeds
+from atari_dqn.types import Step, VecEnv
+
+FIVE_MINUTES = 4_500  # agent steps of 4 frames at 60 frames a second
+THIRTY_MINUTES = 27_000
+
+
+class Policy(Protocol):
+    """What evaluation asks of an agent."""
+
+    def predict(self, obs: Tensor) -> np.ndarray:
+        """Greedy actions: [N, K, ...] -> [N] int64."""
+        ...
+
+
+@dataclass(frozen=True)
+class EvalProtocol:
+    """How games are played and how many. Exactly one of `episodes` and `steps` is set."""
+
+    name: str
+    episodes: int | None
+    """Games played."""
+    steps: int | None
+    """Agent steps of play, one game after the other; the games that fit count, at least one."""
+    max_episode_steps: int
+    """Time limit of a game, agent steps."""
+    epsilon: float
+    """Chance of a random action."""
+    noop_max: int
+    """Up to this many no-ops open a game, frames."""
+    sticky_probability: float
+    """Chance that a frame repeats the previous action."""
+
+    def env_config(self, config: Config, num_envs: int) -> Config:
+        """The environments to play in: a lost life never ends a game; the action set stays the network's."""
+        return dataclasses.replace(
+            config,
+            num_envs=num_envs,
+            learning_starts=max(config.learning_starts, (config.n_step + 1) * num_envs),
+            capacity=max(config.capacity, (config.n_step + 1) * num_envs),
+            terminal_on_life_loss=False,
+            max_episode_steps=self.max_episode_steps,
+            noop_max=self.noop_max,
+            sticky_probability=self.sticky_probability,
+        )
+
+
+def monitor(config: Config) -> EvalProtocol:
+    """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes."""
+    return EvalProtocol(
+        name="monitor",
+        episodes=None,
+        steps=config.eval_steps,
+        max_episode_steps=config.max_episode_steps,
+        epsilon=config.eval_epsilon,
+        noop_max=config.noop_max,
+        sticky_probability=config.sticky_probability,
+    )
+
+
+def nature(episodes: int = 30) -> EvalProtocol:
+    """The paper's table: 30 games of at most 5 minutes. Source: Mnih et al. 2015, Methods, Evaluation procedure."""
+    return EvalProtocol("nature", episodes, None, FIVE_MINUTES, 0.05, 30, 0.0)
+
+
+def sticky(episodes: int = 100) -> EvalProtocol:
+    """Sticky actions, no no-ops, 30 minutes. Source: Machado et al. 2018, section 5."""
+    return EvalProtocol("sticky", episodes, None, THIRTY_MINUTES, 0.01, 0, 0.25)
+
+
+def greedy(config: Config, episodes: int = 100) -> EvalProtocol:
+    """Without random actions, for games without an emulator such as CartPole."""
+    return EvalProtocol("greedy", episodes, None, config.max_episode_steps, 0.0, 0, 0.0)
+
+
+class Score(NamedTuple):
+    """One evaluated game; `seed` replays it."""
+
+    index: int
+    seed: int
+    episode_return: float  # raw score
+    episode_length: int  # agent steps
+
+
+def evaluate(
+    policy: Policy,
+    envs: VecEnv,
+    protocol: EvalProtocol,
+    *,
+    seed: np.random.SeedSequence,
+    frame_stack: int,
+    device: torch.device | str = "cpu",
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Score] | None:
+    """Play the games of a protocol.
+
+    Args:
+      policy:      chooses the greedy actions.
+      envs:        made from `protocol.env_config(...)`; played from new games on.
+      protocol:    what to play.
+      seed:        root of the seeds of all games.
+      frame_stack: K.
+      device:      where observations are stacked for the policy.
+      should_stop: asked once a vector step; True gives the evaluation up.
+
+    Returns:
+      The games in the order of their index, or None if it was given up.
+    """
+    games = _Games(protocol, seed, envs.num_envs)
+    stacks = FrameReplay(
+        capacity=envs.num_envs,
+        num_envs=envs.num_envs,
+        frame_shape=envs.spec.frame_shape,
+        frame_dtype=envs.spec.frame_dtype,
+        frame_stack=frame_stack,
+        device=device,
+    )
+    stacks.start(envs.reset(games.open_first()))
+    while not games.complete():
+        if should_stop():
+            return None
+        action = games.explore(policy.predict(stacks.latest_obs()), envs.spec.num_actions)
+        envs.send(action)
+        step = envs.recv()
+        stacks.add(action, step)
+        for env, next_seed in games.update(step):
+            envs.seed_next_game(env, next_seed)
+    return games.scores()
+
+
+class _Games:
+    """Which environment plays which game, and what came of it."""
+
+    def __init__(self, protocol: EvalProtocol, seed: np.random.SeedSequence, num_envs: int) -> None:
+        self.protocol, self.root = protocol, seed
+        self.playing = np.arange(num_envs)  # game number of each environment
+        self.coins = [self._coin(index) for index in range(num_envs)]
+        self.episode_return: list[float] = [0.0] * num_envs  # by game number, from here on
+        self.episode_length = [0] * num_envs
+        self.done = [False] * num_envs
+
+    def _seed(self, index: int) -> int:
+        return int(game_seeds(self._sequence(index, 0), 1)[0])
+
+    def _coin(self, index: int) -> np.random.Generator:
+        return np.random.default_rng(self._sequence(index, 1))
+
+    def _sequence(self, index: int, purpose: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence(self.root.entropy, spawn_key=(*self.root.spawn_key, index, purpose))
+
+    def open_first(self) -> np.ndarray:
+        return np.array([self._seed(index) for index in self.playing], np.int64)
+
+    def explore(self, action: np.ndarray, num_actions: int) -> np.ndarray:
+        """Replace greedy actions by random ones, each by the coin of its game."""
+        if self.protocol.epsilon == 0.0:
+            return action
+        action = action.copy()
+        for env, coin in enumerate(self.coins):
+            if coin.random() < self.protocol.epsilon:
+                action[env] = coin.integers(num_actions)
+        return action
+
+    def update(self, step: Step) -> list[tuple[int, int]]:
+        """Count a vector step; returns (environment, seed) of the games to be opened next."""
+        opened = []
+        for env, game in enumerate(self.playing):
+            if step.started[env]:
+                continue  # its frame only opens the game
+            self.episode_return[game] += float(step.reward[env])
+            self.episode_length[game] += 1
+            if step.finished[env]:
+                self.done[game] = True
+                opened.append((env, self._open_next(env)))
+        return opened
+
+    def _open_next(self, env: int) -> int:
+        index = len(self.done)
+        self.playing[env], self.coins[env] = index, self._coin(index)
+        self.episode_return.append(0.0)
+        self.episode_length.append(0)
+        self.done.append(False)
+        return self._seed(index)
+
+    def _fitting(self) -> tuple[int, bool]:
+        """How many games count so far, and whether that is final."""
+        if self.protocol.episodes is not None:
+            count = next((i for i, done in enumerate(self.done) if not done), len(self.done))
+            return min(count, self.protocol.episodes), count >= self.protocol.episodes
+        assert self.protocol.steps is not None
+        used = 0
+        for index, (length, done) in enumerate(zip(self.episode_length, self.done, strict=True)):
+            used += length
+            if used > self.protocol.steps and index > 0:
+                return index, True
+            if not done:
+                return index, False
+        raise AssertionError("an environment is always playing a game that is not done")
+
+    def complete(self) -> bool:
+        return self._fitting()[1]
+
+    def scores(self) -> list[Score]:
+        count, _ = self._fitting()
+        return [
+            Score(index, self._seed(index), self.episode_return[index], self.episode_length[index])
+            for index in range(count)
+        ]

@@ -1,0 +1,137 @@
+"""What this machine can do: device, threads, precision and memory, decided once at the start and said aloud."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from atari_dqn.agent import make_agent
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+from atari_dqn.types import EnvSpec, Transitions
+
+Say = Callable[[str], None]
+GIB = 2**30
+MEASURE_SECONDS = 0.5  # for each precision
+
+
+def resolve(config: Config, say: Say) -> Config:
+    """Replace every `auto` of the config by what this machine has, and set the process up for it.
+
+    Raises:
+      UsageError: a device or precision that is not to be had here.
+    """
+    config = dataclasses.replace(config, device=_device(config.device, say))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    config = dataclasses.replace(
+        config, torch_threads=config.torch_threads or cores, env_threads=config.env_threads or cores
+    )
+    torch.set_num_threads(config.torch_threads)
+    say(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
+    return dataclasses.replace(config, precision=_precision(config, say))
+
+
+def _device(name: str, say: Say) -> str:
+    if name == "auto":
+        chosen = "cuda" if torch.cuda.is_available() else "cpu"
+        say(f"device: {chosen} (chosen; --device decides)")
+        return chosen
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"device is {name!r}; use cpu, cuda or cuda:0") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device is {name!r}; use cpu, cuda or cuda:0")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"device is {name!r}, but torch {torch.__version__} sees no CUDA GPU here; use --device cpu")
+    if device.index is not None and device.type == "cuda" and device.index >= torch.cuda.device_count():
+        raise UsageError(f"device is {name!r}, but there are only {torch.cuda.device_count()} GPUs")
+    say(f"device: {name}")
+    return name
+
+
+def _precision(config: Config, say: Say) -> str:
+    on_gpu = config.device.startswith("cuda")
+    if config.precision == "tf32" and not on_gpu:
+        raise UsageError("precision is 'tf32', which only CUDA GPUs have; use fp32 or bf16")
+    precision = config.precision
+    if precision == "auto":
+        if config.network == "mlp":
+            precision = "fp32"  # too small to gain from less
+        else:
+            cost = {name: _seconds_per_update(config, name) for name in ("fp32", "bf16")}
+            precision = min(cost, key=lambda name: cost[name])
+            told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in cost.items())
+            say(f"precision: {precision} (measured, one update: {told}; --precision decides)")
+    if on_gpu:
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    return precision
+
+
+def _seconds_per_update(config: Config, precision: str) -> float:
+    """Median time of one update of the paper's network at this precision."""
+    spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.frame_skip)
+    agent = make_agent(dataclasses.replace(config, precision=precision), spec)
+    shape = (config.batch_size, config.frame_stack, 84, 84)
+    generator = torch.Generator().manual_seed(0)
+    obs = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(config.device)
+    batch = Transitions(
+        obs=obs,
+        action=torch.zeros(config.batch_size, dtype=torch.int64, device=config.device),
+        reward=torch.ones(config.batch_size, config.n_step, device=config.device),
+        num_steps=torch.ones(config.batch_size, dtype=torch.int64, device=config.device),
+        terminated=torch.zeros(config.batch_size, dtype=torch.bool, device=config.device),
+        next_obs=obs,
+    )
+    for _ in range(3):
+        agent.learn(batch).loss.item()
+    times: list[float] = []
+    while sum(times) < MEASURE_SECONDS:
+        began = time.perf_counter()
+        agent.learn(batch).loss.item()
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))
+
+
+def free_bytes(device: str) -> int:
+    """Memory that can still be allocated, in bytes: of the GPU, or of the host within its container's limit."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        free = [int(table["MemAvailable"].split()[0]) * 1024]
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
+        free.append(int(text) - int(used.read_text()))
+    return min(free)
+
+
+def place_replay(wanted: str, device: str, frame_bytes: int, say: Say) -> str:
+    """Where the replay's frames go; says what is needed and what is free before anything is allocated.
+
+    Raises:
+      UsageError: they do not fit.
+    """
+    places = [device, "cpu"] if wanted == "auto" else [device if wanted == "cuda" else wanted]
+    if places[0] not in ("cpu", device):
+        raise UsageError(f"replay_device is {wanted!r}; use auto, cpu or cuda")
+    if wanted == "cuda" and not device.startswith("cuda"):
+        raise UsageError("replay_device is 'cuda', but the network is on the CPU; use --replay-device cpu")
+    for place in places:
+        free = free_bytes(place)
+        if frame_bytes <= 0.95 * free:
+            say(f"replay: {frame_bytes / GIB:.2f} GiB on {place}, {free / GIB:.1f} GiB are free")
+            return place
+    raise UsageError(
+        f"the replay needs {frame_bytes / GIB:.2f} GiB on {places[-1]}, but {free / GIB:.2f} GiB are free; "
+        "lower --capacity, or choose another --replay-device"
+    )

@@ -1,0 +1,142 @@
+"""Networks that map observations to Q-values. They know no reinforcement learning.
+
+    [B, 4, 84, 84] uint8 -> /255 -> 32 @ 8x8/4 -> 64 @ 4x4/2 -> 64 @ 3x3/1 -> 3136 -> 512 -> A      (Mnih et al. 2015)
+
+Integers enter, and the scaling to [0, 1] happens here and only here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from atari_dqn.errors import UsageError
+from atari_dqn.types import EnvSpec
+
+PIXEL_SCALE = 1.0 / 255.0
+STRIDE = 4  # of the first convolution, and the block of space-to-depth
+
+
+class NatureCNN(nn.Module):
+    """The Q-network of Mnih et al. 2015.
+
+    Args:
+      frame_stack: K, frames in one observation.
+      frame_shape: (H, W) pixels, both multiples of 4; the paper's are (84, 84).
+      num_actions: A.
+      hidden_sizes: units of the fully connected hidden layers; the paper's are (512,).
+    """
+
+    def __init__(
+        self, frame_stack: int, frame_shape: tuple[int, int], num_actions: int, hidden_sizes: Sequence[int] = (512,)
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(frame_stack, 32, kernel_size=8, stride=STRIDE)
+        self.conv2 = nn.Conv2d(32, 64, kernel_size=4, stride=2)
+        self.conv3 = nn.Conv2d(64, 64, kernel_size=3, stride=1)
+        with torch.no_grad():
+            image = torch.zeros(1, frame_stack, *frame_shape)
+            features = self.conv3(self.conv2(self.conv1(image))).numel()
+        self.head = fully_connected(features, hidden_sizes, num_actions)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Q-values of every action: [B, K, H, W] uint8 -> [B, A], float32 outside of autocast."""
+        x = space_to_depth(obs)
+        x = x.to(self.compute_dtype(x)).mul_(PIXEL_SCALE)
+        x = F.relu(F.conv2d(x, space_to_depth_kernel(self.conv1.weight), self.conv1.bias))
+        x = F.relu(self.conv2(x))
+        x = F.relu(self.conv3(x))
+        return self.head(x.flatten(1))
+
+    def compute_dtype(self, x: Tensor) -> torch.dtype:
+        """What pixels become: the autocast type, which spares a copy in float32, else the weights' type."""
+        if torch.is_autocast_enabled(x.device.type):
+            return torch.get_autocast_dtype(x.device.type)
+        return self.conv1.weight.dtype
+
+
+class MLP(nn.Module):
+    """Fully connected Q-network for vector observations: [B, K, D] or [B, D] float32 -> [B, A]."""
+
+    def __init__(self, num_inputs: int, num_actions: int, hidden_sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.head = fully_connected(num_inputs, hidden_sizes, num_actions)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return self.head(obs.flatten(1))
+
+
+def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int) -> nn.Sequential:
+    """Linear layers with ReLU between them and a linear end."""
+    layers: list[nn.Module] = []
+    for size in hidden_sizes:
+        layers += [nn.Linear(num_inputs, size), nn.ReLU()]
+        num_inputs = size
+    return nn.Sequential(*layers, nn.Linear(num_inputs, num_outputs))
+
+
+def space_to_depth(obs: Tensor) -> Tensor:
+    """Each 4 x 4 block of pixels becomes 16 channels: [B, K, H, W] -> [B, 16 K, H/4, W/4], channels last in memory.
+
+    A convolution of 8 x 8 with stride 4 on the left is one of 2 x 2 with stride 1 on the right, which processors
+    do several times faster. Channel order: plane, row in the block, column in the block.
+    """
+    batch, planes, height, width = obs.shape
+    rows, columns = height // STRIDE, width // STRIDE
+    if obs.dtype == torch.uint8 and obs.is_contiguous():
+        # four neighbouring pixels are moved as one 32-bit word: a quarter of the moves
+        words = obs.view(torch.int32).view(batch, planes, rows, STRIDE, columns)
+        blocks = words.permute(0, 2, 4, 1, 3).contiguous().view(torch.uint8)
+    else:
+        pixels = obs.reshape(batch, planes, rows, STRIDE, columns, STRIDE)
+        blocks = pixels.permute(0, 2, 4, 1, 3, 5)
+    return blocks.reshape(batch, rows, columns, planes * STRIDE**2).permute(0, 3, 1, 2)
+
+
+def space_to_depth_kernel(weight: Tensor) -> Tensor:
+    """The same rearrangement for the kernel: [32, K, 8, 8] -> [32, 16 K, 2, 2], differentiable."""
+    filters, planes, height, width = weight.shape
+    blocks = weight.view(filters, planes, height // STRIDE, STRIDE, width // STRIDE, STRIDE)
+    blocks = blocks.permute(0, 2, 4, 1, 3, 5)
+    kernel = blocks.reshape(filters, height // STRIDE, width // STRIDE, planes * STRIDE**2)
+    return kernel.permute(0, 3, 1, 2)
+
+
+def initialize(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw weights and biases uniformly in +-1/sqrt(fan_in), layer by layer, from `generator`.
+
+    Source: the paper's Lua code (torch7's default for linear and convolutional layers).
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            fan_in = layer.weight[0].numel()
+            bound = 1.0 / math.sqrt(fan_in)
+            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+            assert layer.bias is not None
+            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+
+def make_model(
+    spec: EnvSpec, *, network: str, frame_stack: int, hidden_sizes: Sequence[int], seed: int
+) -> NatureCNN | MLP:
+    """A network for this game with weights drawn from `seed`, on the CPU.
+
+    Raises:
+      UsageError: a network for pixels was asked for a game of vectors, or the other way round.
+    """
+    is_image = len(spec.frame_shape) == 2
+    if is_image != (network == "nature_cnn"):
+        kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")
+        raise UsageError(f"network is {network!r}, but {spec.game} shows {kind}: use {right!r}")
+    model: NatureCNN | MLP
+    if is_image:
+        height, width = spec.frame_shape
+        model = NatureCNN(frame_stack, (height, width), spec.num_actions, hidden_sizes)
+    else:
+        model = MLP(frame_stack * math.prod(spec.frame_shape), spec.num_actions, hidden_sizes)
+    initialize(model, torch.Generator().manual_seed(seed))
+    return model.to(memory_format=torch.channels_last)  # faster convolutions on CPU and GPU

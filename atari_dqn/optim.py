@@ -1,0 +1,63 @@
+"""The paper's RMSProp, and the choice of optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class CenteredRMSProp(torch.optim.Optimizer):
+    """RMSProp with centered second moment and epsilon under the root.
+
+    Not `torch.optim.RMSprop`, which adds epsilon outside the root: with the paper's 0.01 that is another optimizer.
+    Nothing here reads a number back from the device or depends on values, so a step can be captured in a CUDA graph.
+
+    Args:
+      params: parameters, float32.
+      lr:     step size.
+      decay:  of both averages, in [0, 1).
+      eps:    added under the root, > 0.
+
+    Source: the paper's Lua code (NeuralQLearner.lua), after Graves 2013, eq. 38-41.
+      g <- decay g + (1 - decay) d;  v <- decay v + (1 - decay) d^2;  w <- w - lr d / sqrt(v - g^2 + eps)
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], *, lr: float = 0.00025, decay: float = 0.95, eps: float = 0.01
+    ) -> None:
+        super().__init__(params, {"lr": lr, "decay": decay, "eps": eps})
+        for group in self.param_groups:
+            for param in group["params"]:
+                self.state[param]["gradient_average"] = torch.zeros_like(param)
+                self.state[param]["square_average"] = torch.zeros_like(param)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        assert closure is None, "closures are not supported"
+        for group in self.param_groups:
+            params = [param for param in group["params"] if param.grad is not None]
+            if not params:
+                continue
+            rate = 1.0 - group["decay"]
+            grads = [param.grad for param in params]
+            average = [self.state[param]["gradient_average"] for param in params]
+            square = [self.state[param]["square_average"] for param in params]
+            torch._foreach_lerp_(average, grads, rate)
+            torch._foreach_mul_(square, group["decay"])
+            torch._foreach_addcmul_(square, grads, grads, value=rate)
+            root = torch._foreach_addcmul(square, average, average, value=-1.0)
+            torch._foreach_add_(root, group["eps"])
+            torch._foreach_sqrt_(root)
+            torch._foreach_addcdiv_(params, grads, root, value=-group["lr"])
+
+
+def make_optimizer(
+    params: Iterable[Tensor], *, name: str, learning_rate: float, decay: float, eps: float
+) -> torch.optim.Optimizer:
+    """`rmsprop` (the paper's) or `adam` (torch's, fused: one pass over the parameters)."""
+    if name == "adam":
+        return torch.optim.Adam(params, lr=learning_rate, eps=eps, fused=True)
+    return CenteredRMSProp(params, lr=learning_rate, decay=decay, eps=eps)

@@ -1,0 +1,277 @@
+"""Replay memory that keeps every frame once, and the only place that builds frame stacks.
+
+Rows are written around a ring, one per environment and vector step:
+
+    time         0    1    2    3    4    5    6
+    frame        A    B    C    D    E    F    G      what was seen
+    age          0    1    2    3    0    1    2      steps since the game opened (E opens one)
+    action       a    b    c    -    e    f    .      what was answered (D is a last frame: its answer was ignored)
+    reward       .    .    r    .    .    .    .      what followed (c ended the game with reward r)
+    terminated             x
+    stack at 5   .    .    E    F                     K = 4: frames before the opening are blank
+
+A row can be learned from when the frame after it belongs to the same game, or when it terminated: D cannot. For n-step
+returns it also has to be n rows old. The learnable rows stand in a second ring, in the order of writing, so a draw is
+one uniform integer: no rejection, whatever the games do.
+
+Frames may lie on a GPU. Everything else is small (11 bytes a row) and stays on the host, so rows are drawn by the same
+generator, and in the same order, wherever the frames are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atari_dqn.errors import UsageError
+from atari_dqn.types import Step, Transitions
+
+OLDEST_AGE = 255  # ages saturate here; stacks are shorter
+
+
+class _Layout(NamedTuple):
+    """How many rows a ring needs, and what they cost."""
+
+    rows_per_env: int
+    usable_per_env: int
+    host_bytes: int
+    frame_bytes: int
+
+
+def layout(
+    *, capacity: int, num_envs: int, frame_shape: tuple[int, ...], frame_dtype: str, frame_stack: int, n_step: int
+) -> _Layout:
+    """Sizes before anything is allocated: rows, and bytes on the host and for the frames."""
+    usable = math.ceil(capacity / num_envs)
+    # the oldest rows only complete stacks, the newest wait for what follows
+    rows = usable + (frame_stack - 1) + n_step
+    frame_bytes = math.prod(frame_shape) * np.dtype(frame_dtype).itemsize
+    return _Layout(rows, usable, 11 * rows * num_envs, (rows * num_envs + 1) * frame_bytes)
+
+
+class FrameReplay:
+    """Uniform replay of the last `capacity` transitions of N environments.
+
+    Args:
+      capacity:    transitions kept, all environments together (rounded up to a multiple of N).
+      num_envs:    N.
+      frame_shape: shape of one frame.
+      frame_dtype: numpy name of the frame's type.
+      frame_stack: K, frames in an observation, in [1, 255].
+      n_step:      rewards between an observation and its bootstrap.
+      device:      where frames are kept and batches arrive.
+
+    Raises:
+      UsageError: the memory cannot be had; nothing was allocated.
+    """
+
+    def __init__(
+        self,
+        *,
+        capacity: int,
+        num_envs: int,
+        frame_shape: tuple[int, ...],
+        frame_dtype: str,
+        frame_stack: int,
+        n_step: int = 1,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if not 1 <= frame_stack <= OLDEST_AGE:
+            raise UsageError(f"frame_stack is {frame_stack}; it must lie in [1, {OLDEST_AGE}]")
+        size = layout(
+            capacity=capacity,
+            num_envs=num_envs,
+            frame_shape=frame_shape,
+            frame_dtype=frame_dtype,
+            frame_stack=frame_stack,
+            n_step=n_step,
+        )
+        self.num_envs, self.frame_shape, self.frame_stack, self.n_step = num_envs, frame_shape, frame_stack, n_step
+        self.rows_per_env, self.usable_per_env = size.rows_per_env, size.usable_per_env
+        self.num_rows = size.rows_per_env * num_envs
+        dtype = getattr(torch, frame_dtype)
+        # the last row stays blank: it stands in for frames before a game's first
+        self.frames = torch.zeros((self.num_rows + 1, *frame_shape), dtype=dtype, device=device)
+        self.frames.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
+        self.blank_row = self.num_rows
+        self.action = np.zeros(self.num_rows, np.uint8)
+        self.reward = np.zeros(self.num_rows, np.float32)
+        self.terminated = np.zeros(self.num_rows, bool)
+        self.age = np.zeros(self.num_rows, np.uint8)
+        self.learnable = np.zeros(self.usable_per_env * num_envs, np.int32)  # ring of row numbers
+        self.first, self.end = 0, 0  # learnable rows ever dropped, ever added
+        self.added = np.zeros(self.rows_per_env, np.int32)  # learnable rows among those written at this position
+        self.time = -1  # vector steps written so far, minus one; -1 means empty
+        self.first_time = 0  # rows before this time lack what followed them (see `continue_from`)
+
+    def __len__(self) -> int:
+        """Transitions that can be drawn now."""
+        return self.end - self.first
+
+    # --- writing
+
+    def start(self, step: Step) -> None:
+        """Write the first frames. Later ones come through `add`."""
+        assert self.time == -1, "start() is for an empty replay"
+        self._write_frames(step)
+
+    def add(self, action: np.ndarray, step: Step) -> None:
+        """Store what was answered to the newest frames, and what followed.
+
+        Args:
+          action: [N] int, in [0, 256).
+          step:   what the environments returned; its frames become the newest rows.
+        """
+        rows = self._rows_at(self.time)
+        self.action[rows] = action
+        self.reward[rows] = step.reward
+        self.terminated[rows] = step.terminated
+        self._write_frames(step)
+
+    def _write_frames(self, step: Step) -> None:
+        previous, self.time = self.time, self.time + 1
+        rows = self._rows_at(self.time)
+        self.frames[rows].copy_(torch.from_numpy(step.frame), non_blocking=True)
+        if previous < 0:
+            self.age[rows] = 0
+        else:
+            older = self.age[self._rows_at(previous)]
+            self.age[rows] = np.where(step.started, 0, np.minimum(older, OLDEST_AGE - 1) + 1)
+        self._drop_overwritten()
+        self._admit(self.time - self.n_step)
+
+    def _drop_overwritten(self) -> None:
+        """Forget learnable rows whose stack reaches into the frames just overwritten."""
+        expired = self.time - self.n_step - self.usable_per_env
+        if expired >= 0:
+            position = expired % self.rows_per_env
+            self.first += int(self.added[position])
+            self.added[position] = 0
+
+    def _admit(self, time: int) -> None:
+        """Make the rows written at `time` learnable, now that the n rows after them exist."""
+        if time < self.first_time:
+            return
+        rows = np.arange(time % self.rows_per_env * self.num_envs, (time % self.rows_per_env + 1) * self.num_envs)
+        fresh = rows[~self._is_dead(rows)]
+        slots = (self.end + np.arange(len(fresh))) % len(self.learnable)
+        self.learnable[slots] = fresh
+        self.added[time % self.rows_per_env] = len(fresh)
+        self.end += len(fresh)
+
+    def _is_dead(self, rows: np.ndarray) -> np.ndarray:
+        """The next frame opens another game, though this row did not terminate: nothing true follows it."""
+        return (self.age[self._after(rows, 1)] == 0) & ~self.terminated[rows]
+
+    # --- reading
+
+    def latest_obs(self) -> Tensor:
+        """Newest observation of every environment, [N, K, *frame_shape], on the replay's device."""
+        newest = self._rows_at(self.time)
+        return self._gather(self._stack_rows(np.arange(newest.start, newest.stop)))
+
+    def sample(self, batch_size: int, generator: np.random.Generator) -> Transitions:
+        """Draw `batch_size` transitions uniformly, with replacement.
+
+        Raises:
+          ValueError: nothing can be drawn yet.
+        """
+        if len(self) == 0:
+            raise ValueError("the replay holds no transition yet")
+        drawn = generator.integers(self.first, self.end, size=batch_size)
+        return self.transitions(self.learnable[drawn % len(self.learnable)].astype(np.int64))
+
+    def learnable_rows(self) -> np.ndarray:
+        """Row numbers that `sample` draws from, oldest first, [len(self)] int64."""
+        return self.learnable[np.arange(self.first, self.end) % len(self.learnable)].astype(np.int64)
+
+    def transitions(self, rows: np.ndarray) -> Transitions:
+        """The transitions that begin at `rows` ([B] int64, learnable)."""
+        reward = np.zeros((len(rows), self.n_step), np.float32)
+        num_steps = np.zeros(len(rows), np.int64)
+        terminated = np.zeros(len(rows), bool)
+        going = np.ones(len(rows), bool)
+        current = rows
+        for i in range(self.n_step):
+            if i:  # a game cut by the time limit ends at a dead row: bootstrap from its frame
+                going &= ~terminated & ~self._is_dead(current)
+            reward[:, i] = np.where(going, self.reward[current], 0.0)
+            num_steps += going
+            terminated |= going & self.terminated[current]
+            current = self._after(current, 1)
+        obs_rows = self._stack_rows(rows)
+        next_rows = self._stack_rows((rows + num_steps * self.num_envs) % self.num_rows)
+        device = self.frames.device
+        return Transitions(
+            obs=self._gather(obs_rows),
+            action=torch.from_numpy(self.action[rows].astype(np.int64)).to(device, non_blocking=True),
+            reward=torch.from_numpy(reward).to(device, non_blocking=True),
+            num_steps=torch.from_numpy(num_steps).to(device, non_blocking=True),
+            terminated=torch.from_numpy(terminated).to(device, non_blocking=True),
+            next_obs=self._gather(next_rows),
+        )
+
+    def _stack_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of the K frames that end at `rows`, oldest first, blank before the opening: [B] -> [B, K]."""
+        back = np.arange(self.frame_stack - 1, -1, -1)
+        planes = (rows[:, None] - back * self.num_envs) % self.num_rows
+        return np.where(back <= self.age[rows, None], planes, self.blank_row)
+
+    def _gather(self, stack_rows: np.ndarray) -> Tensor:
+        """[B, K] row numbers -> [B, K, *frame_shape]."""
+        index = torch.from_numpy(stack_rows.ravel()).to(self.frames.device, non_blocking=True)
+        return self.frames.index_select(0, index).view(*stack_rows.shape, *self.frame_shape)
+
+    def _rows_at(self, time: int) -> slice:
+        first = time % self.rows_per_env * self.num_envs
+        return slice(first, first + self.num_envs)
+
+    def _after(self, rows: np.ndarray, steps: int) -> np.ndarray:
+        return (rows + steps * self.num_envs) % self.num_rows
+
+    # --- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, without copies: the arrays are the replay's own."""
+        names = ("frames", "action", "reward", "terminated", "age", "learnable", "added")
+        counters = ("first", "end", "time", "first_time")
+        return {name: getattr(self, name) for name in names + counters}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave, from a replay of the same sizes.
+
+        Raises:
+          UsageError: the sizes differ; nothing was changed.
+        """
+        arrays = ("frames", "action", "reward", "terminated", "age", "learnable", "added")
+        for name in arrays:
+            mine, theirs = tuple(getattr(self, name).shape), tuple(state[name].shape)
+            if mine != theirs:
+                raise UsageError(f"the stored replay's {name} is {theirs}, this run's is {mine}: use the same config")
+        self.frames.copy_(state["frames"])
+        for name in arrays[1:]:
+            getattr(self, name)[...] = state[name]
+        for name in ("first", "end", "time", "first_time"):
+            setattr(self, name, int(state[name]))
+
+    def newest_frames(self) -> dict[str, Any]:
+        """What is needed to go on acting with an otherwise empty replay: the frames of the current stacks."""
+        times = range(max(0, self.time - self.frame_stack + 1), self.time + 1)
+        rows = np.concatenate([np.arange(self.num_rows)[self._rows_at(time)] for time in times])
+        frames = self.frames[torch.from_numpy(rows).to(self.frames.device)].cpu()
+        shape = (len(times), self.num_envs)
+        return {"frames": frames.view(*shape, *self.frame_shape), "age": self.age[rows].reshape(shape)}
+
+    def continue_from(self, newest: dict[str, Any]) -> None:
+        """Fill an empty replay with `newest_frames`; nothing can be drawn until what follows is added."""
+        assert self.time == -1, "continue_from() is for an empty replay"
+        frames, age = newest["frames"], newest["age"]
+        for self.time in range(len(frames)):
+            rows = self._rows_at(self.time)
+            self.frames[rows].copy_(frames[self.time])
+            self.age[rows] = age[self.time]
+        self.first_time = self.time

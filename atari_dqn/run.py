@@ -1,0 +1,238 @@
+"""One run from its folder to its summary: build the parts, connect them, train, and end well whatever ends it."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from atari_dqn import checkpoint
+from atari_dqn.agent import Agent, make_agent
+from atari_dqn.config import Config
+from atari_dqn.envs import make_envs
+from atari_dqn.errors import UsageError
+from atari_dqn.evaluation import EvalProtocol, Score, evaluate, monitor
+from atari_dqn.logger import RunLogger
+from atari_dqn.machine import place_replay, resolve
+from atari_dqn.replay import FrameReplay, layout
+from atari_dqn.run_folder import RunFolder
+from atari_dqn.scores import published
+from atari_dqn.seeding import stream
+from atari_dqn.trainer import Trainer
+from atari_dqn.types import EnvSpec, VecEnv
+
+MAY_CHANGE_ON_RESUME = {"total_steps", "log_period", "eval_num_envs", "torch_threads", "env_threads", "replay_device"}
+
+
+def default_run_dir(config: Config) -> Path:
+    """`runs/<game>/<preset>/seed<k>`."""
+    return Path("runs") / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
+
+
+def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]) -> int:
+    """Train until the end or an interruption.
+
+    Args:
+      config:  what to do; on resume the stored config with the changes that were asked for.
+      run_dir: the run's folder, new or (resume) begun.
+      command: the command line, for the record.
+      resume:  go on from the newest good checkpoint.
+      say:     prints a line.
+
+    Returns:
+      The exit code: 0 at the end, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Raises:
+      UsageError: the folder, the device or the memory do not allow it; nothing was written.
+    """
+    config = resolve(config, say)
+    envs = make_envs(config)
+    try:
+        place_on, frame_bytes = _replay_place(config, envs.spec, say)
+        config = dataclasses.replace(config, replay_device=place_on)
+        folder = RunFolder.open(run_dir) if resume else RunFolder.create(run_dir, config, command)
+        with folder.lock():
+            return _train_in(folder, config, envs, resume=resume, say=say)
+    finally:
+        envs.close()
+
+
+def _replay_place(config: Config, spec: EnvSpec, say: Callable[[str], None]) -> tuple[str, int]:
+    size = layout(
+        capacity=config.capacity,
+        num_envs=config.num_envs,
+        frame_shape=spec.frame_shape,
+        frame_dtype=spec.frame_dtype,
+        frame_stack=config.frame_stack,
+        n_step=config.n_step,
+    )
+    return place_replay(config.replay_device, config.device, size.frame_bytes, say), size.frame_bytes
+
+
+def _train_in(
+    folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, say: Callable[[str], None]
+) -> int:
+    state: dict[str, Any] | None = None
+    if resume:
+        newest = checkpoint.latest_good(folder.checkpoints, warn=say)
+        if newest is None:
+            say("no checkpoint yet: starting at step 0")
+        else:
+            state, _ = checkpoint.load(newest)
+            say(f"resuming from {newest}; the replay fills up again first, so this is not an exact continuation")
+    trainer = build(config, envs, folder, resume_step=state["counters"]["step"] if state else 0 if resume else None)
+    try:
+        if state:
+            trainer.load_state_dict(state)
+            del state
+        began, first_step = time.monotonic(), trainer.step
+        with _signals(trainer) as caught:
+            trainer.run()
+        seconds = time.monotonic() - began
+    finally:
+        trainer.logger.close()
+    if caught:
+        say(f"interrupted at step {trainer.step:,}; saved. Go on with --resume")
+        return 128 + caught[0]
+    summary = summarize(trainer, seconds, trainer.step - first_step)
+    folder.mark_done(summary)
+    for line in summary_lines(summary):
+        say(line)
+    return 0
+
+
+def build(config: Config, envs: VecEnv, folder: RunFolder, *, resume_step: int | None) -> Trainer:
+    """Make and connect the parts of a run (`config` resolved)."""
+    agent = make_agent(config, envs.spec)
+    logger = RunLogger(
+        folder.path,
+        total_steps=config.total_steps,
+        frames_per_step=config.frames_per_step,
+        resume_step=resume_step,
+    )
+    replay = FrameReplay(
+        capacity=config.capacity,
+        num_envs=config.num_envs,
+        frame_shape=envs.spec.frame_shape,
+        frame_dtype=envs.spec.frame_dtype,
+        frame_stack=config.frame_stack,
+        n_step=config.n_step,
+        device=config.replay_device,
+    )
+    trainer = Trainer(
+        config, envs=envs, agent=agent, replay=replay, logger=logger, checkpoints=folder.checkpoints
+    )
+    trainer.evaluator = lambda step: _monitor(agent, config, step, lambda: trainer.stop_requested)
+    return trainer
+
+
+def _monitor(agent: Agent, config: Config, step: int, should_stop: Callable[[], bool]) -> list[Score] | None:
+    # the same games at every evaluation would reward luck with them: each step has its own
+    root = stream(config.seed, "eval")
+    seed = type(root)(root.entropy, spawn_key=(*root.spawn_key, step))
+    return play(agent, config, monitor(config), num_envs=config.eval_num_envs, seed=seed, should_stop=should_stop)
+
+
+def play(
+    agent: Agent,
+    config: Config,
+    protocol: EvalProtocol,
+    *,
+    num_envs: int,
+    seed: Any,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Score] | None:
+    """Evaluate on environments made for it and closed after it; see `evaluation.evaluate`."""
+    envs = make_envs(protocol.env_config(config, num_envs))
+    try:
+        return evaluate(
+            agent,
+            envs,
+            protocol,
+            seed=seed,
+            frame_stack=config.frame_stack,
+            device=config.device,
+            should_stop=should_stop,
+        )
+    finally:
+        envs.close()
+
+
+@contextmanager
+def _signals(trainer: Trainer) -> Iterator[list[int]]:
+    """First SIGINT or SIGTERM: end after this vector step and save. Second: stop at once."""
+    caught: list[int] = []
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        trainer.stop_requested = True
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def summarize(trainer: Trainer, seconds: float, steps: int) -> dict[str, Any]:
+    """What a finished run says of itself; `DONE` holds it."""
+    config = trainer.config
+    recent = [score for score, _ in trainer.recent]
+    return {
+        "game": config.game,
+        "preset": config.preset,
+        "seed": config.seed,
+        "steps": trainer.step,
+        "updates": trainer.updates,
+        "episodes": trainer.episodes,
+        "seconds": round(seconds, 1),
+        "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1),
+        "recent_mean_return": sum(recent) / len(recent) if recent else None,
+        "last_eval": trainer.last_score,
+        "best_eval": trainer.best_score if trainer.best_step >= 0 else None,
+        "best_eval_step": trainer.best_step if trainer.best_step >= 0 else None,
+    }
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """The end of a run in words, its score beside published ones."""
+    minutes = summary["seconds"] / 60
+    lines = [
+        f"done: {summary['steps']:,} steps, {summary['updates']:,} updates, {summary['episodes']:,} games "
+        f"in {minutes:.1f} min, {summary['frames_per_second']:,.0f} frames/s",
+        f"score: last {_number(summary['recent_mean_return'])} (mean of the last games in training), "
+        f"evaluation {_number(summary['last_eval'])}, best evaluation {_number(summary['best_eval'])}",
+    ]
+    try:
+        scores = published(summary["game"])
+    except KeyError:
+        return lines
+    lines.append(
+        f"published, 5-minute games: random {_number(scores.random_nature)}, human {_number(scores.human_nature)}, "
+        f"DQN after 200 million frames {_number(scores.dqn_nature)} (Mnih et al. 2015)"
+    )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.1f}"
+
+
+def check_resume(stored: Config, wanted: Config) -> None:
+    """Refuse changes that would make the stored state another run's.
+
+    Raises:
+      UsageError: naming each field, its stored and its wanted value.
+    """
+    mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
+    changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
+    if changed:
+        told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
+        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")

@@ -1,0 +1,57 @@
+"""Schedules as pure functions of the agent step. No state, so nothing can get stuck or out of phase."""
+
+from __future__ import annotations
+
+
+def linear(step: int, *, start: float, end: float, steps: int) -> float:
+    """Value that moves from `start` (at step <= 0) to `end` (from step `steps` on) in a straight line.
+
+    Args:
+      step:  agent steps since the schedule began; negative means not begun.
+      start: value at the beginning.
+      end:   value after `steps`.
+      steps: length, agent steps, >= 0; 0 means `end` at once.
+
+    Source: Mnih et al. 2015, Methods: epsilon annealed linearly from 1 to 0.1.
+    """
+    if max(step, 0) >= steps:
+        return end
+    return start + max(step, 0) / steps * (end - start)
+
+
+def crossings(before: int, after: int, period: int) -> int:
+    """Number of multiples of `period` in (before, after].
+
+    However time is cut into pieces, the pieces add up: a vector step of 64 environments owes exactly what
+    64 serial steps owe.
+    """
+    return after // period - before // period
+
+
+def learning_plan(
+    before: int, after: int, *, learning_starts: int, update_period: int, target_period: int
+) -> list[tuple[int, bool]]:
+    """What the learner owes for the agent steps in (before, after], in the order of the serial algorithm.
+
+    Returns:
+      Pairs (updates, sync): do `updates` optimizer steps, then copy the target network if `sync`.
+      Empty when nothing is due.
+
+    At an agent step where both are due the update comes first, as in DQN Zoo. Nothing is due at or before
+    `learning_starts`.
+
+    >>> learning_plan(96, 104, learning_starts=0, update_period=2, target_period=100)
+    [(2, True), (2, False)]
+    """
+    before = max(before, learning_starts)
+    if after <= before:
+        return []
+    plan: list[tuple[int, bool]] = []
+    first_sync = (before // target_period + 1) * target_period
+    for sync_step in range(first_sync, after + 1, target_period):
+        plan.append((crossings(before, sync_step, update_period), True))
+        before = sync_step
+    rest = crossings(before, after, update_period)
+    if rest:
+        plan.append((rest, False))
+    return plan

@@ -1,0 +1,25 @@
+"""Named random streams, all grown from one seed. Nothing else in the package creates randomness."""
+
+from __future__ import annotations
+
+import numpy as np
+
+STREAMS = ("envs", "acting", "replay", "init", "eval")
+
+
+def stream(seed: int, name: str) -> np.random.SeedSequence:
+    """The stream `name` of the run with this `seed`; independent of every other stream and seed.
+
+    Args:
+      seed: root of the run, >= 0.
+      name: one of STREAMS.
+    """
+    return np.random.SeedSequence(seed, spawn_key=(STREAMS.index(name),))
+
+
+def game_seeds(sequence: np.random.SeedSequence, count: int) -> np.ndarray:
+    """`count` emulator seeds, [count] int64 in [0, 2**31), the range that ale-py accepts.
+
+    Runs with seeds 7 and 8 share no games, which `seed + i` would make them do.
+    """
+    return (sequence.generate_state(count, np.uint32) >> 1).astype(np.int64)

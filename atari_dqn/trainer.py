@@ -1,0 +1,262 @@
+"""The training loop: what the paper's algorithm box says, for N games at once.
+
+    act -> send -> learn what is due (while the emulators play) -> recv -> store -> now and then: log, evaluate, save
+
+One clock counts agent steps. A vector step moves it by N, and what falls due in between is counted, not rounded.
+With `overlap` the learner sees the rows up to the previous vector step; without it, up to this one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from atari_dqn import checkpoint
+from atari_dqn.agent import Agent
+from atari_dqn.config import Config
+from atari_dqn.episodes import EpisodeTracker
+from atari_dqn.errors import UsageError
+from atari_dqn.evaluation import Score
+from atari_dqn.logger import Logger
+from atari_dqn.replay import FrameReplay
+from atari_dqn.schedules import crossings, learning_plan, linear
+from atari_dqn.scores import human_normalized
+from atari_dqn.seeding import game_seeds, stream
+from atari_dqn.types import LearnStats, VecEnv
+
+RECENT_GAMES = 20  # finished games behind "mean return" in logs
+CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
+
+
+class TrainingDiverged(UsageError):
+    """The loss is no longer a number; the checkpoints before it are good."""
+
+
+class Trainer:
+    """One run, from its parts.
+
+    Args:
+      config:      the settings, `device` and `precision` resolved.
+      envs:        where the games are played.
+      agent:       acts and learns.
+      replay:      stores and stacks.
+      logger:      where numbers go.
+      checkpoints: folder for checkpoints; None to save nothing.
+      evaluator:   plays the evaluation of a given number and returns its games, or None if it was given up.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        envs: VecEnv,
+        agent: Agent,
+        replay: FrameReplay,
+        logger: Logger,
+        checkpoints: Path | None = None,
+        evaluator: Callable[[int], list[Score] | None] | None = None,
+    ) -> None:
+        self.config, self.envs, self.agent, self.replay, self.logger = config, envs, agent, replay, logger
+        self.checkpoints, self.evaluator = checkpoints, evaluator
+        self.tracker = EpisodeTracker(config.num_envs)
+        self.replay_generator = np.random.default_rng(stream(config.seed, "replay"))
+        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
+        self.step = 0  # agent steps played
+        self.updates = 0  # optimizer steps done
+        self.episodes = 0  # games finished
+        self.learn_after = config.learning_starts  # agent step from which updates are due
+        self.evaluated_at = 0  # agent step of the newest evaluation
+        self.best_score, self.best_step = -math.inf, -1
+        self.last_score: float | None = None
+        self.stop_requested = False  # set from a signal handler; the run saves and ends
+        self._stats_sum = torch.zeros(len(LearnStats._fields), device=replay.frames.device)
+        self._stats_count = 0
+        self._marks = (time.monotonic(), 0, 0)  # clock, step and updates at the last log
+
+    def run(self) -> None:
+        """Play and learn until `total_steps`, or until `stop_requested`; then save."""
+        if self.step == 0:
+            self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
+        while self.step < self.config.total_steps and not self.stop_requested:
+            action = self.agent.sample(self.replay.latest_obs(), self.epsilon)
+            self.envs.send(action)  # the emulators play in their own threads from here ...
+            if self.config.overlap:
+                self.learn_what_is_due()  # ... while the network learns from rows already stored
+            result = self.envs.recv()  # ... to here
+            self.replay.add(action, result)
+            if not self.config.overlap:
+                self.learn_what_is_due()
+            self.step += self.config.num_envs
+            for episode in self.tracker.update(result):
+                self.recent.append((episode.episode_return, episode.episode_length))
+                self.episodes += 1
+            self.log_if_due()
+            self.evaluate_if_due()
+            self.save_if_due()
+        self.save()
+
+    @property
+    def epsilon(self) -> float:
+        """Chance of a random action now: 1 until learning starts, then the schedule."""
+        if self.step < self.config.learning_starts:
+            return 1.0
+        return linear(
+            self.step - self.config.learning_starts,
+            start=self.config.epsilon_start,
+            end=self.config.epsilon_end,
+            steps=self.config.epsilon_decay_steps,
+        )
+
+    def learn_what_is_due(self) -> None:
+        """The updates and target copies that this vector step owes, in the order of the serial algorithm."""
+        plan = learning_plan(
+            self.step,
+            self.step + self.config.num_envs,
+            learning_starts=self.learn_after,
+            update_period=self.config.update_period,
+            target_period=self.config.target_update_period,
+        )
+        for updates, sync in plan:
+            for _ in range(updates):
+                batch = self.replay.sample(self.config.batch_size, self.replay_generator)
+                self._stats_sum += torch.stack(self.agent.learn(batch))
+            self._stats_count += updates
+            self.updates += updates
+            if sync:
+                self.agent.sync_target()
+
+    # --- now and then
+
+    def _is_due(self, period: int) -> bool:
+        """Did the vector step just played reach a multiple of `period`?"""
+        return period > 0 and crossings(self.step - self.config.num_envs, self.step, period) > 0
+
+    def log_if_due(self) -> None:
+        """Write the means since the last point; the only place that reads learning statistics from the device."""
+        if not self._is_due(self.config.log_period):
+            return
+        values = {"train/epsilon": self.epsilon, "train/episodes": float(self.episodes)}
+        if self.recent:
+            values["train/episode_return"] = float(np.mean([score for score, _ in self.recent]))
+            values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
+        if self._stats_count:
+            means = (self._stats_sum / self._stats_count).tolist()  # waits for the device
+            values |= {f"train/{name}": mean for name, mean in zip(LearnStats._fields, means, strict=True)}
+            self._refuse_divergence(values)
+            self._stats_sum.zero_()
+            self._stats_count = 0
+        values |= self._speeds()
+        self.logger.scalars(values, self.step)
+        self.logger.progress(self.step, values)
+
+    def _speeds(self) -> dict[str, float]:
+        now, step, updates = time.monotonic(), *self._marks[1:]
+        seconds = max(now - self._marks[0], 1e-9)
+        self._marks = (now, self.step, self.updates)
+        steps_per_second = (self.step - step) / seconds
+        return {
+            "time/steps_per_second": steps_per_second,
+            "time/frames_per_second": steps_per_second * self.config.frames_per_step,
+            "time/updates_per_second": (self.updates - updates) / seconds,
+            "time/updates_per_step": self.updates / self.step,
+        }
+
+    def _refuse_divergence(self, values: dict[str, float]) -> None:
+        if not math.isfinite(values["train/loss"]):
+            raise TrainingDiverged(
+                f"the loss is {values['train/loss']} at step {self.step}; nothing was saved since the last checkpoint. "
+                "Go on from it with --resume, or start again with a lower learning_rate"
+            )
+
+    def evaluate_if_due(self) -> None:
+        """Play the evaluation games on environments of their own, and remember the best network."""
+        due = crossings(self.evaluated_at, self.step, self.config.eval_period) if self.config.eval_period else 0
+        if self.step >= self.config.total_steps and self.config.eval_period and self.evaluated_at < self.step:
+            due = 1  # the end of a run is always evaluated
+        if not due or self.evaluator is None:
+            return
+        began = time.monotonic()
+        scores = self.evaluator(self.step)
+        self._marks = (self._marks[0] + time.monotonic() - began, *self._marks[1:])  # not part of training speed
+        if scores is None:
+            return  # interrupted; due again after the resume
+        self.evaluated_at = self.step
+        self.last_score = float(np.mean([score.episode_return for score in scores]))
+        is_best = self.last_score > self.best_score
+        if is_best:
+            self.best_score, self.best_step = self.last_score, self.step
+        self._log_evaluation(scores, is_best)
+        if is_best:
+            self.save()
+
+    def _log_evaluation(self, scores: list[Score], is_best: bool) -> None:
+        returns = [score.episode_return for score in scores]
+        mean, std = float(np.mean(returns)), float(np.std(returns))
+        normalized = human_normalized(mean, self.config.game, pair="zoo")  # games of 30 minutes
+        values = {"eval/episode_return": mean}
+        values["eval/episode_length"] = float(np.mean([score.episode_length for score in scores]))
+        if normalized is not None:
+            values["eval/human_normalized"] = normalized
+        self.logger.scalars(values, self.step)
+        row = {"protocol": "monitor", "episodes": len(scores), "mean": mean, "std": std}
+        row |= {"human_normalized": normalized, "epsilon": self.config.eval_epsilon, "best": is_best}
+        self.logger.evaluation(row, self.step)
+        obs = self.replay.latest_obs()
+        self.logger.histogram("train/q_values", self.agent.algorithm.predict(obs).flatten().cpu().numpy(), self.step)
+        if obs.dim() == 4:
+            planes = obs[0].cpu().numpy()
+            self.logger.image("observation", np.concatenate(list(planes), axis=1), self.step)
+
+    # --- state
+
+    def save_if_due(self) -> None:
+        if self._is_due(self.config.checkpoint_period):
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint of this step, unless there is one, and delete old ones."""
+        if self.checkpoints is None:
+            return
+        directory = checkpoint.step_directory(self.checkpoints, self.step)
+        if not directory.exists():
+            meta = {"game": self.config.game, "preset": self.config.preset, "step": self.step}
+            checkpoint.save(directory, self.state_dict(), meta)
+        best = checkpoint.step_directory(self.checkpoints, max(self.best_step, 0))
+        checkpoint.prune(self.checkpoints, keep=CHECKPOINTS_KEPT, protect={best})
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of the run but the frames of the replay, as nested dicts of arrays and numbers."""
+        counters = ("step", "updates", "episodes", "evaluated_at", "best_score", "best_step", "last_score")
+        return {
+            "agent": self.agent.state_dict(),
+            "envs": self.envs.state_dict(),
+            "newest_frames": self.replay.newest_frames(),
+            "tracker": self.tracker.state_dict(),
+            "replay_generator": self.replay_generator.bit_generator.state,
+            "recent": [list(game) for game in self.recent],
+            "stats_sum": self._stats_sum,
+            "stats_count": self._stats_count,
+            "counters": {name: getattr(self, name) for name in counters},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`, with an empty replay: it fills up again before learning goes on."""
+        self.agent.load_state_dict(state["agent"])
+        self.envs.load_state_dict(state["envs"])
+        self.replay.continue_from(state["newest_frames"])
+        self.tracker.load_state_dict(state["tracker"])
+        self.replay_generator.bit_generator.state = state["replay_generator"]
+        self.recent.extend((score, length) for score, length in state["recent"])
+        self._stats_sum.copy_(state["stats_sum"])
+        self._stats_count = state["stats_count"]
+        for name, value in state["counters"].items():
+            setattr(self, name, value)
+        self.learn_after = self.step + self.config.learning_starts
+        self._marks = (time.monotonic(), self.step, self.updates)

@@ -1,0 +1,76 @@
+"""Environments and play made up for tests: small, scripted, and quick."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from atari_dqn.types import EnvSpec, Step
+
+
+def make_step(frame, *, reward=None, terminated=None, truncated=None, started=None):
+    """A Step whose flags default to 'nothing happened'."""
+    num_envs = len(frame)
+
+    def flags(values):
+        return np.zeros(num_envs, bool) if values is None else np.asarray(values, bool)
+
+    reward = np.zeros(num_envs, np.float32) if reward is None else np.asarray(reward, np.float32)
+    terminated, truncated, started = flags(terminated), flags(truncated), flags(started)
+    return Step(frame, reward, terminated, truncated, started, finished=terminated | truncated)
+
+
+class ScriptedEnvs:
+    """N games with random ends, by the rules of types.Step. Frame = counter of frames ever shown, so each is unique.
+
+    Args:
+      num_envs:  N.
+      seed:      of the script.
+      end_rate:  chance per step that a game ends (half by terminating, half by truncation).
+      life_rate: chance per step of a lost life: terminated, but the game goes on.
+    """
+
+    def __init__(self, num_envs=2, *, seed=0, end_rate=0.2, life_rate=0.1, frame_shape=(2, 2), num_actions=3):
+        self.num_envs = num_envs
+        self.spec = EnvSpec("scripted", frame_shape, "uint8", tuple("abcdefgh"[:num_actions]), 4)
+        self.rng = np.random.default_rng(seed)
+        self.end_rate, self.life_rate = end_rate, life_rate
+        self.ended = np.zeros(num_envs, bool)
+        self.count = 0
+        self.sent = None
+
+    def _frames(self):
+        self.count += 1
+        numbers = (self.count * self.num_envs + np.arange(self.num_envs)) % 251 + 1  # never 0, which is blank
+        return np.broadcast_to(
+            numbers.reshape(-1, *[1] * len(self.spec.frame_shape)), (self.num_envs, *self.spec.frame_shape)
+        ).astype(np.uint8)
+
+    def reset(self, seeds):
+        self.ended[:] = False
+        return make_step(self._frames(), started=np.ones(self.num_envs, bool))
+
+    def send(self, action):
+        self.sent = np.array(action)
+
+    def recv(self):
+        started = self.ended.copy()
+        luck = self.rng.random(self.num_envs)
+        over = (luck < self.end_rate) & ~started
+        life = (luck > 1 - self.life_rate) & ~started
+        by_time = over & (self.rng.random(self.num_envs) < 0.5)
+        reward = np.where(started, 0, self.rng.integers(-2, 3, self.num_envs)).astype(np.float32)
+        self.ended = over
+        return Step(self._frames(), reward, (over & ~by_time) | life, by_time, started, over)
+
+    def seed_next_game(self, index, seed):
+        pass
+
+    def state_dict(self):
+        return {"rng": self.rng.bit_generator.state, "ended": self.ended.copy(), "count": self.count}
+
+    def load_state_dict(self, state):
+        self.rng.bit_generator.state = state["rng"]
+        self.ended, self.count = np.array(state["ended"]), state["count"]
+
+    def close(self):
+        pass

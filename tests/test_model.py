@@ -1,0 +1,124 @@
+"""Networks: the paper's shapes, the law of the initial weights, and the rearranged convolution."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from atari_dqn.errors import UsageError
+from atari_dqn.model import MLP, NatureCNN, make_model, space_to_depth, space_to_depth_kernel
+from atari_dqn.types import EnvSpec
+
+ATARI = EnvSpec("pong", (84, 84), "uint8", tuple("abcdef"), 4)
+CARTPOLE = EnvSpec("cartpole", (4,), "float32", ("left", "right"), 1)
+
+
+def nature_cnn(seed=0):
+    return make_model(ATARI, network="nature_cnn", frame_stack=4, hidden_sizes=(512,), seed=seed)
+
+
+def random_obs(batch=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (batch, 4, 84, 84), dtype=torch.uint8, generator=generator)
+
+
+def plain_forward(model, obs):
+    """The paper's network as everyone writes it."""
+    x = obs.float() / 255.0
+    x = F.relu(F.conv2d(x, model.conv1.weight, model.conv1.bias, stride=4))
+    x = F.relu(F.conv2d(x, model.conv2.weight, model.conv2.bias, stride=2))
+    x = F.relu(F.conv2d(x, model.conv3.weight, model.conv3.bias))
+    return model.head(x.flatten(1))
+
+
+def test_parameters_are_the_papers():
+    shapes = [tuple(param.shape) for param in nature_cnn().parameters()]
+    assert shapes == [
+        (32, 4, 8, 8), (32,), (64, 32, 4, 4), (64,), (64, 64, 3, 3), (64,), (512, 3136), (512,), (6, 512), (6,),
+    ]  # fmt: skip
+
+
+def test_space_to_depth_equals_the_plain_convolution():
+    model, obs = nature_cnn(), random_obs()
+    torch.testing.assert_close(model(obs), plain_forward(model, obs), rtol=1e-4, atol=1e-6)
+
+
+def test_space_to_depth_has_the_plain_gradients():
+    model, obs = nature_cnn(), random_obs()
+    model(obs).square().sum().backward()
+    fast = [param.grad.clone() for param in model.parameters()]
+    model.zero_grad()
+    plain_forward(model, obs).square().sum().backward()
+    for ours, plain in zip(fast, (param.grad for param in model.parameters()), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-6)
+
+
+def test_word_moves_equal_pixel_moves():
+    obs = random_obs()
+    assert torch.equal(space_to_depth(obs).float(), space_to_depth(obs.float()))
+
+
+def test_kernel_and_image_are_rearranged_alike():
+    obs, weight = random_obs(1).float(), torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    left = F.conv2d(obs, weight, stride=4)
+    right = F.conv2d(space_to_depth(obs), space_to_depth_kernel(weight))
+    torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-2)
+
+
+def test_input_is_scaled_exactly_once(monkeypatch):
+    """A white image must reach the first convolution as ones."""
+    seen, model = [], NatureCNN(4, (84, 84), 6)
+    monkeypatch.setattr(F, "conv2d", lambda x, *args, **kw: seen.append(x) or torch.zeros(1, 32, 20, 20))
+    with contextlib.suppress(RuntimeError):  # the faked output does not fit the head
+        model(torch.full((1, 4, 84, 84), 255, dtype=torch.uint8))
+    np.testing.assert_allclose(seen[0].numpy(), 1.0, rtol=1e-6)
+
+
+def test_integers_in_the_batch_are_not_changed():
+    obs = random_obs()
+    before = obs.clone()
+    nature_cnn()(obs)
+    assert torch.equal(obs, before)
+
+
+def test_initial_weights_are_uniform_in_one_over_root_fan_in():
+    for layer, fan_in in (("conv1", 256), ("conv2", 512), ("conv3", 576), ("head.0", 3136), ("head.2", 512)):
+        module = nature_cnn().get_submodule(layer)
+        bound = fan_in**-0.5
+        for values in (module.weight.detach().flatten(), module.bias.detach()):
+            assert values.abs().max() <= bound
+        weight = module.weight.detach().flatten().double()
+        share = ((weight + bound) / (2 * bound)).sort().values  # uniform on [0, 1] if the law holds
+        distance = (share - (torch.arange(len(share)) + 0.5) / len(share)).abs().max()
+        assert distance < 2.0 / len(share) ** 0.5  # Kolmogorov-Smirnov: beyond this about once in 1,500 draws
+
+
+def test_the_law_is_also_torchs_default():
+    torch.manual_seed(0)
+    for layer, fan_in in ((torch.nn.Conv2d(4, 32, 8), 256), (torch.nn.Linear(3136, 512), 3136)):
+        bound = fan_in**-0.5
+        assert 0.97 * bound < layer.weight.abs().max() <= bound
+        assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
+
+
+def test_weights_depend_on_the_seed_alone():
+    torch.manual_seed(1)
+    first = nature_cnn(seed=7)
+    torch.manual_seed(2)
+    again, other = nature_cnn(seed=7), nature_cnn(seed=8)
+    assert torch.equal(first.head[0].weight, again.head[0].weight)
+    assert not torch.equal(first.head[0].weight, other.head[0].weight)
+
+
+def test_mlp_takes_vectors():
+    model = make_model(CARTPOLE, network="mlp", frame_stack=1, hidden_sizes=(128, 128), seed=0)
+    assert isinstance(model, MLP)
+    assert model(torch.zeros(5, 1, 4)).shape == (5, 2)
+
+
+@pytest.mark.parametrize(("spec", "network"), [(ATARI, "mlp"), (CARTPOLE, "nature_cnn")])
+def test_a_network_of_the_wrong_kind_is_refused(spec, network):
+    with pytest.raises(UsageError, match="use '"):
+        make_model(spec, network=network, frame_stack=1, hidden_sizes=(8,), seed=0)

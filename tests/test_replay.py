@@ -1,0 +1,280 @@
+"""FrameReplay against a naive twin that keeps every stack, and its laws."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atari_dqn.errors import UsageError
+from atari_dqn.replay import FrameReplay, layout
+from tests.fakes import ScriptedEnvs, make_step
+
+
+class NaiveReplay:
+    """Everything that ever happened in one environment, as lists. No ring, no index arithmetic."""
+
+    def __init__(self, frame_stack):
+        self.frame_stack = frame_stack
+        self.frames, self.started, self.actions, self.steps = [], [], [], []
+
+    def show(self, frame, started):
+        self.frames.append(frame)
+        self.started.append(started)
+
+    def stack(self, time):
+        planes = []
+        while len(planes) < self.frame_stack and time >= 0:
+            planes.insert(0, self.frames[time])
+            if self.started[time]:
+                break
+            time -= 1
+        blank = [np.zeros_like(self.frames[0])] * (self.frame_stack - len(planes))
+        return np.stack(blank + planes)
+
+    def transition(self, time, n_step):
+        """(obs, action, rewards, number of steps, terminated, next_obs), or None if nothing true can be said."""
+        rewards = []
+        for now in range(time, time + n_step):
+            reward, terminated = self.steps[now]
+            if self.started[now + 1] and not terminated:  # `now` shows a last frame: what it answered was ignored
+                if now == time:
+                    return None
+                break
+            rewards.append(reward)
+            if terminated:
+                break
+        end = time + len(rewards)
+        padded = rewards + [0.0] * (n_step - len(rewards))
+        return self.stack(time), self.actions[time], padded, len(rewards), self.steps[end - 1][1], self.stack(end)
+
+
+def play(replay, envs, steps, seed=0):
+    """Random play into the replay and into one naive twin for each environment."""
+    rng = np.random.default_rng(seed)
+    twins = [NaiveReplay(replay.frame_stack) for _ in range(envs.num_envs)]
+    step = envs.reset(None)
+    replay.start(step)
+    for env, twin in enumerate(twins):
+        twin.show(step.frame[env], True)
+    for _ in range(steps):
+        action = rng.integers(envs.spec.num_actions, size=envs.num_envs)
+        envs.send(action)
+        step = envs.recv()
+        replay.add(action, step)
+        for env, twin in enumerate(twins):
+            twin.actions.append(action[env])
+            twin.steps.append((step.reward[env], step.terminated[env]))
+            twin.show(step.frame[env], step.started[env])
+    return twins
+
+
+def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2, 2)):
+    return FrameReplay(
+        capacity=capacity,
+        num_envs=num_envs,
+        frame_shape=frame_shape,
+        frame_dtype="uint8",
+        frame_stack=frame_stack,
+        n_step=n_step,
+    )
+
+
+def expected_transitions(replay, twins):
+    """Every transition that must be learnable now, oldest first, as the twins remember them."""
+    newest = len(twins[0].frames) - 1
+    oldest = max(0, newest - replay.n_step - replay.usable_per_env + 1)
+    for time in range(oldest, newest - replay.n_step + 1):
+        for twin in twins:
+            if (transition := twin.transition(time, replay.n_step)) is not None:
+                yield transition
+
+
+def assert_same_as_twins(replay, twins):
+    expected = list(expected_transitions(replay, twins))
+    assert len(replay) == len(expected)
+    if not expected:
+        return
+    batch = replay.transitions(replay.learnable_rows())
+    for index, (obs, action, rewards, num_steps, terminated, next_obs) in enumerate(expected):
+        assert (batch.obs[index].numpy() == obs).all()
+        assert batch.action[index] == action
+        assert batch.reward[index].tolist() == rewards
+        assert batch.num_steps[index] == num_steps
+        assert batch.terminated[index] == terminated
+        if not terminated:  # else nothing uses it
+            assert (batch.next_obs[index].numpy() == next_obs).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    steps=st.integers(0, 80),
+    capacity=st.integers(1, 60),
+    num_envs=st.integers(1, 3),
+    frame_stack=st.integers(1, 5),
+    n_step=st.integers(1, 5),
+    end_rate=st.sampled_from([0.0, 0.05, 0.3, 0.9]),
+)
+def test_every_learnable_transition_is_the_naive_twins(seed, steps, capacity, num_envs, frame_stack, n_step, end_rate):
+    """Wrap-around, games shorter than the stack, capacities that N does not divide, ends at the write head."""
+    envs = ScriptedEnvs(num_envs, seed=seed, end_rate=end_rate)
+    replay = make_replay(capacity, num_envs, frame_stack, n_step)
+    twins = play(replay, envs, steps, seed)
+    assert_same_as_twins(replay, twins)
+    for env, twin in enumerate(twins):
+        assert (replay.latest_obs()[env].numpy() == twin.stack(len(twin.frames) - 1)).all()
+
+
+def test_truncation_at_the_write_head_bootstraps_from_the_true_last_frame():
+    """time   0 1 2 | 3: the game is cut after the answer to 1; frame 2 is its last, 3 opens the next."""
+    replay = make_replay(num_envs=1, frame_stack=1)
+
+    def frame(number):
+        return np.full((1, 2, 2), number, np.uint8)
+
+    replay.start(make_step(frame(10), started=[True]))
+    replay.add(np.array([0]), make_step(frame(11)))
+    replay.add(np.array([1]), make_step(frame(12), reward=[5.0], truncated=[True]))
+    batch = replay.transitions(replay.learnable_rows())
+    assert batch.next_obs[1].unique().tolist() == [12]
+    assert not batch.terminated[1]
+    replay.add(np.array([2]), make_step(frame(13), started=[True]))
+    batch = replay.transitions(replay.learnable_rows())
+    assert len(replay) == 2  # the answer to the last frame was ignored: no third transition
+    assert batch.next_obs[1].unique().tolist() == [12]
+
+
+def test_n_step_across_a_truncation_uses_fewer_steps():
+    replay = make_replay(num_envs=1, frame_stack=1, n_step=3)
+    replay.start(make_step(np.full((1, 2, 2), 1, np.uint8), started=[True]))
+    script = [  # reward, terminated, truncated, started
+        (1.0, False, False, False),
+        (2.0, False, True, False),
+        (0.0, False, False, True),
+        (4.0, False, False, False),
+        (8.0, True, False, False),
+    ]
+    for number, (reward, terminated, truncated, started) in enumerate(script, start=2):
+        replay.add(
+            np.array([0]),
+            make_step(
+                np.full((1, 2, 2), number, np.uint8),
+                reward=[reward],
+                terminated=[terminated],
+                truncated=[truncated],
+                started=[started],
+            ),
+        )
+    batch = replay.transitions(replay.learnable_rows())
+    # frames 1 2 3 | 4 5 6: from 1 two rewards to frame 3, from 2 one reward to frame 3; frame 3 answers nothing
+    assert batch.reward.tolist() == [[1.0, 2.0, 0.0], [2.0, 0.0, 0.0]]
+    assert batch.num_steps.tolist() == [2, 1]
+    assert batch.terminated.tolist() == [False, False]
+    assert [obs.unique().tolist() for obs in batch.next_obs] == [[3], [3]]
+
+
+def test_a_lost_life_cuts_the_sum_but_not_the_stack():
+    replay = make_replay(num_envs=1, frame_stack=2)
+    replay.start(make_step(np.full((1, 2, 2), 1, np.uint8), started=[True]))
+    replay.add(np.array([0]), make_step(np.full((1, 2, 2), 2, np.uint8), terminated=[True]))
+    replay.add(np.array([0]), make_step(np.full((1, 2, 2), 3, np.uint8)))
+    batch = replay.transitions(replay.learnable_rows())
+    assert batch.terminated.tolist() == [True, False]
+    assert batch.obs[1, :, 0, 0].tolist() == [1, 2]
+
+
+def test_sampling_is_uniform_over_the_learnable_rows():
+    replay = make_replay(capacity=40, num_envs=2)
+    play(replay, ScriptedEnvs(2, end_rate=0.3), 90)
+    rows, draws = replay.learnable_rows(), 60_000
+    generator, counts = np.random.default_rng(0), np.zeros(replay.num_rows)
+    original = replay.transitions
+    replay.transitions = lambda drawn: np.add.at(counts, drawn, 1)
+    replay.sample(draws, generator)
+    replay.transitions = original
+    assert counts.sum() == draws
+    assert set(np.flatnonzero(counts)) == set(rows)
+    expected = draws / len(rows)
+    assert ((counts[rows] - expected) ** 2 / expected).sum() < len(rows) + 6 * (2 * len(rows)) ** 0.5  # chi square
+
+
+@pytest.mark.parametrize("steps", [1, 2, 40])
+def test_sampling_ends_on_a_nearly_empty_and_on_a_just_wrapped_ring(steps):
+    replay = make_replay(capacity=38, num_envs=2)
+    play(replay, ScriptedEnvs(2, end_rate=0.0), steps)
+    assert replay.sample(32, np.random.default_rng(0)).obs.shape == (32, 4, 2, 2)
+
+
+def test_an_empty_replay_says_so():
+    with pytest.raises(ValueError, match="no transition yet"):
+        make_replay().sample(1, np.random.default_rng(0))
+
+
+def test_rewards_stay_raw():
+    replay = make_replay(num_envs=1)
+    replay.start(make_step(np.ones((1, 2, 2), np.uint8), started=[True]))
+    replay.add(np.array([0]), make_step(np.ones((1, 2, 2), np.uint8), reward=[400.0]))
+    assert replay.sample(1, np.random.default_rng(0)).reward.tolist() == [[400.0]]
+
+
+def test_a_million_transitions_fit_in_7_2_gigabytes():
+    for num_envs in (1, 16, 64, 256):
+        size = layout(
+            capacity=1_000_000,
+            num_envs=num_envs,
+            frame_shape=(84, 84),
+            frame_dtype="uint8",
+            frame_stack=4,
+            n_step=1,
+        )
+        assert size.frame_bytes + size.host_bytes <= 7.2e9
+
+
+def test_the_layout_is_what_is_allocated():
+    size = layout(capacity=100, num_envs=3, frame_shape=(4, 4), frame_dtype="uint8", frame_stack=4, n_step=2)
+    replay = make_replay(100, 3, n_step=2, frame_shape=(4, 4))
+    host = (replay.action, replay.reward, replay.terminated, replay.age, replay.learnable)
+    assert replay.frames.numel() == size.frame_bytes
+    assert sum(array.nbytes for array in host) <= size.host_bytes
+
+
+def test_state_round_trip_goes_on_the_same():
+    envs = ScriptedEnvs(2)
+    replay, other = make_replay(capacity=30), make_replay(capacity=30)
+    play(replay, envs, 50)
+    other.load_state_dict({name: _copy(value) for name, value in replay.state_dict().items()})
+    for _ in range(25):
+        step = envs.recv()
+        for each in (replay, other):
+            each.add(np.array([0, 1]), step)
+    for one, two in zip(replay.sample(64, np.random.default_rng(1)), other.sample(64, np.random.default_rng(1)), strict=True):
+        assert torch.equal(one, two)
+
+
+def _copy(value):
+    return value.clone() if isinstance(value, torch.Tensor) else np.copy(value)
+
+
+def test_a_stored_replay_of_another_size_is_refused():
+    replay = make_replay(capacity=30)
+    with pytest.raises(UsageError, match="use the same config"):
+        replay.load_state_dict(make_replay(capacity=40).state_dict())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 50])
+def test_newest_frames_let_acting_go_on_with_an_empty_replay(steps):
+    envs = ScriptedEnvs(2, end_rate=0.3)
+    replay, fresh = make_replay(capacity=30), make_replay(capacity=30)
+    play(replay, envs, steps)
+    fresh.continue_from(replay.newest_frames())
+    assert len(fresh) == 0
+    assert torch.equal(fresh.latest_obs(), replay.latest_obs())
+    for _ in range(10):
+        step = envs.recv()
+        for each in (replay, fresh):
+            each.add(np.array([0, 1]), step)
+    one, two = (each.transitions(each.learnable_rows()[-len(fresh) :]) for each in (replay, fresh))
+    assert len(fresh) > 0
+    for left, right in zip(one, two, strict=True):
+        assert torch.equal(left, right)

@@ -1,0 +1,74 @@
+"""Schedules: ends, middle, and the law that pieces of time add up."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atari_dqn.schedules import crossings, learning_plan, linear
+
+STEPS = st.integers(0, 10_000)
+PERIODS = st.integers(1, 300)
+
+
+def test_linear_by_hand():
+    values = [linear(step, start=1.0, end=0.1, steps=1_000_000) for step in (-5, 0, 500_000, 1_000_000, 9_000_000)]
+    assert values == [1.0, 1.0, pytest.approx(0.55), 0.1, 0.1]
+
+
+def test_linear_of_no_length_is_at_its_end():
+    assert linear(0, start=1.0, end=0.1, steps=0) == 0.1
+
+
+@given(st.integers(0, 2_000), st.integers(0, 2_000))
+def test_epsilon_never_rises_and_does_move(first, second):
+    early, late = sorted((first, second))
+    value = [linear(step, start=1.0, end=0.1, steps=1_000) for step in (early, late)]
+    assert 0.1 <= value[1] <= value[0] <= 1.0
+    if early < late <= 1_000:
+        assert value[1] < value[0]
+
+
+def test_crossings_by_hand():
+    assert crossings(0, 4, 4) == 1  # 4
+    assert crossings(4, 7, 4) == 0
+    assert crossings(4, 64, 4) == 15  # 8, 12, ..., 64
+
+
+@given(st.lists(st.integers(1, 200), max_size=20), PERIODS)
+def test_however_time_is_cut_the_crossings_add_up(pieces, period):
+    total, now = 0, 0
+    for piece in pieces:
+        total += crossings(now, now + piece, period)
+        now += piece
+    assert total == now // period
+
+
+def serial_plan(before, after, starts, update, target):
+    """The algorithm box, one step at a time: u = an update, s = a target copy."""
+    events = ""
+    for step in range(before + 1, after + 1):
+        if step > starts:
+            events += "u" * (step % update == 0) + "s" * (step % target == 0)
+    return events
+
+
+@given(STEPS, st.integers(0, 300), STEPS, PERIODS, PERIODS)
+def test_learning_plan_is_the_serial_algorithm(before, width, starts, update, target):
+    plan = learning_plan(
+        before, before + width, learning_starts=starts, update_period=update, target_period=target
+    )
+    events = "".join("u" * updates + "s" * sync for updates, sync in plan)
+    assert events == serial_plan(before, before + width, starts, update, target)
+
+
+def test_the_ratio_does_not_depend_on_the_number_of_environments():
+    for num_envs in (1, 3, 16, 64, 100):
+        steps = range(0, 30_000, num_envs)
+        done = sum(
+            updates
+            for step in steps
+            for updates, _ in learning_plan(
+                step, step + num_envs, learning_starts=5_000, update_period=4, target_period=10_000
+            )
+        )
+        assert done == (steps[-1] + num_envs) // 4 - 5_000 // 4
