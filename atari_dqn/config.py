@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tyro.conf import Suppress
+
 from atari_dqn.errors import UsageError
 
 Backend = Literal["native", "reference", "classic"]
@@ -23,7 +25,7 @@ Precision = Literal["auto", "fp32", "tf32", "bf16"]
 class Config:
     """All settings of one run. The defaults are the `nature` preset."""
 
-    game: str = "pong"
+    game: Suppress[str] = "pong"
     """ROM id such as `ms_pacman`, or `cartpole`."""
     preset: str = "nature"
     """Name of the preset that this table started from; for the record only."""

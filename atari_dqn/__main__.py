@@ -1,0 +1,6 @@
+"""python -m atari_dqn"""
+
+from atari_dqn.cli import entry
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,194 @@
+"""Nested dicts on disk, whole or not at all: safetensors for arrays, JSON for the rest, a checksum for each file.
+
+    checkpoints/step_0000250000/
+      tensors.safetensors     every tensor and array, by its path in the dict
+      meta.json               format version, checksum of the tensors, what the state is of, and the rest of the state
+
+A checkpoint is written beside its place, forced to the disk and renamed; readers see all of it or nothing. Reading
+verifies before anything is used, and executes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from atari_dqn.errors import UsageError
+
+FORMAT_VERSION = 1
+TENSORS, META = "tensors.safetensors", "meta.json"
+STEP_PATTERN = re.compile(r"step_(\d{10})")
+
+
+class CheckpointError(UsageError):
+    """A checkpoint that is missing, damaged, or of another kind."""
+
+
+def step_directory(folder: Path, step: int) -> Path:
+    """Where the checkpoint of an agent step lies: `step_<10 digits>`."""
+    return folder / f"step_{step:010d}"
+
+
+def save(directory: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    """Write a nested dict of tensors, arrays, numbers, strings, None, lists and dicts.
+
+    Args:
+      directory: the checkpoint; must not exist. Nothing stands there until all is on the disk.
+      state:     keys are strings; tensors may lie on any device.
+      meta:      what a reader has to know before loading (JSON).
+
+    Raises:
+      UsageError: the disk refuses (full, read-only); older checkpoints are untouched.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    tree = _split(state, "", tensors)
+    partial = directory.with_name(directory.name + ".partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file(tensors, partial / TENSORS)
+        content = {
+            "format_version": FORMAT_VERSION,
+            "sha256": _sha256(partial / TENSORS),
+            **meta,
+            "state": tree,
+        }
+        (partial / META).write_text(json.dumps(content) + "\n", encoding="utf-8")
+        for path in (partial / TENSORS, partial / META, partial):
+            _sync(path)
+        os.replace(partial, directory)
+        _sync(directory.parent)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise UsageError(
+            f"cannot write the checkpoint {directory} ({error}); older checkpoints are intact. "
+            "Make room or mend the folder, then go on with --resume"
+        ) from error
+
+
+def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read and verify a checkpoint.
+
+    Returns:
+      (state, meta): as saved; tensors are on the CPU.
+
+    Raises:
+      CheckpointError: naming the file and what is wrong with it.
+    """
+    meta = read_meta(directory)
+    tensors_path = directory / TENSORS
+    try:
+        if _sha256(tensors_path) != meta.pop("sha256"):
+            raise CheckpointError(f"{tensors_path} is damaged: its checksum differs; use an older checkpoint")
+        tensors = load_file(tensors_path)
+        state = _join(meta.pop("state"), "", tensors)
+    except (OSError, SafetensorError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{directory} is damaged ({error!r}); use an older checkpoint") from error
+    return state, meta
+
+
+def read_meta(directory: Path) -> dict[str, Any]:
+    """The JSON of a checkpoint, its version checked.
+
+    Raises:
+      CheckpointError: missing, not JSON, or of another format version.
+    """
+    path = directory / META
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{directory} is no checkpoint: {META} is missing") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); use an older checkpoint") from error
+    if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict) or "sha256" not in meta:
+        raise CheckpointError(f"{path} is damaged: it lacks the state or the checksum; use an older checkpoint")
+    if (version := meta.get("format_version")) != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {version!r}, this program reads {FORMAT_VERSION}: "
+            "use the release that wrote it"
+        )
+    return meta
+
+
+def latest_good(folder: Path, warn: Callable[[str], None]) -> Path | None:
+    """The newest checkpoint in `folder` that can be read; damaged ones are named and passed over."""
+    for directory in reversed(list_steps(folder)):
+        try:
+            load(directory)
+            return directory
+        except CheckpointError as error:
+            warn(f"warning: skipping a checkpoint: {error}")
+    return None
+
+
+def list_steps(folder: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if STEP_PATTERN.fullmatch(path.name) and path.is_dir())
+
+
+def prune(folder: Path, keep: int, protect: Collection[Path] = ()) -> None:
+    """Delete all but the newest `keep` checkpoints and the protected ones, and what a killed save left behind."""
+    for directory in list_steps(folder)[:-keep]:
+        if directory not in protect:
+            shutil.rmtree(directory)
+    for leftover in folder.glob("step_*.partial"):
+        shutil.rmtree(leftover)
+
+
+def _split(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """The JSON part of a value; tensors go to `tensors` under their path, and leave a mark of their kind."""
+    if isinstance(value, Mapping):
+        return {key: _split(item, f"{path}/{key}", tensors) for key, item in value.items()}
+    if isinstance(value, torch.Tensor):
+        tensors[path] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {"__kind__": "tensor"}
+    if isinstance(value, np.ndarray):
+        tensors[path] = torch.from_numpy(value.copy())
+        return {"__kind__": "array"}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return [_split(item, f"{path}/{index}", tensors) for index, item in enumerate(value)]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a checkpoint cannot hold a {type(value).__name__} (at {path or 'the root'})")
+
+
+def _join(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, dict):
+        kind = value.get("__kind__")
+        if kind == "tensor":
+            return tensors[path]
+        if kind == "array":
+            return tensors[path].numpy()
+        return {key: _join(item, f"{path}/{key}", tensors) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_join(item, f"{path}/{index}", tensors) for index, item in enumerate(value)]
+    return value
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Force a file or folder to the disk, so that a power cut cannot undo the rename that follows."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,224 @@
+"""Atari by ale-py's C++ vector environment: the fast path. One frame leaves each emulator; stacks are built elsewhere.
+
+    vector step     t          t + 1                      t + 2
+    emulator        game over  resets, ignores its action plays
+    Step            finished   started, reward 0          ...
+
+A game that reaches our time limit is stepped once more like the others (that step is thrown away) and then reset, so
+its rows look the same. The emulator's own limit is never used: its last frame would be stale.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from atari_dqn.envs.contract import Turns, checked_action
+from atari_dqn.types import EnvSpec, Step
+
+NO_LIMIT = 2**31 - 1  # frames; the emulator's own time limit, moved out of reach
+SIZE = 84  # pixels, height and width
+
+
+class NativeEnvs:
+    """N Atari games behind the VecEnv protocol.
+
+    Args:
+      game:               ROM id.
+      num_envs:           N.
+      num_threads:        emulator threads, 0 for one per core.
+      frame_skip:         frames per agent step; the last two are max-pooled.
+      noop_max:           up to this many no-ops open a game, frames.
+      sticky_probability: chance that a frame repeats the previous action.
+      full_action_space:  all 18 actions instead of the game's minimal set.
+      life_loss:          a lost life is reported as terminated, and the game goes on.
+      max_episode_steps:  time limit of a game, agent steps.
+      reseed_after:       agent steps after which a sub-environment is seeded afresh when its next game opens, so that
+                          its action log stays short; 0 for never.
+    """
+
+    def __init__(
+        self,
+        game: str,
+        num_envs: int,
+        *,
+        num_threads: int = 0,
+        frame_skip: int = 4,
+        noop_max: int = 30,
+        sticky_probability: float = 0.0,
+        full_action_space: bool = False,
+        life_loss: bool = True,
+        max_episode_steps: int = 27_000,
+        reseed_after: int = 0,
+    ) -> None:
+        from ale_py.vector_env import AtariVectorEnv
+
+        names = action_names(game, full=full_action_space)
+        self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
+        self.num_envs, self.life_loss = num_envs, life_loss
+        self.max_episode_steps, self.reseed_after = max_episode_steps, reseed_after
+        self._env = AtariVectorEnv(
+            game=game,
+            num_envs=num_envs,
+            batch_size=num_envs,
+            num_threads=num_threads,
+            thread_affinity_offset=-1,
+            max_num_frames_per_episode=NO_LIMIT,
+            repeat_action_probability=sticky_probability,
+            full_action_space=full_action_space,
+            continuous=False,
+            autoreset_mode="NextStep",
+            img_height=SIZE,
+            img_width=SIZE,
+            grayscale=True,
+            stack_num=1,
+            frameskip=frame_skip,
+            maxpool=True,
+            noop_max=noop_max + 1,  # ale-py draws below its bound
+            episodic_life=False,  # would restart the whole game on a lost life
+            life_loss_info=life_loss,
+            reward_clipping=False,
+            use_fire_reset=False,
+        )
+        assert self._env.single_action_space.n == len(names)
+        self._turns = Turns()
+
+    def reset(self, seeds: np.ndarray) -> Step:
+        frame, info = self._env.reset(seed=np.asarray(seeds, np.int64))
+        self._seeds = np.array(seeds, np.int64)
+        self._fresh_seeds = np.random.default_rng(self._seeds)
+        self._log = _ActionLog(self.num_envs)
+        self._elapsed = np.zeros(self.num_envs, np.int64)  # agent steps into the game
+        self._over = np.zeros(self.num_envs, bool)  # the emulator resets at its next step
+        self._cut = np.zeros(self.num_envs, bool)  # we reset it after its next step
+        self._next_seed = np.full(self.num_envs, -1, np.int64)  # of the next game; -1: the emulator goes on
+        self._clock = info["episode_frame_number"]  # falls back when a new game opens
+        self._turns.reset()
+        quiet = np.zeros(self.num_envs, bool)
+        return Step(
+            frame[:, 0], np.zeros(self.num_envs, np.float32), quiet, quiet.copy(), ~quiet, quiet.copy()
+        )
+
+    def send(self, action: np.ndarray) -> None:
+        action = checked_action(action, self.num_envs, self.spec)  # a wrong one would hang the emulators for ever
+        self._turns.send()
+        self._log.append(action)
+        self._env.send(action)
+
+    def recv(self) -> Step:
+        self._turns.recv()
+        frame, reward, terminated, _, info = self._env.recv()
+        opening = self._over | self._cut
+        if opening.any():
+            frame, info = self._open_games(opening, frame, info)
+        clock = info["episode_frame_number"]
+        late = (clock < self._clock) & ~opening  # a game ended that did not look so; it shows one step late
+        self._clock = clock
+        started = opening | late
+        self._elapsed = np.where(started, 0, self._elapsed + 1)
+        terminated = terminated & ~started
+        truncated = self._elapsed >= self.max_episode_steps
+        self._over = terminated & (info["lives"] == 0) if self.life_loss else terminated
+        self._cut = truncated & ~self._over
+        reward = np.where(started, 0, reward).astype(np.float32)
+        return Step(frame[:, 0], reward, terminated, truncated, started, self._over | truncated | late)
+
+    def _open_games(self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]) -> tuple[np.ndarray, Any]:
+        """Reset what the emulators do not reset by themselves: games that we cut, and games with a seed of their own."""
+        if self.reseed_after:
+            due = opening & (self._next_seed < 0) & (self._log.lengths() >= self.reseed_after)
+            for env in np.flatnonzero(due):
+                self._next_seed[env] = self._fresh_seeds.integers(2**31)
+        seeded = opening & (self._next_seed >= 0)
+        unseeded = self._cut & ~seeded
+        if unseeded.any():
+            frame, info = self._env.reset(options={"reset_mask": unseeded})
+        if seeded.any():
+            frame, info = self._seeded_reset(seeded, self._next_seed[seeded])
+            self._next_seed[seeded] = -1
+        return frame, info
+
+    def _seeded_reset(self, mask: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, Any]:
+        self._seeds[mask] = seeds
+        self._log.forget(mask)
+        return self._env.reset(seed=seeds, options={"reset_mask": mask})
+
+    def seed_next_game(self, index: int, seed: int) -> None:
+        self._next_seed[index] = seed
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seeds and the actions since: an emulator's state is a function of the two."""
+        self._turns.check_idle()
+        log, begin = self._log.compact()
+        return {
+            "seeds": self._seeds.copy(),
+            "log": log,
+            "begin": begin,
+            "next_seed": self._next_seed.copy(),
+            "fresh_seeds": self._fresh_seeds.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Play the logs again, all ending at the same vector step."""
+        seeds, log, begin = state["seeds"], state["log"], state["begin"]
+        self.reset(seeds)
+        for time in range(len(log) + 1):
+            joining = begin == time
+            if time and joining.any():
+                _, info = self._seeded_reset(joining, seeds[joining])
+                self._clock = info["episode_frame_number"]
+                self._elapsed[joining] = 0
+                self._over[joining] = self._cut[joining] = False
+            if time < len(log):
+                self.send(log[time].astype(np.int64))
+                self.recv()
+        self._next_seed[:] = state["next_seed"]
+        self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
+
+    def close(self) -> None:
+        self._env.close()
+
+
+class _ActionLog:
+    """Actions of every sub-environment since its last seed, as one growing [T, N] uint8 table."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.table = np.zeros((1024, num_envs), np.uint8)
+        self.used = 0
+        self.begin = np.zeros(num_envs, np.int64)  # first row that belongs to the current seed
+
+    def append(self, action: np.ndarray) -> None:
+        if self.used == len(self.table):
+            self.compact()
+            if self.used > len(self.table) // 2:
+                self.table = np.concatenate([self.table, np.zeros_like(self.table)])
+        self.table[self.used] = action
+        self.used += 1
+
+    def lengths(self) -> np.ndarray:
+        return self.used - self.begin
+
+    def forget(self, mask: np.ndarray) -> None:
+        self.begin[mask] = self.used
+
+    def compact(self) -> tuple[np.ndarray, np.ndarray]:
+        """Drop rows that nobody needs; returns copies of the rest and of where each log begins in it."""
+        first = int(self.begin.min())
+        if first:
+            self.table[: self.used - first] = self.table[first : self.used]
+            self.used -= first
+            self.begin -= first
+        return self.table[: self.used].copy(), self.begin.copy()
+
+
+def action_names(game: str, *, full: bool) -> tuple[str, ...]:
+    """Names of a game's actions in the emulator's order, such as ('noop', 'fire', 'right', 'left')."""
+    import ale_py
+    from ale_py.roms import get_rom_path
+
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    ale.loadROM(get_rom_path(game))
+    actions = ale.getLegalActionSet() if full else ale.getMinimalActionSet()
+    return tuple(action.name.lower() for action in actions)

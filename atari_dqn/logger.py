@@ -1,0 +1,218 @@
+"""Where the numbers of a run go: TensorBoard, metrics.jsonl, evals.csv and the terminal. Knows no learning.
+
+metrics.jsonl has one object a line, evals.csv one row an evaluation; x is always the agent step. A resumed run cuts off
+what was written after its checkpoint, so no point stands twice.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+METRICS, EVALS = "metrics.jsonl", "evals.csv"
+EVAL_COLUMNS = (
+    "step",
+    "frames",
+    "protocol",
+    "episodes",
+    "mean",
+    "std",
+    "human_normalized",
+    "epsilon",
+    "best",
+)  # fmt: skip
+PLAIN_PERIOD_SECONDS = 30.0  # between progress lines where there is no terminal
+
+
+class Logger(Protocol):
+    """What the training loop writes to."""
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None: ...
+    def histogram(self, tag: str, values: np.ndarray, step: int) -> None: ...
+    def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
+    def evaluation(self, row: Mapping[str, Any], step: int) -> None: ...
+    def progress(self, step: int, values: Mapping[str, float]) -> None: ...
+    def close(self) -> None: ...
+
+
+class NullLogger:
+    """Writes nothing."""
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None: ...
+    def histogram(self, tag: str, values: np.ndarray, step: int) -> None: ...
+    def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
+    def evaluation(self, row: Mapping[str, Any], step: int) -> None: ...
+    def progress(self, step: int, values: Mapping[str, float]) -> None: ...
+    def close(self) -> None: ...
+
+
+class RunLogger:
+    """Writes into a run folder and shows progress on stderr.
+
+    Args:
+      folder:          the run folder; exists.
+      total_steps:     length of the run, agent steps.
+      frames_per_step: emulator frames of an agent step.
+      resume_step:     what was written after this agent step is cut off; None for a new run.
+    """
+
+    def __init__(
+        self, folder: Path, *, total_steps: int, frames_per_step: int, resume_step: int | None = None
+    ) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.frames_per_step = frames_per_step
+        if resume_step is not None:
+            _cut_metrics(folder / METRICS, resume_step)
+            _cut_evals(folder / EVALS, resume_step)
+        self._metrics = (folder / METRICS).open("a", encoding="utf-8", buffering=1)  # a line at a time
+        self._evals = (folder / EVALS).open("a", encoding="utf-8", buffering=1, newline="")
+        if self._evals.tell() == 0:
+            self._write_row(EVAL_COLUMNS)
+        purge = None if resume_step is None else resume_step + 1
+        self._board = SummaryWriter(str(folder), purge_step=purge)  # type: ignore[no-untyped-call]
+        terminal = sys.stderr.isatty()
+        self._display = _Bar(total_steps) if terminal else _Lines(total_steps)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """One point of each curve; a value that is no number becomes null in metrics.jsonl."""
+        finite = {tag: value if math.isfinite(value) else None for tag, value in values.items()}
+        record = {"step": step, "frame": step * self.frames_per_step, "time": time.time(), **finite}
+        self._metrics.write(json.dumps(record) + "\n")
+        for tag, value in values.items():
+            self._board.add_scalar(tag, value, step)  # type: ignore[no-untyped-call]
+
+    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
+        """Distribution of `values`, any shape."""
+        self._board.add_histogram(tag, values, step)  # type: ignore[no-untyped-call]
+
+    def image(self, tag: str, image: np.ndarray, step: int) -> None:
+        """A picture: [H, W] or [H, W, 3] uint8."""
+        layout = "HW" if image.ndim == 2 else "HWC"
+        self._board.add_image(tag, image, step, dataformats=layout)  # type: ignore[no-untyped-call]
+
+    def evaluation(self, row: Mapping[str, Any], step: int) -> None:
+        """One row of evals.csv: the columns of EVAL_COLUMNS but step and frames."""
+        full = {"step": step, "frames": step * self.frames_per_step, **row}
+        self._write_row(["" if full[name] is None else full[name] for name in EVAL_COLUMNS])
+        self._display.message(
+            f"step {step:,}: evaluation {full['mean']:.1f} +- {full['std']:.1f} "
+            f"over {full['episodes']} games{', the best so far' if full['best'] else ''}"
+        )
+
+    def progress(self, step: int, values: Mapping[str, float]) -> None:
+        """Move the bar; shows frames/s, the mean return and epsilon from `values`."""
+        self._display.update(step, _status(values))
+
+    def close(self) -> None:
+        self._display.close()
+        self._board.close()  # type: ignore[no-untyped-call]
+        self._metrics.close()
+        self._evals.close()
+
+    def _write_row(self, row: Any) -> None:
+        csv.writer(self._evals, lineterminator="\n").writerow(row)
+
+
+def _status(values: Mapping[str, float]) -> str:
+    parts = [f"{values.get('time/frames_per_second', 0.0):,.0f} frames/s"]
+    if "train/episode_return" in values:
+        parts.append(f"return {values['train/episode_return']:.1f}")
+    if "train/loss" in values:
+        parts.append(f"loss {values['train/loss']:.3g}")
+    return ", ".join([*parts, f"epsilon {values.get('train/epsilon', 0.0):.2f}"])
+
+
+class _Bar:
+    """A progress bar with the time that is left, for a terminal."""
+
+    def __init__(self, total_steps: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("steps, left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("", total=total_steps, status="")
+        self._progress.start()
+
+    def update(self, step: int, status: str) -> None:
+        self._progress.update(self._task, completed=step, status=status)
+
+    def message(self, text: str) -> None:
+        self._progress.console.print(text, highlight=False)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+class _Lines:
+    """A plain line now and then, for files and pipes."""
+
+    def __init__(self, total_steps: int) -> None:
+        self._total, self._began, self._first = total_steps, time.monotonic(), None
+        self._printed = -math.inf
+
+    def update(self, step: int, status: str) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._began = step, now
+        if step < self._total and now - self._printed < PLAIN_PERIOD_SECONDS:
+            return
+        self._printed = now
+        done = step - self._first
+        left = f"{(now - self._began) / done * (self._total - step) / 60:.0f} min left, " if done > 0 else ""
+        self.message(f"step {step:,} of {self._total:,}: {left}{status}")
+
+    def message(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+def _cut_metrics(path: Path, last_step: int) -> None:
+    """Keep the lines up to `last_step`; a line broken by a crash goes."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            if int(json.loads(line)["step"]) <= last_step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError, TypeError):
+            continue
+    _replace(path, "".join(kept))
+
+
+def _cut_evals(path: Path, last_step: int) -> None:
+    if not path.exists():
+        return
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    for row in csv.reader(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+        whole = len(row) == len(EVAL_COLUMNS)
+        if whole and (row[0] == "step" or (row[0].isdecimal() and int(row[0]) <= last_step)):
+            writer.writerow(row)
+    _replace(path, output.getvalue())
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

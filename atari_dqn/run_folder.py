@@ -1,0 +1,169 @@
+"""The folder of one run: the interface between training, evaluation, suite and report.
+
+    config.json   meta.json   metrics.jsonl   evals.csv   checkpoints/step_<10 digits>/   events.out...   DONE
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+
+PACKAGES = ("atari-dqn", "torch", "numpy", "gymnasium", "ale-py", "opencv-python", "tensorboard")
+
+
+class RunFolder:
+    """A run on disk; made by `create` or `open`.
+
+    Attributes:
+      path:   the folder.
+      config: what the run does.
+    """
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self.path, self.config = path, config
+        self.checkpoints = path / "checkpoints"
+        self.done = path / "DONE"
+
+    @classmethod
+    def create(cls, path: Path, config: Config, command: Sequence[str]) -> RunFolder:
+        """Begin a run in a new (or empty) folder and write down what it is.
+
+        Raises:
+          UsageError: the folder holds a run already, is a file, or cannot be written; nothing was changed.
+        """
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file; choose another --run-dir")
+        if (path / "config.json").exists():
+            _refuse_existing(cls.open(path), config)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if not os.access(path, os.W_OK):
+                raise PermissionError(13, "permission denied")
+            meta = {"command": list(command), "started": datetime.now(UTC).isoformat(timespec="seconds"), **hardware()}
+            write_text(path / "meta.json", json.dumps(meta, indent=2) + "\n")
+            write_text(path / "config.json", config.to_json())
+        except OSError as error:
+            raise UsageError(f"cannot write the run folder {path} ({error.strerror}); choose another --run-dir") from error
+        return cls(path, config)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run.
+
+        Raises:
+          UsageError: there is none, or its config cannot be read.
+        """
+        try:
+            text = (path / "config.json").read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} holds no run: config.json is missing; check the path") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path / 'config.json'} cannot be read ({error})") from error
+        try:
+            return cls(path, Config.from_json(text))
+        except UsageError as error:
+            raise UsageError(f"{path / 'config.json'}: {error}") from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from training here; the lock of a dead process is void.
+
+        Raises:
+          UsageError: another process is training here.
+        """
+        with (self.path / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                raise UsageError(
+                    f"process {file.read().strip() or 'unknown'} is training in {self.path}; "
+                    "wait for it, stop it, or choose another --run-dir"
+                ) from error
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    def mark_done(self, summary: Mapping[str, Any]) -> None:
+        """Write DONE, the last file of a run."""
+        write_text(self.done, json.dumps(summary, indent=2) + "\n")
+
+
+def _refuse_existing(found: RunFolder, wanted: Config) -> None:
+    mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(found.config)
+    differing = [f"{name} {theirs[name]!r}, not {mine[name]!r}" for name in mine if mine[name] != theirs[name]]
+    if differing:
+        raise UsageError(f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed")
+    if found.done.exists():
+        raise UsageError(f"{found.path} holds this run already, finished; choose another --seed or --run-dir")
+    raise UsageError(f"{found.path} holds this run already, unfinished; go on with --resume")
+
+
+def hardware() -> dict[str, Any]:
+    """What the numbers of a run or a benchmark depend on: versions, commit, processor, GPU."""
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = None
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "gpu": gpu,
+        "packages": packages,
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the source tree, marked where it was changed; None outside of a repository."""
+    source = Path(__file__).parent
+    if not (source.parent / ".git").exists():
+        return None
+    try:
+        options: dict[str, Any] = {"cwd": source, "capture_output": True, "text": True, "check": True, "timeout": 10}
+        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **options).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}-changed" if changed else commit
+
+
+def _cpu() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if sys.platform == "linux" and cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file as a whole: readers see the old one or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)

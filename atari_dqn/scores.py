@@ -1,0 +1,92 @@
+"""Published scores, each with the protocol it was measured by. A number without its protocol is a rumour.
+
+`data/SOURCES.md` says where every column comes from and how it was checked.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+Pair = Literal["nature", "zoo"]
+
+
+@dataclass(frozen=True)
+class PublishedScores:
+    """Raw scores of one game; None where nothing was published."""
+
+    game: str
+    random_nature: float | None
+    """Random play at 10 Hz, games of 5 minutes (Mnih et al. 2015, extended data table 2)."""
+    human_nature: float | None
+    """Professional tester, games of 5 minutes (same table)."""
+    dqn_nature: float | None
+    """DQN, best network of 200 million frames, 30 games of 5 minutes, epsilon 0.05 (same table)."""
+    dqn_nature_std: float | None
+    """Standard deviation over those 30 games."""
+    random_zoo: float | None
+    """Random play, games of 30 minutes (DQN Zoo, Wang et al. 2016)."""
+    human_zoo: float | None
+    """Human, games of 30 minutes (same sources); differs from human_nature in 33 of 49 games."""
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    text = (files("atari_dqn") / "data" / "atari_reference_scores.csv").read_text(encoding="utf-8")
+    return {row["game"]: row for row in csv.DictReader(text.splitlines())}
+
+
+def nature_49() -> tuple[str, ...]:
+    """ROM ids of the 49 games of Mnih et al. 2015."""
+    return tuple(game for game, row in _table().items() if row["in_nature_49"] == "true")
+
+
+def atari_57() -> tuple[str, ...]:
+    """ROM ids of the 57 games that later work reports."""
+    return tuple(game for game, row in _table().items() if row["in_zoo_57"] == "true")
+
+
+def published(game: str) -> PublishedScores | None:
+    """What was published about a game (ROM id), or None if nothing was."""
+    row = _table().get(game)
+    if row is None:
+        return None
+
+    def number(column: str) -> float | None:
+        return float(row[column]) if row[column] else None
+
+    return PublishedScores(
+        game=game,
+        random_nature=number("random_nature"),
+        human_nature=number("human_nature"),
+        dqn_nature=number("dqn_nature"),
+        dqn_nature_std=number("dqn_nature_std"),
+        random_zoo=number("random_zoo"),
+        human_zoo=number("human_zoo"),
+    )
+
+
+def human_normalized(score: float, game: str, *, pair: Pair) -> float | None:
+    """A raw score on the scale where 0 is random play and 1 is the human.
+
+    Args:
+      score: raw score.
+      game:  ROM id.
+      pair:  which random and human: "nature" for games of 5 minutes, "zoo" for 30 minutes. Never mixed.
+
+    Returns:
+      (score - random) / (human - random), or None where the pair was not published.
+    """
+    scores = published(game)
+    if scores is None:
+        return None
+    if pair == "nature":
+        random, human = scores.random_nature, scores.human_nature
+    else:
+        random, human = scores.random_zoo, scores.human_zoo
+    if random is None or human is None:
+        return None
+    return (score - random) / (human - random)
