@@ -1,4 +1,4 @@
-"""python -m atari_dqn"""
+"""`python -m atari_dqn`: the command line."""
 
 from atari_dqn.cli import entry
 

@@ -49,7 +49,10 @@ class Agent:
         return self.algorithm.learn(batch)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"algorithm": self.algorithm.state_dict(), "generator": self.generator.bit_generator.state}
+        return {
+            "algorithm": self.algorithm.state_dict(),
+            "generator": self.generator.bit_generator.state,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.algorithm.load_state_dict(state["algorithm"])

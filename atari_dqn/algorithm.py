@@ -8,7 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from atari_dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, squared_loss, td_error
+from atari_dqn.losses import (
+    bootstrap_value,
+    clip_reward,
+    clipped_loss,
+    n_step_return,
+    squared_loss,
+    td_error,
+)
 from atari_dqn.types import LearnStats, Transitions
 
 
@@ -61,11 +68,13 @@ class DQN:
             reward = n_step_return(rewards, gamma=self.gamma)
         q = self._q(self.model, batch.obs)
         bootstrap = bootstrap_value(q_next, q_next_online)
-        error = td_error(q, batch.action, reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
+        error = td_error(
+            q, batch.action, reward, batch.terminated, bootstrap, self.gamma**batch.num_steps
+        )
         losses = self.loss(error)
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         with torch.no_grad():
             grads = [param.grad for param in self.model.parameters() if param.grad is not None]
@@ -91,13 +100,16 @@ class DQN:
             "model": dict(self.model.state_dict()),
             "target": dict(self.target.state_dict()),
             "optimizer": {
-                str(index): dict(values) for index, values in self.optimizer.state_dict()["state"].items()
+                str(index): dict(values)
+                for index, values in self.optimizer.state_dict()["state"].items()
             },
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.target.load_state_dict(state["target"])
-        groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
+        groups = self.optimizer.state_dict()[
+            "param_groups"
+        ]  # settings come from the config, not from the file
         moments = {int(index): values for index, values in state["optimizer"].items()}
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})

@@ -118,10 +118,14 @@ def _train(words: Sequence[str]) -> int:
 
     game, flags = (words[0], words[1:]) if words and not words[0].startswith("-") else (None, words)
     if game is None and not {"-h", "--help"} & set(flags):
-        raise UsageError("train needs a GAME right after it: a ROM id such as pong or ms_pacman, or cartpole")
+        raise UsageError(
+            "train needs a GAME right after it: a ROM id such as pong or ms_pacman, or cartpole"
+        )
     base = _preset(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
     stored = _stored_config(base, flags) if "--resume" in flags else None
-    command = _parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
+    command = _parse(
+        Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base)
+    )
     if stored is not None:
         run.check_resume(stored, dataclasses.replace(command.config, game=base.game))
     return run.train(
@@ -149,7 +153,9 @@ def _preset(game: str, name: str | None, seed: str | None) -> Config:
     if name not in PRESETS:
         raise UsageError(f"preset is {name!r}; choose one of {PRESET_NAMES}")
     if vectors != (PRESETS[name](game).backend == "classic"):
-        raise UsageError(f"preset {name!r} does not fit {game!r}: {'use cartpole' if vectors else 'it has vectors only'}")
+        raise UsageError(
+            f"preset {name!r} does not fit {game!r}: {'use cartpole' if vectors else 'it has vectors only'}"
+        )
     config = PRESETS[name](game)
     return dataclasses.replace(config, seed=int(seed)) if seed and seed.isdecimal() else config
 
@@ -171,7 +177,7 @@ def _parse(kind: Any, words: Sequence[str], *, prog: str, default: Any = None) -
 
 
 def _evaluate(words: Sequence[str]) -> int:
-    from atari_dqn import run
+    from atari_dqn import assess
 
     command = _parse(Evaluate, words, prog="atari-dqn evaluate")
     for name in ("episodes", "num_envs"):
@@ -179,7 +185,7 @@ def _evaluate(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 1")
     if command.seed < 0:
         raise UsageError(f"seed is {command.seed}; it must be at least 0")
-    result = run.evaluate_run(
+    result = assess.evaluate_run(
         command.run,
         which=command.checkpoint,
         protocol_name=command.protocol,
@@ -189,7 +195,7 @@ def _evaluate(words: Sequence[str]) -> int:
         device=command.device,
         say=_say,
     )
-    for line in run.evaluation_lines(result):
+    for line in assess.evaluation_lines(result):
         print(line)
     if command.json:
         print(json.dumps(result))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tyro.conf import Suppress
 
@@ -19,6 +20,9 @@ from atari_dqn.errors import UsageError
 
 Backend = Literal["native", "reference", "classic"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
+Network = Literal["nature_cnn", "mlp"]
+Optimizer = Literal["rmsprop", "adam"]
+Reduction = Literal["sum", "mean"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Config:
     """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
     clip_td_error: bool = True
     """Clip the TD error to [-1, 1] in the gradient (Huber loss). Paper: yes. No: squared error."""
-    loss_reduction: Literal["sum", "mean"] = "sum"
+    loss_reduction: Reduction = "sum"
     """Over the minibatch. Paper's code: sum; optimizer_eps is scaled for it."""
 
     # --- exploration
@@ -88,11 +92,11 @@ class Config:
     """Length of the linear decay, agent steps counted from learning_starts. Paper: 1 million."""
 
     # --- network and optimizer
-    network: Literal["nature_cnn", "mlp"] = "nature_cnn"
+    network: Network = "nature_cnn"
     """`nature_cnn`: the paper's three convolutions. `mlp`: for vector observations."""
     hidden_sizes: tuple[int, ...] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
-    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
+    optimizer: Optimizer = "rmsprop"
     """`rmsprop`: the paper's, centered, epsilon under the root. `adam`: torch's."""
     learning_rate: float = 0.00025
     """Step size. Paper: 0.00025."""
@@ -156,9 +160,13 @@ class Config:
             raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
         fields = {field.name: field for field in dataclasses.fields(cls)}
         if unknown := sorted(set(table) - set(fields)):
-            raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
+            raise UsageError(
+                f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?"
+            )
         if missing := sorted(set(fields) - set(table)):
-            raise UsageError(f"the config lacks fields: {', '.join(missing)}; was it written by another version?")
+            raise UsageError(
+                f"the config lacks fields: {', '.join(missing)}; was it written by another version?"
+            )
         for name, value in table.items():
             _check_type(name, value, fields[name].default)
         return cls(**table)
@@ -173,56 +181,91 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     else:
         good = type(value) is expected
     if not good:
-        raise UsageError(f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}")
+        raise UsageError(
+            f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}"
+        )
+
+
+AT_LEAST_ONE = [
+    "num_envs",
+    "frame_skip",
+    "frame_stack",
+    "max_episode_steps",
+    "total_steps",
+    "learning_starts",
+    "capacity",
+    "batch_size",
+    "update_period",
+    "target_update_period",
+    "n_step",
+    "eval_steps",
+    "eval_num_envs",
+    "log_period",
+]
+AT_LEAST_ZERO = [
+    "seed",
+    "noop_max",
+    "epsilon_decay_steps",
+    "eval_period",
+    "checkpoint_period",
+    "torch_threads",
+    "env_threads",
+]
+IN_ZERO_TO_ONE = [
+    "sticky_probability",
+    "epsilon_start",
+    "epsilon_end",
+    "eval_epsilon",
+    "gamma",
+    "rmsprop_decay",
+]
+POSITIVE = ("learning_rate", "optimizer_eps")
+CHOICES = {
+    "backend": get_args(Backend),
+    "network": get_args(Network),
+    "optimizer": get_args(Optimizer),
+    "loss_reduction": get_args(Reduction),
+    "precision": get_args(Precision),
+}
 
 
 def _validate(config: Config) -> None:
     """Refuse values that cannot work, naming the value and the remedy."""
-    at_least_one = (
-        "num_envs frame_skip frame_stack max_episode_steps total_steps capacity batch_size update_period "
-        "target_update_period n_step eval_steps eval_num_envs log_period learning_starts"
-    )
-    at_least_zero = "seed noop_max epsilon_decay_steps eval_period checkpoint_period torch_threads env_threads"
-    probabilities = "sticky_probability epsilon_start epsilon_end eval_epsilon gamma rmsprop_decay"
-    for names, low in ((at_least_one, 1), (at_least_zero, 0)):
-        for name in names.split():
-            value = getattr(config, name)
-            if value < low:
-                raise UsageError(f"{name} is {value}; it must be at least {low}")
-    for name in probabilities.split():
-        value = getattr(config, name)
-        if not 0.0 <= value <= 1.0:
-            raise UsageError(f"{name} is {value}; it must lie in [0, 1]")
-    for name in ("learning_rate", "optimizer_eps"):
-        value = getattr(config, name)
-        if not 0.0 < value < float("inf"):
-            raise UsageError(f"{name} is {value}; it must be a positive number")
-    choices = {
-        "backend": ("native", "reference", "classic"),
-        "network": ("nature_cnn", "mlp"),
-        "optimizer": ("rmsprop", "adam"),
-        "loss_reduction": ("sum", "mean"),
-        "precision": ("auto", "fp32", "tf32", "bf16"),
-    }
-    for name, allowed in choices.items():
-        if getattr(config, name) not in allowed:
-            raise UsageError(f"{name} is {getattr(config, name)!r}; choose one of {', '.join(allowed)}")
-    if any(size < 1 for size in config.hidden_sizes):
-        raise UsageError(f"hidden_sizes is {config.hidden_sizes}; every layer needs at least 1 unit")
-    if config.learning_starts < (needed := (config.n_step + 1) * config.num_envs):
+
+    def require(names: Iterable[str], good: Callable[[Any], bool], rule: str) -> None:
+        for name in names:
+            if not good(value := getattr(config, name)):
+                raise UsageError(f"{name} is {value!r}; it must {rule}")
+
+    require(AT_LEAST_ONE, lambda value: value >= 1, "be at least 1")
+    require(AT_LEAST_ZERO, lambda value: value >= 0, "be at least 0")
+    require(IN_ZERO_TO_ONE, lambda value: 0.0 <= value <= 1.0, "lie in [0, 1]")
+    require(POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number")
+    for name, allowed in CHOICES.items():
+        require([name], allowed.__contains__, f"be one of {', '.join(allowed)}")
+    require(["hidden_sizes"], lambda sizes: all(size >= 1 for size in sizes), "hold sizes >= 1")
+    require(["frame_stack"], lambda value: value <= 255, "be at most 255")
+    _validate_warm_up(config)
+
+
+def _validate_warm_up(config: Config) -> None:
+    """Everything that the first update needs must be there when learning starts."""
+    warm_up, needed = config.learning_starts, (config.n_step + 1) * config.num_envs
+    if warm_up < needed:
         raise UsageError(
-            f"learning_starts ({config.learning_starts}) is too short: the first {config.n_step}-step transitions of "
-            f"{config.num_envs} environments exist after {needed} steps; raise it, or lower num_envs"
+            f"learning_starts ({warm_up}) is too short: the first {config.n_step}-step transitions "
+            f"of {config.num_envs} environments exist after {needed} steps; raise it to {needed} "
+            "or more, or lower num_envs"
         )
-    if config.capacity < config.learning_starts:
+    if config.capacity < warm_up:
         raise UsageError(
             f"capacity ({config.capacity}) must hold the warm-up: raise it to learning_starts "
-            f"({config.learning_starts}) or more, or lower learning_starts"
+            f"({warm_up}) or more, or lower learning_starts"
         )
-    if config.batch_size > config.learning_starts:
+    if config.batch_size > warm_up:
         raise UsageError(
-            f"batch_size ({config.batch_size}) is larger than the warm-up: lower it to learning_starts "
-            f"({config.learning_starts}) or less, or raise learning_starts"
+            f"batch_size ({config.batch_size}) is larger than the warm-up: lower it to "
+            f"learning_starts ({warm_up}) or less, or raise learning_starts"
         )
 
 

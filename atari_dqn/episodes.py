@@ -41,7 +41,10 @@ class EpisodeTracker:
         ]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"episode_return": self.episode_return.copy(), "episode_length": self.episode_length.copy()}
+        return {
+            "episode_return": self.episode_return.copy(),
+            "episode_length": self.episode_length.copy(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.episode_return = np.array(state["episode_return"], np.float64)

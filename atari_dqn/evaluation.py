@@ -95,7 +95,7 @@ def greedy(config: Config, episodes: int = 100) -> EvalProtocol:
 class Score(NamedTuple):
     """One evaluated game; `seed` replays it."""
 
-    index: int
+    number: int
     seed: int
     episode_return: float  # raw score
     episode_length: int  # agent steps
@@ -165,10 +165,12 @@ class _Games:
         return np.random.default_rng(self._sequence(index, 1))
 
     def _sequence(self, index: int, purpose: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence(self.root.entropy, spawn_key=(*self.root.spawn_key, index, purpose))
+        return np.random.SeedSequence(
+            self.root.entropy, spawn_key=(*self.root.spawn_key, index, purpose)
+        )
 
     def open_first(self) -> np.ndarray:
-        return np.array([self._seed(index) for index in self.playing], np.int64)
+        return np.array([self._seed(int(index)) for index in self.playing], np.int64)
 
     def explore(self, action: np.ndarray, num_actions: int) -> np.ndarray:
         """Replace greedy actions by random ones, each by the coin of its game."""

@@ -67,7 +67,12 @@ class RunLogger:
     """
 
     def __init__(
-        self, folder: Path, *, total_steps: int, frames_per_step: int, resume_step: int | None = None
+        self,
+        folder: Path,
+        *,
+        total_steps: int,
+        frames_per_step: int,
+        resume_step: int | None = None,
     ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
@@ -75,14 +80,16 @@ class RunLogger:
         if resume_step is not None:
             _cut_metrics(folder / METRICS, resume_step)
             _cut_evals(folder / EVALS, resume_step)
-        self._metrics = (folder / METRICS).open("a", encoding="utf-8", buffering=1)  # a line at a time
+        self._metrics = (folder / METRICS).open(
+            "a", encoding="utf-8", buffering=1
+        )  # a line at a time
         self._evals = (folder / EVALS).open("a", encoding="utf-8", buffering=1, newline="")
         if self._evals.tell() == 0:
             self._write_row(EVAL_COLUMNS)
         purge = None if resume_step is None else resume_step + 1
-        self._board = SummaryWriter(str(folder), purge_step=purge)  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(folder), purge_step=purge)
         terminal = sys.stderr.isatty()
-        self._display = _Bar(total_steps) if terminal else _Lines(total_steps)
+        self._display: _Bar | _Lines = _Bar(total_steps) if terminal else _Lines(total_steps)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """One point of each curve; a value that is no number becomes null in metrics.jsonl."""
@@ -90,16 +97,16 @@ class RunLogger:
         record = {"step": step, "frame": step * self.frames_per_step, "time": time.time(), **finite}
         self._metrics.write(json.dumps(record) + "\n")
         for tag, value in values.items():
-            self._board.add_scalar(tag, value, step)  # type: ignore[no-untyped-call]
+            self._board.add_scalar(tag, value, step)
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Distribution of `values`, any shape."""
-        self._board.add_histogram(tag, values, step)  # type: ignore[no-untyped-call]
+        self._board.add_histogram(tag, values, step)
 
     def image(self, tag: str, image: np.ndarray, step: int) -> None:
         """A picture: [H, W] or [H, W, 3] uint8."""
         layout = "HW" if image.ndim == 2 else "HWC"
-        self._board.add_image(tag, image, step, dataformats=layout)  # type: ignore[no-untyped-call]
+        self._board.add_image(tag, image, step, dataformats=layout)
 
     def evaluation(self, row: Mapping[str, Any], step: int) -> None:
         """One row of evals.csv: the columns of EVAL_COLUMNS but step and frames."""
@@ -116,7 +123,7 @@ class RunLogger:
 
     def close(self) -> None:
         self._display.close()
-        self._board.close()  # type: ignore[no-untyped-call]
+        self._board.close()
         self._metrics.close()
         self._evals.close()
 
@@ -138,7 +145,13 @@ class _Bar:
 
     def __init__(self, total_steps: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         self._progress = Progress(
             BarColumn(bar_width=24),
@@ -165,7 +178,8 @@ class _Lines:
     """A plain line now and then, for files and pipes."""
 
     def __init__(self, total_steps: int) -> None:
-        self._total, self._began, self._first = total_steps, time.monotonic(), None
+        self._total, self._began = total_steps, time.monotonic()
+        self._first: int | None = None
         self._printed = -math.inf
 
     def update(self, step: int, status: str) -> None:
@@ -176,7 +190,11 @@ class _Lines:
             return
         self._printed = now
         done = step - self._first
-        left = f"{(now - self._began) / done * (self._total - step) / 60:.0f} min left, " if done > 0 else ""
+        left = (
+            f"{(now - self._began) / done * (self._total - step) / 60:.0f} min left, "
+            if done > 0
+            else ""
+        )
         self.message(f"step {step:,} of {self._total:,}: {left}{status}")
 
     def message(self, text: str) -> None:

@@ -58,7 +58,12 @@ def bootstrap_value(q_next: Tensor, q_next_online: Tensor | None = None) -> Tens
 
 
 def td_error(
-    q: Tensor, action: Tensor, reward: Tensor, terminated: Tensor, bootstrap: Tensor, discount: Tensor | float
+    q: Tensor,
+    action: Tensor,
+    reward: Tensor,
+    terminated: Tensor,
+    bootstrap: Tensor,
+    discount: Tensor | float,
 ) -> Tensor:
     """Q-learning error, target minus Q(s, a).
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from atari_dqn.agent import make_agent
-from atari_dqn.config import Config
+from atari_dqn.config import Config, Precision
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, Transitions
 
@@ -28,12 +28,16 @@ def resolve(config: Config, say: Say) -> Config:
       UsageError: a device or precision that is not to be had here.
     """
     config = dataclasses.replace(config, device=_device(config.device, say))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     config = dataclasses.replace(
         config, torch_threads=config.torch_threads or cores, env_threads=config.env_threads or cores
     )
     torch.set_num_threads(config.torch_threads)
-    say(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
+    say(
+        f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores"
+    )
     return dataclasses.replace(config, precision=_precision(config, say))
 
 
@@ -49,14 +53,20 @@ def _device(name: str, say: Say) -> str:
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device is {name!r}; use cpu, cuda or cuda:0")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"device is {name!r}, but torch {torch.__version__} sees no CUDA GPU here; use --device cpu")
-    if device.index is not None and device.type == "cuda" and device.index >= torch.cuda.device_count():
+        raise UsageError(
+            f"device is {name!r}, but torch {torch.__version__} sees no CUDA GPU here; use --device cpu"
+        )
+    if (
+        device.index is not None
+        and device.type == "cuda"
+        and device.index >= torch.cuda.device_count()
+    ):
         raise UsageError(f"device is {name!r}, but there are only {torch.cuda.device_count()} GPUs")
     say(f"device: {name}")
     return name
 
 
-def _precision(config: Config, say: Say) -> str:
+def _precision(config: Config, say: Say) -> Precision:
     on_gpu = config.device.startswith("cuda")
     if config.precision == "tf32" and not on_gpu:
         raise UsageError("precision is 'tf32', which only CUDA GPUs have; use fp32 or bf16")
@@ -65,7 +75,8 @@ def _precision(config: Config, say: Say) -> str:
         if config.network == "mlp":
             precision = "fp32"  # too small to gain from less
         else:
-            cost = {name: _seconds_per_update(config, name) for name in ("fp32", "bf16")}
+            candidates: tuple[Precision, ...] = ("fp32", "bf16")
+            cost = {name: _seconds_per_update(config, name) for name in candidates}
             precision = min(cost, key=lambda name: cost[name])
             told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in cost.items())
             say(f"precision: {precision} (measured, one update: {told}; --precision decides)")
@@ -75,7 +86,7 @@ def _precision(config: Config, say: Say) -> str:
     return precision
 
 
-def _seconds_per_update(config: Config, precision: str) -> float:
+def _seconds_per_update(config: Config, precision: Precision) -> float:
     """Median time of one update of the paper's network at this precision."""
     spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.frame_skip)
     agent = make_agent(dataclasses.replace(config, precision=precision), spec)
@@ -125,7 +136,9 @@ def place_replay(wanted: str, device: str, frame_bytes: int, say: Say) -> str:
     if places[0] not in ("cpu", device):
         raise UsageError(f"replay_device is {wanted!r}; use auto, cpu or cuda")
     if wanted == "cuda" and not device.startswith("cuda"):
-        raise UsageError("replay_device is 'cuda', but the network is on the CPU; use --replay-device cpu")
+        raise UsageError(
+            "replay_device is 'cuda', but the network is on the CPU; use --replay-device cpu"
+        )
     for place in places:
         free = free_bytes(place)
         if frame_bytes <= 0.95 * free:

@@ -32,7 +32,11 @@ class NatureCNN(nn.Module):
     """
 
     def __init__(
-        self, frame_stack: int, frame_shape: tuple[int, int], num_actions: int, hidden_sizes: Sequence[int] = (512,)
+        self,
+        frame_stack: int,
+        frame_shape: tuple[int, int],
+        num_actions: int,
+        hidden_sizes: Sequence[int] = (512,),
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(frame_stack, 32, kernel_size=8, stride=STRIDE)
@@ -70,7 +74,9 @@ class MLP(nn.Module):
         return self.head(obs.flatten(1))
 
 
-def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int) -> nn.Sequential:
+def fully_connected(
+    num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int
+) -> nn.Sequential:
     """Linear layers with ReLU between them and a linear end."""
     layers: list[nn.Module] = []
     for size in hidden_sizes:
@@ -139,4 +145,4 @@ def make_model(
     else:
         model = MLP(frame_stack * math.prod(spec.frame_shape), spec.num_actions, hidden_sizes)
     initialize(model, torch.Generator().manual_seed(seed))
-    return model.to(memory_format=torch.channels_last)  # faster convolutions on CPU and GPU
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU

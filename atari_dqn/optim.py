@@ -26,7 +26,12 @@ class CenteredRMSProp(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, params: Iterable[Tensor], *, lr: float = 0.00025, decay: float = 0.95, eps: float = 0.01
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float = 0.00025,
+        decay: float = 0.95,
+        eps: float = 0.01,
     ) -> None:
         super().__init__(params, {"lr": lr, "decay": decay, "eps": eps})
         for group in self.param_groups:

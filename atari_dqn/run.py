@@ -13,10 +13,11 @@ from typing import Any
 
 from atari_dqn import checkpoint
 from atari_dqn.agent import Agent, make_agent
+from atari_dqn.assess import play
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation import EvalProtocol, Score, evaluate, monitor
+from atari_dqn.evaluation import Score, monitor
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve
 from atari_dqn.replay import FrameReplay, layout
@@ -26,7 +27,14 @@ from atari_dqn.seeding import stream
 from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, VecEnv
 
-MAY_CHANGE_ON_RESUME = {"total_steps", "log_period", "eval_num_envs", "torch_threads", "env_threads", "replay_device"}
+MAY_CHANGE_ON_RESUME = {
+    "total_steps",
+    "log_period",
+    "eval_num_envs",
+    "torch_threads",
+    "env_threads",
+    "replay_device",
+}
 
 
 def default_run_dir(config: Config) -> Path:
@@ -34,7 +42,9 @@ def default_run_dir(config: Config) -> Path:
     return Path("runs") / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
-def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]) -> int:
+def train(
+    config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]
+) -> int:
     """Train until the end or an interruption.
 
     Args:
@@ -71,7 +81,9 @@ def _replay_place(config: Config, spec: EnvSpec, say: Callable[[str], None]) -> 
         frame_stack=config.frame_stack,
         n_step=config.n_step,
     )
-    return place_replay(config.replay_device, config.device, size.frame_bytes, say), size.frame_bytes
+    return place_replay(
+        config.replay_device, config.device, size.frame_bytes, say
+    ), size.frame_bytes
 
 
 def _train_in(
@@ -84,8 +96,15 @@ def _train_in(
             say("no checkpoint yet: starting at step 0")
         else:
             state, _ = checkpoint.load(newest)
-            say(f"resuming from {newest}; the replay fills up again first, so this is not an exact continuation")
-    trainer = build(config, envs, folder, resume_step=state["counters"]["step"] if state else 0 if resume else None)
+            say(
+                f"resuming from {newest}; the replay fills up again first, so this is not an exact continuation"
+            )
+    trainer = build(
+        config,
+        envs,
+        folder,
+        resume_step=state["counters"]["step"] if state else 0 if resume else None,
+    )
     try:
         if state:
             trainer.load_state_dict(state)
@@ -131,36 +150,20 @@ def build(config: Config, envs: VecEnv, folder: RunFolder, *, resume_step: int |
     return trainer
 
 
-def _monitor(agent: Agent, config: Config, step: int, should_stop: Callable[[], bool]) -> list[Score] | None:
+def _monitor(
+    agent: Agent, config: Config, step: int, should_stop: Callable[[], bool]
+) -> list[Score] | None:
     # the same games at every evaluation would reward luck with them: each step has its own
     root = stream(config.seed, "eval")
     seed = type(root)(root.entropy, spawn_key=(*root.spawn_key, step))
-    return play(agent, config, monitor(config), num_envs=config.eval_num_envs, seed=seed, should_stop=should_stop)
-
-
-def play(
-    agent: Agent,
-    config: Config,
-    protocol: EvalProtocol,
-    *,
-    num_envs: int,
-    seed: Any,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> list[Score] | None:
-    """Evaluate on environments made for it and closed after it; see `evaluation.evaluate`."""
-    envs = make_envs(protocol.env_config(config, num_envs))
-    try:
-        return evaluate(
-            agent,
-            envs,
-            protocol,
-            seed=seed,
-            frame_stack=config.frame_stack,
-            device=config.device,
-            should_stop=should_stop,
-        )
-    finally:
-        envs.close()
+    return play(
+        agent,
+        config,
+        monitor(config),
+        num_envs=config.eval_num_envs,
+        seed=seed,
+        should_stop=should_stop,
+    )
 
 
 @contextmanager
@@ -173,7 +176,9 @@ def _signals(trainer: Trainer) -> Iterator[list[int]]:
         trainer.stop_requested = True
         signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield caught
     finally:
@@ -210,9 +215,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"score: last {_number(summary['recent_mean_return'])} (mean of the last games in training), "
         f"evaluation {_number(summary['last_eval'])}, best evaluation {_number(summary['best_eval'])}",
     ]
-    try:
-        scores = published(summary["game"])
-    except KeyError:
+    scores = published(summary["game"])
+    if scores is None or scores.dqn_nature is None:
         return lines
     lines.append(
         f"published, 5-minute games: random {_number(scores.random_nature)}, human {_number(scores.human_nature)}, "
@@ -232,7 +236,11 @@ def check_resume(stored: Config, wanted: Config) -> None:
       UsageError: naming each field, its stored and its wanted value.
     """
     mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
-    changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
+    changed = [
+        name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME
+    ]
     if changed:
         told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
-        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")
+        raise UsageError(
+            f"a resumed run cannot change {told}; start a new run in another --run-dir"
+        )

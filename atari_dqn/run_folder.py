@@ -1,6 +1,6 @@
 """The folder of one run: the interface between training, evaluation, suite and report.
 
-    config.json   meta.json   metrics.jsonl   evals.csv   checkpoints/step_<10 digits>/   events.out...   DONE
+config.json   meta.json   metrics.jsonl   evals.csv   checkpoints/step_<10 digits>/   events.out...   DONE
 """
 
 from __future__ import annotations
@@ -55,11 +55,17 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             if not os.access(path, os.W_OK):
                 raise PermissionError(13, "permission denied")
-            meta = {"command": list(command), "started": datetime.now(UTC).isoformat(timespec="seconds"), **hardware()}
+            meta = {
+                "command": list(command),
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                **hardware(),
+            }
             write_text(path / "meta.json", json.dumps(meta, indent=2) + "\n")
             write_text(path / "config.json", config.to_json())
         except OSError as error:
-            raise UsageError(f"cannot write the run folder {path} ({error.strerror}); choose another --run-dir") from error
+            raise UsageError(
+                f"cannot write the run folder {path} ({error.strerror}); choose another --run-dir"
+            ) from error
         return cls(path, config)
 
     @classmethod
@@ -72,7 +78,9 @@ class RunFolder:
         try:
             text = (path / "config.json").read_text(encoding="utf-8")
         except FileNotFoundError as error:
-            raise UsageError(f"{path} holds no run: config.json is missing; check the path") from error
+            raise UsageError(
+                f"{path} holds no run: config.json is missing; check the path"
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path / 'config.json'} cannot be read ({error})") from error
         try:
@@ -108,17 +116,25 @@ class RunFolder:
 
 def _refuse_existing(found: RunFolder, wanted: Config) -> None:
     mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(found.config)
-    differing = [f"{name} {theirs[name]!r}, not {mine[name]!r}" for name in mine if mine[name] != theirs[name]]
+    differing = [
+        f"{name} {theirs[name]!r}, not {mine[name]!r}"
+        for name in mine
+        if mine[name] != theirs[name]
+    ]
     if differing:
-        raise UsageError(f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed")
+        raise UsageError(
+            f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed"
+        )
     if found.done.exists():
-        raise UsageError(f"{found.path} holds this run already, finished; choose another --seed or --run-dir")
+        raise UsageError(
+            f"{found.path} holds this run already, finished; choose another --seed or --run-dir"
+        )
     raise UsageError(f"{found.path} holds this run already, unfinished; go on with --resume")
 
 
 def hardware() -> dict[str, Any]:
     """What the numbers of a run or a benchmark depend on: versions, commit, processor, GPU."""
-    packages = {}
+    packages: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
             packages[name] = version(name)
@@ -142,9 +158,19 @@ def _commit() -> str | None:
     if not (source.parent / ".git").exists():
         return None
     try:
-        options: dict[str, Any] = {"cwd": source, "capture_output": True, "text": True, "check": True, "timeout": 10}
-        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **options).stdout.strip()
+        options: dict[str, Any] = {
+            "cwd": source,
+            "capture_output": True,
+            "text": True,
+            "check": True,
+            "timeout": 10,
+        }
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], **options
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], **options
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-changed" if changed else commit

@@ -63,11 +63,19 @@ class Trainer:
         checkpoints: Path | None = None,
         evaluator: Callable[[int], list[Score] | None] | None = None,
     ) -> None:
-        self.config, self.envs, self.agent, self.replay, self.logger = config, envs, agent, replay, logger
+        self.config, self.envs, self.agent, self.replay, self.logger = (
+            config,
+            envs,
+            agent,
+            replay,
+            logger,
+        )
         self.checkpoints, self.evaluator = checkpoints, evaluator
         self.tracker = EpisodeTracker(config.num_envs)
         self.replay_generator = np.random.default_rng(stream(config.seed, "replay"))
-        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
+        self.recent: deque[tuple[float, int]] = deque(
+            maxlen=RECENT_GAMES
+        )  # (return, length) of finished games
         self.step = 0  # agent steps played
         self.updates = 0  # optimizer steps done
         self.episodes = 0  # games finished
@@ -83,7 +91,9 @@ class Trainer:
     def run(self) -> None:
         """Play and learn until `total_steps`, or until `stop_requested`; then save."""
         if self.step == 0:
-            self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
+            self.replay.start(
+                self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs))
+            )
         while self.step < self.config.total_steps and not self.stop_requested:
             action = self.agent.sample(self.replay.latest_obs(), self.epsilon)
             self.envs.send(action)  # the emulators play in their own threads from here ...
@@ -148,7 +158,9 @@ class Trainer:
             values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
         if self._stats_count:
             means = (self._stats_sum / self._stats_count).tolist()  # waits for the device
-            values |= {f"train/{name}": mean for name, mean in zip(LearnStats._fields, means, strict=True)}
+            values |= {
+                f"train/{name}": mean for name, mean in zip(LearnStats._fields, means, strict=True)
+            }
             self._refuse_divergence(values)
             self._stats_sum.zero_()
             self._stats_count = 0
@@ -177,14 +189,25 @@ class Trainer:
 
     def evaluate_if_due(self) -> None:
         """Play the evaluation games on environments of their own, and remember the best network."""
-        due = crossings(self.evaluated_at, self.step, self.config.eval_period) if self.config.eval_period else 0
-        if self.step >= self.config.total_steps and self.config.eval_period and self.evaluated_at < self.step:
+        due = (
+            crossings(self.evaluated_at, self.step, self.config.eval_period)
+            if self.config.eval_period
+            else 0
+        )
+        if (
+            self.step >= self.config.total_steps
+            and self.config.eval_period
+            and self.evaluated_at < self.step
+        ):
             due = 1  # the end of a run is always evaluated
         if not due or self.evaluator is None:
             return
         began = time.monotonic()
         scores = self.evaluator(self.step)
-        self._marks = (self._marks[0] + time.monotonic() - began, *self._marks[1:])  # not part of training speed
+        self._marks = (
+            self._marks[0] + time.monotonic() - began,
+            *self._marks[1:],
+        )  # not part of training speed
         if scores is None:
             return  # interrupted; due again after the resume
         self.evaluated_at = self.step
@@ -206,10 +229,16 @@ class Trainer:
             values["eval/human_normalized"] = normalized
         self.logger.scalars(values, self.step)
         row = {"protocol": "monitor", "episodes": len(scores), "mean": mean, "std": std}
-        row |= {"human_normalized": normalized, "epsilon": self.config.eval_epsilon, "best": is_best}
+        row |= {
+            "human_normalized": normalized,
+            "epsilon": self.config.eval_epsilon,
+            "best": is_best,
+        }
         self.logger.evaluation(row, self.step)
         obs = self.replay.latest_obs()
-        self.logger.histogram("train/q_values", self.agent.algorithm.predict(obs).flatten().cpu().numpy(), self.step)
+        self.logger.histogram(
+            "train/q_values", self.agent.algorithm.predict(obs).flatten().cpu().numpy(), self.step
+        )
         if obs.dim() == 4:
             planes = obs[0].cpu().numpy()
             self.logger.image("observation", np.concatenate(list(planes), axis=1), self.step)
@@ -233,7 +262,15 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All of the run but the frames of the replay, as nested dicts of arrays and numbers."""
-        counters = ("step", "updates", "episodes", "evaluated_at", "best_score", "best_step", "last_score")
+        counters = (
+            "step",
+            "updates",
+            "episodes",
+            "evaluated_at",
+            "best_score",
+            "best_step",
+            "last_score",
+        )
         return {
             "agent": self.agent.state_dict(),
             "envs": self.envs.state_dict(),

@@ -29,7 +29,9 @@ class ScriptedEnvs:
       life_rate: chance per step of a lost life: terminated, but the game goes on.
     """
 
-    def __init__(self, num_envs=2, *, seed=0, end_rate=0.2, life_rate=0.1, frame_shape=(2, 2), num_actions=3):
+    def __init__(
+        self, num_envs=2, *, seed=0, end_rate=0.2, life_rate=0.1, frame_shape=(2, 2), num_actions=3
+    ):
         self.num_envs = num_envs
         self.spec = EnvSpec("scripted", frame_shape, "uint8", tuple("abcdefgh"[:num_actions]), 4)
         self.rng = np.random.default_rng(seed)
@@ -40,9 +42,12 @@ class ScriptedEnvs:
 
     def _frames(self):
         self.count += 1
-        numbers = (self.count * self.num_envs + np.arange(self.num_envs)) % 251 + 1  # never 0, which is blank
+        numbers = (
+            self.count * self.num_envs + np.arange(self.num_envs)
+        ) % 251 + 1  # never 0, which is blank
         return np.broadcast_to(
-            numbers.reshape(-1, *[1] * len(self.spec.frame_shape)), (self.num_envs, *self.spec.frame_shape)
+            numbers.reshape(-1, *[1] * len(self.spec.frame_shape)),
+            (self.num_envs, *self.spec.frame_shape),
         ).astype(np.uint8)
 
     def reset(self, seeds):
@@ -66,7 +71,11 @@ class ScriptedEnvs:
         pass
 
     def state_dict(self):
-        return {"rng": self.rng.bit_generator.state, "ended": self.ended.copy(), "count": self.count}
+        return {
+            "rng": self.rng.bit_generator.state,
+            "ended": self.ended.copy(),
+            "count": self.count,
+        }
 
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]

@@ -14,7 +14,13 @@ from atari_dqn.losses import (
 
 
 def test_rewards_are_clipped_to_one():
-    assert clip_reward(torch.tensor([-200.0, -0.5, 0.0, 1.0, 7.0])).tolist() == [-1.0, -0.5, 0.0, 1.0, 1.0]
+    assert clip_reward(torch.tensor([-200.0, -0.5, 0.0, 1.0, 7.0])).tolist() == [
+        -1.0,
+        -0.5,
+        0.0,
+        1.0,
+        1.0,
+    ]
 
 
 def test_td_error_by_hand():
@@ -36,7 +42,9 @@ def test_double_q_takes_the_online_choice_at_the_target_value():
     q_next = torch.tensor([[10.0, 3.0]])
     online = torch.tensor([[0.0, 1.0]])
     assert bootstrap_value(q_next).tolist() == [10.0]
-    assert bootstrap_value(q_next, online).tolist() == [3.0]  # online prefers action 1, which the target values at 3
+    assert bootstrap_value(q_next, online).tolist() == [
+        3.0
+    ]  # online prefers action 1, which the target values at 3
 
 
 def test_n_step_return_by_hand():

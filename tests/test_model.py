@@ -61,7 +61,10 @@ def test_word_moves_equal_pixel_moves():
 
 
 def test_kernel_and_image_are_rearranged_alike():
-    obs, weight = random_obs(1).float(), torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    obs, weight = (
+        random_obs(1).float(),
+        torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1)),
+    )
     left = F.conv2d(obs, weight, stride=4)
     right = F.conv2d(space_to_depth(obs), space_to_depth_kernel(weight))
     torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-2)
@@ -70,7 +73,9 @@ def test_kernel_and_image_are_rearranged_alike():
 def test_input_is_scaled_exactly_once(monkeypatch):
     """A white image must reach the first convolution as ones."""
     seen, model = [], NatureCNN(4, (84, 84), 6)
-    monkeypatch.setattr(F, "conv2d", lambda x, *args, **kw: seen.append(x) or torch.zeros(1, 32, 20, 20))
+    monkeypatch.setattr(
+        F, "conv2d", lambda x, *args, **kw: seen.append(x) or torch.zeros(1, 32, 20, 20)
+    )
     with contextlib.suppress(RuntimeError):  # the faked output does not fit the head
         model(torch.full((1, 4, 84, 84), 255, dtype=torch.uint8))
     np.testing.assert_allclose(seen[0].numpy(), 1.0, rtol=1e-6)
@@ -84,7 +89,13 @@ def test_integers_in_the_batch_are_not_changed():
 
 
 def test_initial_weights_are_uniform_in_one_over_root_fan_in():
-    for layer, fan_in in (("conv1", 256), ("conv2", 512), ("conv3", 576), ("head.0", 3136), ("head.2", 512)):
+    for layer, fan_in in (
+        ("conv1", 256),
+        ("conv2", 512),
+        ("conv3", 576),
+        ("head.0", 3136),
+        ("head.2", 512),
+    ):
         module = nature_cnn().get_submodule(layer)
         bound = fan_in**-0.5
         for values in (module.weight.detach().flatten(), module.bias.detach()):
@@ -92,7 +103,9 @@ def test_initial_weights_are_uniform_in_one_over_root_fan_in():
         weight = module.weight.detach().flatten().double()
         share = ((weight + bound) / (2 * bound)).sort().values  # uniform on [0, 1] if the law holds
         distance = (share - (torch.arange(len(share)) + 0.5) / len(share)).abs().max()
-        assert distance < 2.0 / len(share) ** 0.5  # Kolmogorov-Smirnov: beyond this about once in 1,500 draws
+        assert (
+            distance < 2.0 / len(share) ** 0.5
+        )  # Kolmogorov-Smirnov: beyond this about once in 1,500 draws
 
 
 def test_the_law_is_also_torchs_default():

@@ -11,7 +11,10 @@ PERIODS = st.integers(1, 300)
 
 
 def test_linear_by_hand():
-    values = [linear(step, start=1.0, end=0.1, steps=1_000_000) for step in (-5, 0, 500_000, 1_000_000, 9_000_000)]
+    values = [
+        linear(step, start=1.0, end=0.1, steps=1_000_000)
+        for step in (-5, 0, 500_000, 1_000_000, 9_000_000)
+    ]
     assert values == [1.0, 1.0, pytest.approx(0.55), 0.1, 0.1]
 
 

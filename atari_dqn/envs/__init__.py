@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import Any
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
@@ -22,18 +23,10 @@ def make_envs(config: Config) -> VecEnv:
 
         return ClassicEnvs(config.game, config.num_envs, max_episode_steps=config.max_episode_steps)
     check_rom(config.game)
-    settings = {
-        "frame_skip": config.frame_skip,
-        "noop_max": config.noop_max,
-        "sticky_probability": config.sticky_probability,
-        "full_action_space": config.full_action_space,
-        "life_loss": config.terminal_on_life_loss,
-        "max_episode_steps": config.max_episode_steps,
-    }
     if config.backend == "reference":
         from atari_dqn.envs.reference import ReferenceEnvs
 
-        return ReferenceEnvs(config.game, config.num_envs, **settings)
+        return ReferenceEnvs(config.game, config.num_envs, **_atari_settings(config))
     from atari_dqn.envs.native import NativeEnvs
 
     return NativeEnvs(
@@ -41,8 +34,20 @@ def make_envs(config: Config) -> VecEnv:
         config.num_envs,
         num_threads=config.env_threads,
         reseed_after=ATARI_RESEED_AFTER,
-        **settings,
+        **_atari_settings(config),
     )
+
+
+def _atari_settings(config: Config) -> dict[str, Any]:
+    """The arguments that both Atari backends take."""
+    return {
+        "frame_skip": config.frame_skip,
+        "noop_max": config.noop_max,
+        "sticky_probability": config.sticky_probability,
+        "full_action_space": config.full_action_space,
+        "life_loss": config.terminal_on_life_loss,
+        "max_episode_steps": config.max_episode_steps,
+    }
 
 
 def check_rom(game: str) -> None:
@@ -57,5 +62,9 @@ def check_rom(game: str) -> None:
     if game in known:
         return
     near = difflib.get_close_matches(game.lower().replace("-", "_"), known, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else "names look like pong, ms_pacman, space_invaders"
+    hint = (
+        f"did you mean {', '.join(near)}?"
+        if near
+        else "names look like pong, ms_pacman, space_invaders"
+    )
     raise UsageError(f"unknown game {game!r}; {hint} (or cartpole)")

@@ -1,11 +1,11 @@
-"""What every backend checks: actions before they are sent, and the order of calls."""
+"""What all backends share: checks of actions and of the order of calls, first steps, action logs."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from atari_dqn.errors import UsageError
-from atari_dqn.types import EnvSpec
+from atari_dqn.types import EnvSpec, Step
 
 
 def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarray:
@@ -16,7 +16,9 @@ def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarr
     """
     action = np.asarray(action)
     if action.shape != (num_envs,) or not np.issubdtype(action.dtype, np.integer):
-        raise UsageError(f"actions must be {num_envs} integers, got {action.dtype} of shape {action.shape}")
+        raise UsageError(
+            f"actions must be {num_envs} integers, got {action.dtype} of shape {action.shape}"
+        )
     wrong = (action < 0) | (action >= spec.num_actions)
     if wrong.any():
         env = int(np.flatnonzero(wrong)[0])
@@ -53,4 +55,51 @@ class Turns:
 
     def check_idle(self) -> None:
         if self._state != "idle":
-            raise RuntimeError("the state of environments can be taken after reset() or recv() only")
+            raise RuntimeError(
+                "the state of environments can be taken after reset() or recv() only"
+            )
+
+
+def first_step(frame: np.ndarray) -> Step:
+    """The step that opens N games with these frames: reward 0, nothing ended."""
+    num_envs = len(frame)
+    return Step(
+        frame=frame,
+        reward=np.zeros(num_envs, np.float32),
+        terminated=np.zeros(num_envs, bool),
+        truncated=np.zeros(num_envs, bool),
+        started=np.ones(num_envs, bool),
+        finished=np.zeros(num_envs, bool),
+    )
+
+
+class ActionLog:
+    """Actions of every sub-environment since its last seed, as one growing [T, N] uint8 table."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.table = np.zeros((1024, num_envs), np.uint8)
+        self.used = 0
+        self.begin = np.zeros(num_envs, np.int64)  # first row that belongs to the current seed
+
+    def append(self, action: np.ndarray) -> None:
+        if self.used == len(self.table):
+            self.compact()
+            if self.used > len(self.table) // 2:
+                self.table = np.concatenate([self.table, np.zeros_like(self.table)])
+        self.table[self.used] = action
+        self.used += 1
+
+    def lengths(self) -> np.ndarray:
+        return self.used - self.begin
+
+    def forget(self, mask: np.ndarray) -> None:
+        self.begin[mask] = self.used
+
+    def compact(self) -> tuple[np.ndarray, np.ndarray]:
+        """Drop rows that nobody needs; returns copies of the rest and of where each log begins in it."""
+        first = int(self.begin.min())
+        if first:
+            self.table[: self.used - first] = self.table[first : self.used]
+            self.used -= first
+            self.begin -= first
+        return self.table[: self.used].copy(), self.begin.copy()

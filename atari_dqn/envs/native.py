@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from atari_dqn.envs.contract import Turns, checked_action
+from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step
 from atari_dqn.types import EnvSpec, Step
 
 NO_LIMIT = 2**31 - 1  # frames; the emulator's own time limit, moved out of reach
@@ -88,20 +88,21 @@ class NativeEnvs:
         frame, info = self._env.reset(seed=np.asarray(seeds, np.int64))
         self._seeds = np.array(seeds, np.int64)
         self._fresh_seeds = np.random.default_rng(self._seeds)
-        self._log = _ActionLog(self.num_envs)
+        self._log = ActionLog(self.num_envs)
         self._elapsed = np.zeros(self.num_envs, np.int64)  # agent steps into the game
         self._over = np.zeros(self.num_envs, bool)  # the emulator resets at its next step
         self._cut = np.zeros(self.num_envs, bool)  # we reset it after its next step
-        self._next_seed = np.full(self.num_envs, -1, np.int64)  # of the next game; -1: the emulator goes on
+        self._next_seed = np.full(
+            self.num_envs, -1, np.int64
+        )  # of the next game; -1: the emulator goes on
         self._clock = info["episode_frame_number"]  # falls back when a new game opens
         self._turns.reset()
-        quiet = np.zeros(self.num_envs, bool)
-        return Step(
-            frame[:, 0], np.zeros(self.num_envs, np.float32), quiet, quiet.copy(), ~quiet, quiet.copy()
-        )
+        return first_step(frame[:, 0])
 
     def send(self, action: np.ndarray) -> None:
-        action = checked_action(action, self.num_envs, self.spec)  # a wrong one would hang the emulators for ever
+        action = checked_action(
+            action, self.num_envs, self.spec
+        )  # a wrong one would hang the emulators for ever
         self._turns.send()
         self._log.append(action)
         self._env.send(action)
@@ -113,7 +114,9 @@ class NativeEnvs:
         if opening.any():
             frame, info = self._open_games(opening, frame, info)
         clock = info["episode_frame_number"]
-        late = (clock < self._clock) & ~opening  # a game ended that did not look so; it shows one step late
+        late = (
+            clock < self._clock
+        ) & ~opening  # a game ended that did not look so; it shows one step late
         self._clock = clock
         started = opening | late
         self._elapsed = np.where(started, 0, self._elapsed + 1)
@@ -122,10 +125,14 @@ class NativeEnvs:
         self._over = terminated & (info["lives"] == 0) if self.life_loss else terminated
         self._cut = truncated & ~self._over
         reward = np.where(started, 0, reward).astype(np.float32)
-        return Step(frame[:, 0], reward, terminated, truncated, started, self._over | truncated | late)
+        return Step(
+            frame[:, 0], reward, terminated, truncated, started, self._over | truncated | late
+        )
 
-    def _open_games(self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]) -> tuple[np.ndarray, Any]:
-        """Reset what the emulators do not reset by themselves: games that we cut, and games with a seed of their own."""
+    def _open_games(
+        self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]
+    ) -> tuple[np.ndarray, Any]:
+        """Reset what the emulators do not reset by themselves: games that we cut, games with a seed of their own."""
         if self.reseed_after:
             due = opening & (self._next_seed < 0) & (self._log.lengths() >= self.reseed_after)
             for env in np.flatnonzero(due):
@@ -178,38 +185,6 @@ class NativeEnvs:
 
     def close(self) -> None:
         self._env.close()
-
-
-class _ActionLog:
-    """Actions of every sub-environment since its last seed, as one growing [T, N] uint8 table."""
-
-    def __init__(self, num_envs: int) -> None:
-        self.table = np.zeros((1024, num_envs), np.uint8)
-        self.used = 0
-        self.begin = np.zeros(num_envs, np.int64)  # first row that belongs to the current seed
-
-    def append(self, action: np.ndarray) -> None:
-        if self.used == len(self.table):
-            self.compact()
-            if self.used > len(self.table) // 2:
-                self.table = np.concatenate([self.table, np.zeros_like(self.table)])
-        self.table[self.used] = action
-        self.used += 1
-
-    def lengths(self) -> np.ndarray:
-        return self.used - self.begin
-
-    def forget(self, mask: np.ndarray) -> None:
-        self.begin[mask] = self.used
-
-    def compact(self) -> tuple[np.ndarray, np.ndarray]:
-        """Drop rows that nobody needs; returns copies of the rest and of where each log begins in it."""
-        first = int(self.begin.min())
-        if first:
-            self.table[: self.used - first] = self.table[first : self.used]
-            self.used -= first
-            self.begin -= first
-        return self.table[: self.used].copy(), self.begin.copy()
 
 
 def action_names(game: str, *, full: bool) -> tuple[str, ...]:

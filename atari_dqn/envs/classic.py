@@ -1,0 +1,71 @@
+"""CartPole and other gymnasium games whose observations are vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from atari_dqn.envs.single import SingleEnvs
+from atari_dqn.errors import UsageError
+from atari_dqn.types import EnvSpec
+
+GYM_PREFIX = "gym:"
+
+
+def gymnasium_id(game: str) -> str:
+    """`cartpole` is CartPole-v1; `gym:Acrobot-v1` is Acrobot-v1.
+
+    Raises:
+      UsageError: neither of the two forms.
+    """
+    if game == "cartpole":
+        return "CartPole-v1"
+    if game.startswith(GYM_PREFIX):
+        return game.removeprefix(GYM_PREFIX)
+    raise UsageError(
+        f"game {game!r} has no vector observations; use cartpole, or gym:ID such as gym:Acrobot-v1"
+    )
+
+
+class ClassicEnvs(SingleEnvs):
+    """N games of one gymnasium id.
+
+    Args:
+      game:              `cartpole` or `gym:ID`.
+      num_envs:          N.
+      max_episode_steps: time limit of a game, agent steps, besides the game's own.
+
+    Raises:
+      UsageError: an unknown id, or a game whose observations are no vectors or whose actions are not numbered.
+    """
+
+    def __init__(self, game: str, num_envs: int, *, max_episode_steps: int) -> None:
+        identifier = gymnasium_id(game)
+
+        def make_one() -> gymnasium.Env[Any, Any]:
+            return gymnasium.make(identifier, disable_env_checker=True)
+
+        try:
+            probe = make_one()
+        except (gymnasium.error.Error, ImportError) as error:
+            raise UsageError(f"gymnasium cannot make {identifier!r}: {error}") from error
+        spec = _spec(game, probe)
+        probe.close()
+        super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps)
+
+
+def _spec(game: str, env: gymnasium.Env[Any, Any]) -> EnvSpec:
+    seen, actions = env.observation_space, env.action_space
+    if not isinstance(seen, gymnasium.spaces.Box) or len(seen.shape) != 1:
+        raise UsageError(
+            f"{game} shows {seen}; only vectors (a Box of one axis) can be learned from here"
+        )
+    if not isinstance(actions, gymnasium.spaces.Discrete) or actions.start != 0 or actions.n > 256:
+        raise UsageError(
+            f"{game} takes {actions}; DQN needs numbered actions (Discrete, at most 256)"
+        )
+    return EnvSpec(
+        game, seen.shape, np.dtype(np.float32).name, tuple(map(str, range(int(actions.n)))), 1
+    )

@@ -1,0 +1,139 @@
+"""Atari by gymnasium and OpenCV, one game at a time: slow, obvious, and the check of the fast path.
+
+no-ops -> repeat the action 4 times -> luminance, maximum of the last two screens -> 84 x 84 -> life loss
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+
+from atari_dqn.envs.single import SingleEnvs
+from atari_dqn.types import EnvSpec
+
+SIZE = 84  # pixels, height and width
+NO_LIMIT = -1  # the emulator's own time limit is off
+Interpolation = Literal["area", "bilinear"]
+
+
+class ReferenceEnvs(SingleEnvs):
+    """N Atari games behind the VecEnv protocol, with the arguments of NativeEnvs.
+
+    Args:
+      game:               ROM id.
+      num_envs:           N.
+      frame_skip:         frames per agent step; the last two are max-pooled.
+      noop_max:           up to this many no-ops open a game, frames.
+      sticky_probability: chance that a frame repeats the previous action.
+      full_action_space:  all 18 actions instead of the game's minimal set.
+      life_loss:          a lost life is reported as terminated, and the game goes on.
+      max_episode_steps:  time limit of a game, agent steps.
+      interpolation:      "area" as the native path, or "bilinear" as the paper's code.
+    """
+
+    def __init__(
+        self,
+        game: str,
+        num_envs: int,
+        *,
+        frame_skip: int = 4,
+        noop_max: int = 30,
+        sticky_probability: float = 0.0,
+        full_action_space: bool = False,
+        life_loss: bool = True,
+        max_episode_steps: int = 27_000,
+        interpolation: Interpolation = "area",
+    ) -> None:
+        from ale_py.env import AtariEnv
+
+        def make_emulator() -> Any:
+            return AtariEnv(
+                game=game,
+                obs_type="grayscale",
+                frameskip=1,
+                repeat_action_probability=sticky_probability,
+                full_action_space=full_action_space,
+                max_num_frames_per_episode=NO_LIMIT,
+            )
+
+        def make_one() -> gymnasium.Env[Any, Any]:
+            env: gymnasium.Env[Any, Any] = NoopStart(make_emulator(), noop_max)
+            if life_loss:
+                env = LifeLoss(env)
+            return Resize(SkipAndMax(env, frame_skip), interpolation)
+
+        probe = make_emulator()
+        names = tuple(name.lower() for name in probe.get_action_meanings())
+        probe.close()
+        spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
+        super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps)
+
+
+class NoopStart(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """A game opens with a random number of no-ops in [0, noop_max], by the game's own seed."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any], noop_max: int) -> None:
+        super().__init__(env)
+        self.noop_max = noop_max
+        self.generator = np.random.default_rng()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        if seed is not None:
+            self.generator = np.random.default_rng(seed)
+        screen, info = self.env.reset(seed=seed, options=options)
+        for _ in range(self.generator.integers(self.noop_max + 1)):
+            screen, _, terminated, truncated, info = self.env.step(0)
+            if terminated or truncated:
+                screen, info = self.env.reset()
+        return screen, info
+
+
+class LifeLoss(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Says in `info["life_lost"]` when a life is lost and the game goes on."""
+
+    def reset(self, **kwargs: Any) -> Any:
+        screen, info = self.env.reset(**kwargs)
+        self.lives = info["lives"]
+        return screen, info
+
+    def step(self, action: int) -> Any:
+        screen, reward, terminated, truncated, info = self.env.step(action)
+        info["life_lost"] = info["lives"] < self.lives and not terminated
+        self.lives = info["lives"]
+        return screen, reward, terminated, truncated, info
+
+
+class SkipAndMax(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Repeats each action; shows the pixel-wise maximum of the last two screens, which ends the flicker of sprites."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any], frame_skip: int) -> None:
+        super().__init__(env)
+        self.frame_skip = frame_skip
+
+    def step(self, action: int) -> Any:
+        total, life_lost, screens = 0.0, False, []
+        for _ in range(self.frame_skip):
+            screen, reward, terminated, truncated, info = self.env.step(action)
+            screens.append(screen)
+            total += float(reward)
+            life_lost |= info.get("life_lost", False)
+            if terminated or truncated:
+                break
+        info["life_lost"] = life_lost and not terminated
+        return np.maximum.reduce(screens[-2:]), total, terminated, truncated, info
+
+
+class Resize(gymnasium.ObservationWrapper[Any, Any, Any]):
+    """210 x 160 luminance -> 84 x 84."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any], interpolation: Interpolation) -> None:
+        super().__init__(env)
+        import cv2
+
+        self.resize = cv2.resize
+        self.method = cv2.INTER_AREA if interpolation == "area" else cv2.INTER_LINEAR
+
+    def observation(self, observation: np.ndarray) -> np.ndarray:
+        return np.asarray(self.resize(observation, (SIZE, SIZE), interpolation=self.method))

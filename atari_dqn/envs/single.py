@@ -1,0 +1,121 @@
+"""N single gymnasium games, one after the other in this process, behind the VecEnv protocol. Slow and plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step
+from atari_dqn.types import EnvSpec, Step
+
+
+class SingleEnvs:
+    """Games behind the VecEnv protocol, from a function that makes one.
+
+    A game may report `info["life_lost"]`: it shows as terminated, and the game goes on.
+
+    Args:
+      make_one:          makes one game: frames are its observations, actions are Discrete.
+      num_envs:          N.
+      spec:              of the game.
+      max_episode_steps: time limit of a game, agent steps, besides the game's own.
+    """
+
+    def __init__(
+        self,
+        make_one: Callable[[], gymnasium.Env[Any, Any]],
+        num_envs: int,
+        *,
+        spec: EnvSpec,
+        max_episode_steps: int,
+    ) -> None:
+        self.spec, self.num_envs, self.max_episode_steps = spec, num_envs, max_episode_steps
+        self._envs = [make_one() for _ in range(num_envs)]
+        self._turns = Turns()
+
+    def reset(self, seeds: np.ndarray) -> Step:
+        self._seeds = np.array(seeds, np.int64)
+        self._next_seed = np.full(
+            self.num_envs, -1, np.int64
+        )  # of the next game; -1: the game's stream goes on
+        self._log = ActionLog(self.num_envs)
+        self._elapsed = np.zeros(self.num_envs, np.int64)
+        self._over = np.zeros(self.num_envs, bool)
+        self._turns.reset()
+        frames = self._frames()
+        for index, seed in enumerate(self._seeds):
+            frames[index], _ = self._envs[index].reset(seed=int(seed))
+        return first_step(frames)
+
+    def send(self, action: np.ndarray) -> None:
+        self._sent = checked_action(action, self.num_envs, self.spec)
+        self._turns.send()
+        self._log.append(self._sent)
+
+    def recv(self) -> Step:
+        self._turns.recv()
+        step = first_step(self._frames())._replace(started=self._over)
+        over = np.zeros(self.num_envs, bool)
+        for index, action in enumerate(self._sent.tolist()):
+            if self._over[index]:
+                step.frame[index] = self._open(index)
+                continue
+            frame, reward, terminated, truncated, info = self._envs[index].step(action)
+            self._elapsed[index] += 1
+            step.frame[index], step.reward[index] = frame, reward
+            step.terminated[index] = terminated or info.get("life_lost", False)
+            step.truncated[index] = truncated or self._elapsed[index] >= self.max_episode_steps
+            over[index] = terminated or step.truncated[index]
+        self._over = over
+        return step._replace(finished=over.copy())
+
+    def _open(self, index: int) -> np.ndarray:
+        """First frame of a new game, from a seed of its own if there is one."""
+        seed = int(self._next_seed[index])
+        self._next_seed[index] = -1
+        self._elapsed[index] = 0
+        if seed >= 0:
+            self._seeds[index] = seed
+            self._log.forget(np.arange(self.num_envs) == index)
+        frame, _ = self._envs[index].reset(seed=seed if seed >= 0 else None)
+        return np.asarray(frame)
+
+    def _frames(self) -> np.ndarray:
+        return np.empty((self.num_envs, *self.spec.frame_shape), self.spec.frame_dtype)
+
+    def seed_next_game(self, index: int, seed: int) -> None:
+        self._next_seed[index] = seed
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seeds and the actions since: a game is a function of the two."""
+        self._turns.check_idle()
+        log, begin = self._log.compact()
+        return {
+            "seeds": self._seeds.copy(),
+            "log": log,
+            "begin": begin,
+            "next_seed": self._next_seed.copy(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Play the logs again, all ending at the same vector step."""
+        self.reset(state["seeds"])
+        log, begin = state["log"], state["begin"]
+        for time in range(len(log) + 1):
+            joining = begin == time
+            if time and joining.any():
+                self._log.forget(joining)
+                for index in np.flatnonzero(joining):
+                    self._envs[index].reset(seed=int(self._seeds[index]))
+                    self._elapsed[index], self._over[index] = 0, False
+            if time < len(log):
+                self.send(log[time].astype(np.int64))
+                self.recv()
+        self._next_seed[:] = state["next_seed"]
+
+    def close(self) -> None:
+        for env in self._envs:
+            env.close()
