@@ -49,6 +49,8 @@ class DQN:
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.target = copy.deepcopy(model).requires_grad_(False)
+        if precision == "bf16":  # what autocast would make of it at every update
+            self.target.to(torch.bfloat16)
         self.gamma, self.double_q, self.clip_rewards = gamma, double_q, clip_rewards
         self.loss = clipped_loss if clip_td_error else squared_loss
         self.loss_reduction, self.precision = loss_reduction, precision
