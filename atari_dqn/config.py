@@ -356,6 +356,7 @@ def cartpole(game: str = "cartpole") -> Config:
         log_period=1_000,
         checkpoint_period=10_000,
         device="cpu",
+        torch_threads=1,
     )
 
 

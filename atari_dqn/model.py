@@ -71,7 +71,7 @@ class MLP(nn.Module):
         self.head = fully_connected(num_inputs, hidden_sizes, num_actions)
 
     def forward(self, obs: Tensor) -> Tensor:
-        return self.head(obs.flatten(1))
+        return self.head(obs.flatten(1).float())
 
 
 def fully_connected(

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from atari_dqn.agent import make_agent
+from atari_dqn.config import Config
+from atari_dqn.logger import NullLogger
+from atari_dqn.replay import FrameReplay
+from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, Step
 
 
@@ -83,3 +88,46 @@ class ScriptedEnvs:
 
     def close(self):
         pass
+
+
+def tiny_config(**settings):
+    """A run of seconds: small vectors, an MLP, everything else as in Atari runs."""
+    defaults = {
+        "game": "scripted",
+        "num_envs": 4,
+        "frame_stack": 4,
+        "total_steps": 400,
+        "learning_starts": 60,
+        "capacity": 200,
+        "batch_size": 8,
+        "target_update_period": 50,
+        "epsilon_decay_steps": 200,
+        "network": "mlp",
+        "hidden_sizes": (16,),
+        "eval_period": 0,
+        "log_period": 100,
+        "checkpoint_period": 0,
+        "device": "cpu",
+    }
+    return Config(**(defaults | settings))
+
+
+def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None):
+    """A Trainer on scripted environments, or on what is given."""
+    if envs is None:
+        envs = ScriptedEnvs(config.num_envs, seed=config.seed, frame_shape=(3,))
+    return Trainer(
+        config,
+        envs=envs,
+        agent=agent or make_agent(config, envs.spec),
+        replay=FrameReplay(
+            capacity=config.capacity,
+            num_envs=config.num_envs,
+            frame_shape=envs.spec.frame_shape,
+            frame_dtype=envs.spec.frame_dtype,
+            frame_stack=config.frame_stack,
+            n_step=config.n_step,
+        ),
+        logger=logger or NullLogger(),
+        checkpoints=checkpoints,
+    )

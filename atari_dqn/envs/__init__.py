@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.types import VecEnv
 
+LIST_COMMAND = 'python -c "from atari_dqn.envs import atari_games; print(*atari_games())"'
 ATARI_RESEED_AFTER = 100_000  # agent steps; bounds what a resume has to play again
 
 
@@ -50,21 +52,37 @@ def _atari_settings(config: Config) -> dict[str, Any]:
     }
 
 
+def atari_games() -> list[str]:
+    """ROM ids that can be played, in alphabetical order.
+
+    ale-py ships four more, for two players only; opening one of those would end the process.
+    """
+    import ale_py
+    import gymnasium
+
+    gymnasium.register_envs(ale_py)
+    specs = gymnasium.registry.values()
+    return sorted({spec.kwargs["game"] for spec in specs if spec.namespace == "ALE"})
+
+
 def check_rom(game: str) -> None:
-    """Refuse a game that ale-py has no ROM for.
+    """Refuse what is no Atari game.
 
     Raises:
-      UsageError: naming the nearest ROM ids.
+      UsageError: naming the nearest ROM ids, and how to list them all.
     """
-    from ale_py.roms import get_all_rom_ids
-
-    known = sorted(get_all_rom_ids())
+    if game == "cartpole" or game.startswith("gym:"):
+        raise UsageError(
+            f"{game} is no Atari game; its backend is 'classic', as in preset cartpole"
+        )
+    known = atari_games()
     if game in known:
         return
-    near = difflib.get_close_matches(game.lower().replace("-", "_"), known, n=3, cutoff=0.5)
+    plain = re.sub(r"^ale/|-v\d+$", "", game.lower()).replace("-", "_")  # of ALE/Pong-v5: pong
+    near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
     hint = (
         f"did you mean {', '.join(near)}?"
         if near
         else "names look like pong, ms_pacman, space_invaders"
     )
-    raise UsageError(f"unknown game {game!r}; {hint} (or cartpole)")
+    raise UsageError(f"unknown game {game!r}; {hint} (or cartpole). To list all: {LIST_COMMAND}")

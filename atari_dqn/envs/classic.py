@@ -38,7 +38,8 @@ class ClassicEnvs(SingleEnvs):
       max_episode_steps: time limit of a game, agent steps, besides the game's own.
 
     Raises:
-      UsageError: an unknown id, or a game whose observations are no vectors or whose actions are not numbered.
+      UsageError: an unknown id, or a game whose observations are no vectors or whose actions are
+        not numbered.
     """
 
     def __init__(self, game: str, num_envs: int, *, max_episode_steps: int) -> None:

@@ -1,11 +1,18 @@
-"""Atari by ale-py's C++ vector environment: the fast path. One frame leaves each emulator; stacks are built elsewhere.
+"""Atari by ale-py's C++ vector environment: the fast path.
+
+One frame leaves each emulator per step; stacks are built elsewhere.
 
     vector step     t          t + 1                      t + 2
     emulator        game over  resets, ignores its action plays
     Step            finished   started, reward 0          ...
 
-A game that reaches our time limit is stepped once more like the others (that step is thrown away) and then reset, so
-its rows look the same. The emulator's own limit is never used: its last frame would be stale.
+A game that reaches our time limit is stepped once more like the others (with a no-op, thrown away)
+and then reset, so its rows look the same. The emulator's own limit is never used: its last frame
+would be stale. So is its frame at game over; nothing is learned from that one.
+
+Lost lives are counted here, from `info["lives"]`. ale-py could report them as ends
+(`life_loss_info`), but then the end of a game would have to be guessed from the lives;
+without it, `terminated` is the game over and nothing else.
 """
 
 from __future__ import annotations
@@ -15,10 +22,13 @@ from typing import Any
 import numpy as np
 
 from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step
+from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, Step
 
 NO_LIMIT = 2**31 - 1  # frames; the emulator's own time limit, moved out of reach
 SIZE = 84  # pixels, height and width
+NOOP = 0  # in every action set
+SEED_LIMIT = 2**31  # ale-py takes seeds below it
 
 
 class NativeEnvs:
@@ -34,8 +44,8 @@ class NativeEnvs:
       full_action_space:  all 18 actions instead of the game's minimal set.
       life_loss:          a lost life is reported as terminated, and the game goes on.
       max_episode_steps:  time limit of a game, agent steps.
-      reseed_after:       agent steps after which a sub-environment is seeded afresh when its next game opens, so that
-                          its action log stays short; 0 for never.
+      reseed_after:       agent steps after which a sub-environment is seeded afresh when its next
+                          game opens, so that its action log stays short; 0 for never.
     """
 
     def __init__(
@@ -54,8 +64,6 @@ class NativeEnvs:
     ) -> None:
         from ale_py.vector_env import AtariVectorEnv
 
-        names = action_names(game, full=full_action_space)
-        self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
         self.num_envs, self.life_loss = num_envs, life_loss
         self.max_episode_steps, self.reseed_after = max_episode_steps, reseed_after
         self._env = AtariVectorEnv(
@@ -77,16 +85,22 @@ class NativeEnvs:
             maxpool=True,
             noop_max=noop_max + 1,  # ale-py draws below its bound
             episodic_life=False,  # would restart the whole game on a lost life
-            life_loss_info=life_loss,
+            life_loss_info=False,
             reward_clipping=False,
             use_fire_reset=False,
         )
-        assert self._env.single_action_space.n == len(names)
+        names = tuple(action.name.lower() for action in self._env.ale.get_action_set())
+        self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
         self._turns = Turns()
 
     def reset(self, seeds: np.ndarray) -> Step:
-        frame, info = self._env.reset(seed=np.asarray(seeds, np.int64))
-        self._seeds = np.array(seeds, np.int64)
+        """Start every game afresh.
+
+        Raises:
+          UsageError: not N integers in [0, 2**31).
+        """
+        self._seeds = _checked_seeds(seeds, self.num_envs)
+        frame, info = self._env.reset(seed=self._seeds)
         self._fresh_seeds = np.random.default_rng(self._seeds)
         self._log = ActionLog(self.num_envs)
         self._elapsed = np.zeros(self.num_envs, np.int64)  # agent steps into the game
@@ -96,6 +110,8 @@ class NativeEnvs:
             self.num_envs, -1, np.int64
         )  # of the next game; -1: the emulator goes on
         self._clock = info["episode_frame_number"]  # falls back when a new game opens
+        self._lives = info["lives"]
+        self._score = np.zeros(self.num_envs)  # of all games since the last seed
         self._turns.reset()
         return first_step(frame[:, 0])
 
@@ -104,35 +120,38 @@ class NativeEnvs:
             action, self.num_envs, self.spec
         )  # a wrong one would hang the emulators for ever
         self._turns.send()
+        if self._cut.any():  # that step is thrown away: the caller's action must leave no trace
+            action = np.where(self._cut, NOOP, action)
         self._log.append(action)
         self._env.send(action)
 
     def recv(self) -> Step:
         self._turns.recv()
-        frame, reward, terminated, _, info = self._env.recv()
+        frame, reward, over, _, info = self._env.recv()
         opening = self._over | self._cut
         if opening.any():
             frame, info = self._open_games(opening, frame, info)
-        clock = info["episode_frame_number"]
-        late = (
-            clock < self._clock
-        ) & ~opening  # a game ended that did not look so; it shows one step late
-        self._clock = clock
+        clock, lives = info["episode_frame_number"], info["lives"]
+        # a game ended that did not look so; it shows one step late
+        late = (clock < self._clock) & ~opening
         started = opening | late
+        self._over = over & ~started
+        terminated = self._over
+        if self.life_loss:
+            terminated = self._over | ((lives < self._lives) & ~started)
+        self._clock, self._lives = clock, lives
         self._elapsed = np.where(started, 0, self._elapsed + 1)
-        terminated = terminated & ~started
         truncated = self._elapsed >= self.max_episode_steps
-        self._over = terminated & (info["lives"] == 0) if self.life_loss else terminated
         self._cut = truncated & ~self._over
         reward = np.where(started, 0, reward).astype(np.float32)
-        return Step(
-            frame[:, 0], reward, terminated, truncated, started, self._over | truncated | late
-        )
+        self._score += reward
+        finished = self._over | truncated | late
+        return Step(frame[:, 0], reward, terminated.copy(), truncated, started, finished)
 
     def _open_games(
         self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]
     ) -> tuple[np.ndarray, Any]:
-        """Reset what the emulators do not reset by themselves: games that we cut, games with a seed of their own."""
+        """Reset what does not reset itself: games that we cut or that have a seed of their own."""
         if self.reseed_after:
             due = opening & (self._next_seed < 0) & (self._log.lengths() >= self.reseed_after)
             for env in np.flatnonzero(due):
@@ -148,11 +167,12 @@ class NativeEnvs:
 
     def _seeded_reset(self, mask: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, Any]:
         self._seeds[mask] = seeds
+        self._score[mask] = 0
         self._log.forget(mask)
         return self._env.reset(seed=seeds, options={"reset_mask": mask})
 
     def seed_next_game(self, index: int, seed: int) -> None:
-        self._next_seed[index] = seed
+        self._next_seed[index] = _checked_seeds(np.array([seed]), 1)[0]
 
     def state_dict(self) -> dict[str, Any]:
         """Seeds and the actions since: an emulator's state is a function of the two."""
@@ -164,17 +184,26 @@ class NativeEnvs:
             "begin": begin,
             "next_seed": self._next_seed.copy(),
             "fresh_seeds": self._fresh_seeds.bit_generator.state,
+            "traces": self._traces(),
         }
 
+    def _traces(self) -> np.ndarray:
+        """What play leaves behind, [3, N] float64; another course of play would show here."""
+        return np.stack([self._clock, self._lives, self._score]).astype(np.float64)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Play the logs again, all ending at the same vector step."""
+        """Play the logs again, all ending at the same vector step.
+
+        Raises:
+          UsageError: the state is of another number of games, or the games took another course.
+        """
         seeds, log, begin = state["seeds"], state["log"], state["begin"]
         self.reset(seeds)
         for time in range(len(log) + 1):
             joining = begin == time
             if time and joining.any():
                 _, info = self._seeded_reset(joining, seeds[joining])
-                self._clock = info["episode_frame_number"]
+                self._clock, self._lives = info["episode_frame_number"], info["lives"]
                 self._elapsed[joining] = 0
                 self._over[joining] = self._cut[joining] = False
             if time < len(log):
@@ -182,18 +211,27 @@ class NativeEnvs:
                 self.recv()
         self._next_seed[:] = state["next_seed"]
         self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
+        if (self._traces() != state["traces"]).any():
+            raise UsageError(
+                f"{self.spec.game} took another course than when its state was saved: use the same "
+                "config and the ale-py version that wrote it"
+            )
 
     def close(self) -> None:
         self._env.close()
 
 
-def action_names(game: str, *, full: bool) -> tuple[str, ...]:
-    """Names of a game's actions in the emulator's order, such as ('noop', 'fire', 'right', 'left')."""
-    import ale_py
-    from ale_py.roms import get_rom_path
+def _checked_seeds(seeds: np.ndarray, count: int) -> np.ndarray:
+    """A copy as [count] int64.
 
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    ale = ale_py.ALEInterface()
-    ale.loadROM(get_rom_path(game))
-    actions = ale.getLegalActionSet() if full else ale.getMinimalActionSet()
-    return tuple(action.name.lower() for action in actions)
+    Raises:
+      UsageError: another shape, not integers, or outside [0, 2**31).
+    """
+    seeds = np.asarray(seeds)
+    if seeds.shape != (count,) or not np.issubdtype(seeds.dtype, np.integer):
+        raise UsageError(
+            f"seeds must be {count} integers, got {seeds.dtype} of shape {seeds.shape}"
+        )
+    if ((seeds < 0) | (seeds >= SEED_LIMIT)).any():
+        raise UsageError(f"seeds must lie in [0, 2**31), got {seeds.tolist()}")
+    return np.array(seeds, np.int64)

@@ -1,6 +1,6 @@
 """Atari by gymnasium and OpenCV, one game at a time: slow, obvious, and the check of the fast path.
 
-no-ops -> repeat the action 4 times -> luminance, maximum of the last two screens -> 84 x 84 -> life loss
+no-ops -> repeat the action 4 times -> luminance, maximum of the last 2 -> 84 x 84 -> life loss
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class LifeLoss(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 class SkipAndMax(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Repeats each action; shows the pixel-wise maximum of the last two screens, which ends the flicker of sprites."""
+    """Repeats each action and shows the maximum of the last two screens: sprites may flicker."""
 
     def __init__(self, env: gymnasium.Env[Any, Any], frame_skip: int) -> None:
         super().__init__(env)

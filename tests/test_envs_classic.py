@@ -1,0 +1,95 @@
+"""Vector games of gymnasium behind the protocol, against a plain loop over gymnasium itself."""
+
+import dataclasses
+
+import gymnasium
+import numpy as np
+import pytest
+
+from atari_dqn import checkpoint
+from atari_dqn.config import cartpole
+from atari_dqn.envs import make_envs
+
+
+def make(game="cartpole", num_envs=3, max_episode_steps=500):
+    config = dataclasses.replace(
+        cartpole(), game=game, num_envs=num_envs, max_episode_steps=max_episode_steps
+    )
+    return make_envs(config)
+
+
+def actions(envs, steps, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(envs.spec.num_actions, size=(steps, envs.num_envs))
+
+
+@pytest.mark.parametrize(
+    ("game", "identifier", "limit"),
+    [
+        ("cartpole", "CartPole-v1", 500),
+        ("cartpole", "CartPole-v1", 12),
+        (
+            "gym:MountainCar-v0",
+            "MountainCar-v0",
+            100_000,
+        ),  # random play always ends at its 200 steps
+    ],
+)
+def test_play_is_that_of_gymnasium(game, identifier, limit):
+    """Every row of one environment against a naive loop that knows nothing of vectors."""
+    envs, plain = make(game, 2, limit), gymnasium.make(identifier)
+    first = envs.reset(np.array([4, 11]))
+    frame, _ = plain.reset(seed=11)
+    assert (first.frame[1] == frame.astype(np.float32)).all()
+    length, over, ends = 0, False, []
+    for action in actions(envs, 450):
+        envs.send(action)
+        step = envs.recv()
+        if over:
+            frame, _ = plain.reset()
+            expected = (0.0, False, False, True, False)
+            length, over = 0, False
+        else:
+            frame, reward, terminated, truncated, _ = plain.step(action[1])
+            length += 1
+            truncated = truncated or length == limit
+            over = terminated or truncated
+            expected = (reward, terminated, truncated, False, over)
+            if over:
+                ends.append("terminated" if terminated else "truncated")
+        assert (step.frame[1] == frame.astype(np.float32)).all()
+        assert tuple(field[1] for field in step[1:]) == expected
+    assert len(ends) >= 2
+    assert set(ends) <= ({"truncated"} if "Mountain" in game else {"terminated", "truncated"})
+    envs.close()
+    plain.close()
+
+
+@pytest.mark.parametrize("game", ["cartpole", "gym:Acrobot-v1"])
+def test_a_resumed_run_is_an_uninterrupted_one(game, tmp_path):
+    envs, other = make(game, max_episode_steps=30), make(game, max_episode_steps=30)
+    envs.reset(np.array([1, 2, 3]))
+    for number, action in enumerate(actions(envs, 130)):
+        if number == 50:
+            envs.seed_next_game(1, 77)
+        envs.send(action)
+        envs.recv()
+    envs.seed_next_game(0, 55)
+    checkpoint.save(tmp_path / "state", {"envs": envs.state_dict()}, {})
+    other.load_state_dict(checkpoint.load(tmp_path / "state")[0]["envs"])
+    for action in actions(envs, 250, seed=1):
+        envs.send(action)
+        other.send(action)
+        for mine, theirs in zip(envs.recv(), other.recv(), strict=True):
+            assert (mine == theirs).all()
+    envs.close()
+    other.close()
+
+
+def test_frames_are_vectors_of_float32():
+    envs = make(num_envs=2)
+    assert envs.spec.frame_shape == (4,)
+    assert envs.spec.frame_dtype == "float32"
+    assert envs.spec.frame_skip == 1
+    assert envs.reset(np.array([1, 2])).frame.dtype == np.float32
+    envs.close()

@@ -1,0 +1,254 @@
+"""The loop: the order of events, the exact ratio, what is logged, evaluated and saved."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from atari_dqn import checkpoint
+from atari_dqn.config import Config, nature
+from atari_dqn.evaluation import Score
+from atari_dqn.logger import NullLogger
+from atari_dqn.trainer import TrainingDiverged
+from atari_dqn.types import LearnStats
+from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
+
+
+class TapeEnvs(ScriptedEnvs):
+    def __init__(self, tape, **kwargs):
+        super().__init__(**kwargs)
+        self.tape = tape
+
+    def send(self, action):
+        self.tape.append("send")
+        super().send(action)
+
+    def recv(self):
+        self.tape.append("recv")
+        return super().recv()
+
+
+class TapeAgent:
+    def __init__(self, tape, num_actions=3):
+        self.tape, self.num_actions = tape, num_actions
+
+    def sample(self, obs, epsilon):
+        self.tape.append("act")
+        return np.zeros(len(obs), np.int64)
+
+    def learn(self, batch):
+        self.tape.append("learn")
+        return LearnStats(*torch.zeros(4))
+
+    def sync_target(self):
+        self.tape.append("sync")
+
+
+def tape_of(**settings):
+    tape = []
+    config = tiny_config(**{"num_envs": 4, "update_period": 4, "learning_starts": 8, "batch_size": 2, **settings})
+    trainer = make_trainer(config, TapeEnvs(tape, num_envs=4), TapeAgent(tape))
+    trainer.run()
+    return tape
+
+
+def test_the_network_learns_while_the_emulators_play():
+    tape = tape_of(total_steps=16)
+    assert tape == ["act", "send", "recv"] * 2 + ["act", "send", "learn", "recv"] * 2
+
+
+def test_without_overlap_learning_waits_for_the_emulators():
+    tape = tape_of(total_steps=16, overlap=False)
+    assert tape == ["act", "send", "recv"] * 2 + ["act", "send", "recv", "learn"] * 2
+
+
+def test_the_target_is_copied_at_its_agent_step_after_the_update_due_there():
+    tape = tape_of(total_steps=20, update_period=2, target_update_period=10)
+    turns = " ".join(tape).split("act send ")[1:]
+    # steps 9 10 11 12: update at 10, copy at 10, update at 12; the next copy falls on 20
+    assert [turn.split() for turn in turns] == [
+        ["recv"], ["recv"],
+        ["learn", "sync", "learn", "recv"],
+        ["learn", "learn", "recv"],
+        ["learn", "learn", "sync", "recv"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, 8, 50])
+def test_the_update_ratio_is_exact_for_every_number_of_environments(num_envs):
+    config = tiny_config(num_envs=num_envs, learning_starts=200, total_steps=1_000, update_period=4)
+    tape = []
+    trainer = make_trainer(config, TapeEnvs(tape, num_envs=num_envs), TapeAgent(tape))
+    trainer.run()
+    assert trainer.step >= 1_000
+    assert tape.count("learn") == trainer.updates == trainer.step // 4 - 200 // 4
+
+
+def test_epsilon_is_one_in_the_warm_up_and_decays_from_its_end():
+    trainer = make_trainer(tiny_config(learning_starts=100, epsilon_decay_steps=1_000, epsilon_end=0.1))
+    seen = []
+    for trainer.step in (0, 99, 100, 600, 1_100, 50_000):
+        seen.append(trainer.epsilon)
+    assert seen == pytest.approx([1.0, 1.0, 1.0, 0.55, 0.1, 0.1])
+
+
+class Recorder(NullLogger):
+    def __init__(self):
+        self.points, self.rows = [], []
+
+    def scalars(self, values, step):
+        self.points.append((step, dict(values)))
+
+    def evaluation(self, row, step):
+        self.rows.append((step, dict(row)))
+
+
+def test_every_tag_is_logged_once_a_period():
+    logger = Recorder()
+    trainer = make_trainer(tiny_config(total_steps=600, log_period=100), logger=logger)
+    trainer.run()
+    assert [step for step, _ in logger.points] == list(range(100, 601, 100))
+    assert set(logger.points[-1][1]) == {
+        "train/episode_return", "train/episode_length", "train/episodes", "train/loss", "train/q",
+        "train/td_error", "train/grad_norm", "train/epsilon", "time/steps_per_second",
+        "time/frames_per_second", "time/updates_per_second", "time/updates_per_step",
+    }  # fmt: skip
+
+
+def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tmp_path):
+    logger, means = Recorder(), {200: 3.0, 400: 7.0, 600: 5.0, 700: 6.0}
+    config = tiny_config(total_steps=700, eval_period=200, checkpoint_period=100)
+    trainer = make_trainer(config, logger=logger, checkpoints=tmp_path)
+    trainer.evaluator = lambda step: [Score(0, 0, means[step] - 1, 10), Score(1, 1, means[step] + 1, 10)]
+    trainer.run()
+    assert [(step, row["mean"], row["std"], row["best"]) for step, row in logger.rows] == [
+        (200, 3.0, 1.0, True), (400, 7.0, 1.0, True), (600, 5.0, 1.0, False), (700, 6.0, 1.0, False),
+    ]  # fmt: skip
+    kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
+    assert kept == [400, 600, 700]  # the best and the newest two
+    assert trainer.best_step == 400
+
+
+def test_an_evaluation_given_up_is_due_again():
+    calls = []
+    config = tiny_config(total_steps=400, eval_period=200)
+    trainer = make_trainer(config)
+
+    def give_up(step):
+        calls.append(step)
+        trainer.stop_requested = True
+
+    trainer.evaluator = give_up
+    trainer.run()
+    assert calls == [200]
+    assert trainer.evaluated_at == 0
+    trainer.stop_requested, trainer.evaluator = False, lambda step: calls.append(step) or [Score(0, 0, 1.0, 1)]
+    trainer.run()
+    assert calls == [200, 208, 400]
+
+
+def test_a_stop_request_ends_after_the_vector_step_and_saves(tmp_path):
+    trainer = make_trainer(tiny_config(total_steps=1_000), checkpoints=tmp_path)
+
+    class StopAt(Recorder):
+        def scalars(self, values, step):
+            trainer.stop_requested = step == 200
+
+    trainer.logger = StopAt()
+    trainer.run()
+    assert trainer.step == 200
+    assert [path.name for path in checkpoint.list_steps(tmp_path)] == ["step_0000000200"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
+    trainer = make_trainer(tiny_config(total_steps=1_000), checkpoints=tmp_path)
+    learn = trainer.agent.learn
+
+    def diverge(batch):
+        return learn(batch)._replace(loss=torch.tensor(float("nan")))
+
+    trainer.agent.learn = diverge
+    with pytest.raises(TrainingDiverged, match="at step 100"):
+        trainer.run()
+    assert checkpoint.list_steps(tmp_path) == []
+
+
+def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
+    config = tiny_config(total_steps=300)
+    trainer, resumed = make_trainer(config, checkpoints=tmp_path), make_trainer(config)
+    trainer.run()
+    state, meta = checkpoint.load(checkpoint.latest_good(tmp_path, warn=pytest.fail))
+    assert (meta["game"], meta["step"]) == (config.game, 300)
+    resumed.load_state_dict(state)
+    assert (resumed.step, resumed.updates, resumed.episodes) == (trainer.step, trainer.updates, trainer.episodes)
+    assert resumed.epsilon == trainer.epsilon
+    assert list(resumed.recent) == list(trainer.recent)
+    assert torch.equal(resumed.replay.latest_obs(), trainer.replay.latest_obs())
+    for name in ("model", "target", "optimizer"):
+        one, two = (each.agent.algorithm.state_dict()[name] for each in (trainer, resumed))
+        assert_same(one, two)
+    # with an empty replay nothing is learned until it has been warmed up again
+    assert resumed.learn_after == 300 + config.learning_starts
+    resumed.config = dataclasses.replace(config, total_steps=300 + 2 * config.learning_starts)
+    resumed.run()
+    assert resumed.updates == trainer.updates + config.learning_starts // config.update_period
+
+
+def assert_same(one, two):
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        if isinstance(value, dict):
+            assert_same(value, two[key])
+        else:
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(two[key])), key
+
+
+def weights_after(**settings):
+    trainer = make_trainer(tiny_config(total_steps=400, **settings))
+    trainer.run()
+    return torch.cat([param.detach().flatten() for param in trainer.agent.algorithm.model.parameters()])
+
+
+def test_same_seed_same_weights_and_another_seed_others():
+    assert torch.equal(weights_after(seed=3), weights_after(seed=3))
+    assert not torch.equal(weights_after(seed=3), weights_after(seed=4))
+
+
+def test_overlap_changes_nothing_but_the_lag():
+    """The serial order on rows up to the previous vector step is the overlapped order, bit for bit."""
+    config = tiny_config(total_steps=400)
+    overlapped = make_trainer(config)
+    overlapped.run()
+    lagging = make_trainer(dataclasses.replace(config, overlap=False))
+    sample, pending = lagging.replay.add, []
+
+    def add_late(action, step):  # the learner below runs before the row is there, as with overlap
+        lagging.learn_what_is_due()
+        pending.append(step)
+        sample(action, step)
+
+    lagging.replay.add = add_late
+    learn, lagging.config = lagging.learn_what_is_due, dataclasses.replace(config, overlap=False)
+    calls = iter([True, False] * 10_000)
+    lagging.learn_what_is_due = lambda: learn() if next(calls) else None
+    lagging.run()
+    for one, two in zip(
+        overlapped.agent.algorithm.model.parameters(), lagging.agent.algorithm.model.parameters(), strict=True
+    ):
+        assert torch.equal(one, two)
+
+
+def test_a_trainer_of_the_nature_preset_is_the_papers():
+    """The numbers of the paper's table, once more and in one place."""
+    config = nature("breakout")
+    papers = Config(
+        game="breakout", total_steps=50_000_000, batch_size=32, capacity=1_000_000, frame_stack=4,
+        learning_starts=50_000, update_period=4, target_update_period=10_000, gamma=0.99, n_step=1,
+        double_q=False, epsilon_start=1.0, epsilon_end=0.1, epsilon_decay_steps=1_000_000,
+        eval_epsilon=0.05, eval_period=250_000, eval_steps=125_000, clip_reward=True,
+        clip_td_error=True, loss_reduction="sum", optimizer="rmsprop", learning_rate=0.00025,
+        rmsprop_decay=0.95, optimizer_eps=0.01, frame_skip=4, noop_max=30, sticky_probability=0.0,
+        full_action_space=False, terminal_on_life_loss=True, hidden_sizes=(512,), precision="fp32",
+    )  # fmt: skip
+    assert config == papers
