@@ -70,9 +70,7 @@ class DQN:
             reward = n_step_return(rewards, gamma=self.gamma)
         q = self._q(self.model, batch.obs)
         bootstrap = bootstrap_value(q_next, q_next_online)
-        error = td_error(
-            q, batch.action, reward, batch.terminated, bootstrap, self.gamma**batch.num_steps
-        )
+        error = td_error(q, batch.action, reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
         losses = self.loss(error)
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
         self.optimizer.zero_grad(set_to_none=True)
@@ -101,17 +99,12 @@ class DQN:
         return {
             "model": dict(self.model.state_dict()),
             "target": dict(self.target.state_dict()),
-            "optimizer": {
-                str(index): dict(values)
-                for index, values in self.optimizer.state_dict()["state"].items()
-            },
+            "optimizer": {str(index): dict(values) for index, values in self.optimizer.state_dict()["state"].items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.target.load_state_dict(state["target"])
-        groups = self.optimizer.state_dict()[
-            "param_groups"
-        ]  # settings come from the config, not from the file
+        groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
         moments = {int(index): values for index, values in state["optimizer"].items()}
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})

@@ -123,16 +123,12 @@ def _find(path: Path, which: str, say: Say) -> tuple[RunFolder, Path]:
     folder = RunFolder.open(path)
     directory = checkpoint.latest_good(folder.checkpoints, warn=say)
     if directory is None:
-        raise UsageError(
-            f"{folder.checkpoints} holds no readable checkpoint yet; train longer, or name another run"
-        )
+        raise UsageError(f"{folder.checkpoints} holds no readable checkpoint yet; train longer, or name another run")
     if which == "best":
         state, _ = checkpoint.load(directory)
         best_step = state["counters"]["best_step"]
         if best_step < 0:
-            raise UsageError(
-                f"{path} has not been evaluated in training yet; use --checkpoint last"
-            )
+            raise UsageError(f"{path} has not been evaluated in training yet; use --checkpoint last")
         directory = checkpoint.step_directory(folder.checkpoints, best_step)
     return folder, directory
 
@@ -141,9 +137,7 @@ def _protocol(name: str, config: Config, episodes: int | None) -> EvalProtocol:
     if name == "auto":
         name = "greedy" if config.backend == "classic" else "nature"
     if name in ("nature", "sticky") and config.backend == "classic":
-        raise UsageError(
-            f"protocol {name!r} is for Atari, but {config.game} has no emulator; use greedy"
-        )
+        raise UsageError(f"protocol {name!r} is for Atari, but {config.game} has no emulator; use greedy")
     protocol = {
         "nature": nature(),
         "sticky": sticky(),
@@ -159,9 +153,7 @@ def _load_agent(config: Config, directory: Path) -> tuple[Agent, int]:
     """The agent of a checkpoint, and the agent step it was saved at."""
     state, meta = checkpoint.load(directory)
     if meta.get("game") != config.game:
-        raise UsageError(
-            f"{directory} is a checkpoint of {meta.get('game')!r}, its run folder says {config.game!r}"
-        )
+        raise UsageError(f"{directory} is a checkpoint of {meta.get('game')!r}, its run folder says {config.game!r}")
     probe = make_envs(dataclasses.replace(config, num_envs=1))
     agent = make_agent(config, probe.spec)
     probe.close()

@@ -90,15 +90,11 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     tensors_path = directory / TENSORS
     try:
         if _sha256(tensors_path) != meta.pop("sha256"):
-            raise CheckpointError(
-                f"{tensors_path} is damaged: its checksum differs; use an older checkpoint"
-            )
+            raise CheckpointError(f"{tensors_path} is damaged: its checksum differs; use an older checkpoint")
         tensors = load_file(tensors_path)
         state = _join(meta.pop("state"), "", tensors)
     except (OSError, SafetensorError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{directory} is damaged ({error!r}); use an older checkpoint"
-        ) from error
+        raise CheckpointError(f"{directory} is damaged ({error!r}); use an older checkpoint") from error
     return state, meta
 
 
@@ -115,14 +111,8 @@ def read_meta(directory: Path) -> dict[str, Any]:
         raise CheckpointError(f"{directory} is no checkpoint: {META} is missing") from error
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); use an older checkpoint") from error
-    if (
-        not isinstance(meta, dict)
-        or not isinstance(meta.get("state"), dict)
-        or "sha256" not in meta
-    ):
-        raise CheckpointError(
-            f"{path} is damaged: it lacks the state or the checksum; use an older checkpoint"
-        )
+    if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict) or "sha256" not in meta:
+        raise CheckpointError(f"{path} is damaged: it lacks the state or the checksum; use an older checkpoint")
     if (version := meta.get("format_version")) != FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has format version {version!r}, this program reads {FORMAT_VERSION}: use the release that wrote it"
@@ -145,9 +135,7 @@ def list_steps(folder: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(
-        path for path in folder.iterdir() if STEP_PATTERN.fullmatch(path.name) and path.is_dir()
-    )
+    return sorted(path for path in folder.iterdir() if STEP_PATTERN.fullmatch(path.name) and path.is_dir())
 
 
 def prune(folder: Path, keep: int, protect: Collection[Path] = ()) -> None:

@@ -39,7 +39,7 @@ class Evaluate:
     """A run folder, or one of its checkpoints (checkpoints/step_...)."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
     """`nature`: 30 games of 5 minutes, epsilon 0.05. `sticky`: 100 games, sticky actions 0.25, epsilon 0.01.
-    `monitor`: as during training. `greedy`: 100 games, epsilon 0. `auto`: greedy for vector observations, else nature."""
+    `monitor`: as during training. `greedy`: 100 games, epsilon 0. `auto`: greedy for vector games, else nature."""
     episodes: int | None = None
     """Games to play, instead of the protocol's number."""
     checkpoint: Literal["last", "best"] = "last"
@@ -118,14 +118,10 @@ def _train(words: Sequence[str]) -> int:
 
     game, flags = (words[0], words[1:]) if words and not words[0].startswith("-") else (None, words)
     if game is None and not {"-h", "--help"} & set(flags):
-        raise UsageError(
-            "train needs a GAME right after it: a ROM id such as pong or ms_pacman, or cartpole"
-        )
+        raise UsageError("train needs a GAME right after it: a ROM id such as pong or ms_pacman, or cartpole")
     base = _preset(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
     stored = _stored_config(base, flags) if "--resume" in flags else None
-    command = _parse(
-        Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base)
-    )
+    command = _parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
     if stored is not None:
         run.check_resume(stored, dataclasses.replace(command.config, game=base.game))
     return run.train(

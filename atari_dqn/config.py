@@ -160,13 +160,9 @@ class Config:
             raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
         fields = {field.name: field for field in dataclasses.fields(cls)}
         if unknown := sorted(set(table) - set(fields)):
-            raise UsageError(
-                f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?"
-            )
+            raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
         if missing := sorted(set(fields) - set(table)):
-            raise UsageError(
-                f"the config lacks fields: {', '.join(missing)}; was it written by another version?"
-            )
+            raise UsageError(f"the config lacks fields: {', '.join(missing)}; was it written by another version?")
         for name, value in table.items():
             _check_type(name, value, fields[name].default)
         return cls(**table)
@@ -181,9 +177,7 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     else:
         good = type(value) is expected
     if not good:
-        raise UsageError(
-            f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}"
-        )
+        raise UsageError(f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}")
 
 
 AT_LEAST_ONE = [

@@ -165,9 +165,7 @@ class _Games:
         return np.random.default_rng(self._sequence(index, 1))
 
     def _sequence(self, index: int, purpose: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence(
-            self.root.entropy, spawn_key=(*self.root.spawn_key, index, purpose)
-        )
+        return np.random.SeedSequence(self.root.entropy, spawn_key=(*self.root.spawn_key, index, purpose))
 
     def open_first(self) -> np.ndarray:
         return np.array([self._seed(int(index)) for index in self.playing], np.int64)

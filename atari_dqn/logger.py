@@ -80,9 +80,7 @@ class RunLogger:
         if resume_step is not None:
             _cut_metrics(folder / METRICS, resume_step)
             _cut_evals(folder / EVALS, resume_step)
-        self._metrics = (folder / METRICS).open(
-            "a", encoding="utf-8", buffering=1
-        )  # a line at a time
+        self._metrics = (folder / METRICS).open("a", encoding="utf-8", buffering=1)  # a line at a time
         self._evals = (folder / EVALS).open("a", encoding="utf-8", buffering=1, newline="")
         if self._evals.tell() == 0:
             self._write_row(EVAL_COLUMNS)
@@ -190,11 +188,7 @@ class _Lines:
             return
         self._printed = now
         done = step - self._first
-        left = (
-            f"{(now - self._began) / done * (self._total - step) / 60:.0f} min left, "
-            if done > 0
-            else ""
-        )
+        left = f"{(now - self._began) / done * (self._total - step) / 60:.0f} min left, " if done > 0 else ""
         self.message(f"step {step:,} of {self._total:,}: {left}{status}")
 
     def message(self, text: str) -> None:

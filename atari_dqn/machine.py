@@ -28,16 +28,12 @@ def resolve(config: Config, say: Say) -> Config:
       UsageError: a device or precision that is not to be had here.
     """
     config = dataclasses.replace(config, device=_device(config.device, say))
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     config = dataclasses.replace(
         config, torch_threads=config.torch_threads or cores, env_threads=config.env_threads or cores
     )
     torch.set_num_threads(config.torch_threads)
-    say(
-        f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores"
-    )
+    say(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
     return dataclasses.replace(config, precision=_precision(config, say))
 
 
@@ -53,14 +49,8 @@ def _device(name: str, say: Say) -> str:
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device is {name!r}; use cpu, cuda or cuda:0")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            f"device is {name!r}, but torch {torch.__version__} sees no CUDA GPU here; use --device cpu"
-        )
-    if (
-        device.index is not None
-        and device.type == "cuda"
-        and device.index >= torch.cuda.device_count()
-    ):
+        raise UsageError(f"device is {name!r}, but torch {torch.__version__} sees no CUDA GPU here; use --device cpu")
+    if device.index is not None and device.type == "cuda" and device.index >= torch.cuda.device_count():
         raise UsageError(f"device is {name!r}, but there are only {torch.cuda.device_count()} GPUs")
     say(f"device: {name}")
     return name
@@ -136,9 +126,7 @@ def place_replay(wanted: str, device: str, frame_bytes: int, say: Say) -> str:
     if places[0] not in ("cpu", device):
         raise UsageError(f"replay_device is {wanted!r}; use auto, cpu or cuda")
     if wanted == "cuda" and not device.startswith("cuda"):
-        raise UsageError(
-            "replay_device is 'cuda', but the network is on the CPU; use --replay-device cpu"
-        )
+        raise UsageError("replay_device is 'cuda', but the network is on the CPU; use --replay-device cpu")
     for place in places:
         free = free_bytes(place)
         if frame_bytes <= 0.95 * free:

@@ -74,9 +74,7 @@ class MLP(nn.Module):
         return self.head(obs.flatten(1).float())
 
 
-def fully_connected(
-    num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int
-) -> nn.Sequential:
+def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int) -> nn.Sequential:
     """Linear layers with ReLU between them and a linear end."""
     layers: list[nn.Module] = []
     for size in hidden_sizes:

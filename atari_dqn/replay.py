@@ -107,9 +107,7 @@ class FrameReplay:
         dtype = getattr(torch, frame_dtype)
         # the last row stays blank: it stands in for frames before a game's first
         self.frames = torch.zeros((self.num_rows + 1, *frame_shape), dtype=dtype, device=device)
-        self.frames.fill_(
-            0
-        )  # touches every page: too little memory shows now, not an hour into the run
+        self.frames.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
         self.blank_row = self.num_rows
         self.action = np.zeros(self.num_rows, np.uint8)
         self.reward = np.zeros(self.num_rows, np.float32)
@@ -117,9 +115,7 @@ class FrameReplay:
         self.age = np.zeros(self.num_rows, np.uint8)
         self.learnable = np.zeros(self.usable_per_env * num_envs, np.int32)  # ring of row numbers
         self.first, self.end = 0, 0  # learnable rows ever dropped, ever added
-        self.added = np.zeros(
-            self.rows_per_env, np.int32
-        )  # learnable rows among those written at this position
+        self.added = np.zeros(self.rows_per_env, np.int32)  # learnable rows among those written at this position
         self.time = -1  # vector steps written so far, minus one; -1 means empty
         self.first_time = 0  # rows before this time lack what followed them (see `continue_from`)
 
@@ -171,9 +167,7 @@ class FrameReplay:
         """Make the rows written at `time` learnable, now that the n rows after them exist."""
         if time < self.first_time:
             return
-        rows = np.arange(
-            time % self.rows_per_env * self.num_envs, (time % self.rows_per_env + 1) * self.num_envs
-        )
+        rows = np.arange(time % self.rows_per_env * self.num_envs, (time % self.rows_per_env + 1) * self.num_envs)
         fresh = rows[~self._is_dead(rows)]
         slots = (self.end + np.arange(len(fresh))) % len(self.learnable)
         self.learnable[slots] = fresh
@@ -204,9 +198,7 @@ class FrameReplay:
 
     def learnable_rows(self) -> np.ndarray:
         """Row numbers that `sample` draws from, oldest first, [len(self)] int64."""
-        return self.learnable[np.arange(self.first, self.end) % len(self.learnable)].astype(
-            np.int64
-        )
+        return self.learnable[np.arange(self.first, self.end) % len(self.learnable)].astype(np.int64)
 
     def transitions(self, rows: np.ndarray) -> Transitions:
         """The transitions that begin at `rows` ([B] int64, learnable)."""
@@ -227,9 +219,7 @@ class FrameReplay:
         device = self.frames.device
         return Transitions(
             obs=self._gather(obs_rows),
-            action=torch.from_numpy(self.action[rows].astype(np.int64)).to(
-                device, non_blocking=True
-            ),
+            action=torch.from_numpy(self.action[rows].astype(np.int64)).to(device, non_blocking=True),
             reward=torch.from_numpy(reward).to(device, non_blocking=True),
             num_steps=torch.from_numpy(num_steps).to(device, non_blocking=True),
             terminated=torch.from_numpy(terminated).to(device, non_blocking=True),
@@ -272,9 +262,7 @@ class FrameReplay:
         for name in arrays:
             mine, theirs = tuple(getattr(self, name).shape), tuple(state[name].shape)
             if mine != theirs:
-                raise UsageError(
-                    f"the stored replay's {name} is {theirs}, this run's is {mine}: use the same config"
-                )
+                raise UsageError(f"the stored replay's {name} is {theirs}, this run's is {mine}: use the same config")
         self.frames.copy_(state["frames"])
         for name in arrays[1:]:
             getattr(self, name)[...] = state[name]

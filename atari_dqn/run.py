@@ -42,9 +42,7 @@ def default_run_dir(config: Config) -> Path:
     return Path("runs") / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
-def train(
-    config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]
-) -> int:
+def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]) -> int:
     """Train until the end or an interruption.
 
     Args:
@@ -81,14 +79,10 @@ def _replay_place(config: Config, spec: EnvSpec, say: Callable[[str], None]) -> 
         frame_stack=config.frame_stack,
         n_step=config.n_step,
     )
-    return place_replay(
-        config.replay_device, config.device, size.frame_bytes, say
-    ), size.frame_bytes
+    return place_replay(config.replay_device, config.device, size.frame_bytes, say), size.frame_bytes
 
 
-def _train_in(
-    folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, say: Callable[[str], None]
-) -> int:
+def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, say: Callable[[str], None]) -> int:
     state: dict[str, Any] | None = None
     if resume:
         newest = checkpoint.latest_good(folder.checkpoints, warn=say)
@@ -96,9 +90,7 @@ def _train_in(
             say("no checkpoint yet: starting at step 0")
         else:
             state, _ = checkpoint.load(newest)
-            say(
-                f"resuming from {newest}; the replay fills up again first, so this is not an exact continuation"
-            )
+            say(f"resuming from {newest}; the replay fills up again first, so this is not an exact continuation")
     trainer = build(
         config,
         envs,
@@ -143,16 +135,12 @@ def build(config: Config, envs: VecEnv, folder: RunFolder, *, resume_step: int |
         n_step=config.n_step,
         device=config.replay_device,
     )
-    trainer = Trainer(
-        config, envs=envs, agent=agent, replay=replay, logger=logger, checkpoints=folder.checkpoints
-    )
+    trainer = Trainer(config, envs=envs, agent=agent, replay=replay, logger=logger, checkpoints=folder.checkpoints)
     trainer.evaluator = lambda step: _monitor(agent, config, step, lambda: trainer.stop_requested)
     return trainer
 
 
-def _monitor(
-    agent: Agent, config: Config, step: int, should_stop: Callable[[], bool]
-) -> list[Score] | None:
+def _monitor(agent: Agent, config: Config, step: int, should_stop: Callable[[], bool]) -> list[Score] | None:
     # the same games at every evaluation would reward luck with them: each step has its own
     root = stream(config.seed, "eval")
     seed = type(root)(root.entropy, spawn_key=(*root.spawn_key, step))
@@ -176,9 +164,7 @@ def _signals(trainer: Trainer) -> Iterator[list[int]]:
         trainer.stop_requested = True
         signal.signal(number, signal.SIG_DFL)
 
-    before = {
-        number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield caught
     finally:
@@ -236,11 +222,7 @@ def check_resume(stored: Config, wanted: Config) -> None:
       UsageError: naming each field, its stored and its wanted value.
     """
     mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
-    changed = [
-        name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME
-    ]
+    changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
     if changed:
         told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
-        raise UsageError(
-            f"a resumed run cannot change {told}; start a new run in another --run-dir"
-        )
+        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")

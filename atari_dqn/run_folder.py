@@ -78,9 +78,7 @@ class RunFolder:
         try:
             text = (path / "config.json").read_text(encoding="utf-8")
         except FileNotFoundError as error:
-            raise UsageError(
-                f"{path} holds no run: config.json is missing; check the path"
-            ) from error
+            raise UsageError(f"{path} holds no run: config.json is missing; check the path") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path / 'config.json'} cannot be read ({error})") from error
         try:
@@ -116,19 +114,11 @@ class RunFolder:
 
 def _refuse_existing(found: RunFolder, wanted: Config) -> None:
     mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(found.config)
-    differing = [
-        f"{name} {theirs[name]!r}, not {mine[name]!r}"
-        for name in mine
-        if mine[name] != theirs[name]
-    ]
+    differing = [f"{name} {theirs[name]!r}, not {mine[name]!r}" for name in mine if mine[name] != theirs[name]]
     if differing:
-        raise UsageError(
-            f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed"
-        )
+        raise UsageError(f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed")
     if found.done.exists():
-        raise UsageError(
-            f"{found.path} holds this run already, finished; choose another --seed or --run-dir"
-        )
+        raise UsageError(f"{found.path} holds this run already, finished; choose another --seed or --run-dir")
     raise UsageError(f"{found.path} holds this run already, unfinished; go on with --resume")
 
 
@@ -165,12 +155,8 @@ def _commit() -> str | None:
             "check": True,
             "timeout": 10,
         }
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], **options
-        ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], **options
-        ).stdout.strip()
+        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **options).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-changed" if changed else commit

@@ -73,9 +73,7 @@ class Trainer:
         self.checkpoints, self.evaluator = checkpoints, evaluator
         self.tracker = EpisodeTracker(config.num_envs)
         self.replay_generator = np.random.default_rng(stream(config.seed, "replay"))
-        self.recent: deque[tuple[float, int]] = deque(
-            maxlen=RECENT_GAMES
-        )  # (return, length) of finished games
+        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
         self.step = 0  # agent steps played
         self.updates = 0  # optimizer steps done
         self.episodes = 0  # games finished
@@ -91,9 +89,7 @@ class Trainer:
     def run(self) -> None:
         """Play and learn until `total_steps`, or until `stop_requested`; then save."""
         if self.step == 0:
-            self.replay.start(
-                self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs))
-            )
+            self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         while self.step < self.config.total_steps and not self.stop_requested:
             action = self.agent.sample(self.replay.latest_obs(), self.epsilon)
             self.envs.send(action)  # the emulators play in their own threads from here ...
@@ -158,9 +154,7 @@ class Trainer:
             values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
         if self._stats_count:
             means = (self._stats_sum / self._stats_count).tolist()  # waits for the device
-            values |= {
-                f"train/{name}": mean for name, mean in zip(LearnStats._fields, means, strict=True)
-            }
+            values |= {f"train/{name}": mean for name, mean in zip(LearnStats._fields, means, strict=True)}
             self._refuse_divergence(values)
             self._stats_sum.zero_()
             self._stats_count = 0
@@ -189,16 +183,8 @@ class Trainer:
 
     def evaluate_if_due(self) -> None:
         """Play the evaluation games on environments of their own, and remember the best network."""
-        due = (
-            crossings(self.evaluated_at, self.step, self.config.eval_period)
-            if self.config.eval_period
-            else 0
-        )
-        if (
-            self.step >= self.config.total_steps
-            and self.config.eval_period
-            and self.evaluated_at < self.step
-        ):
+        due = crossings(self.evaluated_at, self.step, self.config.eval_period) if self.config.eval_period else 0
+        if self.step >= self.config.total_steps and self.config.eval_period and self.evaluated_at < self.step:
             due = 1  # the end of a run is always evaluated
         if not due or self.evaluator is None:
             return
@@ -236,9 +222,7 @@ class Trainer:
         }
         self.logger.evaluation(row, self.step)
         obs = self.replay.latest_obs()
-        self.logger.histogram(
-            "train/q_values", self.agent.algorithm.predict(obs).flatten().cpu().numpy(), self.step
-        )
+        self.logger.histogram("train/q_values", self.agent.algorithm.predict(obs).flatten().cpu().numpy(), self.step)
         if obs.dim() == 4:
             planes = obs[0].cpu().numpy()
             self.logger.image("observation", np.concatenate(list(planes), axis=1), self.step)

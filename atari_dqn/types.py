@@ -42,13 +42,9 @@ class Step(NamedTuple):
 
     frame: np.ndarray  # [N, *frame_shape] frame_dtype, the newest frame only
     reward: np.ndarray  # [N] float32, true score change, not clipped
-    terminated: (
-        np.ndarray
-    )  # [N] bool, no value follows: game over, or a life lost if the environment says so
+    terminated: np.ndarray  # [N] bool, no value follows: game over, or a life lost if the environment says so
     truncated: np.ndarray  # [N] bool, the time limit was reached; `frame` is the true last frame
-    started: (
-        np.ndarray
-    )  # [N] bool, this frame opens a new game: earlier frames are not part of its stack
+    started: np.ndarray  # [N] bool, this frame opens a new game: earlier frames are not part of its stack
     finished: np.ndarray  # [N] bool, a whole game ended: its score may be reported
 
 

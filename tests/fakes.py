@@ -34,9 +34,7 @@ class ScriptedEnvs:
       life_rate: chance per step of a lost life: terminated, but the game goes on.
     """
 
-    def __init__(
-        self, num_envs=2, *, seed=0, end_rate=0.2, life_rate=0.1, frame_shape=(2, 2), num_actions=3
-    ):
+    def __init__(self, num_envs=2, *, seed=0, end_rate=0.2, life_rate=0.1, frame_shape=(2, 2), num_actions=3):
         self.num_envs = num_envs
         self.spec = EnvSpec("scripted", frame_shape, "uint8", tuple("abcdefgh"[:num_actions]), 4)
         self.rng = np.random.default_rng(seed)
@@ -47,9 +45,7 @@ class ScriptedEnvs:
 
     def _frames(self):
         self.count += 1
-        numbers = (
-            self.count * self.num_envs + np.arange(self.num_envs)
-        ) % 251 + 1  # never 0, which is blank
+        numbers = (self.count * self.num_envs + np.arange(self.num_envs)) % 251 + 1  # never 0, which is blank
         return np.broadcast_to(
             numbers.reshape(-1, *[1] * len(self.spec.frame_shape)),
             (self.num_envs, *self.spec.frame_shape),

@@ -22,9 +22,7 @@ def native(game="breakout", num_envs=2, **settings):
 def make(backend, num_envs=2, max_episode_steps=40):
     config = cartpole() if backend == "classic" else nature("breakout")
     return make_envs(
-        dataclasses.replace(
-            config, backend=backend, num_envs=num_envs, max_episode_steps=max_episode_steps
-        )
+        dataclasses.replace(config, backend=backend, num_envs=num_envs, max_episode_steps=max_episode_steps)
     )
 
 
@@ -245,9 +243,7 @@ def test_a_limit_in_the_very_step_of_a_lost_life_opens_a_new_game(backend):
     """Find when the first life goes, then put the limit right there."""
     endless = make(backend, num_envs=1, max_episode_steps=10_000)
     endless.reset(np.array([3]))
-    lost = next(
-        time for time, (_, step) in enumerate(play(endless, 400), start=1) if step.terminated[0]
-    )
+    lost = next(time for time, (_, step) in enumerate(play(endless, 400), start=1) if step.terminated[0])
     endless.close()
     envs = make(backend, num_envs=1, max_episode_steps=lost)
     envs.reset(np.array([3]))
@@ -280,9 +276,7 @@ def test_noops_are_drawn_from_zero_to_the_maximum():
         envs.close()
 
 
-@pytest.mark.parametrize(
-    ("game", "hint"), [("pongg", "pong"), ("Ms-Pacman", "ms_pacman"), ("zzzz", "names look like")]
-)
+@pytest.mark.parametrize(("game", "hint"), [("pongg", "pong"), ("Ms-Pacman", "ms_pacman"), ("zzzz", "names look like")])
 def test_an_unknown_game_is_refused_with_the_nearest_names(game, hint):
     with pytest.raises(UsageError, match=hint):
         make_envs(nature(game))

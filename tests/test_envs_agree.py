@@ -26,9 +26,7 @@ def test_native_and_reference_play_the_same_game(game):
             envs.send(action)
         one, two = fast.recv(), plain.recv()
         game_over = one.finished[0] and not one.truncated[0]
-        if (
-            not game_over
-        ):  # nothing learns from the frame after game over, and the native one is stale
+        if not game_over:  # nothing learns from the frame after game over, and the native one is stale
             assert_same_frames(one, two)
         for name in ("reward", "terminated", "truncated", "started", "finished"):
             assert getattr(one, name) == getattr(two, name), name

@@ -12,9 +12,7 @@ from atari_dqn.envs import make_envs
 
 
 def make(game="cartpole", num_envs=3, max_episode_steps=500):
-    config = dataclasses.replace(
-        cartpole(), game=game, num_envs=num_envs, max_episode_steps=max_episode_steps
-    )
+    config = dataclasses.replace(cartpole(), game=game, num_envs=num_envs, max_episode_steps=max_episode_steps)
     return make_envs(config)
 
 

@@ -42,9 +42,7 @@ def test_double_q_takes_the_online_choice_at_the_target_value():
     q_next = torch.tensor([[10.0, 3.0]])
     online = torch.tensor([[0.0, 1.0]])
     assert bootstrap_value(q_next).tolist() == [10.0]
-    assert bootstrap_value(q_next, online).tolist() == [
-        3.0
-    ]  # online prefers action 1, which the target values at 3
+    assert bootstrap_value(q_next, online).tolist() == [3.0]  # online prefers action 1, which the target values at 3
 
 
 def test_n_step_return_by_hand():

@@ -73,9 +73,7 @@ def test_kernel_and_image_are_rearranged_alike():
 def test_input_is_scaled_exactly_once(monkeypatch):
     """A white image must reach the first convolution as ones."""
     seen, model = [], NatureCNN(4, (84, 84), 6)
-    monkeypatch.setattr(
-        F, "conv2d", lambda x, *args, **kw: seen.append(x) or torch.zeros(1, 32, 20, 20)
-    )
+    monkeypatch.setattr(F, "conv2d", lambda x, *args, **kw: seen.append(x) or torch.zeros(1, 32, 20, 20))
     with contextlib.suppress(RuntimeError):  # the faked output does not fit the head
         model(torch.full((1, 4, 84, 84), 255, dtype=torch.uint8))
     np.testing.assert_allclose(seen[0].numpy(), 1.0, rtol=1e-6)
@@ -103,9 +101,7 @@ def test_initial_weights_are_uniform_in_one_over_root_fan_in():
         weight = module.weight.detach().flatten().double()
         share = ((weight + bound) / (2 * bound)).sort().values  # uniform on [0, 1] if the law holds
         distance = (share - (torch.arange(len(share)) + 0.5) / len(share)).abs().max()
-        assert (
-            distance < 2.0 / len(share) ** 0.5
-        )  # Kolmogorov-Smirnov: beyond this about once in 1,500 draws
+        assert distance < 2.0 / len(share) ** 0.5  # Kolmogorov-Smirnov: beyond this about once in 1,500 draws
 
 
 def test_the_law_is_also_torchs_default():

@@ -37,9 +37,7 @@ class NaiveReplay:
         rewards = []
         for now in range(time, time + n_step):
             reward, terminated = self.steps[now]
-            if (
-                self.started[now + 1] and not terminated
-            ):  # `now` shows a last frame: what it answered was ignored
+            if self.started[now + 1] and not terminated:  # `now` shows a last frame: what it answered was ignored
                 if now == time:
                     return None
                 break
@@ -125,9 +123,7 @@ def assert_same_as_twins(replay, twins):
     n_step=st.integers(1, 5),
     end_rate=st.sampled_from([0.0, 0.05, 0.3, 0.9]),
 )
-def test_every_learnable_transition_is_the_naive_twins(
-    seed, steps, capacity, num_envs, frame_stack, n_step, end_rate
-):
+def test_every_learnable_transition_is_the_naive_twins(seed, steps, capacity, num_envs, frame_stack, n_step, end_rate):
     """Wrap-around, games shorter than the stack, capacities that N does not divide, ends at the write head."""
     envs = ScriptedEnvs(num_envs, seed=seed, end_rate=end_rate)
     replay = make_replay(capacity, num_envs, frame_stack, n_step)
@@ -207,9 +203,7 @@ def test_sampling_is_uniform_over_the_learnable_rows():
     assert counts.sum() == draws
     assert set(np.flatnonzero(counts)) == set(rows)
     expected = draws / len(rows)
-    assert ((counts[rows] - expected) ** 2 / expected).sum() < len(rows) + 6 * (
-        2 * len(rows)
-    ) ** 0.5  # chi square
+    assert ((counts[rows] - expected) ** 2 / expected).sum() < len(rows) + 6 * (2 * len(rows)) ** 0.5  # chi square
 
 
 @pytest.mark.parametrize("steps", [1, 2, 40])
@@ -245,9 +239,7 @@ def test_a_million_transitions_fit_in_7_2_gigabytes():
 
 
 def test_the_layout_is_what_is_allocated():
-    size = layout(
-        capacity=100, num_envs=3, frame_shape=(4, 4), frame_dtype="uint8", frame_stack=4, n_step=2
-    )
+    size = layout(capacity=100, num_envs=3, frame_shape=(4, 4), frame_dtype="uint8", frame_stack=4, n_step=2)
     replay = make_replay(100, 3, n_step=2, frame_shape=(4, 4))
     host = (replay.action, replay.reward, replay.terminated, replay.age, replay.learnable)
     assert replay.frames.numel() == size.frame_bytes

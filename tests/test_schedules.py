@@ -11,10 +11,7 @@ PERIODS = st.integers(1, 300)
 
 
 def test_linear_by_hand():
-    values = [
-        linear(step, start=1.0, end=0.1, steps=1_000_000)
-        for step in (-5, 0, 500_000, 1_000_000, 9_000_000)
-    ]
+    values = [linear(step, start=1.0, end=0.1, steps=1_000_000) for step in (-5, 0, 500_000, 1_000_000, 9_000_000)]
     assert values == [1.0, 1.0, pytest.approx(0.55), 0.1, 0.1]
 
 
@@ -57,9 +54,7 @@ def serial_plan(before, after, starts, update, target):
 
 @given(STEPS, st.integers(0, 300), STEPS, PERIODS, PERIODS)
 def test_learning_plan_is_the_serial_algorithm(before, width, starts, update, target):
-    plan = learning_plan(
-        before, before + width, learning_starts=starts, update_period=update, target_period=target
-    )
+    plan = learning_plan(before, before + width, learning_starts=starts, update_period=update, target_period=target)
     events = "".join("u" * updates + "s" * sync for updates, sync in plan)
     assert events == serial_plan(before, before + width, starts, update, target)
 

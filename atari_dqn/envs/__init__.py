@@ -72,17 +72,11 @@ def check_rom(game: str) -> None:
       UsageError: naming the nearest ROM ids, and how to list them all.
     """
     if game == "cartpole" or game.startswith("gym:"):
-        raise UsageError(
-            f"{game} is no Atari game; its backend is 'classic', as in preset cartpole"
-        )
+        raise UsageError(f"{game} is no Atari game; its backend is 'classic', as in preset cartpole")
     known = atari_games()
     if game in known:
         return
     plain = re.sub(r"^ale/|-v\d+$", "", game.lower()).replace("-", "_")  # of ALE/Pong-v5: pong
     near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
-    hint = (
-        f"did you mean {', '.join(near)}?"
-        if near
-        else "names look like pong, ms_pacman, space_invaders"
-    )
+    hint = f"did you mean {', '.join(near)}?" if near else "names look like pong, ms_pacman, space_invaders"
     raise UsageError(f"unknown game {game!r}; {hint} (or cartpole). To list all: {LIST_COMMAND}")

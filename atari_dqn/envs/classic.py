@@ -24,9 +24,7 @@ def gymnasium_id(game: str) -> str:
         return "CartPole-v1"
     if game.startswith(GYM_PREFIX):
         return game.removeprefix(GYM_PREFIX)
-    raise UsageError(
-        f"game {game!r} has no vector observations; use cartpole, or gym:ID such as gym:Acrobot-v1"
-    )
+    raise UsageError(f"game {game!r} has no vector observations; use cartpole, or gym:ID such as gym:Acrobot-v1")
 
 
 class ClassicEnvs(SingleEnvs):
@@ -60,13 +58,7 @@ class ClassicEnvs(SingleEnvs):
 def _spec(game: str, env: gymnasium.Env[Any, Any]) -> EnvSpec:
     seen, actions = env.observation_space, env.action_space
     if not isinstance(seen, gymnasium.spaces.Box) or len(seen.shape) != 1:
-        raise UsageError(
-            f"{game} shows {seen}; only vectors (a Box of one axis) can be learned from here"
-        )
+        raise UsageError(f"{game} shows {seen}; only vectors (a Box of one axis) can be learned from here")
     if not isinstance(actions, gymnasium.spaces.Discrete) or actions.start != 0 or actions.n > 256:
-        raise UsageError(
-            f"{game} takes {actions}; DQN needs numbered actions (Discrete, at most 256)"
-        )
-    return EnvSpec(
-        game, seen.shape, np.dtype(np.float32).name, tuple(map(str, range(int(actions.n)))), 1
-    )
+        raise UsageError(f"{game} takes {actions}; DQN needs numbered actions (Discrete, at most 256)")
+    return EnvSpec(game, seen.shape, np.dtype(np.float32).name, tuple(map(str, range(int(actions.n)))), 1)

@@ -16,9 +16,7 @@ def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarr
     """
     action = np.asarray(action)
     if action.shape != (num_envs,) or not np.issubdtype(action.dtype, np.integer):
-        raise UsageError(
-            f"actions must be {num_envs} integers, got {action.dtype} of shape {action.shape}"
-        )
+        raise UsageError(f"actions must be {num_envs} integers, got {action.dtype} of shape {action.shape}")
     wrong = (action < 0) | (action >= spec.num_actions)
     if wrong.any():
         env = int(np.flatnonzero(wrong)[0])
@@ -55,9 +53,7 @@ class Turns:
 
     def check_idle(self) -> None:
         if self._state != "idle":
-            raise RuntimeError(
-                "the state of environments can be taken after reset() or recv() only"
-            )
+            raise RuntimeError("the state of environments can be taken after reset() or recv() only")
 
 
 def first_step(frame: np.ndarray) -> Step:

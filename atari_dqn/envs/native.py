@@ -106,9 +106,7 @@ class NativeEnvs:
         self._elapsed = np.zeros(self.num_envs, np.int64)  # agent steps into the game
         self._over = np.zeros(self.num_envs, bool)  # the emulator resets at its next step
         self._cut = np.zeros(self.num_envs, bool)  # we reset it after its next step
-        self._next_seed = np.full(
-            self.num_envs, -1, np.int64
-        )  # of the next game; -1: the emulator goes on
+        self._next_seed = np.full(self.num_envs, -1, np.int64)  # of the next game; -1: the emulator goes on
         self._clock = info["episode_frame_number"]  # falls back when a new game opens
         self._lives = info["lives"]
         self._score = np.zeros(self.num_envs)  # of all games since the last seed
@@ -116,9 +114,7 @@ class NativeEnvs:
         return first_step(frame[:, 0])
 
     def send(self, action: np.ndarray) -> None:
-        action = checked_action(
-            action, self.num_envs, self.spec
-        )  # a wrong one would hang the emulators for ever
+        action = checked_action(action, self.num_envs, self.spec)  # a wrong one would hang the emulators for ever
         self._turns.send()
         if self._cut.any():  # that step is thrown away: the caller's action must leave no trace
             action = np.where(self._cut, NOOP, action)
@@ -148,9 +144,7 @@ class NativeEnvs:
         finished = self._over | truncated | late
         return Step(frame[:, 0], reward, terminated.copy(), truncated, started, finished)
 
-    def _open_games(
-        self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]
-    ) -> tuple[np.ndarray, Any]:
+    def _open_games(self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]) -> tuple[np.ndarray, Any]:
         """Reset what does not reset itself: games that we cut or that have a seed of their own."""
         if self.reseed_after:
             due = opening & (self._next_seed < 0) & (self._log.lengths() >= self.reseed_after)
@@ -229,9 +223,7 @@ def _checked_seeds(seeds: np.ndarray, count: int) -> np.ndarray:
     """
     seeds = np.asarray(seeds)
     if seeds.shape != (count,) or not np.issubdtype(seeds.dtype, np.integer):
-        raise UsageError(
-            f"seeds must be {count} integers, got {seeds.dtype} of shape {seeds.shape}"
-        )
+        raise UsageError(f"seeds must be {count} integers, got {seeds.dtype} of shape {seeds.shape}")
     if ((seeds < 0) | (seeds >= SEED_LIMIT)).any():
         raise UsageError(f"seeds must lie in [0, 2**31), got {seeds.tolist()}")
     return np.array(seeds, np.int64)

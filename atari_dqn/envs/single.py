@@ -38,9 +38,7 @@ class SingleEnvs:
 
     def reset(self, seeds: np.ndarray) -> Step:
         self._seeds = np.array(seeds, np.int64)
-        self._next_seed = np.full(
-            self.num_envs, -1, np.int64
-        )  # of the next game; -1: the game's stream goes on
+        self._next_seed = np.full(self.num_envs, -1, np.int64)  # of the next game; -1: the game's stream goes on
         self._log = ActionLog(self.num_envs)
         self._elapsed = np.zeros(self.num_envs, np.int64)
         self._over = np.zeros(self.num_envs, bool)

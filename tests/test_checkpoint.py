@@ -1,0 +1,123 @@
+"""Checkpoints: whole or not at all, verified, and nothing is executed."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from atari_dqn import checkpoint
+from atari_dqn.checkpoint import CheckpointError
+from atari_dqn.errors import UsageError
+
+STATE = {
+    "weights": torch.arange(6.0).reshape(2, 3).t(),  # not contiguous
+    "half": torch.ones(2, dtype=torch.bfloat16),
+    "scalar": torch.tensor(3),
+    "empty": torch.zeros(0),
+    "log": np.arange(4, dtype=np.uint8),
+    "nested": {
+        "list": [1, 2.5, None, "a", True, [torch.ones(1)]],
+        "generator": np.random.default_rng(0).bit_generator.state,
+    },
+}
+
+
+def assert_same(one, two):
+    assert type(one) is type(two)
+    if isinstance(one, dict):
+        assert one.keys() == two.keys()
+        for key in one:
+            assert_same(one[key], two[key])
+    elif isinstance(one, list):
+        for left, right in zip(one, two, strict=True):
+            assert_same(left, right)
+    elif isinstance(one, torch.Tensor):
+        assert one.dtype == two.dtype
+        assert torch.equal(one, two)
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == two.dtype
+        assert (one == two).all()
+    else:
+        assert one == two
+
+
+def test_round_trip(tmp_path):
+    directory = checkpoint.step_directory(tmp_path, 12)
+    assert directory.name == "step_0000000012"
+    checkpoint.save(directory, STATE, {"game": "pong"})
+    state, meta = checkpoint.load(directory)
+    assert_same(STATE, state)
+    assert meta["game"] == "pong"
+
+
+def test_no_pickle_is_written_or_read(tmp_path):
+    checkpoint.save(tmp_path / "step_0000000001", STATE, {})
+    assert sorted(path.name for path in (tmp_path / "step_0000000001").iterdir()) == [
+        "meta.json",
+        "tensors.safetensors",
+    ]
+    with pytest.raises(TypeError, match="cannot hold a object"):
+        checkpoint.save(tmp_path / "step_0000000002", {"a": object()}, {})
+
+
+@pytest.mark.parametrize("function", ["replace", "fsync"])
+def test_a_save_that_fails_leaves_the_old_checkpoint(tmp_path, monkeypatch, function):
+    old, new = (checkpoint.step_directory(tmp_path, step) for step in (1, 2))
+    checkpoint.save(old, STATE, {})
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, function, fail)
+    with pytest.raises(UsageError, match="older checkpoints are intact"):
+        checkpoint.save(new, STATE, {})
+    monkeypatch.undo()
+    assert checkpoint.latest_good(tmp_path, warn=pytest.fail) == old
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def another_version(path):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("tensors.safetensors", truncate),
+        ("tensors.safetensors", flip_a_bit),
+        ("tensors.safetensors", os.remove),
+        ("meta.json", truncate),
+        ("meta.json", os.remove),
+        ("meta.json", another_version),
+    ],
+)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, name, damage):
+    old, new = (checkpoint.step_directory(tmp_path, step) for step in (1, 2))
+    for directory in (old, new):
+        checkpoint.save(directory, STATE, {})
+    damage(new / name)
+    with pytest.raises(CheckpointError, match="step_0000000002"):
+        checkpoint.load(new)
+    warnings = []
+    assert checkpoint.latest_good(tmp_path, warn=warnings.append) == old
+    assert "step_0000000002" in warnings[0]
+
+
+def test_pruning_keeps_the_newest_and_the_protected(tmp_path):
+    for step in (1, 2, 3, 4):
+        checkpoint.save(checkpoint.step_directory(tmp_path, step), {"a": 1}, {})
+    (tmp_path / "step_0000000009.partial").mkdir()
+    checkpoint.prune(tmp_path, keep=2, protect={checkpoint.step_directory(tmp_path, 1)})
+    assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["1", "3", "4"]

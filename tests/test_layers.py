@@ -1,0 +1,51 @@
+"""Imports point down: a module imports only from layers strictly below its own."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "atari_dqn"
+LAYERS = {
+    0: "errors",
+    1: "config types schedules seeding scores",
+    2: "losses model optim episodes envs.contract",
+    3: "envs.single replay checkpoint run_folder",
+    4: "envs.native envs.classic envs.reference algorithm logger",
+    5: "envs agent",
+    6: "evaluation machine",
+    7: "assess trainer",
+    8: "run",
+    9: "cli",
+    10: "__main__",
+}
+LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
+
+
+def module_name(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path):
+    """Modules of ours that a file imports, wherever the import stands."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "atari_dqn":
+            yield from (alias.name for alias in node.names if alias.name != "__version__")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("atari_dqn."):
+            yield node.module.removeprefix("atari_dqn.")
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("atari_dqn") for alias in node.names)
+
+
+def test_every_arrow_points_down():
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        name = module_name(path)
+        if name == "__init__":
+            continue
+        assert name in LAYER_OF, f"{name} has no layer: add it to LAYERS"
+        wrong += [f"{name} -> {other}" for other in imported(path) if LAYER_OF[other] >= LAYER_OF[name]]
+    assert not wrong
+
+
+def test_no_module_outgrows_its_reader():
+    long = {path.name: lines for path in PACKAGE.rglob("*.py") if (lines := len(path.read_text().splitlines())) > 320}
+    assert not long
