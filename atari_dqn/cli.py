@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from atari_dqn import __version__
-from atari_dqn.config import PRESETS, Config
+from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
+from atari_dqn.presets import PRESETS
 
 EXIT_USAGE = 2
 PRESET_NAMES = ", ".join(PRESETS)

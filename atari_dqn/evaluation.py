@@ -154,6 +154,7 @@ class _Games:
         self.protocol, self.root = protocol, seed
         self.playing = np.arange(num_envs)  # game number of each environment
         self.coins = [self._coin(index) for index in range(num_envs)]
+        self.opening = np.zeros(num_envs, bool)  # the next step only opens a game
         self.episode_return: list[float] = [0.0] * num_envs  # by game number, from here on
         self.episode_length = [0] * num_envs
         self.done = [False] * num_envs
@@ -176,6 +177,8 @@ class _Games:
             return action
         action = action.copy()
         for env, coin in enumerate(self.coins):
+            if self.opening[env]:  # the action is ignored: a game must not pay for it with a coin
+                continue
             if coin.random() < self.protocol.epsilon:
                 action[env] = coin.integers(num_actions)
         return action
@@ -183,6 +186,7 @@ class _Games:
     def update(self, step: Step) -> list[tuple[int, int]]:
         """Count a vector step; returns (environment, seed) of the games to be opened next."""
         opened = []
+        self.opening = step.finished
         for env, game in enumerate(self.playing):
             if step.started[env]:
                 continue  # its frame only opens the game

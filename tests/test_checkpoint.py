@@ -54,7 +54,8 @@ def test_round_trip(tmp_path):
 
 def test_no_pickle_is_written_or_read(tmp_path):
     checkpoint.save(tmp_path / "step_0000000001", STATE, {})
-    assert sorted(path.name for path in (tmp_path / "step_0000000001").iterdir()) == [
+    written = sorted(path.name for path in (tmp_path / "step_0000000001").iterdir())
+    assert written == [
         "meta.json",
         "tensors.safetensors",
     ]

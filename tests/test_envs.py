@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from atari_dqn.config import cartpole, nature
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.envs.reference import ReferenceEnvs
 from atari_dqn.errors import UsageError
+from atari_dqn.presets import cartpole, nature
 from atari_dqn.seeding import game_seeds, stream
 
 SIX_GAMES = ("pong", "breakout", "seaquest", "space_invaders", "ms_pacman", "freeway")

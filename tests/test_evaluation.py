@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from atari_dqn import evaluation
-from atari_dqn.config import nature
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.evaluation import EvalProtocol, evaluate
+from atari_dqn.presets import nature
 
 
 class MovingPolicy:

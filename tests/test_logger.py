@@ -25,7 +25,8 @@ def test_curves_files_and_pictures(tmp_path, capsys):
     logger.image("observation", np.zeros((84, 336), np.uint8), 30)
     logger.close()
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [(record["step"], record["frame"], record["train/loss"]) for record in records] == [
+    points = [(record["step"], record["frame"], record["train/loss"]) for record in records]
+    assert points == [
         (10, 40, 1.0),
         (20, 80, 2.0),
     ]
