@@ -1,0 +1,167 @@
+"""DQN: one update by hand, the target network, precision, and no waiting for the device."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from atari_dqn import checkpoint
+from atari_dqn.agent import Agent, make_agent
+from atari_dqn.algorithm import DQN
+from atari_dqn.model import NatureCNN
+from atari_dqn.types import EnvSpec, Transitions
+from tests.fakes import tiny_config
+
+SPEC = EnvSpec("scripted", (3,), "uint8", ("a", "b"), 4)
+
+
+class Table(nn.Module):
+    """A Q table: observation [B, 1] selects a row."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = nn.Parameter(torch.tensor(values))
+
+    def forward(self, obs):
+        return self.values[obs.flatten(1)[:, 0].long()]
+
+
+def table_batch(**changes):
+    values = {
+        "obs": torch.tensor([[0], [1]]),
+        "action": torch.tensor([1, 0]),
+        "reward": torch.tensor([[5.0], [0.0]]),
+        "num_steps": torch.tensor([1, 1]),
+        "terminated": torch.tensor([False, True]),
+        "next_obs": torch.tensor([[1], [0]]),
+    }
+    return Transitions(**(values | changes))
+
+
+def learned(reduction="sum", **settings):
+    model = Table([[0.0, 1.0], [0.25, 2.0]])
+    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.5, loss_reduction=reduction, **settings)
+    stats = dqn.learn(table_batch())
+    return model.values.detach(), stats
+
+
+def test_one_update_by_hand():
+    values, stats = learned()
+    # row 0: reward 5 clipped to 1, target 1 + 0.5 * max(0.25, 2) = 2, error 2 - 1 = 1, gradient -1
+    # row 1: ended, target 0, error -0.25, gradient 0.25
+    torch.testing.assert_close(values, torch.tensor([[0.0, 1.1], [0.225, 2.0]]))
+    assert stats.loss.item() == pytest.approx(0.5 + 0.25**2 / 2)
+    assert stats.q.item() == pytest.approx((1.0 + 0.25) / 2)
+    assert stats.td_error.item() == pytest.approx((1.0 + 0.25) / 2)
+    assert stats.grad_norm.item() == pytest.approx((1 + 0.25**2) ** 0.5)
+
+
+def test_mean_is_the_sum_over_the_batch_size():
+    values, _ = learned("mean")
+    torch.testing.assert_close(values, torch.tensor([[0.0, 1.05], [0.2375, 2.0]]))
+
+
+def test_raw_rewards_and_squared_errors_on_request():
+    values, _ = learned(clip_rewards=False, clip_td_error=False)
+    # row 0: target 5 + 1 = 6, error 5, gradient -5
+    torch.testing.assert_close(values, torch.tensor([[0.0, 1.5], [0.225, 2.0]]))
+
+
+def test_an_n_step_target_is_discounted_by_its_own_number_of_steps():
+    model = Table([[0.0, 1.0], [0.25, 2.0]])
+    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.5)
+    dqn.learn(
+        table_batch(
+            reward=torch.tensor([[0.0, 1.0], [0.0, 0.0]]),
+            num_steps=torch.tensor([2, 1]),
+        )
+    )
+    # row 0: 0 + 0.5 * 1 + 0.25 * 2 = 1, error 0
+    assert model.values[0].tolist() == [0.0, 1.0]
+
+
+def test_the_target_network_moves_only_when_copied():
+    agent = make_agent(tiny_config(), SPEC)
+    dqn = agent.algorithm
+    before = copy.deepcopy(dqn.target.state_dict())
+    dqn.learn(random_batch())
+    assert all(torch.equal(before[name], value) for name, value in dqn.target.state_dict().items())
+    assert not all(torch.equal(before[name], value) for name, value in dqn.model.state_dict().items())
+    dqn.sync_target()
+    online = dqn.model.state_dict()
+    assert all(torch.equal(online[name], value) for name, value in dqn.target.state_dict().items())
+
+
+def random_batch(shape=(4, 3), batch=8, device="cpu"):
+    obs = torch.randint(0, 256, (2, batch, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return Transitions(
+        obs[0].to(device),
+        torch.zeros(batch, dtype=torch.int64, device=device),
+        torch.ones(batch, 1, device=device),
+        torch.ones(batch, dtype=torch.int64, device=device),
+        torch.zeros(batch, dtype=torch.bool, device=device),
+        obs[1].to(device),
+    )
+
+
+@pytest.mark.parametrize("double_q", [False, True])
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
+def test_an_update_reads_nothing_back_from_the_device(double_q, optimizer):
+    """On the meta device there are no values: `.item()`, or a branch on a tensor, would raise."""
+    config = tiny_config(network="nature_cnn", double_q=double_q, optimizer=optimizer, hidden_sizes=(32,))
+    agent = make_agent(config, EnvSpec("x", (84, 84), "uint8", ("a", "b"), 4))
+    agent.algorithm.model.to("meta")
+    agent.algorithm.target.to("meta")
+    dqn = DQN(agent.algorithm.model, _optimizer(agent, optimizer), gamma=0.99, double_q=double_q)
+    stats = dqn.learn(random_batch((4, 84, 84), device="meta"))
+    dqn.sync_target()
+    assert all(value.device.type == "meta" for value in stats)
+
+
+def _optimizer(agent, name):
+    from atari_dqn.optim import make_optimizer
+
+    params = agent.algorithm.model.parameters()
+    if name == "adam":  # the fused one has no meta kernel; its step count is a tensor all the same
+        return torch.optim.Adam(params, capturable=False, foreach=False)
+    return make_optimizer(params, name=name, learning_rate=0.1, decay=0.9, eps=0.01)
+
+
+def test_bf16_is_close_to_fp32():
+    q = {}
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        model = NatureCNN(4, (84, 84), 6)
+        dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.99, precision=precision)
+        q[precision] = dqn.predict(random_batch((4, 84, 84)).obs)
+        assert q[precision].dtype == torch.float32
+        dqn.learn(random_batch((4, 84, 84)))
+        assert all(param.dtype == torch.float32 for param in model.parameters())
+    torch.testing.assert_close(q["fp32"], q["bf16"], atol=0.01, rtol=0.1)
+
+
+def test_each_environment_has_a_coin_of_its_own():
+    agent = make_agent(tiny_config(), SPEC)
+    obs = torch.zeros(10_000, 4, 3, dtype=torch.uint8)
+    greedy = agent.predict(obs[:1])[0]
+    action = agent.sample(obs, epsilon=0.3)
+    # with probability 0.3 random, half of which is the greedy action: 15 % others, give or take 4 standard deviations
+    assert abs((action != greedy).mean() - 0.15) < 4 * (0.15 * 0.85 / 10_000) ** 0.5
+
+
+def test_save_and_restore_bring_back_the_agent(tmp_path):
+    config = tiny_config(optimizer="adam")
+    agent, other = make_agent(config, SPEC), make_agent(tiny_config(optimizer="adam", seed=9), SPEC)
+    agent.learn(random_batch())
+    agent.save(tmp_path / "step_0000000001")
+    other.restore(tmp_path / "step_0000000001")
+    for each in (agent, other):
+        each.learn(random_batch())
+    obs = random_batch().obs
+    assert torch.equal(agent.algorithm.predict(obs), other.algorithm.predict(obs))
+    assert (agent.sample(obs, 0.5) == other.sample(obs, 0.5)).all()
+    assert checkpoint.read_meta(tmp_path / "step_0000000001")["format_version"] == 1
+    assert isinstance(other, Agent)
+    assert isinstance(agent.generator, np.random.Generator)

@@ -1,0 +1,170 @@
+"""The doors: each command on a tiny run, each wrong input's one message."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from atari_dqn.cli import main
+
+ROOT = Path(__file__).parent.parent
+TINY = (
+    "--total-steps 600 --learning-starts 100 --capacity 400 --eval-period 400 --eval-steps 100 --log-period 200 "
+    "--checkpoint-period 200 --torch-threads 1 --epsilon-decay-steps 300"
+).split()
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words):
+    """Exit code of a command, wherever it is raised."""
+    try:
+        return main(list(words))
+    except SystemExit as error:
+        return error.code
+
+
+def test_no_command_prints_help(capsys):
+    assert run() == 0
+    assert "usage: atari-dqn COMMAND" in capsys.readouterr().out
+
+
+def test_help_has_units_and_sources(capsys):
+    assert run("train", "pong", "--help") == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Agent steps of random play before the first update" in text
+    assert "--target-update-period" in text
+
+
+def test_presets_are_a_table(capsys):
+    assert run("presets") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["setting", "nature", "sticky", "quick", "cartpole", "unit"]
+    assert any(line.split()[:2] == ["target_update_period", "10,000"] for line in lines)
+
+
+def test_a_run_and_its_evaluation(capsys):
+    assert run("train", "cartpole", *TINY) == 0
+    folder = Path("runs/cartpole/cartpole/seed0")
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "meta.json", "metrics.jsonl", "evals.csv", "checkpoints", "DONE"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert json.loads((folder / "DONE").read_text())["steps"] == 600
+    assert run("evaluate", str(folder), "--episodes", "3", "--json") == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["game"], result["protocol"], result["episodes"], result["human_normalized"]) == (
+        "cartpole", "greedy", 3, None,
+    )  # fmt: skip
+    assert run("evaluate", str(folder / "checkpoints" / "step_0000000400"), "--episodes", "1") == 0
+    # the same command again: finished; another config: another run
+    assert run("train", "cartpole", *TINY) == 2
+    assert "finished" in capsys.readouterr().err
+    assert run("train", "cartpole", *TINY, "--gamma", "0.5") == 2
+    assert "gamma 0.99, not 0.5" in capsys.readouterr().err
+    # a longer resume goes on where the run ended
+    assert run("train", "cartpole", "--resume", "--total-steps", "800") == 0
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert sorted(set(steps)) == [200, 400, 600, 800]
+    assert run("train", "cartpole", "--resume", "--gamma", "0.5") == 2
+    assert "cannot change gamma" in capsys.readouterr().err
+
+
+def test_an_atari_run_from_pixels(capsys):
+    assert run("train", "pong", "--preset", "quick", "--num-envs", "2", "--precision", "fp32", *TINY) == 0
+    text = capsys.readouterr().err
+    assert "replay: " in text
+    assert "GiB are free" in text
+    assert "published, 5-minute games: random -20.7, human 9.3" in text
+
+
+WRONG = [
+    ("train", "needs a GAME"),
+    ("trane", "unknown command 'trane'"),
+    ("train pongg", "did you mean pong"),
+    ("train pong --preset quik", "choose one of nature"),
+    ("train cartpole --preset nature", "use cartpole"),
+    ("train pong --num-envz 3", "num-envz"),
+    ("train pong --num-envs 0", "num_envs is 0"),
+    ("train pong --total-steps -5", "total_steps is -5"),
+    ("train pong --gamma 1.5", "gamma is 1.5"),
+    ("train pong --capacity 100", "must hold the warm-up"),
+    ("train pong --batch-size 60000", "larger than the warm-up"),
+    ("train pong --num-envs many", "many"),
+    ("train pong --device cuda:99", "device is 'cuda:99'"),
+    ("train pong --device tpu", "use cpu, cuda"),
+    ("train pong --device cpu --capacity 90000000000", "GiB are free"),
+    ("train pong --device cpu --precision tf32", "only CUDA GPUs have"),
+    ("train pong --run-dir afile", "is a file"),
+    ("train pong --resume", "holds no run"),
+    ("evaluate nowhere", "holds no run"),
+    ("evaluate nowhere --episodes 0", "episodes is 0"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG, ids=[line for line, _ in WRONG])
+def test_bad_input_is_one_message_and_exit_code_two(line, message, capsys):
+    Path("afile").write_text("")
+    assert run(*line.split()) == 2
+    text = capsys.readouterr().err
+    assert message in text
+    assert "Traceback" not in text
+    assert not Path("runs").exists()
+
+
+def test_a_damaged_config_or_checkpoint_is_named(capsys):
+    assert run("train", "cartpole", *TINY) == 0
+    folder = Path("runs/cartpole/cartpole/seed0")
+    for path in folder.glob("checkpoints/*/tensors.safetensors"):
+        path.write_bytes(b"nothing")
+    assert run("evaluate", str(folder)) == 2
+    assert "no readable checkpoint" in capsys.readouterr().err
+    (folder / "config.json").write_text('{"game": 3}')
+    assert run("evaluate", str(folder)) == 2
+    assert "config.json: the config lacks fields" in capsys.readouterr().err
+
+
+def start_long_run():
+    words = ["train", "cartpole", *TINY, "--total-steps", "1000000", "--checkpoint-period", "5000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "atari_dqn", *words], env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+    folder = Path("runs/cartpole/cartpole/seed0")
+    for _ in range(600):
+        if list(folder.glob("checkpoints/step_??????????")):
+            return process, folder
+        time.sleep(0.1)
+    process.kill()
+    raise AssertionError(f"no checkpoint after a minute: {process.stderr.read()}")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_saves_and_goes_on(number, code, capsys):
+    process, folder = start_long_run()
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert b"Go on with --resume" in error
+    steps = [int(path.name[5:]) for path in (folder / "checkpoints").iterdir()]
+    assert run("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
+    assert (folder / "DONE").exists()
+
+
+def test_a_killed_run_resumes_and_a_running_one_is_left_alone(capsys):
+    process, folder = start_long_run()
+    assert run("train", "cartpole", "--resume") == 2
+    assert f"process {process.pid} is training" in capsys.readouterr().err
+    process.kill()
+    process.communicate()
+    steps = [int(path.name[5:15]) for path in (folder / "checkpoints").iterdir()]
+    assert run("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    steps = [record["step"] for record in map(json.loads, lines) if "train/epsilon" in record]
+    assert len(steps) == len(set(steps))

@@ -1,0 +1,25 @@
+"""The wheel built from the repository runs from an empty folder, data files included."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_is_whole(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
+    subprocess.run([*build, str(tmp_path), str(ROOT)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code = "from atari_dqn import scores; print(scores.__file__, scores.published('pong').dqn_nature)"
+    options = {"cwd": empty, "env": os.environ | {"PYTHONPATH": str(tmp_path / "site")}, "check": True}
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options).stdout
+    assert answer.split() == [str(tmp_path / "site/atari_dqn/scores.py"), "18.9"]
+    help_text = subprocess.run([sys.executable, "-m", "atari_dqn"], capture_output=True, text=True, **options).stdout
+    assert "usage: atari-dqn" in help_text
