@@ -50,6 +50,7 @@ def sweep(game: str, num_envs: int, min_steps: int, max_steps: int) -> dict[str,
 
 
 def main() -> int:
+    """Sweep, print, write; exit code 1 if a game broke the rule."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--min-steps", type=int, default=500, help="vector steps for each game, at least")
     parser.add_argument("--max-steps", type=int, default=6_000, help="vector steps for each game, at most")
