@@ -1,6 +1,7 @@
 """What a run writes: one point once, also after a resume or a crash."""
 
 import json
+import time
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -42,6 +43,7 @@ def test_a_resume_cuts_off_what_came_after_its_checkpoint(tmp_path):
     write(tmp_path, [10, 20, 30])
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 35, "trai')  # a crash in the middle of a line
+    time.sleep(1.1)  # TensorBoard orders its files by the second
     write(tmp_path, [25, 30], resume_step=20)
     steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert steps == [10, 20, 25, 30]
