@@ -68,6 +68,24 @@ def test_lost_lives_and_ends_are_those_that_ale_py_reports(game):
     theirs.close()
 
 
+@pytest.mark.parametrize("game", ["atlantis", "bank_heist", "wizard_of_wor"])
+def test_a_game_that_goes_on_at_lives_zero_is_not_finished(game):
+    """In these the count reaches zero before the end: `terminated and lives == 0` is no game over."""
+    envs = native(game, 4)
+    envs.reset(np.arange(4) + 50)
+    clock, expected = envs._clock, np.zeros(4, bool)
+    went_on = ends = 0
+    for step in play(envs, 2_000, seed=1):
+        assert ((envs._clock < clock) == expected).all()
+        clock, expected = envs._clock, step.finished
+        went_on += (step.terminated & ~step.finished & (envs._lives == 0)).sum()
+        ends += step.finished.sum()
+        if went_on and ends:
+            break
+    assert went_on > 0 and ends > 0
+    envs.close()
+
+
 class Liar:
     """A bare environment that never admits a game over."""
 

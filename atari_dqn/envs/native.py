@@ -11,8 +11,9 @@ and then reset, so its rows look the same. The emulator's own limit is never use
 would be stale. So is its frame at game over; nothing is learned from that one.
 
 Lost lives are counted here, from `info["lives"]`. ale-py could report them as ends
-(`life_loss_info`), but then the end of a game would have to be guessed from the lives;
-without it, `terminated` is the game over and nothing else.
+(`life_loss_info`), but then the end of a game would have to be guessed from the lives, and
+Atlantis, Bank Heist and Wizard of Wor go on for a while at zero. Without it, `terminated` is the
+game over and nothing else.
 """
 
 from __future__ import annotations
