@@ -183,6 +183,8 @@ def test_calls_out_of_turn_say_so(backend):
     envs.send(np.array([0, 0]))
     with pytest.raises(RuntimeError, match="twice"):
         envs.send(np.array([0, 0]))
+    with pytest.raises(RuntimeError, match="during a step"):
+        envs.reset(np.array([1, 2]))
     with pytest.raises(RuntimeError, match="after reset"):
         envs.state_dict()
     envs.recv()

@@ -37,6 +37,8 @@ class Turns:
         self._state = "new"
 
     def reset(self) -> None:
+        if self._state == "playing":  # ale-py would return garbage
+            raise RuntimeError("reset() during a step: call recv() first")
         self._state = "idle"
 
     def send(self) -> None:

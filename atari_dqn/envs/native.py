@@ -101,6 +101,7 @@ class NativeEnvs:
           UsageError: not N integers in [0, 2**31).
         """
         self._seeds = _checked_seeds(seeds, self.num_envs)
+        self._turns.reset()
         frame, info = self._env.reset(seed=self._seeds)
         self._fresh_seeds = np.random.default_rng(self._seeds)
         self._log = ActionLog(self.num_envs)
@@ -111,7 +112,6 @@ class NativeEnvs:
         self._clock = info["episode_frame_number"]  # falls back when a new game opens
         self._lives = info["lives"]
         self._score = np.zeros(self.num_envs)  # of all games since the last seed
-        self._turns.reset()
         return first_step(frame[:, 0])
 
     def send(self, action: np.ndarray) -> None:

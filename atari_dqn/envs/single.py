@@ -37,12 +37,12 @@ class SingleEnvs:
         self._turns = Turns()
 
     def reset(self, seeds: np.ndarray) -> Step:
+        self._turns.reset()
         self._seeds = np.array(seeds, np.int64)
         self._next_seed = np.full(self.num_envs, -1, np.int64)  # of the next game; -1: the game's stream goes on
         self._log = ActionLog(self.num_envs)
         self._elapsed = np.zeros(self.num_envs, np.int64)
         self._over = np.zeros(self.num_envs, bool)
-        self._turns.reset()
         frames = self._frames()
         for index, seed in enumerate(self._seeds):
             frames[index], _ = self._envs[index].reset(seed=int(seed))
