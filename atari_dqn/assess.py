@@ -94,6 +94,11 @@ def evaluate_run(
     agent, step = _load_agent(config, directory)
     scores = play(agent, config, protocol, num_envs=num_envs, seed=stream(seed, "eval"))
     assert scores is not None
+    return {**_summary(config, protocol, scores), "seed": seed, "checkpoint": str(directory), "step": step}
+
+
+def _summary(config: Config, protocol: EvalProtocol, scores: list[Score]) -> dict[str, Any]:
+    """What came of the games, as JSON values."""
     returns = [score.episode_return for score in scores]
     mean = float(np.mean(returns))
     pair: Pair = "nature" if protocol.max_episode_steps == FIVE_MINUTES else "zoo"
@@ -109,9 +114,6 @@ def evaluate_run(
         "human_pair": pair,
         "mean_length": float(np.mean([score.episode_length for score in scores])),
         "epsilon": protocol.epsilon,
-        "seed": seed,
-        "checkpoint": str(directory),
-        "step": step,
         "scores": returns,
     }
 

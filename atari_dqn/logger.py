@@ -10,7 +10,6 @@ import csv
 import io
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+
+from atari_dqn.run_folder import write_text
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
 EVAL_COLUMNS = (
@@ -209,7 +210,7 @@ def _cut_metrics(path: Path, last_step: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError, TypeError):
             continue
-    _replace(path, "".join(kept))
+    write_text(path, "".join(kept))
 
 
 def _cut_evals(path: Path, last_step: int) -> None:
@@ -221,10 +222,4 @@ def _cut_evals(path: Path, last_step: int) -> None:
         whole = len(row) == len(EVAL_COLUMNS)
         if whole and (row[0] == "step" or (row[0].isdecimal() and int(row[0]) <= last_step)):
             writer.writerow(row)
-    _replace(path, output.getvalue())
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, output.getvalue())

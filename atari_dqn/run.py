@@ -61,7 +61,7 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
     config = resolve(config, say)
     envs = make_envs(config)
     try:
-        place_on, frame_bytes = _replay_place(config, envs.spec, say)
+        place_on = _replay_place(config, envs.spec, say)
         config = dataclasses.replace(config, replay_device=place_on)
         folder = RunFolder.open(run_dir) if resume else RunFolder.create(run_dir, config, command)
         with folder.lock():
@@ -70,7 +70,7 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
         envs.close()
 
 
-def _replay_place(config: Config, spec: EnvSpec, say: Callable[[str], None]) -> tuple[str, int]:
+def _replay_place(config: Config, spec: EnvSpec, say: Callable[[str], None]) -> str:
     size = layout(
         capacity=config.capacity,
         num_envs=config.num_envs,
@@ -79,7 +79,7 @@ def _replay_place(config: Config, spec: EnvSpec, say: Callable[[str], None]) -> 
         frame_stack=config.frame_stack,
         n_step=config.n_step,
     )
-    return place_replay(config.replay_device, config.device, size.frame_bytes, say), size.frame_bytes
+    return place_replay(config.replay_device, config.device, size.frame_bytes, say)
 
 
 def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, say: Callable[[str], None]) -> int:
