@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from atari_dqn.losses import (
     squared_loss,
     td_error,
 )
+from atari_dqn.model import frozen_copy
 from atari_dqn.types import LearnStats, Transitions
 
 
@@ -48,9 +48,7 @@ class DQN:
         precision: str = "fp32",
     ) -> None:
         self.model, self.optimizer = model, optimizer
-        self.target = copy.deepcopy(model).requires_grad_(False)
-        if precision == "bf16":  # what autocast would make of it at every update
-            self.target.to(torch.bfloat16)
+        self.target = frozen_copy(model, precision)
         self.gamma, self.double_q, self.clip_rewards = gamma, double_q, clip_rewards
         self.loss = clipped_loss if clip_td_error else squared_loss
         self.loss_reduction, self.precision = loss_reduction, precision

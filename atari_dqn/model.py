@@ -7,6 +7,7 @@ Integers enter, and the scaling to [0, 1] happens here and only here.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -45,16 +46,16 @@ class NatureCNN(nn.Module):
         with torch.no_grad():
             image = torch.zeros(1, frame_stack, *frame_shape)
             features = self.conv3(self.conv2(self.conv1(image))).numel()
-        self.head = fully_connected(features, hidden_sizes, num_actions)
+        self.hidden, self.last = fully_connected(features, hidden_sizes, num_actions)
 
     def forward(self, obs: Tensor) -> Tensor:
-        """Q-values of every action: [B, K, H, W] uint8 -> [B, A], float32 outside of autocast."""
+        """Q-values of every action: [B, K, H, W] uint8 -> [B, A] float32, also under autocast."""
         x = space_to_depth(obs)
         x = x.to(self.compute_dtype(x)).mul_(PIXEL_SCALE)
         x = F.relu(F.conv2d(x, space_to_depth_kernel(self.conv1.weight), self.conv1.bias))
         x = F.relu(self.conv2(x))
         x = F.relu(self.conv3(x))
-        return self.head(x.flatten(1))
+        return in_full_precision(self.last, self.hidden(x.flatten(1)))
 
     def compute_dtype(self, x: Tensor) -> torch.dtype:
         """What pixels become: the autocast type, which spares a copy in float32, else the weights' type."""
@@ -68,19 +69,37 @@ class MLP(nn.Module):
 
     def __init__(self, num_inputs: int, num_actions: int, hidden_sizes: Sequence[int]) -> None:
         super().__init__()
-        self.head = fully_connected(num_inputs, hidden_sizes, num_actions)
+        self.hidden, self.last = fully_connected(num_inputs, hidden_sizes, num_actions)
 
     def forward(self, obs: Tensor) -> Tensor:
-        return self.head(obs.flatten(1).float())
+        return in_full_precision(self.last, self.hidden(obs.flatten(1).float()))
 
 
-def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int) -> nn.Sequential:
-    """Linear layers with ReLU between them and a linear end."""
+def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int) -> tuple[nn.Sequential, nn.Linear]:
+    """Linear layers with ReLU after each, and the linear end."""
     layers: list[nn.Module] = []
     for size in hidden_sizes:
         layers += [nn.Linear(num_inputs, size), nn.ReLU()]
         num_inputs = size
-    return nn.Sequential(*layers, nn.Linear(num_inputs, num_outputs))
+    return nn.Sequential(*layers), nn.Linear(num_inputs, num_outputs)
+
+
+def in_full_precision(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The layer in float32 even under autocast.
+
+    Values of actions differ by less than bf16 can tell apart: at Q = 1 its numbers are 1/128 apart, so that actions
+    would tie and the first of them win.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return F.linear(x.float(), layer.weight, layer.bias)
+
+
+def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
+    """A copy that is not trained; under "bf16" its hidden layers are what autocast would make of them each time."""
+    frozen = copy.deepcopy(model).requires_grad_(False)
+    if precision == "bf16" and isinstance(frozen, NatureCNN | MLP):
+        frozen.to(torch.bfloat16).last.float()
+    return frozen
 
 
 def space_to_depth(obs: Tensor) -> Tensor:

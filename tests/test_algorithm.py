@@ -143,6 +143,18 @@ def test_bf16_is_close_to_fp32():
     torch.testing.assert_close(q["fp32"], q["bf16"], atol=0.01, rtol=0.1)
 
 
+@pytest.mark.parametrize("network", ["online", "target"])
+def test_bf16_tells_close_actions_apart(network):
+    """At Q = 10 the numbers of bf16 are 1/16 apart; the last layer keeps the actions from tying."""
+    model = NatureCNN(4, (84, 84), 3)
+    with torch.no_grad():
+        model.last.weight.zero_()
+        model.last.bias.copy_(torch.tensor([10.0, 10.02, 10.01]))
+    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.99, precision="bf16")
+    q = dqn._q(dqn.model if network == "online" else dqn.target, random_batch((4, 84, 84)).obs)
+    torch.testing.assert_close(q, model.last.bias.expand_as(q))
+
+
 def test_each_environment_has_a_coin_of_its_own():
     agent = make_agent(tiny_config(), SPEC)
     obs = torch.zeros(10_000, 4, 3, dtype=torch.uint8)

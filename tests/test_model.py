@@ -30,7 +30,7 @@ def plain_forward(model, obs):
     x = F.relu(F.conv2d(x, model.conv1.weight, model.conv1.bias, stride=4))
     x = F.relu(F.conv2d(x, model.conv2.weight, model.conv2.bias, stride=2))
     x = F.relu(F.conv2d(x, model.conv3.weight, model.conv3.bias))
-    return model.head(x.flatten(1))
+    return model.last(model.hidden(x.flatten(1)))
 
 
 def test_parameters_are_the_papers():
@@ -74,7 +74,7 @@ def test_input_is_scaled_exactly_once(monkeypatch):
     """A white image must reach the first convolution as ones."""
     seen, model = [], NatureCNN(4, (84, 84), 6)
     monkeypatch.setattr(F, "conv2d", lambda x, *args, **kw: seen.append(x) or torch.zeros(1, 32, 20, 20))
-    with contextlib.suppress(RuntimeError):  # the faked output does not fit the head
+    with contextlib.suppress(RuntimeError):  # the faked output does not fit what follows
         model(torch.full((1, 4, 84, 84), 255, dtype=torch.uint8))
     np.testing.assert_allclose(seen[0].numpy(), 1.0, rtol=1e-6)
 
@@ -91,8 +91,8 @@ def test_initial_weights_are_uniform_in_one_over_root_fan_in():
         ("conv1", 256),
         ("conv2", 512),
         ("conv3", 576),
-        ("head.0", 3136),
-        ("head.2", 512),
+        ("hidden.0", 3136),
+        ("last", 512),
     ):
         module = nature_cnn().get_submodule(layer)
         bound = fan_in**-0.5
@@ -117,8 +117,8 @@ def test_weights_depend_on_the_seed_alone():
     first = nature_cnn(seed=7)
     torch.manual_seed(2)
     again, other = nature_cnn(seed=7), nature_cnn(seed=8)
-    assert torch.equal(first.head[0].weight, again.head[0].weight)
-    assert not torch.equal(first.head[0].weight, other.head[0].weight)
+    assert torch.equal(first.hidden[0].weight, again.hidden[0].weight)
+    assert not torch.equal(first.hidden[0].weight, other.hidden[0].weight)
 
 
 def test_mlp_takes_vectors():
