@@ -98,7 +98,9 @@ def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
     """A copy that is not trained; under "bf16" its hidden layers are what autocast would make of them each time."""
     frozen = copy.deepcopy(model).requires_grad_(False)
     if precision == "bf16" and isinstance(frozen, NatureCNN | MLP):
-        frozen.to(torch.bfloat16).last.float()
+        for layer in frozen.children():
+            if layer is not frozen.last:
+                layer.to(torch.bfloat16)
     return frozen
 
 
