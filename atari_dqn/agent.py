@@ -11,6 +11,7 @@ from torch import Tensor
 from atari_dqn import checkpoint
 from atari_dqn.algorithm import DQN
 from atari_dqn.config import Config
+from atari_dqn.cuda_graph import captured
 from atari_dqn.model import make_model
 from atari_dqn.optim import make_optimizer
 from atari_dqn.seeding import stream
@@ -28,6 +29,7 @@ class Agent:
 
     def __init__(self, algorithm: DQN, *, num_actions: int, generator: np.random.Generator) -> None:
         self.algorithm, self.num_actions, self.generator = algorithm, num_actions, generator
+        self._greedy = captured(lambda obs: algorithm.predict(obs).argmax(dim=1), algorithm.device)
 
     def sample(self, obs: Tensor, epsilon: float) -> np.ndarray:
         """Epsilon-greedy actions, one coin for each environment: [N, K, ...] -> [N] int64.
@@ -42,11 +44,11 @@ class Agent:
 
     def predict(self, obs: Tensor) -> np.ndarray:
         """Greedy actions, the first of equals: [N, K, ...] -> [N] int64. Waits for the device."""
-        action: np.ndarray = self.algorithm.predict(obs).argmax(dim=1).cpu().numpy()
+        action: np.ndarray = self._greedy(obs).cpu().numpy()
         return action
 
-    def learn(self, batch: Transitions) -> LearnStats:
-        return self.algorithm.learn(batch)
+    def learn(self, batch: Transitions, updates: int = 1) -> LearnStats:
+        return self.algorithm.learn(batch, updates)
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -59,29 +59,45 @@ class DQN:
         """Q-values by the online network: [B, K, ...] -> [B, A] float32 on the learner's device."""
         return self._q(self.model, obs)
 
-    def learn(self, batch: Transitions) -> LearnStats:
-        """One optimizer step. Never waits for the device: the returned scalars stay there."""
+    def learn(self, batch: Transitions, updates: int = 1) -> LearnStats:
+        """Optimizer steps on consecutive minibatches, between two copies of the target network.
+
+        Never waits for the device: the returned scalars stay there.
+
+        Args:
+          batch:   [updates * B] transitions.
+          updates: how many minibatches they make.
+
+        Returns:
+          Means over the updates; `grad_norm` of the last one.
+        """
         with torch.no_grad():
-            q_next = self._q(self.target, batch.next_obs)
-            q_next_online = self._q(self.model, batch.next_obs) if self.double_q else None
+            q_next = self._q(self.target, batch.next_obs)  # all at once: the target network stands still
             rewards = clip_reward(batch.reward) if self.clip_rewards else batch.reward
             reward = n_step_return(rewards, gamma=self.gamma)
+        parts = zip(*(tensor.chunk(updates) for tensor in (*batch._replace(reward=reward), q_next)), strict=True)
+        stats = [self._update(Transitions(*part[:-1]), part[-1]) for part in parts]
+        loss, q_taken, error = (torch.stack(values).mean() for values in zip(*stats, strict=True))
+        return LearnStats(loss=loss, q=q_taken, td_error=error, grad_norm=self._grad_norm())
+
+    def _update(self, batch: Transitions, q_next: Tensor) -> tuple[Tensor, ...]:
+        """One optimizer step; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A]."""
+        with torch.no_grad():
+            q_next_online = self._q(self.model, batch.next_obs) if self.double_q else None
+            bootstrap = bootstrap_value(q_next, q_next_online)
         q = self._q(self.model, batch.obs)
-        bootstrap = bootstrap_value(q_next, q_next_online)
-        error = td_error(q, batch.action, reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
+        error = td_error(q, batch.action, batch.reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
         losses = self.loss(error)
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         with torch.no_grad():
-            grads = [param.grad for param in self.model.parameters() if param.grad is not None]
-            return LearnStats(
-                loss=loss.detach(),
-                q=q.gather(1, batch.action[:, None]).mean(),
-                td_error=error.abs().mean(),
-                grad_norm=torch.nn.utils.get_total_norm(grads),
-            )
+            return loss.detach(), q.gather(1, batch.action[:, None]).mean(), error.abs().mean()
+
+    @torch.no_grad()
+    def _grad_norm(self) -> Tensor:
+        return torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
 
     @torch.no_grad()
     def sync_target(self) -> None:

@@ -64,5 +64,7 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """`rmsprop` (the paper's) or `adam` (torch's, fused: one pass over the parameters)."""
     if name == "adam":
-        return torch.optim.Adam(params, lr=learning_rate, eps=eps, fused=True)
+        params = list(params)
+        on_gpu = params[0].is_cuda  # there its step may be part of a CUDA graph
+        return torch.optim.Adam(params, lr=learning_rate, eps=eps, fused=True, capturable=on_gpu)
     return CenteredRMSProp(params, lr=learning_rate, decay=decay, eps=eps)

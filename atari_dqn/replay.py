@@ -15,7 +15,8 @@ returns it also has to be n rows old. The learnable rows stand in a second ring,
 one uniform integer: no rejection, whatever the games do.
 
 Frames may lie on a GPU. Everything else is small (11 bytes a row) and stays on the host, so rows are drawn by the same
-generator, and in the same order, wherever the frames are.
+generator, and in the same order, wherever the frames are. Reading has two halves: `draw` decides on the host what is
+wanted, `transitions` builds it where the learner is. The second half can be captured in a CUDA graph.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from atari_dqn.cuda_graph import Upload
 from atari_dqn.errors import UsageError
 from atari_dqn.types import Step, Transitions
 
@@ -69,7 +71,8 @@ class FrameReplay:
       frame_dtype: numpy name of the frame's type.
       frame_stack: K, frames in an observation, in [1, 255].
       n_step:      rewards between an observation and its bootstrap.
-      device:      where frames are kept and batches arrive.
+      device:      where batches and observations arrive: the learner's.
+      frames_on:   where frames are kept: `device` (if None) or the host.
 
     Raises:
       UsageError: the memory cannot be had; nothing was allocated.
@@ -85,6 +88,7 @@ class FrameReplay:
         frame_stack: int,
         n_step: int = 1,
         device: torch.device | str = "cpu",
+        frames_on: torch.device | str | None = None,
     ) -> None:
         if not 1 <= frame_stack <= OLDEST_AGE:
             raise UsageError(f"frame_stack is {frame_stack}; it must lie in [1, {OLDEST_AGE}]")
@@ -106,8 +110,11 @@ class FrameReplay:
         self.num_rows = size.rows_per_env * num_envs
         dtype = getattr(torch, frame_dtype)
         # the last row stays blank: it stands in for frames before a game's first
-        self.frames = torch.zeros((self.num_rows + 1, *frame_shape), dtype=dtype, device=device)
+        self.device = torch.device(device)
+        self.frames = torch.zeros((self.num_rows + 1, *frame_shape), dtype=dtype, device=frames_on or device)
         self.frames.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
+        self.frames_are_near = self.frames.device.type == self.device.type  # the learner
+        self.upload = Upload(self.frames.device)
         self.blank_row = self.num_rows
         self.action = np.zeros(self.num_rows, np.uint8)
         self.reward = np.zeros(self.num_rows, np.float32)
@@ -146,7 +153,7 @@ class FrameReplay:
     def _write_frames(self, step: Step) -> None:
         previous, self.time = self.time, self.time + 1
         rows = self._rows_at(self.time)
-        self.frames[rows].copy_(torch.from_numpy(step.frame), non_blocking=True)
+        self.upload(torch.from_numpy(step.frame), self.frames[rows])
         if previous < 0:
             self.age[rows] = 0
         else:
@@ -181,27 +188,48 @@ class FrameReplay:
     # --- reading
 
     def latest_obs(self) -> Tensor:
-        """Newest observation of every environment, [N, K, *frame_shape], on the replay's device."""
+        """Newest observation of every environment, [N, K, *frame_shape], on the learner's device."""
         newest = self._rows_at(self.time)
-        return self._gather(self._stack_rows(np.arange(newest.start, newest.stop)))
+        rows = torch.from_numpy(self._stack_rows(np.arange(newest.start, newest.stop)))
+        return self._gather(rows.to(self.frames.device)).to(self.device)
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Transitions:
-        """Draw `batch_size` transitions uniformly, with replacement.
+        """Draw `batch_size` transitions uniformly, with replacement: both halves at once.
+
+        Raises:
+          ValueError: nothing can be drawn yet.
+        """
+        return self.transitions(*(tensor.to(self.device) for tensor in self.draw(batch_size, generator)))
+
+    def draw(self, count: int, generator: np.random.Generator) -> tuple[Tensor, ...]:
+        """The host's half of `sample`: tensors that `transitions` wants on the learner's device.
 
         Raises:
           ValueError: nothing can be drawn yet.
         """
         if len(self) == 0:
             raise ValueError("the replay holds no transition yet")
-        drawn = generator.integers(self.first, self.end, size=batch_size)
-        return self.transitions(self.learnable[drawn % len(self.learnable)].astype(np.int64))
+        drawn = generator.integers(self.first, self.end, size=count)
+        return self.described(self.learnable[drawn % len(self.learnable)].astype(np.int64))
+
+    def described(self, rows: np.ndarray) -> tuple[Tensor, ...]:
+        """What `transitions` wants for those that begin at `rows` ([B] int64, learnable)."""
+        lines = torch.from_numpy(self._lines(rows))
+        return (lines,) if self.frames_are_near else tuple(self._build(lines))
+
+    def transitions(self, *drawn: Tensor) -> Transitions:
+        """The learner's half of `sample`: [B] transitions from what `draw` gave. Never waits for the device."""
+        return self._build(*drawn) if self.frames_are_near else Transitions(*drawn)
 
     def learnable_rows(self) -> np.ndarray:
-        """Row numbers that `sample` draws from, oldest first, [len(self)] int64."""
+        """Row numbers that `draw` draws from, oldest first, [len(self)] int64."""
         return self.learnable[np.arange(self.first, self.end) % len(self.learnable)].astype(np.int64)
 
-    def transitions(self, rows: np.ndarray) -> Transitions:
-        """The transitions that begin at `rows` ([B] int64, learnable)."""
+    def _lines(self, rows: np.ndarray) -> np.ndarray:
+        """All that is known of the transitions but their pixels: [B] -> [B, 2 K + 3 + n] int32, one copy to a GPU.
+
+        Columns: K rows of obs, K rows of next_obs, action, num_steps, terminated, the bits of n float32 rewards.
+        """
         reward = np.zeros((len(rows), self.n_step), np.float32)
         num_steps = np.zeros(len(rows), np.int64)
         terminated = np.zeros(len(rows), bool)
@@ -214,16 +242,22 @@ class FrameReplay:
             num_steps += going
             terminated |= going & self.terminated[current]
             current = self._after(current, 1)
-        obs_rows = self._stack_rows(rows)
-        next_rows = self._stack_rows((rows + num_steps * self.num_envs) % self.num_rows)
-        device = self.frames.device
+        next_rows = (rows + num_steps * self.num_envs) % self.num_rows
+        facts = np.stack([self.action[rows], num_steps, terminated], axis=1)
+        columns = [self._stack_rows(rows), self._stack_rows(next_rows), facts]
+        return np.concatenate([*(part.astype(np.int32) for part in columns), reward.view(np.int32)], axis=1)
+
+    def _build(self, lines: Tensor) -> Transitions:
+        """The columns of `_lines` on the frames' device, and their pixels."""
+        obs, next_obs, facts, reward = lines.split([self.frame_stack, self.frame_stack, 3, self.n_step], dim=1)  # type: ignore[no-untyped-call]
+        action, num_steps, terminated = facts.unbind(1)
         return Transitions(
-            obs=self._gather(obs_rows),
-            action=torch.from_numpy(self.action[rows].astype(np.int64)).to(device, non_blocking=True),
-            reward=torch.from_numpy(reward).to(device, non_blocking=True),
-            num_steps=torch.from_numpy(num_steps).to(device, non_blocking=True),
-            terminated=torch.from_numpy(terminated).to(device, non_blocking=True),
-            next_obs=self._gather(next_rows),
+            obs=self._gather(obs),
+            action=action.long(),
+            reward=reward.contiguous().view(torch.float32),
+            num_steps=num_steps.long(),
+            terminated=terminated.bool(),
+            next_obs=self._gather(next_obs),
         )
 
     def _stack_rows(self, rows: np.ndarray) -> np.ndarray:
@@ -232,10 +266,9 @@ class FrameReplay:
         planes = (rows[:, None] - back * self.num_envs) % self.num_rows
         return np.where(back <= self.age[rows, None], planes, self.blank_row)
 
-    def _gather(self, stack_rows: np.ndarray) -> Tensor:
-        """[B, K] row numbers -> [B, K, *frame_shape]."""
-        index = torch.from_numpy(stack_rows.ravel()).to(self.frames.device, non_blocking=True)
-        return self.frames.index_select(0, index).view(*stack_rows.shape, *self.frame_shape)
+    def _gather(self, stack_rows: Tensor) -> Tensor:
+        """[B, K] row numbers on the frames' device -> [B, K, *frame_shape] there."""
+        return self.frames.index_select(0, stack_rows.flatten()).view(*stack_rows.shape, *self.frame_shape)
 
     def _rows_at(self, time: int) -> slice:
         first = time % self.rows_per_env * self.num_envs

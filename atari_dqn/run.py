@@ -133,7 +133,8 @@ def build(config: Config, envs: VecEnv, folder: RunFolder, *, resume_step: int |
         frame_dtype=envs.spec.frame_dtype,
         frame_stack=config.frame_stack,
         n_step=config.n_step,
-        device=config.replay_device,
+        device=config.device,
+        frames_on=config.replay_device,
     )
     trainer = Trainer(config, envs=envs, agent=agent, replay=replay, logger=logger, checkpoints=folder.checkpoints)
     trainer.evaluator = lambda step: _monitor(agent, config, step, lambda: trainer.stop_requested)

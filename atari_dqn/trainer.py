@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from atari_dqn import checkpoint
 from atari_dqn.agent import Agent
 from atari_dqn.config import Config
+from atari_dqn.cuda_graph import captured
 from atari_dqn.episodes import EpisodeTracker
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score
@@ -82,8 +84,9 @@ class Trainer:
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
         self.stop_requested = False  # set from a signal handler; the run saves and ends
-        self._stats_sum = torch.zeros(len(LearnStats._fields), device=replay.frames.device)
+        self._stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)
         self._stats_count = 0
+        self._learn = captured(self._learn_from, replay.device)
         self._marks = (time.monotonic(), 0, 0)  # clock, step and updates at the last log
 
     def run(self) -> None:
@@ -130,13 +133,18 @@ class Trainer:
             target_period=self.config.target_update_period,
         )
         for updates, sync in plan:
-            for _ in range(updates):
-                batch = self.replay.sample(self.config.batch_size, self.replay_generator)
-                self._stats_sum += torch.stack(self.agent.learn(batch))
+            if updates:
+                self._learn(*self.replay.draw(updates * self.config.batch_size, self.replay_generator))
             self._stats_count += updates
             self.updates += updates
             if sync:
                 self.agent.sync_target()
+
+    def _learn_from(self, *drawn: Tensor) -> None:
+        """Everything the learner does between two copies of the target network: one CUDA graph."""
+        batch = self.replay.transitions(*drawn)
+        updates = len(batch.action) // self.config.batch_size
+        self._stats_sum += torch.stack(self.agent.learn(batch, updates)) * updates
 
     # --- now and then
 
@@ -270,6 +278,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`, with an empty replay: it fills up again before learning goes on."""
         self.agent.load_state_dict(state["agent"])
+        self._learn = captured(self._learn_from, self.replay.device)  # the moments lie elsewhere now
         self.envs.load_state_dict(state["envs"])
         self.replay.continue_from(state["newest_frames"])
         self.tracker.load_state_dict(state["tracker"])

@@ -87,6 +87,10 @@ def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2
     )
 
 
+def transitions_at(replay, rows):
+    return replay.transitions(*replay.described(rows))
+
+
 def expected_transitions(replay, twins):
     """Every transition that must be learnable now, oldest first, as the twins remember them."""
     newest = len(twins[0].frames) - 1
@@ -102,7 +106,7 @@ def assert_same_as_twins(replay, twins):
     assert len(replay) == len(expected)
     if not expected:
         return
-    batch = replay.transitions(replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable_rows())
     for index, (obs, action, rewards, num_steps, terminated, next_obs) in enumerate(expected):
         assert (batch.obs[index].numpy() == obs).all()
         assert batch.action[index] == action
@@ -143,11 +147,11 @@ def test_truncation_at_the_write_head_bootstraps_from_the_true_last_frame():
     replay.start(make_step(frame(10), started=[True]))
     replay.add(np.array([0]), make_step(frame(11)))
     replay.add(np.array([1]), make_step(frame(12), reward=[5.0], truncated=[True]))
-    batch = replay.transitions(replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable_rows())
     assert batch.next_obs[1].unique().tolist() == [12]
     assert not batch.terminated[1]
     replay.add(np.array([2]), make_step(frame(13), started=[True]))
-    batch = replay.transitions(replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable_rows())
     assert len(replay) == 2  # the answer to the last frame was ignored: no third transition
     assert batch.next_obs[1].unique().tolist() == [12]
 
@@ -173,7 +177,7 @@ def test_n_step_across_a_truncation_uses_fewer_steps():
                 started=[started],
             ),
         )
-    batch = replay.transitions(replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable_rows())
     # frames 1 2 3 | 4 5 6: from 1 two rewards to frame 3, from 2 one reward to frame 3; frame 3 answers nothing
     assert batch.reward.tolist() == [[1.0, 2.0, 0.0], [2.0, 0.0, 0.0]]
     assert batch.num_steps.tolist() == [2, 1]
@@ -186,7 +190,7 @@ def test_a_lost_life_cuts_the_sum_but_not_the_stack():
     replay.start(make_step(np.full((1, 2, 2), 1, np.uint8), started=[True]))
     replay.add(np.array([0]), make_step(np.full((1, 2, 2), 2, np.uint8), terminated=[True]))
     replay.add(np.array([0]), make_step(np.full((1, 2, 2), 3, np.uint8)))
-    batch = replay.transitions(replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable_rows())
     assert batch.terminated.tolist() == [True, False]
     assert batch.obs[1, :, 0, 0].tolist() == [1, 2]
 
@@ -196,10 +200,8 @@ def test_sampling_is_uniform_over_the_learnable_rows():
     play(replay, ScriptedEnvs(2, end_rate=0.3), 90)
     rows, draws = replay.learnable_rows(), 60_000
     generator, counts = np.random.default_rng(0), np.zeros(replay.num_rows)
-    original = replay.transitions
-    replay.transitions = lambda drawn: np.add.at(counts, drawn, 1)
-    replay.sample(draws, generator)
-    replay.transitions = original
+    (lines,) = replay.draw(draws, generator)
+    np.add.at(counts, lines[:, replay.frame_stack - 1].numpy(), 1)  # the newest plane of obs lies at the row itself
     assert counts.sum() == draws
     assert set(np.flatnonzero(counts)) == set(rows)
     expected = draws / len(rows)
@@ -285,7 +287,7 @@ def test_newest_frames_let_acting_go_on_with_an_empty_replay(steps):
         step = envs.recv()
         for each in (replay, fresh):
             each.add(np.array([0, 1]), step)
-    one, two = (each.transitions(each.learnable_rows()[-len(fresh) :]) for each in (replay, fresh))
+    one, two = (transitions_at(each, each.learnable_rows()[-len(fresh) :]) for each in (replay, fresh))
     assert len(fresh) > 0
     for left, right in zip(one, two, strict=True):
         assert torch.equal(left, right)

@@ -38,8 +38,8 @@ class TapeAgent:
         self.tape.append("act")
         return np.zeros(len(obs), np.int64)
 
-    def learn(self, batch):
-        self.tape.append("learn")
+    def learn(self, batch, updates=1):
+        self.tape += ["learn"] * updates
         return LearnStats(*torch.zeros(4))
 
     def sync_target(self):
@@ -166,8 +166,8 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
     trainer = make_trainer(tiny_config(total_steps=1_000), checkpoints=tmp_path)
     learn = trainer.agent.learn
 
-    def diverge(batch):
-        return learn(batch)._replace(loss=torch.tensor(float("nan")))
+    def diverge(*args):
+        return learn(*args)._replace(loss=torch.tensor(float("nan")))
 
     trainer.agent.learn = diverge
     with pytest.raises(TrainingDiverged, match="at step 100"):
