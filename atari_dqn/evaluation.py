@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from atari_dqn.config import Config
-from atari_dqn.replay import FrameReplay
+from atari_dqn.replay import FrameReplay, ReplayLayout
 from atari_dqn.seeding import game_seeds
 from atari_dqn.types import Step, VecEnv
 
@@ -126,14 +126,14 @@ def evaluate(
       The games in the order of their index, or None if it was given up.
     """
     games = _Games(protocol, seed, envs.num_envs)
-    stacks = FrameReplay(
+    layout = ReplayLayout(
         capacity=envs.num_envs,
         num_envs=envs.num_envs,
         frame_shape=envs.spec.frame_shape,
         frame_dtype=envs.spec.frame_dtype,
         frame_stack=frame_stack,
-        device=device,
     )
+    stacks = FrameReplay(layout, device=device)
     stacks.start(envs.reset(games.open_first()))
     while not games.complete():
         if should_stop():

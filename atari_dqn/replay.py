@@ -22,7 +22,8 @@ wanted, `transitions` builds it where the learner is. The second half can be cap
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,83 +36,68 @@ from atari_dqn.types import Step, Transitions
 OLDEST_AGE = 255  # ages saturate here; stacks are shorter
 
 
-class _Layout(NamedTuple):
-    """How many rows a ring needs, and what they cost."""
+@dataclass(frozen=True)
+class ReplayLayout:
+    """What a replay is to hold, and what that costs, before anything is allocated."""
 
-    rows_per_env: int
-    usable_per_env: int
-    host_bytes: int
-    frame_bytes: int
+    capacity: int
+    """Transitions kept, all environments together (rounded up to a multiple of `num_envs`)."""
+    num_envs: int
+    frame_shape: tuple[int, ...]
+    frame_dtype: str
+    """numpy name of the frame's type."""
+    frame_stack: int
+    """K, frames in an observation, in [1, 255]."""
+    n_step: int = 1
+    """Rewards between an observation and its bootstrap."""
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.frame_stack <= OLDEST_AGE:
+            raise UsageError(f"frame_stack is {self.frame_stack}; it must lie in [1, {OLDEST_AGE}]")
 
-def layout(
-    *,
-    capacity: int,
-    num_envs: int,
-    frame_shape: tuple[int, ...],
-    frame_dtype: str,
-    frame_stack: int,
-    n_step: int,
-) -> _Layout:
-    """Sizes before anything is allocated: rows, and bytes on the host and for the frames."""
-    usable = math.ceil(capacity / num_envs)
-    # the oldest rows only complete stacks, the newest wait for what follows
-    rows = usable + (frame_stack - 1) + n_step
-    frame_bytes = math.prod(frame_shape) * np.dtype(frame_dtype).itemsize
-    return _Layout(rows, usable, 11 * rows * num_envs, (rows * num_envs + 1) * frame_bytes)
+    @property
+    def usable_per_env(self) -> int:
+        return math.ceil(self.capacity / self.num_envs)
+
+    @property
+    def rows_per_env(self) -> int:
+        # the oldest rows only complete stacks, the newest wait for what follows
+        return self.usable_per_env + (self.frame_stack - 1) + self.n_step
+
+    @property
+    def frame_bytes(self) -> int:
+        one = math.prod(self.frame_shape) * np.dtype(self.frame_dtype).itemsize
+        return (self.rows_per_env * self.num_envs + 1) * one
+
+    @property
+    def host_bytes(self) -> int:
+        return 11 * self.rows_per_env * self.num_envs
 
 
 class FrameReplay:
     """Uniform replay of the last `capacity` transitions of N environments.
 
     Args:
-      capacity:    transitions kept, all environments together (rounded up to a multiple of N).
-      num_envs:    N.
-      frame_shape: shape of one frame.
-      frame_dtype: numpy name of the frame's type.
-      frame_stack: K, frames in an observation, in [1, 255].
-      n_step:      rewards between an observation and its bootstrap.
-      device:      where batches and observations arrive: the learner's.
-      frames_on:   where frames are kept: `device` (if None) or the host.
-
-    Raises:
-      UsageError: the memory cannot be had; nothing was allocated.
+      layout:    how many transitions, of what.
+      device:    where batches and observations arrive: the learner's.
+      frames_on: where frames are kept: `device` (if None) or the host.
     """
 
     def __init__(
         self,
+        layout: ReplayLayout,
         *,
-        capacity: int,
-        num_envs: int,
-        frame_shape: tuple[int, ...],
-        frame_dtype: str,
-        frame_stack: int,
-        n_step: int = 1,
         device: torch.device | str = "cpu",
         frames_on: torch.device | str | None = None,
     ) -> None:
-        if not 1 <= frame_stack <= OLDEST_AGE:
-            raise UsageError(f"frame_stack is {frame_stack}; it must lie in [1, {OLDEST_AGE}]")
-        size = layout(
-            capacity=capacity,
-            num_envs=num_envs,
-            frame_shape=frame_shape,
-            frame_dtype=frame_dtype,
-            frame_stack=frame_stack,
-            n_step=n_step,
-        )
-        self.num_envs, self.frame_shape, self.frame_stack, self.n_step = (
-            num_envs,
-            frame_shape,
-            frame_stack,
-            n_step,
-        )
-        self.rows_per_env, self.usable_per_env = size.rows_per_env, size.usable_per_env
-        self.num_rows = size.rows_per_env * num_envs
-        dtype = getattr(torch, frame_dtype)
+        self.num_envs, self.frame_stack, self.n_step = layout.num_envs, layout.frame_stack, layout.n_step
+        self.frame_shape = layout.frame_shape
+        self.rows_per_env, self.usable_per_env = layout.rows_per_env, layout.usable_per_env
+        self.num_rows = layout.rows_per_env * layout.num_envs
+        dtype = getattr(torch, layout.frame_dtype)
         # the last row stays blank: it stands in for frames before a game's first
         self.device = torch.device(device)
-        self.frames = torch.zeros((self.num_rows + 1, *frame_shape), dtype=dtype, device=frames_on or device)
+        self.frames = torch.zeros((self.num_rows + 1, *self.frame_shape), dtype=dtype, device=frames_on or device)
         self.frames.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
         self.frames_are_near = self.frames.device.type == self.device.type  # the learner
         self.upload = Upload(self.frames.device)
@@ -120,7 +106,7 @@ class FrameReplay:
         self.reward = np.zeros(self.num_rows, np.float32)
         self.terminated = np.zeros(self.num_rows, bool)
         self.age = np.zeros(self.num_rows, np.uint8)
-        self.learnable = np.zeros(self.usable_per_env * num_envs, np.int32)  # ring of row numbers
+        self.learnable = np.zeros(self.usable_per_env * self.num_envs, np.int32)  # ring of row numbers
         self.first, self.end = 0, 0  # learnable rows ever dropped, ever added
         self.added = np.zeros(self.rows_per_env, np.int32)  # learnable rows among those written at this position
         self.time = -1  # vector steps written so far, minus one; -1 means empty

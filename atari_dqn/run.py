@@ -20,7 +20,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score, monitor
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve
-from atari_dqn.replay import FrameReplay, layout
+from atari_dqn.replay import FrameReplay, ReplayLayout
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.scores import published
 from atari_dqn.seeding import stream
@@ -61,8 +61,9 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
     config = resolve(config, say)
     envs = make_envs(config)
     try:
-        place_on = _replay_place(config, envs.spec, say)
-        config = dataclasses.replace(config, replay_device=place_on)
+        frame_bytes = replay_layout(config, envs.spec).frame_bytes
+        place = place_replay(config.replay_device, config.device, frame_bytes, say)
+        config = dataclasses.replace(config, replay_device=place)
         folder = RunFolder.open(run_dir) if resume else RunFolder.create(run_dir, config, command)
         with folder.lock():
             return _train_in(folder, config, envs, resume=resume, say=say)
@@ -70,8 +71,9 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
         envs.close()
 
 
-def _replay_place(config: Config, spec: EnvSpec, say: Callable[[str], None]) -> str:
-    size = layout(
+def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
+    """The replay that a run asks for."""
+    return ReplayLayout(
         capacity=config.capacity,
         num_envs=config.num_envs,
         frame_shape=spec.frame_shape,
@@ -79,7 +81,6 @@ def _replay_place(config: Config, spec: EnvSpec, say: Callable[[str], None]) -> 
         frame_stack=config.frame_stack,
         n_step=config.n_step,
     )
-    return place_replay(config.replay_device, config.device, size.frame_bytes, say)
 
 
 def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, say: Callable[[str], None]) -> int:
@@ -126,16 +127,7 @@ def build(config: Config, envs: VecEnv, folder: RunFolder, *, resume_step: int |
         frames_per_step=config.frames_per_step,
         resume_step=resume_step,
     )
-    replay = FrameReplay(
-        capacity=config.capacity,
-        num_envs=config.num_envs,
-        frame_shape=envs.spec.frame_shape,
-        frame_dtype=envs.spec.frame_dtype,
-        frame_stack=config.frame_stack,
-        n_step=config.n_step,
-        device=config.device,
-        frames_on=config.replay_device,
-    )
+    replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     trainer = Trainer(config, envs=envs, agent=agent, replay=replay, logger=logger, checkpoints=folder.checkpoints)
     trainer.evaluator = lambda step: _monitor(agent, config, step, lambda: trainer.stop_requested)
     return trainer

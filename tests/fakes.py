@@ -8,6 +8,7 @@ from atari_dqn.agent import make_agent
 from atari_dqn.config import Config
 from atari_dqn.logger import NullLogger
 from atari_dqn.replay import FrameReplay
+from atari_dqn.run import replay_layout
 from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, Step
 
@@ -116,14 +117,7 @@ def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None
         config,
         envs=envs,
         agent=agent or make_agent(config, envs.spec),
-        replay=FrameReplay(
-            capacity=config.capacity,
-            num_envs=config.num_envs,
-            frame_shape=envs.spec.frame_shape,
-            frame_dtype=envs.spec.frame_dtype,
-            frame_stack=config.frame_stack,
-            n_step=config.n_step,
-        ),
+        replay=FrameReplay(replay_layout(config, envs.spec)),
         logger=logger or NullLogger(),
         checkpoints=checkpoints,
     )

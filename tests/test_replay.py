@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atari_dqn.errors import UsageError
-from atari_dqn.replay import FrameReplay, layout
+from atari_dqn.replay import FrameReplay, ReplayLayout
 from tests.fakes import ScriptedEnvs, make_step
 
 
@@ -78,12 +78,14 @@ def play(replay, envs, steps, seed=0):
 
 def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2, 2)):
     return FrameReplay(
-        capacity=capacity,
-        num_envs=num_envs,
-        frame_shape=frame_shape,
-        frame_dtype="uint8",
-        frame_stack=frame_stack,
-        n_step=n_step,
+        ReplayLayout(
+            capacity=capacity,
+            num_envs=num_envs,
+            frame_shape=frame_shape,
+            frame_dtype="uint8",
+            frame_stack=frame_stack,
+            n_step=n_step,
+        )
     )
 
 
@@ -229,19 +231,18 @@ def test_rewards_stay_raw():
 
 def test_a_million_transitions_fit_in_7_2_gigabytes():
     for num_envs in (1, 16, 64, 256):
-        size = layout(
+        size = ReplayLayout(
             capacity=1_000_000,
             num_envs=num_envs,
             frame_shape=(84, 84),
             frame_dtype="uint8",
             frame_stack=4,
-            n_step=1,
         )
         assert size.frame_bytes + size.host_bytes <= 7.2e9
 
 
 def test_the_layout_is_what_is_allocated():
-    size = layout(capacity=100, num_envs=3, frame_shape=(4, 4), frame_dtype="uint8", frame_stack=4, n_step=2)
+    size = ReplayLayout(capacity=100, num_envs=3, frame_shape=(4, 4), frame_dtype="uint8", frame_stack=4, n_step=2)
     replay = make_replay(100, 3, n_step=2, frame_shape=(4, 4))
     host = (replay.action, replay.reward, replay.terminated, replay.age, replay.learnable)
     assert replay.frames.numel() == size.frame_bytes
