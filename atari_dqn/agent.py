@@ -27,9 +27,11 @@ class Agent:
       generator:   source of exploration; part of the state.
     """
 
-    def __init__(self, algorithm: DQN, *, num_actions: int, generator: np.random.Generator) -> None:
+    def __init__(
+        self, algorithm: DQN, *, num_actions: int, generator: np.random.Generator, cuda_graph: bool = True
+    ) -> None:
         self.algorithm, self.num_actions, self.generator = algorithm, num_actions, generator
-        self._greedy = captured(lambda obs: algorithm.predict(obs).argmax(dim=1), algorithm.device)
+        self._greedy = captured(lambda obs: algorithm.predict(obs).argmax(dim=1), algorithm.device, record=cuda_graph)
 
     def sample(self, obs: Tensor, epsilon: float) -> np.ndarray:
         """Epsilon-greedy actions, one coin for each environment: [N, K, ...] -> [N] int64.
@@ -100,4 +102,4 @@ def make_agent(config: Config, spec: EnvSpec) -> Agent:
         precision=config.precision,
     )
     generator = np.random.default_rng(stream(config.seed, "acting"))
-    return Agent(algorithm, num_actions=spec.num_actions, generator=generator)
+    return Agent(algorithm, num_actions=spec.num_actions, generator=generator, cuda_graph=config.cuda_graph)

@@ -128,6 +128,8 @@ class Config:
     """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto` (bf16 where a measurement says it helps)."""
     overlap: bool = True
     """Learn while the emulators play. No: wait for them first, the serial order."""
+    cuda_graph: bool = True
+    """Replay the learner's work as one CUDA graph. No: kernel by kernel, with the same results. Nothing on a CPU."""
     torch_threads: int = 0
     """CPU threads of the network; 0 for all cores."""
     env_threads: int = 0

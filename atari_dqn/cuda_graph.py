@@ -48,10 +48,11 @@ class captured:  # noqa: N801  # used like a function: captured(fn)
       fn:     takes tensors, returns a tensor or None. It must work in place on memory that stays where it is, and
               must not read from the device, choose by the values of tensors, or keep references to its inputs.
       device: where it runs. Inputs may be on the host; outputs are overwritten by the next call.
+      record: no: every call runs `fn` as it is.
     """
 
-    def __init__(self, fn: Callable[..., Any], device: torch.device | str) -> None:
-        self.fn, self.device = fn, torch.device(device)
+    def __init__(self, fn: Callable[..., Any], device: torch.device | str, *, record: bool = True) -> None:
+        self.fn, self.device, self.record = fn, torch.device(device), record
         self.plans: dict[tuple[torch.Size, ...], _Plan] = {}
 
     def __call__(self, *inputs: Tensor) -> Any:
@@ -59,15 +60,17 @@ class captured:  # noqa: N801  # used like a function: captured(fn)
             return self.fn(*inputs)
         key = tuple(tensor.shape for tensor in inputs)
         if key not in self.plans:
-            self.plans[key] = _Plan(self.fn, inputs, self.device)
+            self.plans[key] = _Plan(self.fn, inputs, self.device, record=self.record)
         return self.plans[key](*inputs)
 
 
 class _Plan:
     """One shape of inputs: their places on the device, and the graph once it is recorded."""
 
-    def __init__(self, fn: Callable[..., Any], inputs: tuple[Tensor, ...], device: torch.device) -> None:
-        self.fn = fn
+    def __init__(
+        self, fn: Callable[..., Any], inputs: tuple[Tensor, ...], device: torch.device, *, record: bool
+    ) -> None:
+        self.fn, self.record = fn, record
         self.inputs = [torch.empty_like(tensor, device=device) for tensor in inputs]
         self.uploads = [Upload(device) for _ in inputs]
         self.calls = 0
@@ -78,7 +81,7 @@ class _Plan:
         for upload, host, place in zip(self.uploads, inputs, self.inputs, strict=True):
             upload(host, place)
         self.calls += 1
-        if self.calls == 1:
+        if self.calls == 1 or not self.record:
             return self._run_plainly()
         if self.graph is None:
             self.graph = torch.cuda.CUDAGraph()

@@ -86,7 +86,7 @@ class Trainer:
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self._stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)
         self._stats_count = 0
-        self._learn = captured(self._learn_from, replay.device)
+        self._learn = self._captured()
         self._marks = (time.monotonic(), 0, 0)  # clock, step and updates at the last log
 
     def run(self) -> None:
@@ -139,6 +139,9 @@ class Trainer:
             self.updates += updates
             if sync:
                 self.agent.sync_target()
+
+    def _captured(self) -> captured:
+        return captured(self._learn_from, self.replay.device, record=self.config.cuda_graph)
 
     def _learn_from(self, *drawn: Tensor) -> None:
         """Everything the learner does between two copies of the target network: one CUDA graph."""
@@ -278,7 +281,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`, with an empty replay: it fills up again before learning goes on."""
         self.agent.load_state_dict(state["agent"])
-        self._learn = captured(self._learn_from, self.replay.device)  # the moments lie elsewhere now
+        self._learn = self._captured()  # the moments lie elsewhere now
         self.envs.load_state_dict(state["envs"])
         self.replay.continue_from(state["newest_frames"])
         self.tracker.load_state_dict(state["tracker"])

@@ -1,0 +1,191 @@
+"""One launch for many kernels changes nothing: the order of calls on any machine, the numbers on a GPU."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from atari_dqn import cuda_graph
+from atari_dqn.agent import make_agent
+from atari_dqn.cuda_graph import Upload, captured
+from atari_dqn.logger import NullLogger
+from atari_dqn.presets import nature, quick
+from atari_dqn.replay import FrameReplay
+from atari_dqn.run import replay_layout
+from atari_dqn.trainer import Trainer
+from tests.fakes import ScriptedEnvs
+
+gpu = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
+]
+
+
+def atari_trainer(preset=nature, **settings):
+    """The paper's network on scripted screens, about to run."""
+    settings = {
+        "num_envs": 8,
+        "total_steps": 400,
+        "learning_starts": 96,
+        "capacity": 240,
+        "target_update_period": 64,
+        "eval_period": 0,
+        "log_period": 100,
+        "checkpoint_period": 0,
+        "device": "cpu",
+        "replay_device": settings.get("device", "cpu"),
+        "precision": "fp32",
+    } | settings
+    config = dataclasses.replace(preset(), **settings)
+    envs = ScriptedEnvs(config.num_envs, seed=0, frame_shape=(84, 84))
+    replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
+    return Trainer(config, envs=envs, agent=make_agent(config, envs.spec), replay=replay, logger=NullLogger())
+
+
+# --- on any machine: the order of calls
+
+
+@pytest.fixture
+def tape(monkeypatch):
+    """A stand-in for CUDA's streams and graphs that writes down what is asked of it."""
+    calls = []
+
+    class Stream:
+        def wait_stream(self, other):
+            pass
+
+    class Graph:
+        def replay(self):
+            calls.append("replay")
+
+    @contextlib.contextmanager
+    def record(graph):
+        calls.append("record")
+        yield
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", record)
+    plan = cuda_graph._Plan
+    on_cpu = lambda fn, inputs, device, record: plan(fn, inputs, torch.device("cpu"), record=record)  # noqa: E731
+    monkeypatch.setattr(cuda_graph, "_Plan", on_cpu)
+    return calls
+
+
+def test_first_plainly_then_recorded_then_replayed(tape):
+    step = captured(lambda x: tape.append(f"body of {len(x)}"), "cuda")
+    for size in (3, 3, 3, 5, 3, 5, 5):
+        step(torch.zeros(size))
+    assert tape == [
+        "body of 3",  # as it is
+        *("record", "body of 3", "replay"),
+        "replay",
+        "body of 5",  # another shape: a graph of its own
+        "replay",  # that of 3
+        *("record", "body of 5", "replay"),
+        "replay",
+    ]
+
+
+def test_every_call_sees_its_own_inputs(tape):
+    seen = []
+    step = captured(lambda x: seen.append(x.clone()), "cuda")
+    plan_inputs = []
+    for value in (1.0, 2.0, 3.0):
+        step(torch.full((2,), value))
+        plan_inputs.append(next(iter(step.plans.values())).inputs[0].tolist())
+    assert [x.tolist() for x in seen] == [[1.0, 1.0], [2.0, 2.0]]  # the third call was replayed ...
+    assert plan_inputs[2] == [3.0, 3.0]  # ... on the third input
+
+
+def test_nothing_is_recorded_when_told_not_to(tape):
+    step = captured(lambda x: tape.append("body"), "cuda", record=False)
+    for _ in range(3):
+        step(torch.zeros(2))
+    assert tape == ["body"] * 3
+
+
+def test_on_a_cpu_both_are_the_plain_thing():
+    out = torch.zeros(3)
+    Upload("cpu")(torch.ones(3), out)
+    assert out.tolist() == [1, 1, 1]
+    assert captured(lambda x: x + 1, "cpu")(out).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(("preset", "precision"), [(nature, "fp32"), (nature, "bf16"), (quick, "bf16")])
+def test_the_learner_never_reads_from_the_device(preset, precision):
+    """Tensors without values cannot be read: `.item()`, `.cpu()` or a branch on them would raise."""
+    trainer = atari_trainer(preset, precision=precision, total_steps=120)
+    trainer.run()
+    (lines,) = trainer.replay.draw(3 * trainer.config.batch_size, np.random.default_rng(0))
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        trainer._learn_from(mode.from_tensor(lines))
+        with pytest.raises(DataDependentOutputException):  # the check can fail
+            mode.from_tensor(lines).sum().item()
+
+
+# --- on a GPU: the numbers
+
+
+class TestOnGpu:
+    pytestmark = gpu
+
+    @pytest.fixture(autouse=True)
+    def same_kernels_every_time(self):
+        """cuDNN may otherwise add up gradients in any order."""
+        was = torch.backends.cudnn.deterministic
+        torch.backends.cudnn.deterministic = True
+        yield
+        torch.backends.cudnn.deterministic = was
+
+    @pytest.mark.parametrize("preset", [nature, quick])
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    def test_captured_training_equals_eager_training(self, preset, precision):
+        eager, replayed = (
+            trained(preset, device="cuda", precision=precision, cuda_graph=graph) for graph in (False, True)
+        )
+        assert any(plan.graph for plan in replayed._learn.plans.values())  # some of it was replayed
+        assert not any(plan.graph for plan in eager._learn.plans.values())
+        assert_same(eager, replayed)
+
+    @pytest.mark.parametrize("preset", [nature, quick])
+    def test_replay_on_the_gpu_equals_replay_on_the_host(self, preset):
+        assert_same(*(trained(preset, device="cuda", replay_device=place) for place in ("cuda", "cpu")))
+
+    def test_a_few_updates_on_the_gpu_are_those_on_the_cpu(self):
+        on_cpu, on_gpu = (trained(nature, device=device, total_steps=128) for device in ("cpu", "cuda"))
+        for one, two in zip(
+            on_cpu.agent.algorithm.model.parameters(), on_gpu.agent.algorithm.model.parameters(), strict=True
+        ):
+            torch.testing.assert_close(one, two.cpu(), atol=1e-4, rtol=1e-3)  # sums in another order
+
+    def test_a_resumed_run_records_its_graph_anew(self):
+        half = trained(nature, device="cuda", total_steps=200)
+        again = atari_trainer(nature, device="cuda", total_steps=400)
+        again.load_state_dict(half.state_dict())
+        again.run()
+        assert again.updates > half.updates
+        assert all(torch.isfinite(weights).all() for weights in again.agent.algorithm.model.parameters())
+
+
+def trained(preset, **settings):
+    trainer = atari_trainer(preset, **settings)
+    trainer.run()
+    return trainer
+
+
+def assert_same(one, two):
+    """Equal bit for bit: weights, target, moments, counters."""
+    assert one.updates == two.updates > 0
+    first, second = (each.agent.algorithm for each in (one, two))
+    for name in ("model", "target"):
+        for (key, mine), theirs in zip(
+            getattr(first, name).state_dict().items(), getattr(second, name).state_dict().values(), strict=True
+        ):
+            assert torch.equal(mine, theirs), f"{name} {key}: {(mine - theirs).abs().max()} apart"
+    assert torch.equal(one._stats_sum, two._stats_sum)
