@@ -87,7 +87,7 @@ def evaluate_run(
       UsageError: no such run or checkpoint, or one that does not fit.
     """
     folder, directory = _find(path, which, say)
-    config = resolve(dataclasses.replace(folder.config, device=device), say)
+    config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
     protocol = _protocol(protocol_name, config, episodes)
     if protocol.episodes is not None:
         num_envs = min(num_envs, protocol.episodes)

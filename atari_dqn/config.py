@@ -19,6 +19,7 @@ from tyro.conf import Suppress
 from atari_dqn.errors import UsageError
 
 Backend = Literal["native", "reference", "classic"]
+Compile = Literal["auto", "on", "off"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Network = Literal["nature_cnn", "mlp"]
 Optimizer = Literal["rmsprop", "adam"]
@@ -126,6 +127,8 @@ class Config:
     """Where frames are kept: `auto` (beside the network if they fit), `cpu` or `cuda`."""
     precision: Precision = "fp32"
     """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto` (bf16 where a measurement says it helps)."""
+    compile: Compile = "auto"
+    """Compile the paper's RMSProp into one pass over the weights: `on`, `off`, or `auto` (on a CPU, where it works)."""
     overlap: bool = True
     """Learn while the emulators play. No: wait for them first, the serial order."""
     cuda_graph: bool = True
@@ -222,6 +225,7 @@ CHOICES = {
     "optimizer": get_args(Optimizer),
     "loss_reduction": get_args(Reduction),
     "precision": get_args(Precision),
+    "compile": get_args(Compile),
 }
 
 

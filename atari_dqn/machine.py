@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,7 @@ from atari_dqn.types import EnvSpec, Transitions
 
 Say = Callable[[str], None]
 GIB = 2**30
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
 MEASURE_SECONDS = 0.5  # for each precision
 
 
@@ -33,6 +37,7 @@ def resolve(config: Config, say: Say) -> Config:
         config, torch_threads=config.torch_threads or cores, env_threads=config.env_threads or cores
     )
     torch.set_num_threads(config.torch_threads)
+    _reuse_freed_memory()
     say(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
     return dataclasses.replace(config, precision=_precision(config, say))
 
@@ -76,8 +81,47 @@ def _precision(config: Config, say: Say) -> Precision:
     return precision
 
 
-def _seconds_per_update(config: Config, precision: Precision) -> float:
-    """Median time of one update of the paper's network at this precision."""
+def settle_compile(config: Config, say: Say) -> Config:
+    """Decide `compile` for a run that will learn, by compiling and taking one step (`config` resolved).
+
+    Raises:
+      UsageError: compilation was asked for and does not work here.
+    """
+    if config.optimizer != "rmsprop" or config.compile == "off":
+        return dataclasses.replace(config, compile="off")
+    if config.compile == "auto" and (config.device != "cpu" or config.network == "mlp"):
+        return dataclasses.replace(config, compile="off")  # not measured on a GPU; too small to gain
+    began = time.perf_counter()
+    try:
+        _seconds_per_update(dataclasses.replace(config, compile="on"), config.precision, seconds=0.0)
+    except Exception as error:  # no C++ compiler, no headers, a version of torch where it fails: all end alike
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        if config.compile == "on":
+            raise UsageError(
+                f"compile is 'on', but the optimizer cannot be compiled here ({reason}); use off"
+            ) from error
+        say(f"optimizer: not compiled, {reason}")
+        return dataclasses.replace(config, compile="off")
+    seconds = time.perf_counter() - began
+    say(f"optimizer: compiled in {seconds:.0f} s, the next run takes it from a cache; --compile decides")
+    return dataclasses.replace(config, compile="on")
+
+
+def _reuse_freed_memory() -> None:
+    """Tell glibc to keep freed blocks of up to 32 MB (its limit) instead of handing them back to the system.
+
+    Batches and activations of megabytes come and go with every update. Each time, the system would map their pages
+    anew and fill them with zeros, which takes longer than the arithmetic on them.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            libc = ctypes.CDLL(None)
+            libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
+            libc.mallopt(M_TRIM_THRESHOLD, 2**30)
+
+
+def _seconds_per_update(config: Config, precision: Precision, seconds: float = MEASURE_SECONDS) -> float:
+    """Median time of one update of the paper's network at this precision, measured for so long, at least once."""
     spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.frame_skip)
     agent = make_agent(dataclasses.replace(config, precision=precision), spec)
     shape = (config.batch_size, config.frame_stack, 84, 84)
@@ -94,7 +138,7 @@ def _seconds_per_update(config: Config, precision: Precision) -> float:
     for _ in range(3):
         agent.learn(batch).loss.item()
     times: list[float] = []
-    while sum(times) < MEASURE_SECONDS:
+    while not times or sum(times) < seconds:
         began = time.perf_counter()
         agent.learn(batch).loss.item()
         times.append(time.perf_counter() - began)

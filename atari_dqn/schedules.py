@@ -55,3 +55,13 @@ def learning_plan(
     if rest:
         plan.append((rest, False))
     return plan
+
+
+def in_groups(total: int, largest: int) -> list[int]:
+    """Cut `total` into groups of `largest` and a rest.
+
+    >>> in_groups(10, 4)
+    [4, 4, 2]
+    """
+    groups = [largest] * (total // largest)
+    return [*groups, total % largest] if total % largest else groups

@@ -28,13 +28,15 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score
 from atari_dqn.logger import Logger
 from atari_dqn.replay import FrameReplay
-from atari_dqn.schedules import crossings, learning_plan, linear
+from atari_dqn.schedules import crossings, in_groups, learning_plan, linear
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.types import LearnStats, VecEnv
 
 RECENT_GAMES = 20  # finished games behind "mean return" in logs
 CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
+# Updates whose minibatches are built together: few enough for the caches of a CPU, many for one launch on a GPU.
+UPDATES_AT_ONCE = {"cpu": 4, "cuda": 64}
 
 
 class TrainingDiverged(UsageError):
@@ -133,8 +135,8 @@ class Trainer:
             target_period=self.config.target_update_period,
         )
         for updates, sync in plan:
-            if updates:
-                self._learn(*self.replay.draw(updates * self.config.batch_size, self.replay_generator))
+            for group in in_groups(updates, UPDATES_AT_ONCE[self.replay.device.type]):
+                self._learn(*self.replay.draw(group * self.config.batch_size, self.replay_generator))
             self._stats_count += updates
             self.updates += updates
             if sync:

@@ -1,0 +1,95 @@
+"""Emulators alone: our `envs` layer beside the bare `AtariVectorEnv` that it stands on, same game, threads, actions.
+
+The bare environment is the ceiling: what our layer adds (ends, lives, time limits, re-seeding) is the distance to it.
+
+    python benchmarks/bench_envs.py [--game breakout] [--num-envs 8 64] [--threads 2] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from ale_py.vector_env import AtariVectorEnv
+from measuring import finish, in_turns, median_ratio, print_speeds
+
+from atari_dqn.config import Config
+from atari_dqn.envs import make_envs
+
+
+def ours(game: str, num_envs: int, threads: int, steps: int) -> Callable[[], float]:
+    """Agent steps per second through our layer."""
+    envs = make_envs(Config(game=game, num_envs=num_envs, env_threads=threads))
+    envs.reset(np.arange(num_envs))
+    actions = np.random.default_rng(0).integers(envs.spec.num_actions, size=(steps, num_envs))
+
+    def run() -> float:
+        began = time.perf_counter()
+        for action in actions:
+            envs.send(action)
+            envs.recv()
+        return actions.size / (time.perf_counter() - began)
+
+    return run
+
+
+def bare(game: str, num_envs: int, threads: int, steps: int) -> Callable[[], float]:
+    """Agent steps per second without it, at the same settings."""
+    envs = AtariVectorEnv(
+        game=game,
+        num_envs=num_envs,
+        num_threads=threads,
+        frameskip=4,
+        stack_num=1,
+        maxpool=True,
+        noop_max=31,
+        use_fire_reset=False,
+        episodic_life=False,
+        reward_clipping=False,
+        repeat_action_probability=0.0,
+    )
+    envs.reset(seed=np.arange(num_envs))
+    actions = np.random.default_rng(0).integers(envs.single_action_space.n, size=(steps, num_envs))
+
+    def run() -> float:
+        began = time.perf_counter()
+        for action in actions:
+            envs.send(action)
+            envs.recv()
+        return actions.size / (time.perf_counter() - began)
+
+    return run
+
+
+def main() -> None:
+    """Measure each number of environments, in turns with the bare one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--game", default="breakout")
+    parser.add_argument("--num-envs", type=int, nargs="+", default=[8, 64])
+    parser.add_argument("--threads", type=int, default=0, help="emulator threads, 0 for one per core")
+    parser.add_argument("--steps", type=int, default=20_000, help="agent steps of one run")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    rows = []
+    for num_envs in options.num_envs:
+        each = (options.game, num_envs, options.threads, options.steps // num_envs)
+        contestants = {"ours": ours(*each), "bare": bare(*each)}
+        for run in contestants.values():
+            run()  # warm-up
+        speeds = in_turns(contestants, options.repeats)
+        print(f"{options.game}, {num_envs} environments")
+        print_speeds(speeds, "steps/s")
+        ratio = median_ratio(speeds["ours"], speeds["bare"])
+        print(f"ours / bare: {ratio:.1%}")
+        rows.append({"num_envs": num_envs, "ratio": round(ratio, 4)} | {
+            f"{name}_steps_per_second": [round(value) for value in values] for name, values in speeds.items()
+        })  # fmt: skip
+    finish({"bench": "envs", "game": options.game, "threads": options.threads, "rows": rows}, options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Training end to end: agent steps per second with everything on, beside stable-baselines3's DQN on the same work.
+
+The same work: same game, network, batch size, replay with uint8 frames, one update for every 4 agent steps, target
+network, exploration 0.1, same device, same cores. Each run is a process of its own, ours and the peer's in turns,
+timed after its replay is warm and its kernels are chosen. The peer may use as many environments as makes it fastest
+(`--peer-envs`); its frames come through its own wrappers, as its users have them.
+
+    python benchmarks/bench_train.py --vs sb3 [--game breakout] [--device cpu] [--num-envs 64] [--out FILE]
+
+The ceiling is what the emulators alone can give (bench_envs.py) and what the learner alone can (bench_update.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from measuring import finish, in_turns, median_ratio, print_speeds
+
+from atari_dqn.presets import PRESETS
+
+UPDATE_PERIOD = 4  # agent steps, ours and the peer's
+BATCH_SIZE = 32
+CAPACITY = 100_000
+WARM_UP = 4_000  # agent steps before the clock starts, more than learning_starts
+LEARNING_STARTS = 2_000
+
+
+def run_ours(options: argparse.Namespace) -> dict[str, Any]:
+    """Our trainer with the `nature` preset's numbers, on the clock after the warm-up."""
+    import dataclasses
+    import tempfile
+
+    from atari_dqn.envs import make_envs
+    from atari_dqn.machine import resolve, settle_compile
+    from atari_dqn.run import build
+    from atari_dqn.run_folder import RunFolder
+
+    config = dataclasses.replace(
+        PRESETS[options.preset](options.game),
+        num_envs=options.num_envs,
+        total_steps=WARM_UP,
+        learning_starts=LEARNING_STARTS,
+        capacity=CAPACITY,
+        epsilon_decay_steps=1,
+        eval_period=0,
+        checkpoint_period=0,
+        device=options.device,
+        replay_device=options.device,
+        precision=options.precision,
+        torch_threads=options.torch_threads,
+        env_threads=options.env_threads,
+        compile=options.compile,
+        cuda_graph=not options.eager,
+        overlap=not options.serial,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+
+        def say(line: str) -> None:
+            print(line, file=sys.stderr)
+
+        config = settle_compile(resolve(config, say), say)
+        run_folder = RunFolder.create(Path(folder) / "run", config, [])
+        envs = make_envs(config)
+        trainer = build(config, envs, run_folder, resume_step=None)
+        trainer.save = lambda: None  # not part of a step
+        trainer.run()
+        _wait(config.device)
+        trainer.config = dataclasses.replace(config, total_steps=WARM_UP + options.steps)
+        began, first, updates = time.perf_counter(), trainer.step, trainer.updates
+        trainer.run()
+        _wait(config.device)
+        seconds = time.perf_counter() - began
+        envs.close()
+        trainer.logger.close()
+    return {
+        "steps_per_second": (trainer.step - first) / seconds,
+        "updates_per_step": (trainer.updates - updates) / (trainer.step - first),
+        "precision": config.precision,
+        "compile": config.compile,
+        "torch_threads": config.torch_threads,
+        "env_threads": config.env_threads,
+        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+    }
+
+
+def run_sb3(options: argparse.Namespace) -> dict[str, Any]:
+    """stable-baselines3's DQN with the settings of its model zoo for Atari, and the paper's batch and ratio."""
+    import ale_py
+    import gymnasium
+    import stable_baselines3
+    from stable_baselines3.common.env_util import make_atari_env
+    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
+
+    gymnasium.register_envs(ale_py)
+    num_envs = options.num_envs
+    torch.set_num_threads(options.torch_threads or len(os.sched_getaffinity(0)))
+    game = "".join(part.capitalize() for part in options.game.split("_"))
+    kind = SubprocVecEnv if options.subprocesses else DummyVecEnv
+    envs = VecFrameStack(make_atari_env(f"{game}NoFrameskip-v4", num_envs, seed=0, vec_env_cls=kind), 4)
+    agent = stable_baselines3.DQN(
+        "CnnPolicy",
+        envs,
+        learning_rate=1e-4,
+        buffer_size=CAPACITY,
+        learning_starts=LEARNING_STARTS,
+        batch_size=BATCH_SIZE,
+        train_freq=max(1, UPDATE_PERIOD // num_envs),
+        gradient_steps=max(1, num_envs // UPDATE_PERIOD),
+        target_update_interval=10_000,
+        exploration_initial_eps=0.1,
+        exploration_final_eps=0.1,
+        optimize_memory_usage=True,
+        replay_buffer_kwargs={"handle_timeout_termination": False},
+        device=options.device,
+    )
+    agent.learn(WARM_UP)
+    _wait(options.device)
+    began, first, updates = time.perf_counter(), agent.num_timesteps, agent._n_updates
+    agent.learn(options.steps, reset_num_timesteps=False)
+    _wait(options.device)
+    seconds = time.perf_counter() - began
+    envs.close()
+    return {
+        "steps_per_second": (agent.num_timesteps - first) / seconds,
+        "updates_per_step": (agent._n_updates - updates) / (agent.num_timesteps - first),
+        "precision": "fp32",
+        "torch_threads": torch.get_num_threads(),
+        "num_envs": num_envs,
+        "version": stable_baselines3.__version__,
+    }
+
+
+def _wait(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+WORKERS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"ours": run_ours, "sb3": run_sb3}
+
+
+def in_its_own_process(worker: str, seen: dict[str, Any], arguments: list[str]) -> Callable[[], float]:
+    """A contestant: its speed, with the rest of what it reports left in `seen`."""
+
+    def run() -> float:
+        command = [sys.executable, __file__, "--worker", worker, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+        seen.update(json.loads(done.stdout.splitlines()[-1]))
+        return float(seen["steps_per_second"])
+
+    return run
+
+
+def parse() -> argparse.Namespace:
+    """Command line, of the whole and of one worker."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--game", default="breakout")
+    parser.add_argument("--preset", default="nature", choices=[name for name in PRESETS if name != "cartpole"])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--num-envs", type=int, default=64)
+    parser.add_argument("--precision", nargs="+", default=["fp32", "auto"])
+    parser.add_argument("--steps", type=int, default=8_000, help="agent steps on the clock, each run of ours")
+    parser.add_argument("--vs", choices=["sb3"], help="peer to run in turns with ours ([bench] extra)")
+    parser.add_argument("--peer-envs", type=int, default=8)
+    parser.add_argument("--peer-steps", type=int, default=4_000, help="agent steps on the clock, each run of the peer")
+    parser.add_argument("--subprocesses", action="store_true", help="the peer's environments in processes")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--torch-threads", type=int, default=0, help="0 for all cores")
+    parser.add_argument("--env-threads", type=int, default=0, help="0 for all cores")
+    parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
+    parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
+    parser.add_argument("--serial", action="store_true", help="emulators and learner one after the other")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the contestants in turns and compare them."""
+    options = parse()
+    if options.worker:
+        options.precision = options.precision[0]
+        print(json.dumps(WORKERS[options.worker](options)))
+        return
+    shared = ["--game", options.game, "--device", options.device, "--torch-threads", str(options.torch_threads)]
+    ours = [*shared, "--preset", options.preset, "--num-envs", str(options.num_envs), "--steps", str(options.steps)]
+    ours += ["--compile", options.compile]
+    ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
+    seen: dict[str, dict[str, Any]] = {}
+    contestants = {}
+    for precision in options.precision:
+        name = f"ours {precision}"
+        seen[name] = {}
+        contestants[name] = in_its_own_process("ours", seen[name], [*ours, "--precision", precision])
+    if options.vs:
+        peer = [*shared, "--num-envs", str(options.peer_envs), "--steps", str(options.peer_steps)]
+        seen[options.vs] = {}
+        peer += ["--subprocesses"] * options.subprocesses
+        contestants[options.vs] = in_its_own_process(options.vs, seen[options.vs], peer)
+    speeds = in_turns(contestants, options.repeats)
+    print(f"{options.game} on {options.device}, batch {BATCH_SIZE}, one update for every {UPDATE_PERIOD} steps")
+    print_speeds(speeds, "steps/s")
+    rows = []
+    for name in [name for name in contestants if name != options.vs]:
+        facts, middle = seen[name], statistics.median(speeds[name])
+        ratio = round(median_ratio(speeds[name], speeds[options.vs]), 2) if options.vs else None
+        if ratio:
+            print(f"{name} ({facts['precision']}) / {options.vs}: {ratio}")
+        rows.append({
+            "precision": facts["precision"],
+            "compile": facts["compile"],
+            "steps_per_second": round(middle, 1),
+            "frames_per_second": round(4 * middle),
+            "updates_per_second": round(middle * facts["updates_per_step"], 1),
+            "updates_per_step": facts["updates_per_step"],
+            "ratio": ratio,
+            "runs": [round(value, 1) for value in speeds[name]],
+            "torch_threads": facts["torch_threads"],
+            "env_threads": facts["env_threads"],
+            "peak_gpu_bytes": facts["peak_gpu_bytes"],
+        })  # fmt: skip
+    theirs = statistics.median(speeds[options.vs]) if options.vs else None
+    best = max(rows, key=lambda row: row["steps_per_second"])
+    result = {"bench": "train", "game": options.game, "device": options.device, "preset": options.preset}
+    result |= {"num_envs": options.num_envs} | {key: value for key, value in best.items() if key != "runs"}
+    result |= {"peer": options.vs, "peer_steps_per_second": theirs and round(theirs, 1)}
+    result |= {"threads": best["torch_threads"], "rows": rows}
+    if options.vs:
+        result |= {"peer_runs": [round(value, 1) for value in speeds[options.vs]], "peer_facts": seen[options.vs]}
+    finish(result, options.out)
+
+
+if __name__ == "__main__":
+    main()
