@@ -2,8 +2,10 @@
 
 import copy
 import math
+import shutil
 
 import numpy as np
+import pytest
 import torch
 
 from atari_dqn.optim import CenteredRMSProp, make_optimizer
@@ -87,3 +89,18 @@ def test_state_round_trip_continues_exactly():
     advance(w, optimizer, 2)
     advance(other, resumed, 2)
     assert torch.equal(w, other)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_compiled_steps_are_the_plain_steps():
+    plain, compiled = [torch.nn.Parameter(torch.linspace(-1, 1, 1_000)) for _ in range(2)]
+    one, two = CenteredRMSProp([plain]), CenteredRMSProp([compiled], compiled=True)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        plain.grad = torch.randn(1_000, generator=generator)
+        compiled.grad = plain.grad.clone()
+        one.step()
+        two.step()
+    torch.testing.assert_close(plain, compiled, rtol=1e-6, atol=1e-7)  # multiply-adds round once instead of twice
+    for name in ("gradient_average", "square_average"):
+        torch.testing.assert_close(one.state[plain][name], two.state[compiled][name], rtol=1e-5, atol=1e-7)

@@ -1,0 +1,95 @@
+"""Replay alone: memory of a million transitions, and batches per second beside what memory could deliver.
+
+The ceiling copies as many bytes as a batch has (obs and next_obs, 32 x 2 x 4 x 84 x 84), in whole frames drawn at
+random from the same memory.
+
+    python benchmarks/bench_replay.py [--device cpu] [--capacity 1000000] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import finish, in_turns, median_ratio, print_speeds
+
+from atari_dqn.replay import FrameReplay, ReplayLayout
+from atari_dqn.types import Step
+
+BATCH_SIZE = 32
+NUM_ENVS = 64
+
+
+def resident_bytes(device: str) -> int:
+    """Memory in use now: of this process, or of the GPU by it."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.memory_allocated())
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def main() -> None:
+    """Fill a replay, weigh it, and draw from it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--capacity", type=int, default=1_000_000)
+    parser.add_argument("--batches", type=int, default=1_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+
+    def wait() -> None:
+        if options.device.startswith("cuda"):
+            torch.cuda.synchronize()
+
+    torch.zeros(1, device=options.device)
+    before = resident_bytes(options.device)
+    layout = ReplayLayout(options.capacity, NUM_ENVS, (84, 84), "uint8", 4)
+    replay = FrameReplay(layout, device=options.device)
+    rng = np.random.default_rng(0)
+    frame = rng.integers(256, size=(NUM_ENVS, 84, 84), dtype=np.uint8)
+    no, yes, zero = np.zeros(NUM_ENVS, bool), np.ones(NUM_ENVS, bool), np.zeros(NUM_ENVS, np.float32)
+    replay.start(Step(frame, zero, no, no, yes, no))
+    began = time.perf_counter()
+    for _ in range(replay.rows_per_env):
+        replay.add(rng.integers(6, size=NUM_ENVS), Step(frame, zero, no, no, no, no))
+    wait()
+    adds = replay.rows_per_env * NUM_ENVS / (time.perf_counter() - began)
+    used = resident_bytes(options.device) - before
+
+    def draw() -> float:
+        began = time.perf_counter()
+        for _ in range(options.batches):
+            replay.sample(BATCH_SIZE, rng)
+        wait()
+        return options.batches / (time.perf_counter() - began)
+
+    index = torch.randint(len(replay.frames), (options.batches, 8 * BATCH_SIZE), device=options.device)
+    out = torch.empty((8 * BATCH_SIZE, 84, 84), dtype=torch.uint8, device=options.device)
+
+    def copy() -> float:
+        began = time.perf_counter()
+        for rows in index:
+            torch.index_select(replay.frames, 0, rows, out=out)
+        wait()
+        return options.batches / (time.perf_counter() - began)
+
+    contestants = {"sample": draw, "ceiling": copy}
+    for run in contestants.values():
+        run()
+    speeds = in_turns(contestants, options.repeats)
+    print(f"{options.capacity:,} transitions: {used / 1e9:.2f} GB on {options.device}; {adds:,.0f} rows/s written")
+    print_speeds(speeds, f"batches of {BATCH_SIZE}/s")
+    result = {"bench": "replay", "device": options.device, "capacity": options.capacity, "bytes": used}
+    result |= {"rows_written_per_second": round(adds), "batch_size": BATCH_SIZE}
+    result |= {"batches_per_second": round(statistics.median(speeds["sample"]), 1)}
+    result |= {"of_ceiling": round(median_ratio(speeds["sample"], speeds["ceiling"]), 3)}
+    finish(result | {"threads": torch.get_num_threads()}, options.out)
+
+
+if __name__ == "__main__":
+    main()

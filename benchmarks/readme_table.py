@@ -1,0 +1,91 @@
+"""Put the committed speed results into the README, between its two `speed` marks. Rows without one say so.
+
+python benchmarks/readme_table.py [--check]     --check changes nothing and fails where the README is stale
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN, END = "<!-- speed: written by benchmarks/readme_table.py -->", "<!-- end of speed -->"
+
+Result = dict[str, Any]
+
+
+def row_of(result: Result, precision: str) -> Result:
+    """The row of one precision."""
+    return next(row for row in result["rows"] if row["precision"] == precision)
+
+
+def against_peer(result: Result, precision: str) -> str:
+    row = row_of(result, precision)
+    peer = result["peer_steps_per_second"]
+    return f"{row['ratio']} times ({row['steps_per_second']:,.0f} against {peer:,.0f} agent steps/s)"
+
+
+def envs_share(result: Result) -> str:
+    shares = (f"{row['ratio']:.1%} at {row['num_envs']}" for row in result["rows"])
+    return ", ".join(shares) + " environments"
+
+
+def update_rates(result: Result) -> str:
+    rates = (f"{row['updates_per_second']:,.0f} in {row['precision']}" for row in result["rows"])
+    return ", ".join(rates)
+
+
+ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
+    ("two CPU cores, Breakout, fp32, against stable-baselines3", "bench_train_cpu2", lambda r: against_peer(r, "fp32")),
+    ("the same in bf16", "bench_train_cpu2", lambda r: against_peer(r, "bf16")),
+    ("learner alone on two CPU cores, updates/s", "bench_update_cpu2", update_rates),
+    ("emulators through our layer, against bare `AtariVectorEnv`", "bench_envs_cpu2", envs_share),
+    (
+        "replay of one million transitions, host memory",
+        "bench_replay_cpu2",
+        lambda r: f"{r['bytes'] / 1e9:.2f} GB; sampling at {r['of_ceiling']:.0%} of a bare copy",
+    ),
+    (
+        "one H100 or H200 with 16 cores, `nature`, Breakout, frames/s",
+        "bench_train_h",
+        lambda r: f"{r['frames_per_second']:,} ({r['precision']}, {r['num_envs']} environments)",
+    ),
+    ("the same, against stable-baselines3", "bench_train_h", lambda r: f"{r['ratio']} times"),
+    ("learner alone there, updates/s", "bench_update_h", update_rates),
+]
+
+
+def table() -> str:
+    """The table in Markdown."""
+    lines = ["| what | measured | where |", "|---|---|---|"]
+    for what, name, say in ROWS:
+        found = sorted(RESULTS.glob(f"{name}*.json"))
+        if not found:
+            lines.append(f"| {what} | not measured yet | |")
+            continue
+        result = json.loads(found[-1].read_text())
+        lines.append(f"| {what} | {say(result)} | `{found[-1].relative_to(ROOT)}` |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Rewrite, or check."""
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    fresh = f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    if "--check" in sys.argv:
+        if fresh != text:
+            print("README.md is stale: run python benchmarks/readme_table.py", file=sys.stderr)
+        return int(fresh != text)
+    readme.write_text(fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

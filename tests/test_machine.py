@@ -1,0 +1,48 @@
+"""What is decided at the start, and what is said when it cannot be had."""
+
+import dataclasses
+
+import pytest
+
+from atari_dqn import machine
+from atari_dqn.errors import UsageError
+from atari_dqn.machine import settle_compile
+from atari_dqn.presets import cartpole, nature, quick
+
+
+def on_cpu(config, **settings):
+    return dataclasses.replace(config, device="cpu", precision="fp32", **settings)
+
+
+@pytest.fixture
+def no_compiler(monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no C++ compiler\nand a page about it")
+
+    monkeypatch.setattr(machine, "_seconds_per_update", fail)
+
+
+def test_without_a_compiler_the_optimizer_stays_plain_and_says_so(no_compiler):
+    said = []
+    assert settle_compile(on_cpu(nature()), said.append).compile == "off"
+    assert said == ["optimizer: not compiled, no C++ compiler"]
+
+
+def test_compilation_asked_for_and_not_to_be_had_is_an_error(no_compiler):
+    with pytest.raises(UsageError, match="compile is 'on'.*no C.. compiler.*use off"):
+        settle_compile(on_cpu(nature(), compile="on"), print)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        on_cpu(quick()),  # Adam is one pass already
+        on_cpu(nature(), compile="off"),
+        on_cpu(cartpole(), optimizer="rmsprop"),  # too small to gain
+        dataclasses.replace(nature(), device="cuda"),  # not measured there
+    ],
+)
+def test_nothing_is_compiled_where_it_brings_nothing(config, no_compiler):
+    said = []
+    assert settle_compile(config, said.append).compile == "off"
+    assert said == []
