@@ -172,7 +172,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--precision", nargs="+", default=["fp32", "auto"])
     parser.add_argument("--steps", type=int, default=8_000, help="agent steps on the clock, each run of ours")
     parser.add_argument("--vs", choices=["sb3"], help="peer to run in turns with ours ([bench] extra)")
-    parser.add_argument("--peer-envs", type=int, default=8)
+    parser.add_argument(
+        "--peer-envs", type=int, nargs="+", default=[1, 8], help="environments of the peer; 1 is its model zoo's choice"
+    )
     parser.add_argument("--peer-steps", type=int, default=4_000, help="agent steps on the clock, each run of the peer")
     parser.add_argument("--subprocesses", action="store_true", help="the peer's environments in processes")
     parser.add_argument("--repeats", type=int, default=3)
@@ -203,20 +205,20 @@ def main() -> None:
         name = f"ours {precision}"
         seen[name] = {}
         contestants[name] = in_its_own_process("ours", seen[name], [*ours, "--precision", precision])
-    if options.vs:
-        peer = [*shared, "--num-envs", str(options.peer_envs), "--steps", str(options.peer_steps)]
-        seen[options.vs] = {}
+    peers = [f"{options.vs}, {n} env" + "s" * (n > 1) for n in options.peer_envs] if options.vs else []
+    for name, num_envs in zip(peers, options.peer_envs, strict=False):
+        peer = [*shared, "--num-envs", str(num_envs), "--steps", str(options.peer_steps)]
         peer += ["--subprocesses"] * options.subprocesses
-        contestants[options.vs] = in_its_own_process(options.vs, seen[options.vs], peer)
+        seen[name] = {}
+        contestants[name] = in_its_own_process(options.vs, seen[name], peer)
     speeds = in_turns(contestants, options.repeats)
     print(f"{options.game} on {options.device}, batch {BATCH_SIZE}, one update for every {UPDATE_PERIOD} steps")
     print_speeds(speeds, "steps/s")
     rows = []
-    for name in [name for name in contestants if name != options.vs]:
+    for name in [name for name in contestants if name not in peers]:
         facts, middle = seen[name], statistics.median(speeds[name])
-        ratio = round(median_ratio(speeds[name], speeds[options.vs]), 2) if options.vs else None
-        if ratio:
-            print(f"{name} ({facts['precision']}) / {options.vs}: {ratio}")
+        ratios = {peer: round(median_ratio(speeds[name], speeds[peer]), 2) for peer in peers}
+        print(f"{name} ({facts['precision']}): " + ", ".join(f"{ratio} times {peer}" for peer, ratio in ratios.items()))
         rows.append({
             "precision": facts["precision"],
             "compile": facts["compile"],
@@ -224,20 +226,27 @@ def main() -> None:
             "frames_per_second": round(4 * middle),
             "updates_per_second": round(middle * facts["updates_per_step"], 1),
             "updates_per_step": facts["updates_per_step"],
-            "ratio": ratio,
+            "ratio": min(ratios.values()) if ratios else None,
+            "ratios": ratios,
             "runs": [round(value, 1) for value in speeds[name]],
             "torch_threads": facts["torch_threads"],
             "env_threads": facts["env_threads"],
             "peak_gpu_bytes": facts["peak_gpu_bytes"],
         })  # fmt: skip
-    theirs = statistics.median(speeds[options.vs]) if options.vs else None
     best = max(rows, key=lambda row: row["steps_per_second"])
+    told = [
+        {
+            "name": name,
+            "steps_per_second": round(statistics.median(speeds[name]), 1),
+            "runs": [round(value, 1) for value in speeds[name]],
+            "version": seen[name]["version"],
+        }
+        for name in peers
+    ]
     result = {"bench": "train", "game": options.game, "device": options.device, "preset": options.preset}
     result |= {"num_envs": options.num_envs} | {key: value for key, value in best.items() if key != "runs"}
-    result |= {"peer": options.vs, "peer_steps_per_second": theirs and round(theirs, 1)}
-    result |= {"threads": best["torch_threads"], "rows": rows}
-    if options.vs:
-        result |= {"peer_runs": [round(value, 1) for value in speeds[options.vs]], "peer_facts": seen[options.vs]}
+    result |= {"peer": options.vs, "peer_steps_per_second": max((p["steps_per_second"] for p in told), default=None)}
+    result |= {"threads": best["torch_threads"], "rows": rows, "peers": told}
     finish(result, options.out)
 
 

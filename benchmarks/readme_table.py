@@ -24,17 +24,23 @@ def row_of(result: Result, precision: str) -> Result:
 
 
 def against_peer(result: Result, precision: str) -> str:
+    """Ratio to each way the peer was run, and the speeds."""
     row = row_of(result, precision)
-    peer = result["peer_steps_per_second"]
-    return f"{row['ratio']} times ({row['steps_per_second']:,.0f} against {peer:,.0f} agent steps/s)"
+    ratios = ", ".join(
+        f"{row['ratios'][peer['name']]} times {peer['name']} ({peer['steps_per_second']:,.0f})"
+        for peer in result["peers"]
+    )
+    return f"{row['steps_per_second']:,.0f} agent steps/s: {ratios}"
 
 
 def envs_share(result: Result) -> str:
+    """Ours as a share of the bare emulators, for each number of environments."""
     shares = (f"{row['ratio']:.1%} at {row['num_envs']}" for row in result["rows"])
     return ", ".join(shares) + " environments"
 
 
 def update_rates(result: Result) -> str:
+    """Updates per second of each precision."""
     rates = (f"{row['updates_per_second']:,.0f} in {row['precision']}" for row in result["rows"])
     return ", ".join(rates)
 

@@ -91,6 +91,7 @@ def test_state_round_trip_continues_exactly():
     assert torch.equal(w, other)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own imports
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 def test_compiled_steps_are_the_plain_steps():
     plain, compiled = [torch.nn.Parameter(torch.linspace(-1, 1, 1_000)) for _ in range(2)]
