@@ -1,0 +1,30 @@
+"""Signals and public names: what a run promises to the shell, and the package to those who import it."""
+
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+import atari_dqn
+from atari_dqn.run import _signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_and_the_second_stops_at_once(number):
+    trainer = SimpleNamespace(stop_requested=False)
+    before = signal.getsignal(number)
+    with _signals(trainer) as caught:
+        os.kill(os.getpid(), number)
+        assert trainer.stop_requested
+        assert caught == [number]
+        assert signal.getsignal(number) == signal.SIG_DFL  # the system's own: the process ends there and then
+    assert signal.getsignal(number) == before
+
+
+def test_every_public_name_is_there():
+    for name in atari_dqn.__all__:
+        assert getattr(atari_dqn, name) is not None
+    assert atari_dqn.presets.nature().game == "pong"
+    with pytest.raises(AttributeError, match="its names are .*Agent"):
+        atari_dqn.Agnet  # noqa: B018
