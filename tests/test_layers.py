@@ -14,8 +14,10 @@ LAYERS = {
     6: "evaluation machine",
     7: "assess trainer",
     8: "run",
-    9: "cli",
-    10: "__main__",
+    9: "commands",
+    10: "commands.train commands.evaluate commands.presets",
+    11: "cli",
+    12: "__main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 

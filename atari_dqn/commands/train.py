@@ -1,0 +1,78 @@
+"""`atari-dqn train GAME`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from atari_dqn import run as training
+from atari_dqn.commands import parse, say
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+from atari_dqn.presets import PRESETS
+from atari_dqn.run_folder import RunFolder
+
+PRESET_NAMES = ", ".join(PRESETS)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train one game and write everything into a run folder."""
+
+    config: Annotated[Config, tyro.conf.arg(name="")]
+    run_dir: Path | None = None
+    """Folder of the run. Default: runs/<game>/<preset>/seed<seed>."""
+    resume: bool = False
+    """Go on from the newest good checkpoint of the run folder."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Train a game; returns the exit code."""
+    game, flags = (words[0], words[1:]) if words and not words[0].startswith("-") else (None, words)
+    if game is None and not {"-h", "--help"} & set(flags):
+        raise UsageError("train needs a GAME right after it: a ROM id such as pong or ms_pacman, or cartpole")
+    base = _preset(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
+    stored = _stored_config(base, flags) if "--resume" in flags else None
+    command = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
+    if stored is not None:
+        training.check_resume(stored, dataclasses.replace(command.config, game=base.game))
+    return training.train(
+        command.config,
+        command.run_dir or training.default_run_dir(command.config),
+        command=["atari-dqn", "train", *words],
+        resume=command.resume,
+        say=say,
+    )
+
+
+def _flag(name: str, words: Sequence[str]) -> str | None:
+    """Value of a flag that has to be known before the others can be parsed."""
+    for index, word in enumerate(words):
+        if word.startswith(name + "="):
+            return word[len(name) + 1 :]
+        if word == name and index + 1 < len(words):
+            return words[index + 1]
+    return None
+
+
+def _preset(game: str, name: str | None, seed: str | None) -> Config:
+    vectors = game == "cartpole" or game.startswith("gym:")
+    name = name or ("cartpole" if vectors else "nature")
+    if name not in PRESETS:
+        raise UsageError(f"preset is {name!r}; choose one of {PRESET_NAMES}")
+    if vectors != (PRESETS[name](game).backend == "classic"):
+        raise UsageError(
+            f"preset {name!r} does not fit {game!r}: {'use cartpole' if vectors else 'it has vectors only'}"
+        )
+    config = PRESETS[name](game)
+    return dataclasses.replace(config, seed=int(seed)) if seed and seed.isdecimal() else config
+
+
+def _stored_config(base: Config, flags: Sequence[str]) -> Config:
+    """The config of the run to resume: flags that are not given keep their stored values."""
+    return RunFolder.open(Path(_flag("--run-dir", flags) or training.default_run_dir(base))).config
