@@ -35,9 +35,14 @@ class CheckpointError(UsageError):
     """A checkpoint that is missing, damaged, or of another kind."""
 
 
+def step_name(step: int) -> str:
+    """Name of what belongs to an agent step: `step_<10 digits>`."""
+    return f"step_{step:010d}"
+
+
 def step_directory(folder: Path, step: int) -> Path:
-    """Where the checkpoint of an agent step lies: `step_<10 digits>`."""
-    return folder / f"step_{step:010d}"
+    """Where the checkpoint of an agent step lies."""
+    return folder / step_name(step)
 
 
 def save(directory: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
@@ -66,9 +71,9 @@ def save(directory: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> 
         }
         (partial / META).write_text(json.dumps(content) + "\n", encoding="utf-8")
         for path in (partial / TENSORS, partial / META, partial):
-            _sync(path)
+            force_to_disk(path)
         os.replace(partial, directory)
-        _sync(directory.parent)
+        force_to_disk(directory.parent)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise UsageError(
@@ -184,7 +189,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def force_to_disk(path: Path) -> None:
     """Force a file or folder to the disk, so that a power cut cannot undo the rename that follows."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

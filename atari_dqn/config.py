@@ -119,6 +119,8 @@ class Config:
     """Agent steps between points in TensorBoard and metrics.jsonl."""
     checkpoint_period: int = 250_000
     """Agent steps between checkpoints; 0 for the end only."""
+    save_replay: bool = True
+    """Checkpoints hold the replay, so that a resumed run is exactly the one that was interrupted."""
 
     # --- machine
     device: str = "auto"

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Logger(Protocol):
     def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
     def evaluation(self, row: Mapping[str, Any], step: int) -> None: ...
     def progress(self, step: int, values: Mapping[str, float]) -> None: ...
+    def flush(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -54,6 +56,7 @@ class NullLogger:
     def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
     def evaluation(self, row: Mapping[str, Any], step: int) -> None: ...
     def progress(self, step: int, values: Mapping[str, float]) -> None: ...
+    def flush(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -119,6 +122,13 @@ class RunLogger:
     def progress(self, step: int, values: Mapping[str, float]) -> None:
         """Move the bar; shows frames/s, the mean return and epsilon from `values`."""
         self._display.update(step, _status(values))
+
+    def flush(self) -> None:
+        """Everything written so far is on the disk when this returns."""
+        self._board.flush()
+        for file in (self._metrics, self._evals):
+            file.flush()
+            os.fsync(file.fileno())
 
     def close(self) -> None:
         self._display.close()

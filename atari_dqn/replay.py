@@ -34,6 +34,8 @@ from atari_dqn.errors import UsageError
 from atari_dqn.types import Step, Transitions
 
 OLDEST_AGE = 255  # ages saturate here; stacks are shorter
+ARRAYS = ("action", "reward", "terminated", "age", "learnable", "added")  # the state of a replay, but its frames
+COUNTERS = ("first", "end", "time", "first_time")
 
 
 @dataclass(frozen=True)
@@ -265,28 +267,49 @@ class FrameReplay:
 
     # --- state
 
+    @property
+    def times(self) -> tuple[int, int]:
+        """Oldest and newest vector step whose frames are in the ring."""
+        return max(0, self.time - self.rows_per_env + 1), self.time
+
+    def block_shape(self, count: int) -> tuple[int, ...]:
+        """Shape of the frames of `count` vector steps, [T, N, *frame_shape]."""
+        return (count, self.num_envs, *self.frame_shape)
+
+    def frames_at(self, time: int, count: int) -> Tensor:
+        """Frames of `count` vector steps from `time`, [T, N, *frame_shape] on the host; they lie before the wrap."""
+        first = time % self.rows_per_env * self.num_envs
+        return self.frames[first : first + count * self.num_envs].cpu().view(self.block_shape(count))
+
+    def put_frames(self, time: int, frames: Tensor) -> None:
+        """The other way round."""
+        first = time % self.rows_per_env * self.num_envs
+        self.frames[first : first + len(frames) * self.num_envs].copy_(frames.flatten(0, 1))
+
     def state_dict(self) -> dict[str, Any]:
-        """Everything, without copies: the arrays are the replay's own."""
-        names = ("frames", "action", "reward", "terminated", "age", "learnable", "added")
-        counters = ("first", "end", "time", "first_time")
-        return {name: getattr(self, name) for name in names + counters}
+        """Everything but the frames, without copies: the arrays are the replay's own."""
+        return {name: getattr(self, name) for name in (*ARRAYS, *COUNTERS)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave, from a replay of the same sizes.
+        """Take over what `state_dict` gave, from a replay of the same sizes; the frames come through `put_frames`.
 
         Raises:
           UsageError: the sizes differ; nothing was changed.
         """
-        arrays = ("frames", "action", "reward", "terminated", "age", "learnable", "added")
-        for name in arrays:
-            mine, theirs = tuple(getattr(self, name).shape), tuple(state[name].shape)
+        for name in ARRAYS:
+            mine, theirs = getattr(self, name).shape, tuple(state[name].shape)
             if mine != theirs:
                 raise UsageError(f"the stored replay's {name} is {theirs}, this run's is {mine}: use the same config")
-        self.frames.copy_(state["frames"])
-        for name in arrays[1:]:
+        for name in ARRAYS:
             getattr(self, name)[...] = state[name]
-        for name in ("first", "end", "time", "first_time"):
+        for name in COUNTERS:
             setattr(self, name, int(state[name]))
+
+    def clear(self) -> None:
+        """Empty, as at the start."""
+        self.first = self.end = self.first_time = 0
+        self.time = -1
+        self.added[:] = 0
 
     def newest_frames(self) -> dict[str, Any]:
         """What is needed to go on acting with an otherwise empty replay: the frames of the current stacks."""

@@ -18,6 +18,7 @@ from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score, monitor
+from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay, ReplayLayout
@@ -34,6 +35,10 @@ MAY_CHANGE_ON_RESUME = {
     "torch_threads",
     "env_threads",
     "replay_device",
+    "save_replay",
+    "device",  # these three: the numbers go on, rounded otherwise
+    "compile",
+    "cuda_graph",
 }
 
 
@@ -84,19 +89,11 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
 
 
 def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, say: Callable[[str], None]) -> int:
-    state: dict[str, Any] | None = None
-    if resume:
-        newest = checkpoint.latest_good(folder.checkpoints, warn=say)
-        if newest is None:
-            say("no checkpoint yet: starting at step 0")
-        else:
-            state, _ = checkpoint.load(newest)
-            say(f"resuming from {newest}; the replay fills up again first, so this is not an exact continuation")
+    replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
+    store = FrameStore(folder.checkpoints / "frames")
+    state = read_newest(folder, config, replay, store, say) if resume else None
     trainer = build(
-        config,
-        envs,
-        folder,
-        resume_step=state["counters"]["step"] if state else 0 if resume else None,
+        config, envs, folder, replay, store, resume_step=state["counters"]["step"] if state else 0 if resume else None
     )
     try:
         if state:
@@ -118,7 +115,41 @@ def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, 
     return 0
 
 
-def build(config: Config, envs: VecEnv, folder: RunFolder, *, resume_step: int | None) -> Trainer:
+def read_newest(
+    folder: RunFolder, config: Config, replay: FrameReplay, store: FrameStore, say: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """State of the newest checkpoint that can be read, its replay filled; damaged ones are named and passed over.
+
+    Returns:
+      The state; None where there is no checkpoint at all. The replay stays empty under `save_replay=False`, and for a
+      checkpoint that was kept for its score only.
+    """
+    for directory in reversed(checkpoint.list_steps(folder.checkpoints)):
+        try:
+            state, meta = checkpoint.load(directory)
+            if config.save_replay and meta["frames"]:
+                replay.load_state_dict(state["replay"])
+                store.read(replay, meta["frames"])
+                say(f"resuming from {directory}")
+                return state
+        except (UsageError, KeyError, TypeError) as error:
+            replay.clear()
+            say(f"warning: skipping the checkpoint {directory}: {error}")
+            continue
+        say(f"resuming from {directory}; the replay fills up again first, so this is not an exact continuation")
+        return state
+    if checkpoint.list_steps(folder.checkpoints):
+        raise UsageError(
+            f"no checkpoint in {folder.checkpoints} can be read with its replay; --no-save-replay goes on from the "
+            "newest network with an empty one"
+        )
+    say("no checkpoint yet: starting at step 0")
+    return None
+
+
+def build(
+    config: Config, envs: VecEnv, folder: RunFolder, replay: FrameReplay, store: FrameStore, *, resume_step: int | None
+) -> Trainer:
     """Make and connect the parts of a run (`config` resolved)."""
     agent = make_agent(config, envs.spec)
     logger = RunLogger(
@@ -127,8 +158,8 @@ def build(config: Config, envs: VecEnv, folder: RunFolder, *, resume_step: int |
         frames_per_step=config.frames_per_step,
         resume_step=resume_step,
     )
-    replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
-    trainer = Trainer(config, envs=envs, agent=agent, replay=replay, logger=logger, checkpoints=folder.checkpoints)
+    parts = {"envs": envs, "agent": agent, "replay": replay, "logger": logger}
+    trainer = Trainer(config, **parts, checkpoints=folder.checkpoints, frame_store=store)
     trainer.evaluator = lambda step: _monitor(agent, config, step, lambda: trainer.stop_requested)
     return trainer
 

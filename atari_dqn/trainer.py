@@ -26,6 +26,7 @@ from atari_dqn.cuda_graph import captured
 from atari_dqn.episodes import EpisodeTracker
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score
+from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import Logger
 from atari_dqn.replay import FrameReplay
 from atari_dqn.schedules import crossings, in_groups, learning_plan, linear
@@ -53,6 +54,7 @@ class Trainer:
       replay:      stores and stacks.
       logger:      where numbers go.
       checkpoints: folder for checkpoints; None to save nothing.
+      frame_store: where the replay's frames are written; None for checkpoints/frames.
       evaluator:   plays the evaluation of a given number and returns its games, or None if it was given up.
     """
 
@@ -65,6 +67,7 @@ class Trainer:
         replay: FrameReplay,
         logger: Logger,
         checkpoints: Path | None = None,
+        frame_store: FrameStore | None = None,
         evaluator: Callable[[int], list[Score] | None] | None = None,
     ) -> None:
         self.config, self.envs, self.agent, self.replay, self.logger = (
@@ -75,6 +78,7 @@ class Trainer:
             logger,
         )
         self.checkpoints, self.evaluator = checkpoints, evaluator
+        self.frame_store = frame_store or FrameStore((checkpoints or Path()) / "frames")
         self.tracker = EpisodeTracker(config.num_envs)
         self.replay_generator = np.random.default_rng(stream(config.seed, "replay"))
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
@@ -95,6 +99,7 @@ class Trainer:
         """Play and learn until `total_steps`, or until `stop_requested`; then save."""
         if self.step == 0:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
+        self.evaluate_if_due()  # a resumed run may owe one
         while self.step < self.config.total_steps and not self.stop_requested:
             action = self.agent.sample(self.replay.latest_obs(), self.epsilon)
             self.envs.send(action)  # the emulators play in their own threads from here ...
@@ -250,19 +255,34 @@ class Trainer:
         """Write a checkpoint of this step, unless there is one, and delete old ones."""
         if self.checkpoints is None:
             return
+        self._refuse_broken_weights()
         directory = checkpoint.step_directory(self.checkpoints, self.step)
         if not directory.exists():
             meta = {"game": self.config.game, "preset": self.config.preset, "step": self.step}
+            self.logger.flush()  # what the checkpoint will not cut off must be on disk before it
+            meta["frames"] = self.frame_store.write(self.replay, self.step) if self.config.save_replay else []
             checkpoint.save(directory, self.state_dict(), meta)
         best = checkpoint.step_directory(self.checkpoints, max(self.best_step, 0))
         checkpoint.prune(self.checkpoints, keep=CHECKPOINTS_KEPT, protect={best})
+        newest = [checkpoint.read_meta(path) for path in checkpoint.list_steps(self.checkpoints)[-CHECKPOINTS_KEPT:]]
+        self.frame_store.prune({piece["name"] for meta in newest for piece in meta["frames"]})
+
+    def _refuse_broken_weights(self) -> None:
+        """No checkpoint of a network that is no longer one: it would push out the good ones."""
+        model = self.agent.algorithm.model
+        if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+            raise TrainingDiverged(
+                f"weights of the network are infinite or no number at step {self.step}; the last checkpoint is good. "
+                "Go on from it with --resume, or start again with a lower learning_rate"
+            )
 
     def state_dict(self) -> dict[str, Any]:
-        """All of the run but the frames of the replay, as nested dicts of arrays and numbers."""
+        """All of the run but the frames, which `frame_store` writes: nested dicts of arrays and numbers."""
         counters = (
             "step",
             "updates",
             "episodes",
+            "learn_after",
             "evaluated_at",
             "best_score",
             "best_step",
@@ -272,6 +292,7 @@ class Trainer:
             "agent": self.agent.state_dict(),
             "envs": self.envs.state_dict(),
             "newest_frames": self.replay.newest_frames(),
+            "replay": self.replay.state_dict() if self.config.save_replay else None,
             "tracker": self.tracker.state_dict(),
             "replay_generator": self.replay_generator.bit_generator.state,
             "recent": [list(game) for game in self.recent],
@@ -281,11 +302,10 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict`, with an empty replay: it fills up again before learning goes on."""
+        """Continue from `state_dict`: exactly, if the replay is filled already; an empty one fills up again first."""
         self.agent.load_state_dict(state["agent"])
         self._learn = self._captured()  # the moments lie elsewhere now
         self.envs.load_state_dict(state["envs"])
-        self.replay.continue_from(state["newest_frames"])
         self.tracker.load_state_dict(state["tracker"])
         self.replay_generator.bit_generator.state = state["replay_generator"]
         self.recent.extend((score, length) for score, length in state["recent"])
@@ -293,5 +313,7 @@ class Trainer:
         self._stats_count = state["stats_count"]
         for name, value in state["counters"].items():
             setattr(self, name, value)
-        self.learn_after = self.step + self.config.learning_starts
+        if self.replay.time < 0:
+            self.replay.continue_from(state["newest_frames"])
+            self.learn_after = self.step + self.config.learning_starts
         self._marks = (time.monotonic(), self.step, self.updates)

@@ -9,7 +9,7 @@ LAYERS = {
     1: "config types schedules seeding scores",
     2: "presets losses model optim episodes envs.contract cuda_graph",
     3: "envs.single replay checkpoint run_folder",
-    4: "envs.native envs.classic envs.reference algorithm logger",
+    4: "frame_store envs.native envs.classic envs.reference algorithm logger",
     5: "envs agent",
     6: "evaluation machine",
     7: "assess trainer",

@@ -1,0 +1,163 @@
+"""The replay's frames on disk, in pieces that are written once: a checkpoint adds what is new since the one before.
+
+    checkpoints/frames/step_0000250000.bin     raw frames of all environments, from one vector step to another
+
+A checkpoint lists the pieces that its replay is made of, oldest first, with their checksums. Neither writing nor
+reading holds more than one block in memory beside the replay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from atari_dqn.checkpoint import CheckpointError, force_to_disk, step_name
+from atari_dqn.errors import UsageError
+from atari_dqn.replay import FrameReplay
+
+BLOCK_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Frames of the vector steps `first` to `last`, both included."""
+
+    name: str
+    first: int
+    last: int
+    sha256: str
+
+
+class FrameStore:
+    """The pieces of one run.
+
+    Args:
+      folder: where they lie; made when the first is written.
+
+    Attributes:
+      pieces: those that make up the replay as it was last written or read, oldest first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pieces: list[Piece] = []
+
+    def write(self, replay: FrameReplay, step: int) -> list[dict[str, Any]]:
+        """Write the frames that are not on disk yet.
+
+        Args:
+          replay: whose frames.
+          step:   agent step of the checkpoint, the name of the new piece.
+
+        Returns:
+          What a checkpoint has to remember (JSON).
+
+        Raises:
+          UsageError: the disk refuses; older pieces are untouched.
+        """
+        oldest, newest = replay.times
+        kept = [piece for piece in self.pieces if piece.last >= oldest]
+        first = kept[-1].last + 1 if kept else oldest
+        if first <= newest:
+            kept.append(self._write_piece(replay, step_name(step) + ".bin", first, newest))
+        self.pieces = kept
+        return [asdict(piece) for piece in kept]
+
+    def _write_piece(self, replay: FrameReplay, name: str, first: int, last: int) -> Piece:
+        partial = self.folder / (name + ".partial")
+        digest = hashlib.sha256()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                for time, count in blocks(replay, first, last):
+                    content = replay.frames_at(time, count).contiguous().numpy().data.cast("B")
+                    digest.update(content)
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, self.folder / name)
+            force_to_disk(self.folder)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise UsageError(
+                f"cannot write the replay to {self.folder / name} ({error}); older checkpoints are intact. "
+                "Make room, or use --no-save-replay, then go on with --resume"
+            ) from error
+        return Piece(name, first, last, digest.hexdigest())
+
+    def read(self, replay: FrameReplay, listed: Sequence[Mapping[str, Any]]) -> None:
+        """Fill the frames of a replay whose other arrays are in place.
+
+        Raises:
+          CheckpointError: a piece is missing, damaged, or not of this replay.
+        """
+        oldest, newest = replay.times
+        pieces = [_checked(piece) for piece in listed]
+        ends = [piece.last + 1 for piece in pieces]
+        starts = [piece.first for piece in pieces]
+        if not pieces or starts[1:] != ends[:-1] or starts[0] > oldest or ends[-1] != newest + 1:
+            raise CheckpointError(f"the pieces in {self.folder} do not make up the replay; use an older checkpoint")
+        for piece in pieces:
+            self._read_piece(replay, piece, oldest)
+        self.pieces = pieces
+
+    def _read_piece(self, replay: FrameReplay, piece: Piece, oldest: int) -> None:
+        path = self.folder / piece.name
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb") as file:
+                for time, count in blocks(replay, piece.first, piece.last):
+                    block = torch.empty(replay.block_shape(count), dtype=replay.frames.dtype)
+                    content = block.numpy().data.cast("B")
+                    if file.readinto(content) != len(content):
+                        raise CheckpointError(f"{path} is cut off; use an older checkpoint")
+                    digest.update(content)
+                    if time + count > oldest:  # what the ring has overwritten since is only checked
+                        skipped = max(0, oldest - time)
+                        replay.put_frames(time + skipped, block[skipped:])
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read ({error.strerror}); use an older checkpoint") from error
+        if digest.hexdigest() != piece.sha256:
+            raise CheckpointError(f"{path} is damaged: its checksum differs; use an older checkpoint")
+
+    def prune(self, needed: Collection[str]) -> None:
+        """Delete the pieces that no checkpoint needs, and what a killed save left behind."""
+        for path in self.folder.glob("step_*"):
+            if path.name not in needed:
+                path.unlink()
+
+
+def blocks(replay: FrameReplay, first: int, last: int) -> list[tuple[int, int]]:
+    """(time, count) of runs of vector steps that lie side by side in the ring, each of at most BLOCK_BYTES."""
+    one = replay.frames[0].nbytes * replay.num_envs
+    longest = max(1, BLOCK_BYTES // one)
+    found = []
+    while first <= last:
+        until_wrap = replay.rows_per_env - first % replay.rows_per_env
+        count = min(longest, until_wrap, last - first + 1)
+        found.append((first, count))
+        first += count
+    return found
+
+
+def _checked(listed: Mapping[str, Any]) -> Piece:
+    """A piece from a checkpoint's JSON, which may be anybody's.
+
+    Raises:
+      CheckpointError: not a piece, or a name that leads out of the folder.
+    """
+    try:
+        piece = Piece(str(listed["name"]), int(listed["first"]), int(listed["last"]), str(listed["sha256"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"a piece of the replay is described wrongly ({error!r}); use an older checkpoint"
+        ) from error
+    if Path(piece.name).name != piece.name or piece.first > piece.last or piece.first < 0:
+        raise CheckpointError(f"a piece of the replay is described wrongly ({piece}); use an older checkpoint")
+    return piece

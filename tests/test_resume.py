@@ -1,0 +1,259 @@
+"""An interrupted run ends as one that was never disturbed, bit for bit; damage costs one checkpoint at most."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from atari_dqn import checkpoint
+from atari_dqn.cli import main
+from atari_dqn.errors import UsageError
+from atari_dqn.frame_store import FrameStore
+from atari_dqn.replay import FrameReplay, ReplayLayout
+from tests.fakes import ScriptedEnvs
+
+ROOT = Path(__file__).parent.parent
+CARTPOLE = (
+    "cartpole --total-steps 8000 --learning-starts 200 --capacity 1500 --eval-period 1000 --eval-steps 200 "
+    "--log-period 200 --checkpoint-period 400 --torch-threads 1 --epsilon-decay-steps 2000 --batch-size 32"
+).split()
+PONG = (
+    "pong --preset quick --total-steps 1200 --num-envs 4 --learning-starts 200 --capacity 300 --eval-period 600 "
+    "--eval-steps 100 --eval-num-envs 2 --log-period 100 --checkpoint-period 100 --torch-threads 1 --env-threads 1 "
+    "--precision fp32 --batch-size 8"
+).split()
+
+
+def train(words, folder, *more):
+    return main(["train", *words, "--run-dir", str(folder), *more])
+
+
+def process(words, folder, *more, code="from atari_dqn.cli import entry; entry()", **options):
+    """The same command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "train", *words, "--run-dir", str(folder), *more],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def flat(tree, path=""):
+    """(path, value) of everything in a state."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from flat(value, f"{path}/{key}")
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from flat(value, f"{path}/{index}")
+    else:
+        yield path, tree
+
+
+def what_a_run_left(folder):
+    """Final state, frames, metrics and evaluations of a run, without clocks."""
+    newest = checkpoint.list_steps(folder / "checkpoints")[-1]
+    state, meta = checkpoint.load(newest)
+    left = {path: value.tobytes() if hasattr(value, "tobytes") else value for path, value in flat(state)}
+    left = {path: value.numpy().tobytes() if torch.is_tensor(value) else value for path, value in left.items()}
+    for piece in meta["frames"]:
+        left |= {f"frame {time}": None for time in range(piece["first"], piece["last"] + 1)}
+    content = b"".join((folder / "checkpoints/frames" / piece["name"]).read_bytes() for piece in meta["frames"])
+    times = sum(piece["last"] - piece["first"] + 1 for piece in meta["frames"])
+    kept = len(state["replay"]["added"]) * (len(content) // times)
+    left["frames"] = content[-kept:]  # pieces may reach back further than the ring
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    left["metrics"] = [
+        {name: value for name, value in record.items() if name != "time" and not name.endswith("_per_second")}
+        for record in records
+    ]
+    left["evals"] = (folder / "evals.csv").read_text()
+    return {path: value for path, value in left.items() if not path.startswith("frame ")}
+
+
+def assert_same(folder, quiet):
+    mine, theirs = what_a_run_left(folder), what_a_run_left(quiet)
+    assert mine.keys() == theirs.keys()
+    assert [path for path in mine if mine[path] != theirs[path]] == []
+
+
+@pytest.fixture(scope="module")
+def quiet_cartpole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quiet") / "run"
+    assert train(CARTPOLE, folder) == 0
+    return folder
+
+
+def test_a_run_killed_at_random_moments_ends_as_the_quiet_one(tmp_path, quiet_cartpole):
+    moments, folder, kills = random.Random(0), tmp_path / "run", 0
+    while not (folder / "DONE").exists():
+        running = process(CARTPOLE, folder, *(["--resume"] if (folder / "config.json").exists() else []))
+        try:
+            _, error = running.communicate(timeout=1.2 + 1.5 * moments.random() if kills < 4 else 60)
+            assert running.returncode == 0, error.decode()
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.communicate()
+            kills += 1
+    assert_same(folder, quiet_cartpole)
+
+
+def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(tmp_path):
+    assert train(PONG, tmp_path / "quiet") == 0
+    assert train(PONG, tmp_path / "run", "--total-steps", "304") == 0
+    # the end of a run is evaluated; an interruption is not an end
+    shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", 304))
+    for steps in ("704", "1200"):
+        assert train(PONG, tmp_path / "run", "--resume", "--total-steps", steps) == 0
+        if steps != "1200":
+            shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", int(steps)))
+    assert_same(tmp_path / "run", tmp_path / "quiet")
+
+
+# Kills the process at the n-th call of anything that changes the disk while a checkpoint is written.
+KILL_IN_SAVE = """
+import os, signal, sys
+from atari_dqn import checkpoint, frame_store
+left = int(os.environ["KILL_AT"])
+def fatal(function):
+    def call(*arguments, **named):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+    return call
+for module, name in ((os, "fsync"), (os, "replace"), (checkpoint, "save_file"), (checkpoint.shutil, "rmtree")):
+    setattr(module, name, fatal(getattr(module, name)))
+from atari_dqn.cli import entry
+entry()
+"""
+
+
+@pytest.mark.parametrize("at", [31, 33, 35, 37, 39, 41])
+def test_a_kill_inside_a_save_costs_at_most_that_checkpoint(at, tmp_path, quiet_cartpole, monkeypatch):
+    monkeypatch.setenv("KILL_AT", str(at))
+    killed = process(CARTPOLE, tmp_path / "run", code=KILL_IN_SAVE)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert train(CARTPOLE, tmp_path / "run", "--resume") == 0
+    assert_same(tmp_path / "run", quiet_cartpole)
+
+
+@pytest.fixture
+def finished(tmp_path, quiet_cartpole):
+    """A copy of a finished run, at another place than where it was made."""
+    shutil.copytree(quiet_cartpole, tmp_path / "moved")
+    return tmp_path / "moved"
+
+
+def test_a_moved_run_goes_on(finished):
+    assert train(CARTPOLE, finished, "--resume", "--total-steps", "9000") == 0
+    assert json.loads((finished / "DONE").read_text())["steps"] == 9000
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "gone", "tensors"])
+def test_damage_is_named_and_the_checkpoint_before_is_used(harm, finished, quiet_cartpole, capsys):
+    newest = checkpoint.list_steps(finished / "checkpoints")[-1]
+    meta = checkpoint.read_meta(newest)
+    path = finished / "checkpoints/frames" / meta["frames"][-1]["name"]
+    if harm == "tensors":
+        path = newest / checkpoint.TENSORS
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[:-1] if harm == "cut" else content)
+    assert train(CARTPOLE, finished, "--resume") == 0
+    error = capsys.readouterr().err
+    assert f"skipping the checkpoint {newest}" in error
+    assert path.name in error
+    # the damaged checkpoint of the last step is not written again, so the run before it is compared
+    assert "resuming from" in error
+
+
+def test_without_its_replay_a_run_refills_and_says_so(finished, capsys):
+    assert train(CARTPOLE, finished, "--resume", "--no-save-replay", "--total-steps", "9000") == 0
+    assert "not an exact continuation" in capsys.readouterr().err
+    newest = checkpoint.list_steps(finished / "checkpoints")[-1]
+    assert checkpoint.read_meta(newest)["frames"] == []
+
+
+def test_a_full_disk_leaves_the_older_checkpoints(tmp_path, quiet_cartpole):
+    limit = 60_000  # bytes a file may have: enough for the logs, too little for a network
+    words = [*CARTPOLE, "--hidden-sizes", "16"]
+    small = process(words, tmp_path / "run")
+    small.communicate(timeout=60)
+    size = max(path.stat().st_size for path in (tmp_path / "run").rglob("step_*/tensors.safetensors"))
+    limit = size - 1
+    shutil.rmtree(tmp_path / "run")
+
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    stopped = process(words, tmp_path / "run", preexec_fn=full)
+    _, error = stopped.communicate(timeout=60)
+    assert stopped.returncode == 2, error.decode()
+    assert b"older checkpoints are intact" in error
+    assert b"Traceback" not in error
+    assert train(words, tmp_path / "run", "--resume") == 0
+
+
+def test_a_clock_that_goes_backwards_harms_nothing(tmp_path, quiet_cartpole, monkeypatch):
+    clock = iter(range(10**9, 0, -1))
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    assert train(CARTPOLE, tmp_path / "run") == 0
+    assert_same(tmp_path / "run", quiet_cartpole)
+
+
+# --- pieces of frames
+
+
+def filled(steps, *, capacity=30):
+    envs = ScriptedEnvs(2, frame_shape=(3, 2))
+    replay = FrameReplay(ReplayLayout(capacity, 2, (3, 2), "uint8", frame_stack=4))
+    replay.start(envs.reset(None))
+    for _ in range(steps):
+        envs.send(np.zeros(2, int))
+        replay.add(np.zeros(2, int), envs.recv())
+    return replay, envs
+
+
+@pytest.mark.parametrize("block_bytes", [1, 40, 2**20])
+def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, monkeypatch):
+    monkeypatch.setattr("atari_dqn.frame_store.BLOCK_BYTES", block_bytes)
+    replay, envs = filled(5)
+    store = FrameStore(tmp_path)
+    for step in range(1, 8):
+        listed = store.write(replay, step)
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 12 * (replay.time + 1)
+        other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
+        other.load_state_dict(replay.state_dict())
+        FrameStore(tmp_path).read(other, listed)
+        assert torch.equal(other.frames, replay.frames)
+        for _ in range(7):
+            envs.send(np.zeros(2, int))
+            replay.add(np.zeros(2, int), envs.recv())
+    store.prune({piece["name"] for piece in listed})
+    assert len(list(tmp_path.iterdir())) == len(listed) < 7
+
+
+def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):
+    replay, _ = filled(5)
+    listed = FrameStore(tmp_path / "frames").write(replay, 1)
+    listed[0]["name"] = "../" + listed[0]["name"]
+    with pytest.raises(UsageError, match="described wrongly"):
+        FrameStore(tmp_path / "frames").read(replay, listed)
