@@ -120,5 +120,16 @@ class DQN:
         self.model.load_state_dict(state["model"])
         self.target.load_state_dict(state["target"])
         groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
-        moments = {int(index): values for index, values in state["optimizer"].items()}
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        moments = {
+            int(index): {name: _laid_out_as(parameters[int(index)], value) for name, value in values.items()}
+            for index, values in state["optimizer"].items()
+        }
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _laid_out_as(parameter: Tensor, value: Any) -> Any:
+    """A moment in the memory order of its parameter; in another one, sums over both would round differently."""
+    if isinstance(value, Tensor) and value.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+    return value

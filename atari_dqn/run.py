@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
+
 from atari_dqn import checkpoint
 from atari_dqn.agent import Agent, make_agent
 from atari_dqn.assess import play
@@ -70,10 +72,27 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
         place = place_replay(config.replay_device, config.device, frame_bytes, say)
         config = dataclasses.replace(config, replay_device=place)
         folder = RunFolder.open(run_dir) if resume else RunFolder.create(run_dir, config, command)
-        with folder.lock():
+        with folder.lock(), _told_in_one_message(folder.path):
             return _train_in(folder, config, envs, resume=resume, say=say)
     finally:
         envs.close()
+
+
+@contextmanager
+def _told_in_one_message(path: Path) -> Iterator[None]:
+    """What ends a run from outside: a disk or a GPU that is full."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {path} ({error.strerror or error}); checkpoints written so far are intact. "
+            "Make room or mend the folder, then go on with --resume"
+        ) from error
+    except torch.OutOfMemoryError as error:
+        reason = str(error).split(". ")[0]
+        raise UsageError(
+            f"the GPU is out of memory ({reason}); lower --capacity or --batch-size, or use --replay-device cpu"
+        ) from error
 
 
 def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
@@ -158,8 +177,15 @@ def build(
         frames_per_step=config.frames_per_step,
         resume_step=resume_step,
     )
-    parts = {"envs": envs, "agent": agent, "replay": replay, "logger": logger}
-    trainer = Trainer(config, **parts, checkpoints=folder.checkpoints, frame_store=store)
+    trainer = Trainer(
+        config,
+        envs=envs,
+        agent=agent,
+        replay=replay,
+        logger=logger,
+        checkpoints=folder.checkpoints,
+        frame_store=store,
+    )
     trainer.evaluator = lambda step: _monitor(agent, config, step, lambda: trainer.stop_requested)
     return trainer
 

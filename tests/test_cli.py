@@ -154,7 +154,7 @@ def test_an_interrupted_run_saves_and_goes_on(number, code, capsys):
     _, error = process.communicate(timeout=30)
     assert process.returncode == code
     assert b"Go on with --resume" in error
-    steps = [int(path.name[5:]) for path in (folder / "checkpoints").iterdir()]
+    steps = [int(path.name[5:]) for path in (folder / "checkpoints").glob("step_*")]
     assert run("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
     assert (folder / "DONE").exists()
 
@@ -165,7 +165,7 @@ def test_a_killed_run_resumes_and_a_running_one_is_left_alone(capsys):
     assert f"process {process.pid} is training" in capsys.readouterr().err
     process.kill()
     process.communicate()
-    steps = [int(path.name[5:15]) for path in (folder / "checkpoints").iterdir()]
+    steps = [int(path.name[5:15]) for path in (folder / "checkpoints").glob("step_*")]
     assert run("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     steps = [record["step"] for record in map(json.loads, lines) if "train/epsilon" in record]

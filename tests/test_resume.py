@@ -192,24 +192,24 @@ def test_without_its_replay_a_run_refills_and_says_so(finished, capsys):
 
 
 def test_a_full_disk_leaves_the_older_checkpoints(tmp_path, quiet_cartpole):
-    limit = 60_000  # bytes a file may have: enough for the logs, too little for a network
-    words = [*CARTPOLE, "--hidden-sizes", "16"]
-    small = process(words, tmp_path / "run")
-    small.communicate(timeout=60)
-    size = max(path.stat().st_size for path in (tmp_path / "run").rglob("step_*/tensors.safetensors"))
-    limit = size - 1
-    shutil.rmtree(tmp_path / "run")
+    folder = tmp_path / "run"
+    assert train(CARTPOLE, folder, "--total-steps", "2300") == 0  # the newest checkpoint within is of step 2000
+    shutil.rmtree(checkpoint.step_directory(folder / "checkpoints", 2304))
+    older = checkpoint.list_steps(folder / "checkpoints")
+    limit = 3 * max(path.stat().st_size for path in older[-1].iterdir()) // 4
 
-    def full():
+    def disk_is_full():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    stopped = process(words, tmp_path / "run", preexec_fn=full)
+    stopped = process(CARTPOLE, folder, "--resume", preexec_fn=disk_is_full)
     _, error = stopped.communicate(timeout=60)
     assert stopped.returncode == 2, error.decode()
     assert b"older checkpoints are intact" in error
     assert b"Traceback" not in error
-    assert train(words, tmp_path / "run", "--resume") == 0
+    assert checkpoint.list_steps(folder / "checkpoints") == older
+    assert train(CARTPOLE, folder, "--resume") == 0
+    assert_same(folder, quiet_cartpole)
 
 
 def test_a_clock_that_goes_backwards_harms_nothing(tmp_path, quiet_cartpole, monkeypatch):
