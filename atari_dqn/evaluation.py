@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from atari_dqn.config import Config
-from atari_dqn.replay import FrameReplay, ReplayLayout
+from atari_dqn.replay import FrameReplay
+from atari_dqn.replay_layout import ReplayLayout
 from atari_dqn.seeding import game_seeds
 from atari_dqn.types import Step, VecEnv
 

@@ -23,7 +23,8 @@ from atari_dqn.evaluation import Score, monitor
 from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve, settle_compile
-from atari_dqn.replay import FrameReplay, ReplayLayout
+from atari_dqn.replay import FrameReplay
+from atari_dqn.replay_layout import ReplayLayout
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.scores import published
 from atari_dqn.seeding import stream

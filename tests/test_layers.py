@@ -7,7 +7,7 @@ PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
     0: "errors",
     1: "config types schedules seeding scores",
-    2: "presets losses model optim episodes envs.contract cuda_graph",
+    2: "presets losses model optim episodes replay_layout envs.contract cuda_graph",
     3: "envs.single replay checkpoint run_folder",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger",
     5: "envs agent",

@@ -19,7 +19,8 @@ from atari_dqn import checkpoint
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.frame_store import FrameStore
-from atari_dqn.replay import FrameReplay, ReplayLayout
+from atari_dqn.replay import FrameReplay
+from atari_dqn.replay_layout import ReplayLayout
 from tests.fakes import ScriptedEnvs
 
 ROOT = Path(__file__).parent.parent

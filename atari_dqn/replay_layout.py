@@ -1,0 +1,50 @@
+"""What a replay is to hold and what that costs, known before anything is allocated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from atari_dqn.errors import UsageError
+
+OLDEST_AGE = 255  # ages of rows saturate here; stacks are shorter
+
+
+@dataclass(frozen=True)
+class ReplayLayout:
+    """Sizes of a replay: rows, and bytes of memory."""
+
+    capacity: int
+    """Transitions kept, all environments together (rounded up to a multiple of `num_envs`)."""
+    num_envs: int
+    frame_shape: tuple[int, ...]
+    frame_dtype: str
+    """numpy name of the frame's type."""
+    frame_stack: int
+    """K, frames in an observation, in [1, 255]."""
+    n_step: int = 1
+    """Rewards between an observation and its bootstrap."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.frame_stack <= OLDEST_AGE:
+            raise UsageError(f"frame_stack is {self.frame_stack}; it must lie in [1, {OLDEST_AGE}]")
+
+    @property
+    def usable_per_env(self) -> int:
+        return math.ceil(self.capacity / self.num_envs)
+
+    @property
+    def rows_per_env(self) -> int:
+        # the oldest rows only complete stacks, the newest wait for what follows
+        return self.usable_per_env + (self.frame_stack - 1) + self.n_step
+
+    @property
+    def frame_bytes(self) -> int:
+        one = math.prod(self.frame_shape) * np.dtype(self.frame_dtype).itemsize
+        return (self.rows_per_env * self.num_envs + 1) * one
+
+    @property
+    def host_bytes(self) -> int:
+        return 11 * self.rows_per_env * self.num_envs
