@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from atari_dqn.checkpoint import CheckpointError, force_to_disk, step_name
+from atari_dqn.checkpoint import CheckpointError, force_to_disk, read_meta, step_name
 from atari_dqn.errors import UsageError
 from atari_dqn.replay import FrameReplay
 
@@ -91,14 +92,13 @@ class FrameStore:
             ) from error
         return Piece(name, first, last, digest.hexdigest())
 
-    def read(self, replay: FrameReplay, listed: Sequence[Mapping[str, Any]]) -> None:
+    def read(self, replay: FrameReplay, pieces: list[Piece]) -> None:
         """Fill the frames of a replay whose other arrays are in place.
 
         Raises:
           CheckpointError: a piece is missing, damaged, or not of this replay.
         """
         oldest, newest = replay.times
-        pieces = [_checked(piece) for piece in listed]
         ends = [piece.last + 1 for piece in pieces]
         starts = [piece.first for piece in pieces]
         if not pieces or starts[1:] != ends[:-1] or starts[0] > oldest or ends[-1] != newest + 1:
@@ -126,8 +126,12 @@ class FrameStore:
         if digest.hexdigest() != piece.sha256:
             raise CheckpointError(f"{path} is damaged: its checksum differs; use an older checkpoint")
 
-    def prune(self, needed: Collection[str]) -> None:
-        """Delete the pieces that no checkpoint needs, and what a killed save left behind."""
+    def prune(self, checkpoints: Sequence[Path]) -> None:
+        """Delete the pieces that none of these checkpoints needs, and what a killed save left behind."""
+        needed: set[str] = set()
+        for directory in checkpoints:
+            with suppress(CheckpointError):  # a damaged checkpoint needs nothing
+                needed |= {piece.name for piece in pieces_of(read_meta(directory))}
         for path in self.folder.glob("step_*"):
             if path.name not in needed:
                 path.unlink()
@@ -146,12 +150,20 @@ def blocks(replay: FrameReplay, first: int, last: int) -> list[tuple[int, int]]:
     return found
 
 
-def _checked(listed: Mapping[str, Any]) -> Piece:
-    """A piece from a checkpoint's JSON, which may be anybody's.
+def pieces_of(meta: Mapping[str, Any]) -> list[Piece]:
+    """The pieces that a checkpoint lists, oldest first; none if it was saved without its replay.
 
     Raises:
-      CheckpointError: not a piece, or a name that leads out of the folder.
+      CheckpointError: not a list of pieces.
     """
+    listed = meta.get("frames")
+    if not isinstance(listed, list):
+        raise CheckpointError("the list of the replay's pieces is damaged; use an older checkpoint")
+    return [_checked(piece) for piece in listed]
+
+
+def _checked(listed: Any) -> Piece:
+    """A piece from JSON that may be anybody's: its name must not lead out of the folder."""
     try:
         piece = Piece(str(listed["name"]), int(listed["first"]), int(listed["last"]), str(listed["sha256"]))
     except (KeyError, TypeError, ValueError) as error:

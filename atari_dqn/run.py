@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +21,7 @@ from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score, monitor
-from atari_dqn.frame_store import FrameStore
+from atari_dqn.frame_store import FrameStore, pieces_of
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
@@ -30,6 +31,9 @@ from atari_dqn.scores import published
 from atari_dqn.seeding import stream
 from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, VecEnv
+from atari_dqn.watchdog import Watchdog
+
+HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
 
 MAY_CHANGE_ON_RESUME = {
     "total_steps",
@@ -120,7 +124,9 @@ def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, 
             trainer.load_state_dict(state)
             del state
         began, first_step = time.monotonic(), trainer.step
-        with _signals(trainer) as caught:
+        watchdog = Watchdog(HANG_SECONDS)
+        trainer.alive = watchdog.alive
+        with _signals(trainer) as caught, closing(watchdog):
             trainer.run()
         seconds = time.monotonic() - began
     finally:
@@ -138,25 +144,29 @@ def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, 
 def read_newest(
     folder: RunFolder, config: Config, replay: FrameReplay, store: FrameStore, say: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """State of the newest checkpoint that can be read, its replay filled; damaged ones are named and passed over.
+    """State of the newest checkpoint that can be read, its replay filled; damaged ones are named and put aside.
 
     Returns:
       The state; None where there is no checkpoint at all. The replay stays empty under `save_replay=False`, and for a
       checkpoint that was kept for its score only.
     """
+    damaged: list[Path] = []
     for directory in reversed(checkpoint.list_steps(folder.checkpoints)):
         try:
             state, meta = checkpoint.load(directory)
-            if config.save_replay and meta["frames"]:
+            pieces = pieces_of(meta) if config.save_replay else []
+            if pieces:
                 replay.load_state_dict(state["replay"])
-                store.read(replay, meta["frames"])
-                say(f"resuming from {directory}")
-                return state
+                store.read(replay, pieces)
         except (UsageError, KeyError, TypeError) as error:
             replay.clear()
             say(f"warning: skipping the checkpoint {directory}: {error}")
+            damaged.append(directory)
             continue
-        say(f"resuming from {directory}; the replay fills up again first, so this is not an exact continuation")
+        for other in damaged:  # out of the way of the one that will be written at its step
+            os.replace(other, other.with_name(f"damaged_{other.name}_{time.time_ns()}"))
+        inexact = "" if pieces else "; the replay fills up again first, so this is not an exact continuation"
+        say(f"resuming from {directory}{inexact}")
         return state
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(
@@ -187,7 +197,12 @@ def build(
         checkpoints=folder.checkpoints,
         frame_store=store,
     )
-    trainer.evaluator = lambda step: _monitor(agent, config, step, lambda: trainer.stop_requested)
+
+    def stop_evaluation() -> bool:
+        trainer.alive()
+        return trainer.stop_requested
+
+    trainer.evaluator = lambda step: _monitor(agent, config, step, stop_evaluation)
     return trainer
 
 

@@ -89,6 +89,7 @@ class Trainer:
         self.evaluated_at = 0  # agent step of the newest evaluation
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
+        self.alive: Callable[[], None] = lambda: None  # called every vector step; a watchdog listens
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self._stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)
         self._stats_count = 0
@@ -101,6 +102,7 @@ class Trainer:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
         while self.step < self.config.total_steps and not self.stop_requested:
+            self.alive()
             action = self.agent.sample(self.replay.latest_obs(), self.epsilon)
             self.envs.send(action)  # the emulators play in their own threads from here ...
             if self.config.overlap:
@@ -264,8 +266,7 @@ class Trainer:
             checkpoint.save(directory, self.state_dict(), meta)
         best = checkpoint.step_directory(self.checkpoints, max(self.best_step, 0))
         checkpoint.prune(self.checkpoints, keep=CHECKPOINTS_KEPT, protect={best})
-        newest = [checkpoint.read_meta(path) for path in checkpoint.list_steps(self.checkpoints)[-CHECKPOINTS_KEPT:]]
-        self.frame_store.prune({piece["name"] for meta in newest for piece in meta["frames"]})
+        self.frame_store.prune(checkpoint.list_steps(self.checkpoints)[-CHECKPOINTS_KEPT:])
 
     def _refuse_broken_weights(self) -> None:
         """No checkpoint of a network that is no longer one: it would push out the good ones."""

@@ -18,7 +18,7 @@ import torch
 from atari_dqn import checkpoint
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
-from atari_dqn.frame_store import FrameStore
+from atari_dqn.frame_store import FrameStore, pieces_of
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
 from tests.fakes import ScriptedEnvs
@@ -181,8 +181,8 @@ def test_damage_is_named_and_the_checkpoint_before_is_used(harm, finished, quiet
     error = capsys.readouterr().err
     assert f"skipping the checkpoint {newest}" in error
     assert path.name in error
-    # the damaged checkpoint of the last step is not written again, so the run before it is compared
-    assert "resuming from" in error
+    assert len(list((finished / "checkpoints").glob(f"damaged_{newest.name}_*"))) == 1
+    assert_same(finished, quiet_cartpole)
 
 
 def test_without_its_replay_a_run_refills_and_says_so(finished, capsys):
@@ -220,6 +220,26 @@ def test_a_clock_that_goes_backwards_harms_nothing(tmp_path, quiet_cartpole, mon
     assert_same(tmp_path / "run", quiet_cartpole)
 
 
+HANGING_EMULATOR = """
+import time
+from atari_dqn import run
+from atari_dqn.envs.classic import ClassicEnvs
+def stuck_emulator(self):
+    time.sleep(600)
+ClassicEnvs.recv = stuck_emulator
+run.HANG_SECONDS = 2.0
+from atari_dqn.cli import entry
+entry()
+"""
+
+
+def test_an_emulator_that_hangs_ends_the_process_and_is_named(tmp_path):
+    hanging = process(CARTPOLE, tmp_path / "run", code=HANGING_EMULATOR)
+    _, error = hanging.communicate(timeout=60)
+    assert hanging.returncode == 1
+    assert b"in stuck_emulator" in error
+
+
 # --- pieces of frames
 
 
@@ -237,19 +257,20 @@ def filled(steps, *, capacity=30):
 def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, monkeypatch):
     monkeypatch.setattr("atari_dqn.frame_store.BLOCK_BYTES", block_bytes)
     replay, envs = filled(5)
-    store = FrameStore(tmp_path)
+    store = FrameStore(tmp_path / "frames")
     for step in range(1, 8):
         listed = store.write(replay, step)
-        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 12 * (replay.time + 1)
+        assert sum(path.stat().st_size for path in (tmp_path / "frames").iterdir()) <= 12 * (replay.time + 1)
         other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
         other.load_state_dict(replay.state_dict())
-        FrameStore(tmp_path).read(other, listed)
+        FrameStore(tmp_path / "frames").read(other, pieces_of({"frames": listed}))
         assert torch.equal(other.frames, replay.frames)
         for _ in range(7):
             envs.send(np.zeros(2, int))
             replay.add(np.zeros(2, int), envs.recv())
-    store.prune({piece["name"] for piece in listed})
-    assert len(list(tmp_path.iterdir())) == len(listed) < 7
+    checkpoint.save(tmp_path / "step_0000000009", {}, {"frames": listed})
+    store.prune([tmp_path / "step_0000000009"])
+    assert len(list((tmp_path / "frames").iterdir())) == len(listed) < 7
 
 
 def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):
@@ -257,4 +278,4 @@ def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):
     listed = FrameStore(tmp_path / "frames").write(replay, 1)
     listed[0]["name"] = "../" + listed[0]["name"]
     with pytest.raises(UsageError, match="described wrongly"):
-        FrameStore(tmp_path / "frames").read(replay, listed)
+        pieces_of({"frames": listed})

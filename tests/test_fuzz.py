@@ -1,0 +1,126 @@
+"""Anything at the doors: it works, or is one message and exit code 2. Nothing is executed, nothing else is written."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from atari_dqn import checkpoint
+from atari_dqn.cli import main
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+from atari_dqn.presets import cartpole
+
+CASES = int(os.environ.get("ATARI_DQN_FUZZ_CASES", "60"))  # each test; more for a long run
+fuzz = settings(
+    max_examples=CASES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.lists(st.integers()))
+WORDS = st.one_of(
+    st.sampled_from(
+        ["train", "evaluate", "presets", "cartpole", "--resume", "--json", "--help", "--seed", "--episodes"]
+    ),
+    st.text(max_size=12).filter(lambda word: "\x00" not in word),
+)
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fuzz") / "run"
+    words = "--total-steps 400 --learning-starts 200 --capacity 300 --eval-period 200 --eval-steps 20 --batch-size 32"
+    assert main(["train", "cartpole", *words.split(), "--checkpoint-period", "200", "--run-dir", str(folder)]) == 0
+    return folder
+
+
+def exit_code(*words):
+    try:
+        return main(list(words))
+    except SystemExit as error:
+        return error.code
+
+
+@fuzz
+@given(words=st.lists(WORDS, max_size=5))
+def test_command_lines(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if words[:2] == ["train", "cartpole"]:
+        words = [*words, "--batch-size", "0"]  # nothing here may start a long run
+    assert exit_code(*words) in (0, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@fuzz
+@given(name=st.sampled_from([*json.loads(cartpole().to_json()), "unknown"]), value=VALUES)
+def test_config_values(name, value):
+    fields = json.loads(cartpole().to_json()) | {name: value}
+    try:
+        Config.from_json(json.dumps(fields))
+    except UsageError as error:
+        assert str(error)
+
+
+@fuzz
+@given(text=st.one_of(st.text(), st.binary().map(lambda content: content.decode("latin-1"))))
+def test_config_texts(text):
+    with pytest.raises(UsageError):
+        Config.from_json(text)
+
+
+def harmed(run_folder, tmp_path, pattern, harm):
+    """A copy of the run in which the newest file of a pattern was changed by `harm`."""
+    copy = tmp_path / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(run_folder, copy)
+    path = max(copy.glob(pattern))
+    path.write_bytes(harm(path.read_bytes()))
+    return copy
+
+
+@fuzz
+@given(
+    pattern=st.sampled_from(
+        ["checkpoints/step_*/tensors.safetensors", "checkpoints/step_*/meta.json", "config.json", "evals.csv"]
+    ),
+    place=st.floats(0, 1, exclude_max=True),
+    bit=st.integers(0, 7),
+    cut=st.booleans(),
+)
+def test_flipped_and_truncated_files(run_folder, tmp_path, capsys, pattern, place, bit, cut):
+    def harm(content):
+        at = int(place * len(content))
+        return content[:at] if cut else content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+
+    copy = harmed(run_folder, tmp_path, pattern, harm)
+    before = {path.relative_to(copy) for path in copy.rglob("*")}
+    code = exit_code("evaluate", str(copy), "--episodes", "1", "--device", "cpu", "--num-envs", "1")
+    assert code in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err
+    assert {path.relative_to(copy) for path in copy.rglob("*")} == before
+
+
+@settings(fuzz, max_examples=max(1, CASES // 4))  # each trains
+@given(names=st.lists(st.sampled_from(["format_version", "state", "game", "step", "frames"]), min_size=1), value=VALUES)
+def test_meta_of_a_checkpoint(run_folder, tmp_path, names, value):
+    def harm(content):
+        return json.dumps(json.loads(content) | dict.fromkeys(names, value)).encode()
+
+    copy = harmed(run_folder, tmp_path, "checkpoints/step_*/meta.json", harm)
+    assert exit_code("train", "cartpole", "--resume", "--run-dir", str(copy)) in (0, 2)
+    assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["copy"]
+
+
+def test_a_state_cannot_name_a_tensor_that_is_not_there(run_folder, tmp_path):
+    newest = checkpoint.list_steps(run_folder / "checkpoints")[-1]
+    copy = tmp_path / newest.name
+    shutil.copytree(newest, copy)
+    meta = json.loads((copy / "meta.json").read_text())
+    meta["state"]["agent"] = {"../../outside": {"__kind__": "tensor"}}
+    (copy / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(UsageError, match="damaged"):
+        checkpoint.load(copy)
