@@ -159,8 +159,13 @@ def _load_agent(config: Config, directory: Path) -> tuple[Agent, int]:
     probe = make_envs(dataclasses.replace(config, num_envs=1))
     agent = make_agent(config, probe.spec)
     probe.close()
-    agent.load_state_dict(state["agent"])
-    return agent, int(meta["step"])
+    try:
+        agent.load_state_dict(state["agent"])
+        return agent, int(meta["step"])
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{directory} does not fit the network of {config.game} ({error}); check config.json"
+        ) from error
 
 
 def evaluation_lines(result: dict[str, Any]) -> list[str]:

@@ -2,7 +2,8 @@
 
     checkpoints/step_0000250000/
       tensors.safetensors     every tensor and array, by its path in the dict
-      meta.json               format version, checksum of the tensors, what the state is of, and the rest of the state
+      meta.json               format version, what the state is of, and the rest of the state
+      SHA256SUMS              a checksum for each of them; `sha256sum -c` checks it, too
 
 A checkpoint is written beside its place, forced to the disk and renamed; readers see all of it or nothing. Reading
 verifies before anything is used, and executes nothing.
@@ -26,8 +27,8 @@ from safetensors.torch import load_file, save_file
 
 from atari_dqn.errors import UsageError
 
-FORMAT_VERSION = 1
-TENSORS, META = "tensors.safetensors", "meta.json"
+FORMAT_VERSION = 2
+TENSORS, META, SUMS = "tensors.safetensors", "meta.json", "SHA256SUMS"
 STEP_PATTERN = re.compile(r"step_(\d{10})")
 
 
@@ -63,14 +64,10 @@ def save(directory: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> 
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         save_file(tensors, partial / TENSORS)
-        content = {
-            "format_version": FORMAT_VERSION,
-            "sha256": _sha256(partial / TENSORS),
-            **meta,
-            "state": tree,
-        }
+        content = {"format_version": FORMAT_VERSION, **meta, "state": tree}
         (partial / META).write_text(json.dumps(content) + "\n", encoding="utf-8")
-        for path in (partial / TENSORS, partial / META, partial):
+        (partial / SUMS).write_text(checksums(partial), encoding="utf-8")
+        for path in (partial / TENSORS, partial / META, partial / SUMS, partial):
             force_to_disk(path)
         os.replace(partial, directory)
         force_to_disk(directory.parent)
@@ -92,11 +89,9 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
       CheckpointError: naming the file and what is wrong with it.
     """
     meta = read_meta(directory)
-    tensors_path = directory / TENSORS
     try:
-        if _sha256(tensors_path) != meta.pop("sha256"):
-            raise CheckpointError(f"{tensors_path} is damaged: its checksum differs; use an older checkpoint")
-        tensors = load_file(tensors_path)
+        _verify(directory)
+        tensors = load_file(directory / TENSORS)
         state = _join(meta.pop("state"), "", tensors)
     except (OSError, SafetensorError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{directory} is damaged ({error!r}); use an older checkpoint") from error
@@ -116,13 +111,26 @@ def read_meta(directory: Path) -> dict[str, Any]:
         raise CheckpointError(f"{directory} is no checkpoint: {META} is missing") from error
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); use an older checkpoint") from error
-    if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict) or "sha256" not in meta:
-        raise CheckpointError(f"{path} is damaged: it lacks the state or the checksum; use an older checkpoint")
+    if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict):
+        raise CheckpointError(f"{path} is damaged: it lacks the state; use an older checkpoint")
     if (version := meta.get("format_version")) != FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has format version {version!r}, this program reads {FORMAT_VERSION}: use the release that wrote it"
         )
     return meta
+
+
+def checksums(directory: Path) -> str:
+    """The text of SHA256SUMS for the files as they are."""
+    return "".join(f"{_sha256(directory / name)}  {name}\n" for name in (TENSORS, META))
+
+
+def _verify(directory: Path) -> None:
+    stored = (directory / SUMS).read_text(encoding="ascii", errors="replace").splitlines()
+    found = checksums(directory).splitlines()
+    for name, mine, theirs in zip((TENSORS, META), found, [*stored, "", ""], strict=False):
+        if mine != theirs:
+            raise CheckpointError(f"{directory / name} is damaged: its checksum differs; use an older checkpoint")
 
 
 def latest_good(folder: Path, warn: Callable[[str], None]) -> Path | None:

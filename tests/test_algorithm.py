@@ -175,6 +175,6 @@ def test_save_and_restore_bring_back_the_agent(tmp_path):
     obs = random_batch().obs
     assert torch.equal(agent.algorithm.predict(obs), other.algorithm.predict(obs))
     assert (agent.sample(obs, 0.5) == other.sample(obs, 0.5)).all()
-    assert checkpoint.read_meta(tmp_path / "step_0000000001")["format_version"] == 1
+    assert checkpoint.read_meta(tmp_path / "step_0000000001")["format_version"] == checkpoint.FORMAT_VERSION
     assert isinstance(other, Agent)
     assert isinstance(agent.generator, np.random.Generator)

@@ -56,6 +56,7 @@ def test_no_pickle_is_written_or_read(tmp_path):
     checkpoint.save(tmp_path / "step_0000000001", STATE, {})
     written = sorted(path.name for path in (tmp_path / "step_0000000001").iterdir())
     assert written == [
+        "SHA256SUMS",
         "meta.json",
         "tensors.safetensors",
     ]

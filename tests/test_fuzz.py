@@ -111,6 +111,8 @@ def test_meta_of_a_checkpoint(run_folder, tmp_path, names, value):
         return json.dumps(json.loads(content) | dict.fromkeys(names, value)).encode()
 
     copy = harmed(run_folder, tmp_path, "checkpoints/step_*/meta.json", harm)
+    newest = checkpoint.list_steps(copy / "checkpoints")[-1]
+    (newest / checkpoint.SUMS).write_text(checkpoint.checksums(newest))  # written so, not damaged
     assert exit_code("train", "cartpole", "--resume", "--run-dir", str(copy)) in (0, 2)
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["copy"]
 
@@ -122,5 +124,6 @@ def test_a_state_cannot_name_a_tensor_that_is_not_there(run_folder, tmp_path):
     meta = json.loads((copy / "meta.json").read_text())
     meta["state"]["agent"] = {"../../outside": {"__kind__": "tensor"}}
     (copy / "meta.json").write_text(json.dumps(meta))
+    (copy / checkpoint.SUMS).write_text(checkpoint.checksums(copy))
     with pytest.raises(UsageError, match="damaged"):
         checkpoint.load(copy)
