@@ -90,6 +90,7 @@ def make_agent(config: Config, spec: EnvSpec) -> Agent:
         learning_rate=config.learning_rate,
         decay=config.rmsprop_decay,
         eps=config.optimizer_eps,
+        scheduled=config.learning_rate_end_ratio < 1.0,
         compiled=config.compile == "on",
     )
     algorithm = DQN(

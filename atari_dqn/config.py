@@ -101,6 +101,9 @@ class Config:
     """`rmsprop`: the paper's, centered, epsilon under the root. `adam`: torch's."""
     learning_rate: float = 0.00025
     """Step size. Paper: 0.00025."""
+    learning_rate_end_ratio: float = 1.0
+    """Part of the step size that is left at total_steps; it falls in a straight line from learning_starts on.
+    Paper: 1, constant."""
     rmsprop_decay: float = 0.95
     """Decay of both gradient averages; unused by adam. Paper: 0.95."""
     optimizer_eps: float = 0.01
@@ -218,6 +221,7 @@ IN_ZERO_TO_ONE = [
     "epsilon_end",
     "eval_epsilon",
     "gamma",
+    "learning_rate_end_ratio",
     "rmsprop_decay",
 ]
 POSITIVE = ("learning_rate", "optimizer_eps")

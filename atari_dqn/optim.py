@@ -31,7 +31,7 @@ class CenteredRMSProp(torch.optim.Optimizer):
         self,
         params: Iterable[Tensor],
         *,
-        lr: float = 0.00025,
+        lr: float | Tensor = 0.00025,
         decay: float = 0.95,
         eps: float = 0.01,
         compiled: bool = False,
@@ -67,7 +67,7 @@ def centered_rmsprop(
     average: list[Tensor],
     square: list[Tensor],
     *,
-    lr: float,
+    lr: float | Tensor,
     decay: float,
     eps: float,
 ) -> None:
@@ -79,6 +79,9 @@ def centered_rmsprop(
     root = torch._foreach_addcmul(square, average, average, value=-1.0)
     torch._foreach_add_(root, eps)
     torch._foreach_sqrt_(root)
+    if isinstance(lr, Tensor):  # one that changes, and may be part of a CUDA graph
+        torch._foreach_div_(root, lr)
+        lr = 1.0
     torch._foreach_addcdiv_(params, grads, root, value=-lr)
 
 
@@ -90,11 +93,29 @@ def compiled_centered_rmsprop() -> Callable[..., None]:
 
 
 def make_optimizer(
-    params: Iterable[Tensor], *, name: str, learning_rate: float, decay: float, eps: float, compiled: bool = False
+    params: Iterable[Tensor],
+    *,
+    name: str,
+    learning_rate: float,
+    decay: float,
+    eps: float,
+    scheduled: bool = False,
+    compiled: bool = False,
 ) -> torch.optim.Optimizer:
-    """`rmsprop` (the paper's) or `adam` (torch's, fused: one pass over the parameters)."""
+    """`rmsprop` (the paper's) or `adam` (torch's, fused: one pass over the parameters).
+
+    Args:
+      scheduled: the step size will change by `set_learning_rate`; see `CenteredRMSProp` for the others.
+    """
+    params = list(params)
+    lr = torch.tensor(learning_rate, device=params[0].device) if scheduled else learning_rate
     if name == "adam":
-        params = list(params)
         on_gpu = params[0].is_cuda  # there its step may be part of a CUDA graph
-        return torch.optim.Adam(params, lr=learning_rate, eps=eps, fused=True, capturable=on_gpu)
-    return CenteredRMSProp(params, lr=learning_rate, decay=decay, eps=eps, compiled=compiled)
+        return torch.optim.Adam(params, lr=lr, eps=eps, fused=True, capturable=on_gpu)
+    return CenteredRMSProp(params, lr=lr, decay=decay, eps=eps, compiled=compiled)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Change the step size of an optimizer made as `scheduled`, also of one that is part of a CUDA graph."""
+    for group in optimizer.param_groups:
+        group["lr"].fill_(learning_rate)

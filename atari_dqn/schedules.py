@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from atari_dqn.config import Config
+
 
 def linear(step: int, *, start: float, end: float, steps: int) -> float:
     """Value that moves from `start` (at step <= 0) to `end` (from step `steps` on) in a straight line.
@@ -17,6 +19,28 @@ def linear(step: int, *, start: float, end: float, steps: int) -> float:
     if max(step, 0) >= steps:
         return end
     return start + max(step, 0) / steps * (end - start)
+
+
+def exploration(config: Config, step: int) -> float:
+    """Chance of a random action at an agent step: 1 until learning starts, then a linear decay."""
+    if step < config.learning_starts:
+        return 1.0
+    return linear(
+        step - config.learning_starts,
+        start=config.epsilon_start,
+        end=config.epsilon_end,
+        steps=config.epsilon_decay_steps,
+    )
+
+
+def step_size(config: Config, step: int) -> float:
+    """The optimizer's step size at an agent step: constant, or a linear decay that ends with the run."""
+    return linear(
+        step - config.learning_starts,
+        start=config.learning_rate,
+        end=config.learning_rate * config.learning_rate_end_ratio,
+        steps=max(0, config.total_steps - config.learning_starts),
+    )
 
 
 def crossings(before: int, after: int, period: int) -> int:

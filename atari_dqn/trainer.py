@@ -28,8 +28,9 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score
 from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import Logger
+from atari_dqn.optim import set_learning_rate
 from atari_dqn.replay import FrameReplay
-from atari_dqn.schedules import crossings, in_groups, learning_plan, linear
+from atari_dqn.schedules import crossings, exploration, in_groups, learning_plan, step_size
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.types import LearnStats, VecEnv
@@ -122,18 +123,13 @@ class Trainer:
 
     @property
     def epsilon(self) -> float:
-        """Chance of a random action now: 1 until learning starts, then the schedule."""
-        if self.step < self.config.learning_starts:
-            return 1.0
-        return linear(
-            self.step - self.config.learning_starts,
-            start=self.config.epsilon_start,
-            end=self.config.epsilon_end,
-            steps=self.config.epsilon_decay_steps,
-        )
+        """Chance of a random action now."""
+        return exploration(self.config, self.step)
 
     def learn_what_is_due(self) -> None:
         """The updates and target copies that this vector step owes, in the order of the serial algorithm."""
+        if self.config.learning_rate_end_ratio < 1.0:
+            set_learning_rate(self.agent.algorithm.optimizer, step_size(self.config, self.step))
         plan = learning_plan(
             self.step,
             self.step + self.config.num_envs,

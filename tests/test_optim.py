@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn.optim import CenteredRMSProp, make_optimizer
+from atari_dqn.optim import CenteredRMSProp, make_optimizer, set_learning_rate
 
 
 def test_three_steps_worked_out_by_hand():
@@ -89,6 +89,20 @@ def test_state_round_trip_continues_exactly():
     advance(w, optimizer, 2)
     advance(other, resumed, 2)
     assert torch.equal(w, other)
+
+
+@pytest.mark.parametrize("name", ["rmsprop", "adam"])
+def test_a_scheduled_step_size_is_followed(name):
+    def moved_by(**options):
+        w = torch.nn.Parameter(torch.ones(3))
+        optimizer = make_optimizer([w], name=name, learning_rate=0.5, decay=0.95, eps=0.01, **options)
+        if options:
+            set_learning_rate(optimizer, 0.25)
+        w.grad = torch.tensor([0.1, -0.2, 0.3])
+        optimizer.step()
+        return w.detach() - 1.0
+
+    torch.testing.assert_close(moved_by(scheduled=True), moved_by() / 2)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own imports
