@@ -18,7 +18,7 @@ import re
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,15 @@ from atari_dqn.errors import UsageError
 FORMAT_VERSION = 2
 TENSORS, META, SUMS = "tensors.safetensors", "meta.json", "SHA256SUMS"
 STEP_PATTERN = re.compile(r"step_(\d{10})")
+
+
+class Snapshot(NamedTuple):
+    """A state on its way to the disk."""
+
+    tree: Any
+    """What JSON can hold, with marks where tensors were."""
+    tensors: dict[str, torch.Tensor]
+    """By their path in the state."""
 
 
 class CheckpointError(UsageError):
@@ -57,14 +66,23 @@ def save(directory: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> 
     Raises:
       UsageError: the disk refuses (full, read-only); older checkpoints are untouched.
     """
+    write(directory, snapshot(state), meta)
+
+
+def snapshot(state: Mapping[str, Any]) -> Snapshot:
+    """A copy of a nested dict as it is now, on the host, for `write`."""
     tensors: dict[str, torch.Tensor] = {}
-    tree = _split(state, "", tensors)
+    return Snapshot(_split(state, "", tensors), tensors)
+
+
+def write(directory: Path, copied: Snapshot, meta: Mapping[str, Any]) -> None:
+    """The second half of `save`."""
     partial = directory.with_name(directory.name + ".partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        save_file(tensors, partial / TENSORS)
-        content = {"format_version": FORMAT_VERSION, **meta, "state": tree}
+        save_file(copied.tensors, partial / TENSORS)
+        content = {"format_version": FORMAT_VERSION, **meta, "state": copied.tree}
         (partial / META).write_text(json.dumps(content) + "\n", encoding="utf-8")
         (partial / SUMS).write_text(checksums(partial), encoding="utf-8")
         for path in (partial / TENSORS, partial / META, partial / SUMS, partial):

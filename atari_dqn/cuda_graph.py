@@ -85,7 +85,8 @@ class _Plan:
             return self._run_plainly()
         if self.graph is None:
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
+            # other threads (a checkpoint being written) may use the device meanwhile
+            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
                 self.output = self.fn(*self.inputs)
         self.graph.replay()
         return self.output

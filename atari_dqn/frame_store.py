@@ -49,11 +49,17 @@ class FrameStore:
         self.folder = folder
         self.pieces: list[Piece] = []
 
-    def write(self, replay: FrameReplay, step: int) -> list[dict[str, Any]]:
-        """Write the frames that are not on disk yet.
+    @property
+    def written_until(self) -> int:
+        """Newest vector step whose frames are on the disk, -1 if none are."""
+        return self.pieces[-1].last if self.pieces else -1
+
+    def write(self, replay: FrameReplay, times: tuple[int, int], step: int) -> list[dict[str, Any]]:
+        """Write the frames that are not on disk yet. The replay may grow meanwhile, but not replace them.
 
         Args:
           replay: whose frames.
+          times:  its oldest and newest vector step to be written (`replay.times` at the checkpoint).
           step:   agent step of the checkpoint, the name of the new piece.
 
         Returns:
@@ -62,7 +68,7 @@ class FrameStore:
         Raises:
           UsageError: the disk refuses; older pieces are untouched.
         """
-        oldest, newest = replay.times
+        oldest, newest = times
         kept = [piece for piece in self.pieces if piece.last >= oldest]
         first = kept[-1].last + 1 if kept else oldest
         if first <= newest:

@@ -105,7 +105,13 @@ def make_optimizer(
     """`rmsprop` (the paper's) or `adam` (torch's, fused: one pass over the parameters).
 
     Args:
-      scheduled: the step size will change by `set_learning_rate`; see `CenteredRMSProp` for the others.
+      params:        of the network.
+      name:          which of the two.
+      learning_rate: step size.
+      decay:         see `CenteredRMSProp`; unused by adam.
+      eps:           under the root in rmsprop, outside it in adam.
+      scheduled:     the step size will change, by `set_learning_rate`.
+      compiled:      see `CenteredRMSProp`; unused by adam.
     """
     params = list(params)
     lr = torch.tensor(learning_rate, device=params[0].device) if scheduled else learning_rate

@@ -27,6 +27,7 @@ from atari_dqn.machine import place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
 from atari_dqn.run_folder import RunFolder
+from atari_dqn.saver import Saver
 from atari_dqn.scores import published
 from atari_dqn.seeding import stream
 from atari_dqn.trainer import Trainer
@@ -194,8 +195,7 @@ def build(
         agent=agent,
         replay=replay,
         logger=logger,
-        checkpoints=folder.checkpoints,
-        frame_store=store,
+        saver=Saver(folder.checkpoints, replay, store, save_frames=config.save_replay),
     )
 
     def stop_evaluation() -> bool:

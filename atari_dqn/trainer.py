@@ -12,31 +12,28 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from atari_dqn import checkpoint
 from atari_dqn.agent import Agent
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.episodes import EpisodeTracker
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score
-from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import Logger
 from atari_dqn.optim import set_learning_rate
 from atari_dqn.replay import FrameReplay
+from atari_dqn.saver import Saver
 from atari_dqn.schedules import crossings, exploration, in_groups, learning_plan, step_size
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.types import LearnStats, VecEnv
 
 RECENT_GAMES = 20  # finished games behind "mean return" in logs
-CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
 # Updates whose minibatches are built together: few enough for the caches of a CPU, many for one launch on a GPU.
 UPDATES_AT_ONCE = {"cpu": 4, "cuda": 64}
 
@@ -54,8 +51,7 @@ class Trainer:
       agent:       acts and learns.
       replay:      stores and stacks.
       logger:      where numbers go.
-      checkpoints: folder for checkpoints; None to save nothing.
-      frame_store: where the replay's frames are written; None for checkpoints/frames.
+      saver:       writes checkpoints; None to save nothing.
       evaluator:   plays the evaluation of a given number and returns its games, or None if it was given up.
     """
 
@@ -67,8 +63,7 @@ class Trainer:
         agent: Agent,
         replay: FrameReplay,
         logger: Logger,
-        checkpoints: Path | None = None,
-        frame_store: FrameStore | None = None,
+        saver: Saver | None = None,
         evaluator: Callable[[int], list[Score] | None] | None = None,
     ) -> None:
         self.config, self.envs, self.agent, self.replay, self.logger = (
@@ -78,8 +73,7 @@ class Trainer:
             replay,
             logger,
         )
-        self.checkpoints, self.evaluator = checkpoints, evaluator
-        self.frame_store = frame_store or FrameStore((checkpoints or Path()) / "frames")
+        self.saver, self.evaluator = saver, evaluator
         self.tracker = EpisodeTracker(config.num_envs)
         self.replay_generator = np.random.default_rng(stream(config.seed, "replay"))
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
@@ -109,6 +103,8 @@ class Trainer:
             if self.config.overlap:
                 self.learn_what_is_due()  # ... while the network learns from rows already stored
             result = self.envs.recv()  # ... to here
+            if self.saver:
+                self.saver.before_add()
             self.replay.add(action, result)
             if not self.config.overlap:
                 self.learn_what_is_due()
@@ -120,6 +116,8 @@ class Trainer:
             self.evaluate_if_due()
             self.save_if_due()
         self.save()
+        if self.saver:
+            self.saver.wait()
 
     @property
     def epsilon(self) -> float:
@@ -250,19 +248,13 @@ class Trainer:
             self.save()
 
     def save(self) -> None:
-        """Write a checkpoint of this step, unless there is one, and delete old ones."""
-        if self.checkpoints is None:
+        """Begin to write a checkpoint of this step, unless there is one; old ones are deleted after it."""
+        if self.saver is None:
             return
         self._refuse_broken_weights()
-        directory = checkpoint.step_directory(self.checkpoints, self.step)
-        if not directory.exists():
-            meta = {"game": self.config.game, "preset": self.config.preset, "step": self.step}
-            self.logger.flush()  # what the checkpoint will not cut off must be on disk before it
-            meta["frames"] = self.frame_store.write(self.replay, self.step) if self.config.save_replay else []
-            checkpoint.save(directory, self.state_dict(), meta)
-        best = checkpoint.step_directory(self.checkpoints, max(self.best_step, 0))
-        checkpoint.prune(self.checkpoints, keep=CHECKPOINTS_KEPT, protect={best})
-        self.frame_store.prune(checkpoint.list_steps(self.checkpoints)[-CHECKPOINTS_KEPT:])
+        self.logger.flush()  # what the checkpoint will not cut off must be on disk before it
+        meta = {"game": self.config.game, "preset": self.config.preset, "step": self.step}
+        self.saver.save(self.step, self.state_dict(), meta, best_step=self.best_step)
 
     def _refuse_broken_weights(self) -> None:
         """No checkpoint of a network that is no longer one: it would push out the good ones."""
@@ -274,7 +266,7 @@ class Trainer:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """All of the run but the frames, which `frame_store` writes: nested dicts of arrays and numbers."""
+        """All of the run but the frames, which `saver` writes: nested dicts of arrays and numbers."""
         counters = (
             "step",
             "updates",

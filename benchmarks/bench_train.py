@@ -41,8 +41,10 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     import tempfile
 
     from atari_dqn.envs import make_envs
+    from atari_dqn.frame_store import FrameStore
     from atari_dqn.machine import resolve, settle_compile
-    from atari_dqn.run import build
+    from atari_dqn.replay import FrameReplay
+    from atari_dqn.run import build, replay_layout
     from atari_dqn.run_folder import RunFolder
 
     config = dataclasses.replace(
@@ -71,8 +73,9 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         config = settle_compile(resolve(config, say), say)
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
         envs = make_envs(config)
-        trainer = build(config, envs, run_folder, resume_step=None)
-        trainer.save = lambda: None  # not part of a step
+        replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
+        trainer = build(config, envs, run_folder, replay, FrameStore(Path(folder)), resume_step=None)
+        trainer.saver = None  # checkpoints are not part of a step
         trainer.run()
         _wait(config.device)
         trainer.config = dataclasses.replace(config, total_steps=WARM_UP + options.steps)

@@ -60,7 +60,7 @@ def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
     replay = FrameReplay(replay_layout(config, NoEnvs.spec), device=config.device, frames_on=config.replay_device)
     fill(replay)
     agent = make_agent(config, NoEnvs.spec)
-    trainer = Trainer(config, envs=NoEnvs(), agent=agent, replay=replay, logger=NullLogger(), checkpoints=None)
+    trainer = Trainer(config, envs=NoEnvs(), agent=agent, replay=replay, logger=NullLogger())
     generator = np.random.default_rng(0)
     group = options.group or min(UPDATES_AT_ONCE[replay.device.type], NUM_ENVS // config.update_period)
 

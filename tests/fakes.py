@@ -6,9 +6,11 @@ import numpy as np
 
 from atari_dqn.agent import make_agent
 from atari_dqn.config import Config
+from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import NullLogger
 from atari_dqn.replay import FrameReplay
 from atari_dqn.run import replay_layout
+from atari_dqn.saver import Saver
 from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, Step
 
@@ -113,11 +115,12 @@ def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None
     """A Trainer on scripted environments, or on what is given."""
     if envs is None:
         envs = ScriptedEnvs(config.num_envs, seed=config.seed, frame_shape=(3,))
+    replay = FrameReplay(replay_layout(config, envs.spec))
     return Trainer(
         config,
         envs=envs,
         agent=agent or make_agent(config, envs.spec),
-        replay=FrameReplay(replay_layout(config, envs.spec)),
+        replay=replay,
         logger=logger or NullLogger(),
-        checkpoints=checkpoints,
+        saver=Saver(checkpoints, replay, FrameStore(checkpoints / "frames")) if checkpoints else None,
     )

@@ -6,11 +6,11 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
     0: "errors watchdog",
-    1: "config types schedules seeding scores",
-    2: "presets losses model optim episodes replay_layout envs.contract cuda_graph",
+    1: "config types seeding scores",
+    2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph",
     3: "envs.single replay checkpoint run_folder",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger",
-    5: "envs agent",
+    5: "envs agent saver",
     6: "evaluation machine",
     7: "assess trainer",
     8: "run",

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.frame_store import FrameStore, pieces_of
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.saver import Saver
 from tests.fakes import ScriptedEnvs
 
 ROOT = Path(__file__).parent.parent
@@ -259,7 +261,7 @@ def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, m
     replay, envs = filled(5)
     store = FrameStore(tmp_path / "frames")
     for step in range(1, 8):
-        listed = store.write(replay, step)
+        listed = store.write(replay, replay.times, step)
         assert sum(path.stat().st_size for path in (tmp_path / "frames").iterdir()) <= 12 * (replay.time + 1)
         other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
         other.load_state_dict(replay.state_dict())
@@ -275,7 +277,65 @@ def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, m
 
 def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):
     replay, _ = filled(5)
-    listed = FrameStore(tmp_path / "frames").write(replay, 1)
+    listed = FrameStore(tmp_path / "frames").write(replay, replay.times, 1)
     listed[0]["name"] = "../" + listed[0]["name"]
     with pytest.raises(UsageError, match="described wrongly"):
         pieces_of({"frames": listed})
+
+
+# --- the saver's thread
+
+
+@pytest.fixture
+def slow_disk(monkeypatch):
+    """Every write of a piece waits until the test lets go."""
+    gate = threading.Event()
+    write = FrameStore.write
+
+    def wait_and_write(*arguments):
+        assert gate.wait(30)
+        return write(*arguments)
+
+    monkeypatch.setattr(FrameStore, "write", wait_and_write)
+    yield gate
+    gate.set()
+
+
+def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces_a_frame(tmp_path, slow_disk):
+    replay, envs = filled(5)
+    saver = Saver(tmp_path, replay, FrameStore(tmp_path / "frames"))
+    counter = np.zeros(3)
+    saver.save(10, {"counter": counter, "replay": replay.state_dict()}, {}, best_step=-1)
+    counter += 1  # the checkpoint holds what was
+    before = replay.frames.clone()
+
+    def play(steps):
+        for _ in range(steps):
+            envs.send(np.zeros(2, int))
+            saver.before_add()
+            replay.add(np.zeros(2, int), envs.recv())
+
+    free = replay.rows_per_env - len(range(replay.times[0], replay.times[1] + 1))
+    play(free)
+    assert checkpoint.list_steps(tmp_path) == []
+    threading.Timer(0.3, slow_disk.set).start()
+    play(1)  # waits for the timer
+    (saved,) = checkpoint.list_steps(tmp_path)
+    state, meta = checkpoint.load(saved)
+    assert state["counter"].tolist() == [0, 0, 0]
+    other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
+    other.load_state_dict(state["replay"])
+    FrameStore(tmp_path / "frames").read(other, pieces_of(meta))
+    assert torch.equal(other.frames[:12], before[:12])
+
+
+def test_a_save_that_failed_is_told_at_the_next_step(tmp_path, monkeypatch):
+    replay, _ = filled(5)
+    saver = Saver(tmp_path, replay, FrameStore(tmp_path / "frames"))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    saver.save(10, {}, {}, best_step=-1)
+    with pytest.raises(UsageError, match="No space left on device.*older checkpoints are intact"):
+        for _ in range(3000):
+            saver.before_add()
+            time.sleep(0.01)
+    saver.wait()  # told once

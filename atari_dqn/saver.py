@@ -1,0 +1,109 @@
+"""Checkpoints of a run, written while it goes on.
+
+What changes from update to update (networks, moments, counters) is copied at once; the frames, most of the bytes, are
+written by a thread from the ring itself, since rows that are written once stand still until the ring comes round.
+
+    save:  copy the small state -> thread: new piece of frames -> checkpoint -> delete what is no longer needed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from atari_dqn import checkpoint
+from atari_dqn.frame_store import FrameStore
+from atari_dqn.replay import FrameReplay
+
+CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
+
+
+class Saver:
+    """Writes the checkpoints of one run, one at a time.
+
+    Args:
+      folder:      where they go.
+      replay:      whose frames go with them.
+      store:       where its frames are; those it holds already are not written again.
+      save_frames: no: checkpoints without the replay.
+    """
+
+    def __init__(self, folder: Path, replay: FrameReplay, store: FrameStore, *, save_frames: bool = True) -> None:
+        self.folder, self.replay, self.store, self.save_frames = folder, replay, store, save_frames
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="saver")
+        self._writing: Future[None] | None = None
+        self._reads_from = 0  # vector step of the oldest frame that the thread still reads
+
+    def save(self, step: int, state: Mapping[str, Any], meta: Mapping[str, Any], *, best_step: int) -> None:
+        """Begin to write the checkpoint of an agent step, unless there is one; then delete older ones.
+
+        Args:
+          step:      of the checkpoint.
+          state:     copied before this returns.
+          meta:      see `checkpoint.save`.
+          best_step: its checkpoint is kept; -1 for none.
+
+        Raises:
+          UsageError: the disk refused the save before this one, which is waited for.
+        """
+        self.wait()
+        snapshot = None
+        if not checkpoint.step_directory(self.folder, step).exists():
+            snapshot = checkpoint.snapshot(state)
+        times = self.replay.times
+        self._reads_from = max(times[0], self.store.written_until + 1)
+        self._writing = self._thread.submit(
+            self._write, step, snapshot, dict(meta), times, best_step, self._after_play_so_far()
+        )
+
+    def _after_play_so_far(self) -> AbstractContextManager[Any]:
+        """Work within sees the frames as the GPU has them now; on the host they simply are there."""
+        if self.replay.frames.device.type != "cuda":
+            return nullcontext()
+        stream = torch.cuda.Stream(self.replay.frames.device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(self.replay.frames.device))
+        return torch.cuda.stream(stream)
+
+    def _write(
+        self,
+        step: int,
+        snapshot: checkpoint.Snapshot | None,
+        meta: dict[str, Any],
+        times: tuple[int, int],
+        best_step: int,
+        after_play_so_far: AbstractContextManager[Any],
+    ) -> None:
+        if snapshot is not None:
+            with after_play_so_far:
+                meta["frames"] = self.store.write(self.replay, times, step) if self.save_frames else []
+            checkpoint.write(checkpoint.step_directory(self.folder, step), snapshot, meta)
+        best = checkpoint.step_directory(self.folder, max(best_step, 0))
+        checkpoint.prune(self.folder, keep=CHECKPOINTS_KEPT, protect={best})
+        self.store.prune(checkpoint.list_steps(self.folder)[-CHECKPOINTS_KEPT:])
+
+    def before_add(self) -> None:
+        """To be called before the replay takes the next frames: they must not replace any that are being written.
+
+        Raises:
+          UsageError: the disk refused the save in progress.
+        """
+        if self._writing is None:
+            return
+        replaced = self.replay.time + 1 - self.replay.rows_per_env
+        if self._writing.done() or (self.save_frames and replaced >= self._reads_from):
+            self.wait()
+
+    def wait(self) -> None:
+        """Return when the save in progress, if any, is on the disk.
+
+        Raises:
+          UsageError: the disk refused it; older checkpoints are untouched.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
