@@ -83,9 +83,7 @@ def harmed(run_folder, tmp_path, pattern, harm):
 
 @fuzz
 @given(
-    pattern=st.sampled_from(
-        ["checkpoints/step_*/tensors.safetensors", "checkpoints/step_*/meta.json", "config.json", "evals.csv"]
-    ),
+    pattern=st.sampled_from(["checkpoints/step_*/tensors.safetensors", "checkpoints/step_*/meta.json", "config.json"]),
     place=st.floats(0, 1, exclude_max=True),
     bit=st.integers(0, 7),
     cut=st.booleans(),
@@ -101,6 +99,18 @@ def test_flipped_and_truncated_files(run_folder, tmp_path, capsys, pattern, plac
     assert code in (0, 2)
     assert "Traceback" not in capsys.readouterr().err
     assert {path.relative_to(copy) for path in copy.rglob("*")} == before
+
+
+@settings(fuzz, max_examples=max(1, CASES // 4))  # each trains
+@given(
+    pattern=st.sampled_from(["evals.csv", "metrics.jsonl", "meta.json", "checkpoints/frames/*"]),
+    content=st.one_of(st.binary(max_size=200), st.text(max_size=50).map(str.encode)),
+    place=st.floats(0, 1),
+)
+def test_a_resume_over_files_that_were_overwritten_in_part(run_folder, tmp_path, capsys, pattern, content, place):
+    copy = harmed(run_folder, tmp_path, pattern, lambda before: before[: int(place * len(before))] + content)
+    assert exit_code("train", "cartpole", "--resume", "--run-dir", str(copy)) in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @settings(fuzz, max_examples=max(1, CASES // 4))  # each trains

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import resource
 import shutil
 import signal
@@ -23,6 +22,7 @@ from atari_dqn.frame_store import FrameStore, pieces_of
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
 from atari_dqn.saver import Saver
+from benchmarks.compare_runs import differences
 from tests.fakes import ScriptedEnvs
 
 ROOT = Path(__file__).parent.parent
@@ -52,43 +52,8 @@ def process(words, folder, *more, code="from atari_dqn.cli import entry; entry()
     )
 
 
-def flat(tree, path=""):
-    """(path, value) of everything in a state."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from flat(value, f"{path}/{key}")
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree):
-            yield from flat(value, f"{path}/{index}")
-    else:
-        yield path, tree
-
-
-def what_a_run_left(folder):
-    """Final state, frames, metrics and evaluations of a run, without clocks."""
-    newest = checkpoint.list_steps(folder / "checkpoints")[-1]
-    state, meta = checkpoint.load(newest)
-    left = {path: value.tobytes() if hasattr(value, "tobytes") else value for path, value in flat(state)}
-    left = {path: value.numpy().tobytes() if torch.is_tensor(value) else value for path, value in left.items()}
-    for piece in meta["frames"]:
-        left |= {f"frame {time}": None for time in range(piece["first"], piece["last"] + 1)}
-    content = b"".join((folder / "checkpoints/frames" / piece["name"]).read_bytes() for piece in meta["frames"])
-    times = sum(piece["last"] - piece["first"] + 1 for piece in meta["frames"])
-    kept = len(state["replay"]["added"]) * (len(content) // times)
-    left["frames"] = content[-kept:]  # pieces may reach back further than the ring
-    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    left["metrics"] = [
-        {name: value for name, value in record.items() if name != "time" and not name.endswith("_per_second")}
-        for record in records
-    ]
-    left["evals"] = (folder / "evals.csv").read_text()
-    return {path: value for path, value in left.items() if not path.startswith("frame ")}
-
-
 def assert_same(folder, quiet):
-    mine, theirs = what_a_run_left(folder), what_a_run_left(quiet)
-    assert mine.keys() == theirs.keys()
-    assert [path for path in mine if mine[path] != theirs[path]] == []
+    assert differences(folder, quiet) == []
 
 
 @pytest.fixture(scope="module")
@@ -98,18 +63,13 @@ def quiet_cartpole(tmp_path_factory):
     return folder
 
 
-def test_a_run_killed_at_random_moments_ends_as_the_quiet_one(tmp_path, quiet_cartpole):
-    moments, folder, kills = random.Random(0), tmp_path / "run", 0
-    while not (folder / "DONE").exists():
-        running = process(CARTPOLE, folder, *(["--resume"] if (folder / "config.json").exists() else []))
-        try:
-            _, error = running.communicate(timeout=1.2 + 1.5 * moments.random() if kills < 4 else 60)
-            assert running.returncode == 0, error.decode()
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.communicate()
-            kills += 1
-    assert_same(folder, quiet_cartpole)
+def test_a_run_killed_twenty_times_ends_as_the_quiet_one(tmp_path):
+    soak = [sys.executable, ROOT / "benchmarks/soak.py", "--kills", "20", "--longest", "0.8"]
+    done = subprocess.run([*soak, "--folder", tmp_path / "soak"], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["equal"]
+    assert sum(result["in_the_loop"].values()) == 20
 
 
 def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(tmp_path):

@@ -1,0 +1,148 @@
+"""Kill one run again and again at random moments, resume it each time, and compare its end with an undisturbed run.
+
+    python benchmarks/soak.py --kills 500 --out FOLDER [--game pong]
+
+Each life of the run is killed (SIGKILL) after a random time, counted from its first step of play or, for one life in
+five, from its start. What it was about is read from two bytes that it keeps in a file: one of the loop, one of the
+thread that writes checkpoints. At the end the
+run is taken to the next full thousand of steps, a quiet run does the same in one go, and both must agree bit for bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from compare_runs import differences
+from measuring import finish
+
+from atari_dqn import checkpoint
+
+SETTINGS = {
+    "cartpole": (
+        "--learning-starts 200 --capacity 1500 --eval-period 1000 --eval-steps 200 --log-period 200 "
+        "--checkpoint-period 200 --epsilon-decay-steps 2000 --batch-size 32 --torch-threads 1"
+    ),
+    "pong": (
+        "--preset quick --num-envs 4 --learning-starts 200 --capacity 600 --eval-period 1000 --eval-steps 60 "
+        "--eval-num-envs 2 --log-period 100 --checkpoint-period 100 --torch-threads 1 --env-threads 1 "
+        "--precision fp32 --batch-size 8 --update-period 8 --hidden-sizes 32"
+    ),
+}
+LOOP = {b"i": "starting", b"r": "resuming", b"p": "playing and learning", b"e": "evaluating", b"c": "copying a save"}
+SAVER = {b"-": "not writing", b"f": "writing frames", b"w": "writing the checkpoint", b"d": "deleting old ones"}
+
+# The training command, which marks in a file what it is about.
+MARKED = """
+import os, sys
+place = os.open(os.environ["SOAK_MARKS"], os.O_RDWR)
+os.pwrite(place, b"i-", 0)
+from atari_dqn import checkpoint, run, saver, trainer
+from atari_dqn.frame_store import FrameStore
+def mark(owner, name, offset, sign, after=None):
+    function = getattr(owner, name)
+    def call(*arguments, **named):
+        before = os.pread(place, 1, offset)
+        os.pwrite(place, sign, offset)
+        try:
+            return function(*arguments, **named)
+        finally:
+            os.pwrite(place, after or before, offset)
+    setattr(owner, name, call)
+mark(run, "read_newest", 0, b"r", after=b"r")
+mark(trainer.Trainer, "run", 0, b"p")
+mark(trainer.Trainer, "evaluate_if_due", 0, b"e")
+mark(trainer.Trainer, "save", 0, b"c")
+mark(FrameStore, "write", 1, b"f")
+mark(checkpoint, "write", 1, b"w")
+mark(checkpoint, "prune", 1, b"d")
+mark(FrameStore, "prune", 1, b"d")
+from atari_dqn.cli import entry
+entry()
+"""
+
+
+class Chain:
+    """A run that is killed and resumed in a folder of its own."""
+
+    def __init__(self, game: str, folder: Path, marks: Path) -> None:
+        self.game, self.folder, self.marks = game, folder, marks
+
+    def start(self, *more: str) -> subprocess.Popen[bytes]:
+        """Begin the next life."""
+        self.marks.write_bytes(b"i-")
+        words = ["train", self.game, *SETTINGS[self.game].split(), "--run-dir", str(self.folder), *more]
+        if (self.folder / "config.json").exists():
+            words.append("--resume")
+        return subprocess.Popen(
+            [sys.executable, "-c", MARKED, *words],
+            env=os.environ | {"SOAK_MARKS": str(self.marks), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def live(self, seconds: float, *, counted_from_play: bool) -> tuple[str, str]:
+        """One life, killed so long after its start or its first step; returns what both threads were about."""
+        process = self.start("--total-steps", "100000000")
+        while counted_from_play and self.marks.read_bytes()[:1] in b"ir" and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(seconds)
+        if process.poll() is not None:
+            raise SystemExit(f"the run ended by itself:\n{process.communicate()[1].decode()}")
+        process.kill()
+        process.communicate()
+        marks = self.marks.read_bytes()
+        return LOOP[marks[:1]], SAVER[marks[1:]]
+
+    def finish(self, total_steps: int) -> None:
+        """The last life: to `total_steps`."""
+        process = self.start("--total-steps", str(total_steps))
+        _, error = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"the last life failed:\n{error.decode()}")
+
+
+def main() -> None:
+    """Kill, resume, compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--game", choices=list(SETTINGS), default="cartpole")
+    parser.add_argument("--longest", type=float, default=2.0, help="seconds, of the random time")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--folder", type=Path, required=True, help="where both runs go; must not exist")
+    parser.add_argument("--out", type=Path, help="file for the result")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True)
+    moments = random.Random(options.seed)
+    chain = Chain(options.game, options.folder / "killed", options.folder / "marks")
+    loop, saver = collections.Counter[str](), collections.Counter[str]()
+    for number in range(options.kills):
+        in_loop, in_saver = chain.live(options.longest * moments.random(), counted_from_play=moments.random() < 0.8)
+        loop[in_loop] += 1
+        saver[in_saver] += 1
+        print(f"kill {number + 1}: {in_loop}, {in_saver}; {_step(chain.folder):,} steps", file=sys.stderr, flush=True)
+    total = (_step(chain.folder) // 1000 + 1) * 1000
+    chain.finish(total)
+    quiet = Chain(options.game, options.folder / "quiet", options.folder / "marks")
+    quiet.finish(total)
+    found = differences(chain.folder, quiet.folder)
+    result = {"bench": "soak", "game": options.game, "kills": options.kills, "steps": total}
+    result |= {"in_the_loop": dict(loop), "in_the_saver": dict(saver), "differences": found, "equal": not found}
+    finish(result, options.out)
+    sys.exit(bool(found))
+
+
+def _step(folder: Path) -> int:
+    """Agent step of the newest checkpoint, 0 before the first."""
+    steps = checkpoint.list_steps(folder / "checkpoints")
+    return int(steps[-1].name.removeprefix("step_")) if steps else 0
+
+
+if __name__ == "__main__":
+    main()
