@@ -2,7 +2,7 @@
 
 Starts the training command, looks at its process every few seconds, and writes a CSV and a picture.
 
-    python benchmarks/soak_memory.py --out FOLDER -- pong --preset quick --capacity 200000 --run-dir FOLDER/run
+    python benchmarks/soak_memory.py --hours 1.1 --out FOLDER -- breakout --capacity 200000 --update-period 64 --run-dir RUN
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from measuring import finish
 
+ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 COLUMNS = ("seconds", "step", "resident_bytes", "anonymous_bytes", "file_handles", "threads")
 
 
@@ -26,16 +28,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for memory.csv, memory.json, memory.png")
     parser.add_argument("--period", type=float, default=10.0, help="seconds between looks")
+    parser.add_argument("--hours", type=float, default=1.0, help="then the training is ended by SIGTERM")
     parser.add_argument("train", nargs="+", help="after --: what follows `atari-dqn train`; --run-dir is needed")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     run_dir = Path(options.train[options.train.index("--run-dir") + 1])
-    rows = watch([sys.executable, "-m", "atari_dqn", "train", *options.train], run_dir, options.period, options.out)
+    command = [sys.executable, "-m", "atari_dqn", "train", *options.train]
+    rows = watch(command, run_dir, options.period, options.hours, options.out)
     draw(rows, options.out / "memory.png")
     finish(summary(rows, run_dir), options.out / "memory.json")
 
 
-def watch(command: list[str], run_dir: Path, period: float, out: Path) -> np.ndarray:
+def watch(command: list[str], run_dir: Path, period: float, hours: float, out: Path) -> np.ndarray:
     """One row of COLUMNS for each look at the process, also written to memory.csv as it goes."""
     rows, began = [], time.monotonic()
     with (out / "memory.csv").open("w", newline="") as file, (out / "train.log").open("w") as log:
@@ -50,8 +54,11 @@ def watch(command: list[str], run_dir: Path, period: float, out: Path) -> np.nda
             rows.append(row)
             table.writerow(row)
             file.flush()
+            if time.monotonic() - began > 3600 * hours:
+                process.terminate()
+                break
             time.sleep(period)
-        if process.wait() != 0:
+        if process.wait() not in (0, ENDED_BY_SIGTERM):
             sys.exit(f"the training ended with exit code {process.returncode}; see {out / 'train.log'}")
     return np.array(rows)
 
