@@ -2,7 +2,7 @@
 
 Starts the training command, looks at its process every few seconds, and writes a CSV and a picture.
 
-    python benchmarks/soak_memory.py --hours 1.1 --out FOLDER -- breakout --capacity 200000 --update-period 64 --run-dir RUN
+    python benchmarks/soak_memory.py --hours 1.1 --out FOLDER -- breakout --capacity 200000 --run-dir RUN
 """
 
 from __future__ import annotations
