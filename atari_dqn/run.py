@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,18 +13,18 @@ from typing import Any
 
 import torch
 
-from atari_dqn import checkpoint
 from atari_dqn.agent import Agent, make_agent
 from atari_dqn.assess import play
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score, monitor
-from atari_dqn.frame_store import FrameStore, pieces_of
+from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.resume import go_on, read_newest
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.saver import Saver
 from atari_dqn.scores import published
@@ -35,19 +34,6 @@ from atari_dqn.types import EnvSpec, VecEnv
 from atari_dqn.watchdog import Watchdog
 
 HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
-
-MAY_CHANGE_ON_RESUME = {
-    "total_steps",
-    "log_period",
-    "eval_num_envs",
-    "torch_threads",
-    "env_threads",
-    "replay_device",
-    "save_replay",
-    "device",  # these three: the numbers go on, rounded otherwise
-    "compile",
-    "cuda_graph",
-}
 
 
 def default_run_dir(config: Config) -> Path:
@@ -95,7 +81,7 @@ def _told_in_one_message(path: Path) -> Iterator[None]:
             "Make room or mend the folder, then go on with --resume"
         ) from error
     except torch.OutOfMemoryError as error:
-        reason = str(error).split(". ")[0]
+        reason = ". ".join(str(error).split(". ")[:2])  # the second sentence says how much was asked for
         raise UsageError(
             f"the GPU is out of memory ({reason}); lower --capacity or --batch-size, or use --replay-device cpu"
         ) from error
@@ -122,7 +108,7 @@ def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, 
     )
     try:
         if state:
-            trainer.load_state_dict(state)
+            go_on(trainer, state)
             del state
         began, first_step = time.monotonic(), trainer.step
         watchdog = Watchdog(HANG_SECONDS)
@@ -140,42 +126,6 @@ def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, 
     for line in summary_lines(summary):
         say(line)
     return 0
-
-
-def read_newest(
-    folder: RunFolder, config: Config, replay: FrameReplay, store: FrameStore, say: Callable[[str], None]
-) -> dict[str, Any] | None:
-    """State of the newest checkpoint that can be read, its replay filled; damaged ones are named and put aside.
-
-    Returns:
-      The state; None where there is no checkpoint at all. The replay stays empty under `save_replay=False`, and for a
-      checkpoint that was kept for its score only.
-    """
-    damaged: list[Path] = []
-    for directory in reversed(checkpoint.list_steps(folder.checkpoints)):
-        try:
-            state, meta = checkpoint.load(directory)
-            pieces = pieces_of(meta) if config.save_replay else []
-            if pieces:
-                replay.load_state_dict(state["replay"])
-                store.read(replay, pieces)
-        except (UsageError, KeyError, TypeError) as error:
-            replay.clear()
-            say(f"warning: skipping the checkpoint {directory}: {error}")
-            damaged.append(directory)
-            continue
-        for other in damaged:  # out of the way of the one that will be written at its step
-            os.replace(other, other.with_name(f"damaged_{other.name}_{time.time_ns()}"))
-        inexact = "" if pieces else "; the replay fills up again first, so this is not an exact continuation"
-        say(f"resuming from {directory}{inexact}")
-        return state
-    if checkpoint.list_steps(folder.checkpoints):
-        raise UsageError(
-            f"no checkpoint in {folder.checkpoints} can be read with its replay; --no-save-replay goes on from the "
-            "newest network with an empty one"
-        )
-    say("no checkpoint yet: starting at step 0")
-    return None
 
 
 def build(
@@ -279,16 +229,3 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:,.1f}"
-
-
-def check_resume(stored: Config, wanted: Config) -> None:
-    """Refuse changes that would make the stored state another run's.
-
-    Raises:
-      UsageError: naming each field, its stored and its wanted value.
-    """
-    mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
-    changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
-    if changed:
-        told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
-        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")

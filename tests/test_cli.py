@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from atari_dqn import checkpoint
 from atari_dqn.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -103,6 +106,7 @@ WRONG = [
     ("train pong --device cpu --capacity 90000000000", "GiB are free"),
     ("train pong --device cpu --precision tf32", "only CUDA GPUs have"),
     ("train pong --run-dir afile", "is a file"),
+    ("train cartpole --run-dir /sys/run", "cannot write the run folder /sys/run"),  # a folder that cannot be written
     ("train pong --resume", "holds no run"),
     ("evaluate nowhere", "holds no run"),
     ("evaluate nowhere --episodes 0", "episodes is 0"),
@@ -131,6 +135,33 @@ def test_a_damaged_config_or_checkpoint_is_named(capsys):
     assert "config.json: the config lacks fields" in capsys.readouterr().err
 
 
+def test_a_checkpoint_of_another_game_or_network_is_refused(capsys):
+    words = ["cartpole", *TINY, "--run-dir"]
+    assert run("train", *words, "mine") == 0
+    assert run("train", *words, "wide", "--hidden-sizes", "8") == 0
+    shutil.rmtree("mine/checkpoints")
+    shutil.copytree("wide/checkpoints", "mine/checkpoints")
+    assert run("train", "cartpole", "--resume", "--run-dir", "mine") == 2
+    assert "does not fit the networks" in capsys.readouterr().err
+    newest = checkpoint.list_steps(Path("mine/checkpoints"))[-1]
+    meta = json.loads((newest / "meta.json").read_text()) | {"game": "gym:Acrobot-v1"}
+    (newest / "meta.json").write_text(json.dumps(meta))
+    (newest / checkpoint.SUMS).write_text(checkpoint.checksums(newest))
+    assert run("train", "cartpole", "--resume", "--run-dir", "mine") == 2
+    assert "is a checkpoint of 'gym:Acrobot-v1'" in capsys.readouterr().err
+
+
+def test_a_full_gpu_is_told_with_what_was_asked_for(monkeypatch, capsys):
+    def run_out(_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.00 GiB free.")
+
+    monkeypatch.setattr("atari_dqn.trainer.Trainer.run", run_out)
+    assert run("train", "cartpole", *TINY) == 2
+    error = capsys.readouterr().err
+    assert "Tried to allocate 2.00 GiB" in error
+    assert "--replay-device cpu" in error
+
+
 def start_long_run():
     words = ["train", "cartpole", *TINY, "--total-steps", "1000000", "--checkpoint-period", "5000"]
     process = subprocess.Popen(
@@ -151,7 +182,7 @@ def start_long_run():
 def test_an_interrupted_run_saves_and_goes_on(number, code, capsys):
     process, folder = start_long_run()
     process.send_signal(number)
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=10)  # clusters kill after a grace period
     assert process.returncode == code
     assert b"Go on with --resume" in error
     steps = [int(path.name[5:]) for path in (folder / "checkpoints").glob("step_*")]

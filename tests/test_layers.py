@@ -13,11 +13,12 @@ LAYERS = {
     5: "envs agent saver",
     6: "evaluation machine",
     7: "assess trainer",
-    8: "run",
-    9: "commands",
-    10: "commands.train commands.evaluate commands.presets",
-    11: "cli",
-    12: "__main__",
+    8: "resume",
+    9: "run",
+    10: "commands",
+    11: "commands.train commands.evaluate commands.presets",
+    12: "cli",
+    13: "__main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 

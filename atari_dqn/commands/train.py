@@ -15,6 +15,7 @@ from atari_dqn.commands import parse, say
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
+from atari_dqn.resume import check_resume
 from atari_dqn.run_folder import RunFolder
 
 PRESET_NAMES = ", ".join(PRESETS)
@@ -40,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     stored = _stored_config(base, flags) if "--resume" in flags else None
     command = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
     if stored is not None:
-        training.check_resume(stored, dataclasses.replace(command.config, game=base.game))
+        check_resume(stored, dataclasses.replace(command.config, game=base.game))
     return training.train(
         command.config,
         command.run_dir or training.default_run_dir(command.config),

@@ -1,0 +1,114 @@
+"""Going on with a run: what a new command line may change, and the newest checkpoint that can be read."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from atari_dqn import checkpoint
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+from atari_dqn.frame_store import FrameStore, pieces_of
+from atari_dqn.replay import FrameReplay
+from atari_dqn.run_folder import RunFolder
+from atari_dqn.trainer import Trainer
+
+MAY_CHANGE_ON_RESUME = {
+    "total_steps",
+    "log_period",
+    "eval_num_envs",
+    "torch_threads",
+    "env_threads",
+    "replay_device",
+    "save_replay",
+    "device",  # these three: the numbers go on, rounded otherwise
+    "compile",
+    "cuda_graph",
+}
+
+
+class ForeignCheckpoint(UsageError):
+    """A checkpoint that is whole, but of another game or network."""
+
+
+def check_resume(stored: Config, wanted: Config) -> None:
+    """Refuse changes that would make the stored state another run's.
+
+    Raises:
+      UsageError: naming each field, its stored and its wanted value.
+    """
+    mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
+    changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
+    if changed:
+        told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
+        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")
+
+
+def read_newest(
+    folder: RunFolder, config: Config, replay: FrameReplay, store: FrameStore, say: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """State of the newest checkpoint that can be read, its replay filled; damaged ones are named and put aside.
+
+    Returns:
+      The state; None where there is no checkpoint at all. The replay stays empty under `save_replay=False`, and for a
+      checkpoint that was kept for its score only.
+
+    Raises:
+      UsageError: none can be read, or one is of another game.
+    """
+    damaged: list[Path] = []
+    for directory in reversed(checkpoint.list_steps(folder.checkpoints)):
+        try:
+            state, meta = checkpoint.load(directory)
+            _refuse_foreign(directory, meta, config)
+            pieces = pieces_of(meta) if config.save_replay else []
+            if pieces:
+                replay.load_state_dict(state["replay"])
+                store.read(replay, pieces)
+        except ForeignCheckpoint:
+            raise
+        except (UsageError, KeyError, TypeError) as error:
+            replay.clear()
+            say(f"warning: skipping the checkpoint {directory}: {error}")
+            damaged.append(directory)
+            continue
+        for other in damaged:  # out of the way of the one that will be written at its step
+            os.replace(other, other.with_name(f"damaged_{other.name}_{time.time_ns()}"))
+        inexact = "" if pieces else "; the replay fills up again first, so this is not an exact continuation"
+        say(f"resuming from {directory}{inexact}")
+        return state
+    if checkpoint.list_steps(folder.checkpoints):
+        raise UsageError(
+            f"no checkpoint in {folder.checkpoints} can be read with its replay; --no-save-replay goes on from the "
+            "newest network with an empty one"
+        )
+    say("no checkpoint yet: starting at step 0")
+    return None
+
+
+def _refuse_foreign(directory: Path, meta: Mapping[str, Any], config: Config) -> None:
+    if meta.get("game") != config.game:
+        raise ForeignCheckpoint(
+            f"{directory} is a checkpoint of {meta.get('game')!r}, this run plays {config.game!r}; "
+            "move it away, or resume the run that it came from"
+        )
+
+
+def go_on(trainer: Trainer, state: dict[str, Any]) -> None:
+    """Put the state of a checkpoint into the parts of a run.
+
+    Raises:
+      UsageError: it is of another network or other environments.
+    """
+    try:
+        trainer.load_state_dict(state)
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"the checkpoint does not fit the networks and environments of this run ({reason}); "
+            "was config.json changed, or the checkpoint copied from another run?"
+        ) from error
