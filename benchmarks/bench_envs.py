@@ -17,12 +17,16 @@ from ale_py.vector_env import AtariVectorEnv
 from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.config import Config
-from atari_dqn.envs import make_envs
+from atari_dqn.envs import ATARI_RESEED_AFTER, make_envs
+
+OFTEN = 200
 
 
-def ours(game: str, num_envs: int, threads: int, steps: int) -> Callable[[], float]:
-    """Agent steps per second through our layer."""
+def ours(game: str, num_envs: int, threads: int, steps: int, reseed_after: int | None = None) -> Callable[[], float]:
+    """Agent steps per second through our layer; None: seeded afresh as often as in a training run."""
     envs = make_envs(Config(game=game, num_envs=num_envs, env_threads=threads))
+    if reseed_after is not None:
+        envs.reseed_after = reseed_after
     envs.reset(np.arange(num_envs))
     actions = np.random.default_rng(0).integers(envs.spec.num_actions, size=(steps, num_envs))
 
@@ -64,6 +68,20 @@ def bare(game: str, num_envs: int, threads: int, steps: int) -> Callable[[], flo
     return run
 
 
+def reseeding_share(game: str, threads: int, repeats: int) -> float:
+    """Part of the emulators' time that goes into seeding them afresh, which keeps what a resume plays again short.
+
+    Measured where it happens OFTEN times as often as in training, so that it shows, and divided by that.
+    """
+    each = (game, 8, threads, 3_000)
+    contestants = {"never": ours(*each, reseed_after=0), "often": ours(*each, ATARI_RESEED_AFTER // OFTEN)}
+    speeds = in_turns(contestants, repeats)
+    print_speeds(speeds, "steps/s")
+    slowdown = median_ratio(speeds["never"], speeds["often"]) - 1.0
+    print(f"seeding afresh every {ATARI_RESEED_AFTER:,} steps of a game takes {slowdown / OFTEN:.2%} of the time")
+    return slowdown / OFTEN
+
+
 def main() -> None:
     """Measure each number of environments, in turns with the bare one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,7 +106,9 @@ def main() -> None:
         rows.append({"num_envs": num_envs, "ratio": round(ratio, 4)} | {
             f"{name}_steps_per_second": [round(value) for value in values] for name, values in speeds.items()
         })  # fmt: skip
-    finish({"bench": "envs", "game": options.game, "threads": options.threads, "rows": rows}, options.out)
+    share = reseeding_share(options.game, options.threads, options.repeats)
+    result = {"bench": "envs", "game": options.game, "threads": options.threads, "reseeding_share": round(share, 5)}
+    finish(result | {"rows": rows}, options.out)
 
 
 if __name__ == "__main__":
