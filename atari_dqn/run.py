@@ -38,6 +38,7 @@ HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take
 
 MAY_CHANGE_ON_RESUME = {
     "total_steps",
+    "total_episodes",
     "log_period",
     "eval_num_envs",
     "torch_threads",

@@ -8,10 +8,10 @@ import torch
 
 from atari_dqn import checkpoint
 from atari_dqn.config import Config
+from atari_dqn.divergence import TrainingDiverged
 from atari_dqn.evaluation import Score
 from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature
-from atari_dqn.trainer import TrainingDiverged
 from atari_dqn.types import LearnStats
 from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
 
