@@ -114,7 +114,9 @@ class DQN:
         torch._foreach_copy_(list(self.target.parameters()), list(self.model.parameters()))
 
     def _q(self, model: nn.Module, obs: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        if self.precision != "bf16":
+            return model(obs).float()
+        with torch.autocast(self.device.type, torch.bfloat16):
             return model(obs).float()
 
     def state_dict(self) -> dict[str, Any]:

@@ -45,6 +45,8 @@ def in_full_precision(layer: nn.Linear, x: Tensor) -> Tensor:
     Values of actions differ by less than bf16 can tell apart: at Q = 1 its numbers are 1/128 apart, so that actions
     would tie and the first of them win.
     """
+    if not torch.is_autocast_enabled(x.device.type):
+        return F.linear(x.float(), layer.weight, layer.bias)
     with torch.autocast(x.device.type, enabled=False):
         return F.linear(x.float(), layer.weight, layer.bias)
 
