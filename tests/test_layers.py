@@ -13,9 +13,9 @@ LAYERS = {
     5: "envs agent saver",
     6: "evaluation machine",
     7: "assess trainer",
-    8: "run",
+    8: "run study",
     9: "commands",
-    10: "commands.train commands.evaluate commands.presets",
+    10: "commands.train commands.evaluate commands.presets commands.ablation commands.compare_approximators",
     11: "cli",
     12: "__main__",
 }
