@@ -194,12 +194,14 @@ def in_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The table for people: mean [low, high] over seeds of the last, the best and all evaluations."""
     shown = [["variant", "seeds", "last evaluation", "best evaluation", "mean of all"]]
     for row in rows:
-        cells = [
-            f"{row[name]:.1f} [{row[name + '_low']:.1f}, {row[name + '_high']:.1f}]" for name in ("last", "best", "all")
-        ]
+        cells = [_with_interval(row, name) for name in ("last", "best", "all")]
         shown.append([row["variant"], str(row["seeds"]), *cells])
     widths = [max(len(line[column]) for line in shown) for column in range(len(shown[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in shown]
+
+
+def _with_interval(row: Mapping[str, Any], name: str) -> str:
+    return f"{row[name]:.1f} [{row[name + '_low']:.1f}, {row[name + '_high']:.1f}]"
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

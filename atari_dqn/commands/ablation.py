@@ -63,7 +63,7 @@ def run(words: Sequence[str]) -> int:
 def _on_cartpole(command: Ablation) -> int:
     steps = CARTPOLE_STEPS if command.steps is None else command.steps
     if steps < 2_000:
-        raise UsageError(f"steps is {steps}; at least 2,000 leave something to learn after the warm-up of 1,000")
+        raise UsageError(f"steps is {steps}; learning begins after 1,000, so give at least 2,000")
     base = f"{CARTPOLE} --total-steps {steps} --eval-period {steps // EVALUATIONS}".split()
     result = study.carry_out(
         study.Study(

@@ -23,8 +23,11 @@ EVALUATIONS = 15
 
 @dataclass(frozen=True)
 class CompareApproximators:
-    """Learn CartPole with a Q table, a linear function, polynomials and a network: same budget, seeds, and everything
-    else of the preset `cartpole`. Writes curves.csv, table.csv and curves.png."""  # noqa: D205, D209
+    """Learn CartPole with a Q table, a linear function, polynomials and a network, and compare.
+
+    Budget, seeds and all else but the step size are the same, those of the preset `cartpole`. Writes curves.csv,
+    table.csv and curves.png.
+    """
 
     out: Path
     """Folder of the runs and the results."""
@@ -40,9 +43,7 @@ def run(words: Sequence[str]) -> int:
     """Compare the approximators; returns the exit code."""
     command = parse(CompareApproximators, words, prog="atari-dqn compare-approximators")
     if command.steps < 2_000:
-        raise UsageError(
-            f"steps is {command.steps}; at least 2,000 leave something to learn after the warm-up of 1,000"
-        )
+        raise UsageError(f"steps is {command.steps}; learning begins after 1,000, so give at least 2,000")
     budget = f"--total-steps {command.steps} --eval-period {command.steps // EVALUATIONS} --eval-episodes 10"
     result = study.carry_out(
         study.Study(
