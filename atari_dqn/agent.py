@@ -82,6 +82,8 @@ def make_agent(config: Config, spec: EnvSpec) -> Agent:
         network=config.network,
         frame_stack=config.frame_stack,
         hidden_sizes=config.hidden_sizes,
+        polynomial_degree=config.polynomial_degree,
+        table_bins=config.table_bins,
         seed=int(stream(config.seed, "init").generate_state(1)[0]),
     ).to(config.device)
     optimizer = make_optimizer(
@@ -98,6 +100,8 @@ def make_agent(config: Config, spec: EnvSpec) -> Agent:
         optimizer,
         gamma=config.gamma,
         double_q=config.double_q,
+        use_target=config.target,
+        reward_scale=config.reward_scale,
         clip_rewards=config.clip_reward,
         clip_td_error=config.clip_td_error,
         loss_reduction=config.loss_reduction,

@@ -67,7 +67,7 @@ def _precision(config: Config, say: Say) -> Precision:
         raise UsageError("precision is 'tf32', which only CUDA GPUs have; use fp32 or bf16")
     precision = config.precision
     if precision == "auto":
-        if config.network == "mlp":
+        if config.network != "nature_cnn":
             precision = "fp32"  # too small to gain from less
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
@@ -89,7 +89,7 @@ def settle_compile(config: Config, say: Say) -> Config:
     """
     if config.optimizer != "rmsprop" or config.compile == "off":
         return dataclasses.replace(config, compile="off")
-    if config.compile == "auto" and (config.device != "cpu" or config.network == "mlp"):
+    if config.compile == "auto" and (config.device != "cpu" or config.network != "nature_cnn"):
         return dataclasses.replace(config, compile="off")  # not measured on a GPU; too small to gain
     began = time.perf_counter()
     try:

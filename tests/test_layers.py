@@ -5,18 +5,18 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "errors watchdog",
-    1: "config types seeding scores",
+    0: "errors watchdog config_checks",
+    1: "config types seeding scores approximators divergence",
     2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph",
     3: "envs.single replay checkpoint run_folder",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger",
     5: "envs agent saver",
     6: "evaluation machine",
     7: "assess trainer",
-    8: "resume",
+    8: "resume study",
     9: "run",
     10: "commands",
-    11: "commands.train commands.evaluate commands.presets",
+    11: "commands.train commands.evaluate commands.presets commands.ablation commands.compare_approximators",
     12: "cli",
     13: "__main__",
 }
