@@ -3,7 +3,7 @@
     python benchmarks/speed_costs_score.py --out FOLDER [--seeds 0 1 2 ...] [--jobs 2]
 
 Same budget and seeds for all; the table has means over seeds with 95 % intervals. CartPole, because one run takes
-seconds there; replay on a GPU against the host is not among them: both draw the same rows (tests/test_capture_agrees.py).
+seconds there. The replay on a GPU is not among them: it gives the same rows as on the host (test_capture_agrees.py).
 """
 
 from __future__ import annotations
