@@ -14,15 +14,21 @@ import argparse
 import collections
 import os
 import random
-import subprocess
+import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import ale_py.vector_env  # noqa: F401  # these four take seconds to load, which all lives share
+import torch._dynamo  # noqa: F401
+import torch.utils.tensorboard  # noqa: F401
 from compare_runs import differences
 from measuring import finish
 
-from atari_dqn import checkpoint
+from atari_dqn import checkpoint, cli, run, trainer
+from atari_dqn.commands import train  # noqa: F401
+from atari_dqn.frame_store import FrameStore
 
 SETTINGS = {
     "cartpole": (
@@ -31,81 +37,89 @@ SETTINGS = {
     ),
     "pong": (
         "--preset quick --num-envs 4 --learning-starts 200 --capacity 600 --eval-period 1000 --eval-steps 60 "
-        "--eval-num-envs 2 --log-period 100 --checkpoint-period 100 --torch-threads 1 --env-threads 1 "
-        "--precision fp32 --batch-size 8 --update-period 8 --hidden-sizes 32"
+        "--eval-num-envs 2 --max-episode-steps 150 --log-period 100 --checkpoint-period 100 --torch-threads 1 "
+        "--env-threads 1 --precision fp32 --batch-size 8 --update-period 8 --hidden-sizes 32"
     ),
 }
 LOOP = {b"i": "starting", b"r": "resuming", b"p": "playing and learning", b"e": "evaluating", b"c": "copying a save"}
 SAVER = {b"-": "not writing", b"f": "writing frames", b"w": "writing the checkpoint", b"d": "deleting old ones"}
 
-# The training command, which marks in a file what it is about.
-MARKED = """
-import os, sys
-place = os.open(os.environ["SOAK_MARKS"], os.O_RDWR)
-os.pwrite(place, b"i-", 0)
-from atari_dqn import checkpoint, run, saver, trainer
-from atari_dqn.frame_store import FrameStore
-def mark(owner, name, offset, sign, after=None):
-    function = getattr(owner, name)
-    def call(*arguments, **named):
-        before = os.pread(place, 1, offset)
-        os.pwrite(place, sign, offset)
-        try:
-            return function(*arguments, **named)
-        finally:
-            os.pwrite(place, after or before, offset)
-    setattr(owner, name, call)
-mark(run, "read_newest", 0, b"r", after=b"r")
-mark(trainer.Trainer, "run", 0, b"p")
-mark(trainer.Trainer, "evaluate_if_due", 0, b"e")
-mark(trainer.Trainer, "save", 0, b"c")
-mark(FrameStore, "write", 1, b"f")
-mark(checkpoint, "write", 1, b"w")
-mark(checkpoint, "prune", 1, b"d")
-mark(FrameStore, "prune", 1, b"d")
-from atari_dqn.cli import entry
-entry()
-"""
-
 
 class Chain:
-    """A run that is killed and resumed in a folder of its own."""
+    """A run that is killed and resumed in a folder of its own. Its lives are forked from here: torch is loaded once."""
 
     def __init__(self, game: str, folder: Path, marks: Path) -> None:
         self.game, self.folder, self.marks = game, folder, marks
+        self.log = folder.with_name(folder.name + ".log")  # of the newest life
 
-    def start(self, *more: str) -> subprocess.Popen[bytes]:
-        """Begin the next life."""
+    def start(self, *more: str) -> int:
+        """Begin the next life; returns its process."""
         self.marks.write_bytes(b"i-")
         words = ["train", self.game, *SETTINGS[self.game].split(), "--run-dir", str(self.folder), *more]
         if (self.folder / "config.json").exists():
             words.append("--resume")
-        return subprocess.Popen(
-            [sys.executable, "-c", MARKED, *words],
-            env=os.environ | {"SOAK_MARKS": str(self.marks), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        if (process := os.fork()) == 0:
+            code = 1
+            try:
+                with self.log.open("w") as log:
+                    os.dup2(log.fileno(), 1)
+                    os.dup2(log.fileno(), 2)
+                mark_what_goes_on(self.marks)
+                code = cli.main(words)
+            finally:
+                os._exit(code)
+        return process
 
     def live(self, seconds: float, *, counted_from_play: bool) -> tuple[str, str]:
         """One life, killed so long after its start or its first step; returns what both threads were about."""
         process = self.start("--total-steps", "100000000")
-        while counted_from_play and self.marks.read_bytes()[:1] in b"ir" and process.poll() is None:
+        while counted_from_play and self.marks.read_bytes()[:1] in b"ir" and not _ended(process):
             time.sleep(0.005)
         time.sleep(seconds)
-        if process.poll() is not None:
-            raise SystemExit(f"the run ended by itself:\n{process.communicate()[1].decode()}")
-        process.kill()
-        process.communicate()
+        if _ended(process):
+            raise SystemExit(f"the run ended by itself:\n{self.log.read_text()}")
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
         marks = self.marks.read_bytes()
         return LOOP[marks[:1]], SAVER[marks[1:]]
 
     def finish(self, total_steps: int) -> None:
         """The last life: to `total_steps`."""
-        process = self.start("--total-steps", str(total_steps))
-        _, error = process.communicate()
-        if process.returncode:
-            raise SystemExit(f"the last life failed:\n{error.decode()}")
+        _, status = os.waitpid(self.start("--total-steps", str(total_steps)), 0)
+        if status:
+            raise SystemExit(f"the last life failed:\n{self.log.read_text()}")
+
+
+def _ended(process: int) -> bool:
+    """Has a child ended by itself? It stays there to be waited for."""
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def mark_what_goes_on(marks: Path) -> None:
+    """Make this process write into a file what it is about: byte 0 its loop, byte 1 its saver."""
+    place = os.open(marks, os.O_RDWR)
+
+    def mark(owner: Any, name: str, offset: int, sign: bytes, after: bytes | None = None) -> None:
+        function = getattr(owner, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            before = os.pread(place, 1, offset)
+            os.pwrite(place, sign, offset)
+            try:
+                return function(*arguments, **named)
+            finally:
+                os.pwrite(place, after or before, offset)
+
+        setattr(owner, name, call)
+
+    mark(run, "read_newest", 0, b"r", after=b"r")
+    mark(trainer.Trainer, "run", 0, b"p")
+    mark(trainer.Trainer, "evaluate_if_due", 0, b"e")
+    mark(trainer.Trainer, "save", 0, b"c")
+    mark(FrameStore, "write", 1, b"f")
+    mark(checkpoint, "write", 1, b"w")
+    mark(checkpoint, "prune", 1, b"d")
+    mark(FrameStore, "prune", 1, b"d")
 
 
 def main() -> None:
