@@ -12,7 +12,7 @@ LAYERS = {
     4: "frame_store envs.native envs.classic envs.reference algorithm logger",
     5: "envs agent saver",
     6: "evaluation machine",
-    7: "assess trainer",
+    7: "assess trainer evaluation_files",
     8: "run",
     9: "commands",
     10: "commands.train commands.evaluate commands.presets",
