@@ -30,7 +30,7 @@ EPISODES = 30
 T_MEAN, T_DIFFERENCE = 2.045, 2.002
 COLUMNS = (
     "game mean std low high random_nature random_zoo margin agrees "
-    "mean_length mean_15hz std_15hz agrees_15hz episodes seed"
+    "mean_length mean_15hz std_15hz agrees_15hz episodes seed seconds commit"
 ).split()
 COMMENTS: dict[str, str] = {}
 
@@ -58,12 +58,13 @@ the interval of our mean at 10 Hz.
 
 {comments}
 
-Measured: commit {commit}, {seconds:,.0f} s of wall time, ale-py {ale}; `{command}`.
+Measured: commit {commit}, {seconds:,.0f} s of wall time on {cpu} shared with other work, ale-py {ale}; `{command}`.
 """
 
 
 def play(game: str) -> dict[str, object]:
     """One row of the table."""
+    began = time.monotonic()
     slow = evaluate_policy(game, "random-10hz", Selection("nature", EPISODES, num_envs=6))
     fast = evaluate_policy(game, "random", Selection("nature", EPISODES, num_envs=6))
     means, stds = {}, {}
@@ -80,10 +81,11 @@ def play(game: str) -> dict[str, object]:
     values += [round(means["10"] - half, 2), round(means["10"] + half, 2), scores.random_nature, scores.random_zoo]
     values += [round(margin["10"], 2), agrees["10"], round(slow.result["mean_length"], 1)]
     values += [round(means["15"], 2), round(stds["15"], 2), agrees["15"], EPISODES, slow.result["seed"]]
+    values += [round(time.monotonic() - began, 1), hardware()["commit"]]
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def readme(rows: list[dict[str, str]], seconds: float) -> str:
+def readme(rows: list[dict[str, str]]) -> str:
     """The table for people, from the rows of the CSV."""
     lines, comments = [], []
     for row in rows:
@@ -106,8 +108,9 @@ def readme(rows: list[dict[str, str]], seconds: float) -> str:
         games=len(rows),
         rows="\n".join(lines),
         comments="\n".join(comments) or "None.",
-        commit=about["commit"],
-        seconds=seconds,
+        commit=", ".join(sorted({row["commit"] for row in rows})),
+        seconds=sum(float(row["seconds"]) for row in rows),
+        cpu=f"{about['cores']} cores of {about['cpu']}",
         ale=about["packages"]["ale-py"],
         command="python benchmarks/random_scores.py --out FOLDER",
     )
@@ -132,7 +135,7 @@ def main() -> int:
                 writer.writerow(row)
             print(f"{time.monotonic() - began:6.0f} s  {row}", flush=True)
     rows = list(csv.DictReader(table.open()))
-    (options.out / "README.md").write_text(readme(rows, time.monotonic() - began))
+    (options.out / "README.md").write_text(readme(rows))
     agreeing = [row["game"] for row in rows if row["agrees"] == "yes"]
     summary = {"bench": "random_scores", "games": len(rows), "agree": len(agreeing), "cores": os.cpu_count()}
     print(json.dumps(summary | {"differ": sorted({row["game"] for row in rows} - set(agreeing))}))
