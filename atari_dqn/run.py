@@ -50,9 +50,9 @@ MAY_CHANGE_ON_RESUME = {
 }
 
 
-def default_run_dir(config: Config) -> Path:
-    """`runs/<game>/<preset>/seed<k>`."""
-    return Path("runs") / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
+def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
+    """`<root>/<game>/<preset>/seed<k>`."""
+    return root / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
 def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]) -> int:

@@ -14,10 +14,12 @@ LAYERS = {
     6: "evaluation machine",
     7: "assess trainer evaluation_files",
     8: "run",
-    9: "commands",
-    10: "commands.train commands.evaluate commands.presets",
-    11: "cli",
-    12: "__main__",
+    9: "commands suite",
+    10: "commands.train commands.evaluate commands.presets suite_table estimate",
+    11: "local_engine ray_engine",
+    12: "commands.suite",
+    13: "cli",
+    14: "__main__ tether",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 
