@@ -6,7 +6,6 @@ node dies, the task is sent again, and the job goes on wherever that lands, from
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Sequence
@@ -62,9 +61,11 @@ def run(runs: Sequence[JobRun], *, address: str | None, cpus: float, gpus: float
 
 def run_job(job: Job, settings: Settings) -> tuple[State, str]:
     """On some node: the whole job. Cancelling the task lets its process save and end."""
+    import ray
+
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / LOG).open("a") as log:
-        log.write(f"# process {os.getpid()} on {socket.gethostname()}\n")
+        log.write(f"# node {ray.get_runtime_context().get_node_id()} on {socket.gethostname()}\n")
     job_run = JobRun(job, settings)
     try:
         while not job_run.poll():
