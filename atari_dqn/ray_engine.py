@@ -97,6 +97,21 @@ def connect(address: str | None) -> Any:
     return ray
 
 
+def slots(address: str | None, cpus: float, gpus: float) -> int:
+    """How many jobs fit on the cluster side by side.
+
+    Raises:
+      UsageError: as for `run`.
+    """
+    ray = connect(address)
+    _check_size(ray, cpus, gpus)
+    count = 0
+    for node in ray.nodes():
+        needs = [(node["Resources"].get(name, 0.0), need) for name, need in (("CPU", cpus), ("GPU", gpus))]
+        count += min((int(has / need + 1e-9) for has, need in needs if need), default=0) if node["Alive"] else 0
+    return max(1, count)
+
+
 def _check_size(ray: Any, cpus: float, gpus: float) -> None:
     """Refuse a job that fits on no node: Ray would wait for ever."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

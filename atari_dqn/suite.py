@@ -42,7 +42,7 @@ class Settings:
     flags: tuple[tuple[str, ...], ...] = ()
     """Flags of `atari-dqn train` with their values, as in ("--total-steps", "1000")."""
     threads: int = 1
-    """For the network and for the emulators of a job, unless `flags` say otherwise."""
+    """For the network and for the emulators of a job, unless its config says otherwise."""
     retries: int = 1
     """A process that crashes is started again so many times, for each job."""
     evaluate: bool = True
@@ -135,9 +135,8 @@ def _train_words(job: Job, settings: Settings) -> list[str]:
     if (job.folder / "config.json").exists():
         words.append("--resume")  # its other settings are stored, and were compared
         flags = [flag for flag in flags if field_name(flag[0]) in MAY_CHANGE_ON_RESUME]
-    given = {field_name(flag[0]) for flag in flags}
     for name in ("torch_threads", "env_threads"):
-        if name not in given:
+        if getattr(config, name) == 0:  # all cores, which the jobs share
             flags.append(("--" + name.replace("_", "-"), str(settings.threads)))
     return words + [word for flag in flags for word in flag]
 

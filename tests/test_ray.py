@@ -73,6 +73,7 @@ def nodes_of(run):
 def test_a_job_that_fits_on_no_node_is_refused(cluster, tmp_path):
     with pytest.raises(UsageError, match="no node of the cluster has 1 cores and 0.25 GPUs"):
         run_on(cluster, runs_in(tmp_path, [0]), gpus=0.25)
+    assert ray_engine.slots(cluster.address, 0.25, 0.0) == 8  # four on each of two nodes
 
 
 def test_ctrl_c_lets_the_jobs_of_the_cluster_save_and_end(cluster, tmp_path):

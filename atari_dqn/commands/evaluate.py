@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -20,7 +20,7 @@ from atari_dqn.evaluation_files import FOLDER, check_writable, write_evaluation
 class Evaluate:
     """Play games with a trained network, or without one, and report the score."""
 
-    run: tyro.conf.Positional[str]
+    run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|GAME")]
     """A run folder, or one of its checkpoints (checkpoints/step_...); a game with `--policy random` or `noop`."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
     """`nature`: 30 games of 5 minutes, epsilon 0.05. `sticky`: 100 games, sticky actions 0.25, epsilon 0.01.

@@ -166,7 +166,10 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
         left.append(estimate.steps_left(job, read_progress(job.folder).step))
         table.add_row(job.name, stage.name if stage else "nothing", f"{left[-1]:,}", str(job.folder))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-    slots = min(command.jobs, len(jobs))
+    slots = command.jobs
+    if command.engine == "ray":
+        slots = ray_engine.slots(command.ray_address, command.cpus_per_job, command.gpus_per_job)
+    slots = min(slots, len(jobs))
     config = jobs[0].config
     spec = estimate.spec_of(config)
     memory, disk = estimate.memory_bytes(config, spec), estimate.disk_bytes(config, spec)
@@ -181,10 +184,10 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
         f"disk: up to {_size(disk)} each, {_size(len(jobs) * disk)} for all {len(jobs)}; "
         f"{_size(shutil.disk_usage(nearest).free)} are free in {nearest}"
     )
-    _print_time(command, config, left, settings)
+    _print_time(command, config, left, settings, slots)
 
 
-def _print_time(command: Suite, config: Config, left: Sequence[int], settings: Settings) -> None:
+def _print_time(command: Suite, config: Config, left: Sequence[int], settings: Settings, slots: int) -> None:
     rate = estimate.rate_of_finished(command.runs_dir, config)
     if rate is None:
         config = dataclasses.replace(
@@ -193,7 +196,6 @@ def _print_time(command: Suite, config: Config, left: Sequence[int], settings: S
             env_threads=config.env_threads or settings.threads,
         )
         rate = estimate.measure(config, say)
-    slots = min(command.jobs, len(left))
     minutes = estimate.seconds_left(left, rate, slots) / 60
     told = f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:.1f} minutes"
     print(
