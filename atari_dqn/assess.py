@@ -1,11 +1,12 @@
-"""Score a trained network: load it from a run, make the games of a protocol, play them, and say what came out."""
+"""Score a trained network, or play without one: make the games of a protocol, play them, say what came out."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import (
     FIVE_MINUTES,
     EvalProtocol,
+    Policy,
     Score,
+    Still,
     evaluate,
     greedy,
     monitor,
@@ -25,15 +28,17 @@ from atari_dqn.evaluation import (
     sticky,
 )
 from atari_dqn.machine import resolve
+from atari_dqn.presets import PRESETS
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.scores import Pair, human_normalized, published
 from atari_dqn.seeding import stream
 
 Say = Callable[[str], None]
+FRAMES_AT_10_HZ = 6  # a random action every 6 of 60 frames a second: Mnih et al. 2015, Methods
 
 
 def play(
-    agent: Agent,
+    policy: Policy,
     config: Config,
     protocol: EvalProtocol,
     *,
@@ -45,7 +50,7 @@ def play(
     envs = make_envs(protocol.env_config(config, num_envs))
     try:
         return evaluate(
-            agent,
+            policy,
             envs,
             protocol,
             seed=seed,
@@ -57,72 +62,139 @@ def play(
         envs.close()
 
 
-def evaluate_run(
-    path: Path,
-    *,
-    which: str,
-    protocol_name: str,
-    episodes: int | None,
-    seed: int,
-    num_envs: int,
-    device: str,
-    say: Say,
-) -> dict[str, Any]:
+class Assessment(NamedTuple):
+    """What came out of an evaluation."""
+
+    name: str
+    """`<protocol>_<checkpoint or policy>`: what its files are called."""
+    result: dict[str, Any]
+    """What was played, mean and std of the raw scores, human_normalized (None where there is none): a JSON object."""
+    games: list[Score]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which games are played, and how many side by side."""
+
+    protocol: str = "auto"
+    """auto, nature, sticky, monitor or greedy."""
+    episodes: int | None = None
+    """Games instead of the protocol's number."""
+    only_episode: int | None = None
+    """Number of the one game that is played, instead."""
+    seed: int = 0
+    """Root of the games' seeds."""
+    num_envs: int = 8
+    """Games side by side; does not change which games are played."""
+
+
+def evaluate_run(path: Path, selection: Selection, *, which: str, device: str, say: Say) -> Assessment:
     """Play a protocol with the network of a run.
 
     Args:
-      path:          a run folder or one of its checkpoints.
-      which:         "last" or "best" checkpoint of a run folder.
-      protocol_name: auto, nature, sticky, monitor or greedy.
-      episodes:      games instead of the protocol's number.
-      seed:          root of the games' seeds.
-      num_envs:      games side by side.
-      device:        auto, cpu or cuda.
-      say:           prints a line.
-
-    Returns:
-      A JSON object: what was played, mean and std of the raw scores, human_normalized (None where there is none).
+      path:      a run folder or one of its checkpoints.
+      selection: which games.
+      which:     "last" or "best" checkpoint of a run folder.
+      device:    auto, cpu or cuda.
+      say:       prints a line.
 
     Raises:
       UsageError: no such run or checkpoint, or one that does not fit.
     """
     folder, directory = _find(path, which, say)
     config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
-    protocol = _protocol(protocol_name, config, episodes)
-    if protocol.episodes is not None:
-        num_envs = min(num_envs, protocol.episodes)
     agent, step = _load_agent(config, directory)
-    scores = play(agent, config, protocol, num_envs=num_envs, seed=stream(seed, "eval"))
-    assert scores is not None
-    return {**_summary(config, protocol, scores), "seed": seed, "checkpoint": str(directory), "step": step}
+    origin = {
+        "policy": "network",
+        "checkpoint": str(directory),
+        "step": step,
+        "preset": config.preset,
+        "run_seed": config.seed,
+    }
+    label = directory.name if find_run(path)[1] else which
+    return _assess(agent, config, selection, epsilon=None, label=label, origin=origin)
 
 
-def _summary(config: Config, protocol: EvalProtocol, scores: list[Score]) -> dict[str, Any]:
+def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
+    """Play a protocol without a network.
+
+    Args:
+      game:      ROM id, or a vector game.
+      policy:    "random": a uniform action every agent step (15 Hz). "random-10hz": every 6 frames, as for the
+                 published columns. "noop": nothing is ever pressed.
+      selection: which games.
+
+    Raises:
+      UsageError: no such game, or the policy does not fit it.
+    """
+    vectors = game == "cartpole" or game.startswith("gym:")
+    preset = "cartpole" if vectors else "sticky" if selection.protocol == "sticky" else "nature"
+    config = dataclasses.replace(PRESETS[preset](game), device="cpu")
+    if policy == "random-10hz":
+        if vectors:
+            raise UsageError(f"policy 'random-10hz' is for Atari, but {game} has no emulator; use random")
+        config = dataclasses.replace(config, frame_skip=FRAMES_AT_10_HZ)
+    if vectors and policy == "noop":
+        raise UsageError(f"policy 'noop' is for Atari: {game} has no action that does nothing; use random")
+    origin = {"policy": policy, "checkpoint": None, "step": None, "preset": None, "run_seed": None}
+    epsilon = 0.0 if policy == "noop" else 1.0
+    return _assess(Still(), config, selection, epsilon=epsilon, label=policy, origin=origin)
+
+
+def _assess(
+    policy: Policy, config: Config, selection: Selection, *, epsilon: float | None, label: str, origin: dict[str, Any]
+) -> Assessment:
+    protocol = _protocol(selection.protocol, config)
+    if epsilon is not None:
+        protocol = dataclasses.replace(protocol, epsilon=epsilon)
+    if selection.episodes is not None:
+        protocol = dataclasses.replace(protocol, episodes=selection.episodes, steps=None)
+    if selection.only_episode is not None:
+        protocol = dataclasses.replace(protocol, episodes=1, steps=None, first_episode=selection.only_episode)
+    num_envs = min(selection.num_envs, protocol.episodes or selection.num_envs)
+    games = play(policy, config, protocol, num_envs=num_envs, seed=stream(selection.seed, "eval"))
+    assert games is not None
+    result = {**_summary(config, protocol, games), "seed": selection.seed, **origin}
+    return Assessment(f"{protocol.name}_{label}", result, games)
+
+
+def _summary(config: Config, protocol: EvalProtocol, games: list[Score]) -> dict[str, Any]:
     """What came of the games, as JSON values."""
-    returns = [score.episode_return for score in scores]
+    returns = [game.episode_return for game in games]
     mean = float(np.mean(returns))
-    pair: Pair = "nature" if protocol.max_episode_steps == FIVE_MINUTES else "zoo"
+    frames = protocol.max_episode_steps * config.frames_per_step
+    pair: Pair = "nature" if frames == FIVE_MINUTES else "zoo"
     return {
         "game": config.game,
         "protocol": protocol.name,
-        "episodes": len(scores),
+        "episodes": len(games),
         "mean": mean,
         "std": float(np.std(returns)),
         "min": min(returns),
         "max": max(returns),
         "human_normalized": human_normalized(mean, config.game, pair=pair),
         "human_pair": pair,
-        "mean_length": float(np.mean([score.episode_length for score in scores])),
+        "mean_length": float(np.mean([game.episode_length for game in games])),
         "epsilon": protocol.epsilon,
         "scores": returns,
     }
 
 
+def find_run(path: Path) -> tuple[RunFolder, bool]:
+    """The run that a path means, and whether it names one of the run's checkpoints.
+
+    Raises:
+      UsageError: there is no run.
+    """
+    names_checkpoint = checkpoint.STEP_PATTERN.fullmatch(path.resolve().name) is not None
+    return RunFolder.open(path.resolve().parent.parent if names_checkpoint else path), names_checkpoint
+
+
 def _find(path: Path, which: str, say: Say) -> tuple[RunFolder, Path]:
     """The run, and the checkpoint that `path` and `which` mean."""
-    if checkpoint.STEP_PATTERN.fullmatch(path.resolve().name):
-        return RunFolder.open(path.resolve().parent.parent), path
-    folder = RunFolder.open(path)
+    folder, names_checkpoint = find_run(path)
+    if names_checkpoint:
+        return folder, path
     directory = checkpoint.latest_good(folder.checkpoints, warn=say)
     if directory is None:
         raise UsageError(f"{folder.checkpoints} holds no readable checkpoint yet; train longer, or name another run")
@@ -135,20 +207,17 @@ def _find(path: Path, which: str, say: Say) -> tuple[RunFolder, Path]:
     return folder, directory
 
 
-def _protocol(name: str, config: Config, episodes: int | None) -> EvalProtocol:
+def _protocol(name: str, config: Config) -> EvalProtocol:
     if name == "auto":
         name = "greedy" if config.backend == "classic" else "nature"
     if name in ("nature", "sticky") and config.backend == "classic":
         raise UsageError(f"protocol {name!r} is for Atari, but {config.game} has no emulator; use greedy")
-    protocol = {
-        "nature": nature(),
-        "sticky": sticky(),
+    return {
+        "nature": nature(frame_skip=config.frame_skip),
+        "sticky": sticky(frame_skip=config.frame_skip),
         "monitor": monitor(config),
         "greedy": greedy(config),
     }[name]
-    if episodes is None:
-        return protocol
-    return dataclasses.replace(protocol, episodes=episodes, steps=None)
 
 
 def _load_agent(config: Config, directory: Path) -> tuple[Agent, int]:
@@ -169,9 +238,10 @@ def _load_agent(config: Config, directory: Path) -> tuple[Agent, int]:
 
 
 def evaluation_lines(result: dict[str, Any]) -> list[str]:
-    """The result of `evaluate_run` in words."""
+    """The result of an evaluation in words."""
+    player = f"policy {result['policy']}" if result["step"] is None else f"checkpoint of step {result['step']:,}"
     lines = [
-        f"{result['game']}, protocol {result['protocol']}, checkpoint of step {result['step']:,}: "
+        f"{result['game']}, protocol {result['protocol']}, {player}: "
         f"{result['mean']:.1f} +- {result['std']:.1f} over {result['episodes']} games "
         f"(from {result['min']:.0f} to {result['max']:.0f})"
     ]

@@ -21,8 +21,9 @@ from atari_dqn.replay_layout import ReplayLayout
 from atari_dqn.seeding import game_seeds
 from atari_dqn.types import Step, VecEnv
 
-FIVE_MINUTES = 4_500  # agent steps of 4 frames at 60 frames a second
-THIRTY_MINUTES = 27_000
+FIVE_MINUTES = 18_000  # frames, 60 a second
+THIRTY_MINUTES = 108_000
+BATCH = 8  # observations in one call of a policy
 
 
 class Policy(Protocol):
@@ -31,6 +32,13 @@ class Policy(Protocol):
     def predict(self, obs: Tensor) -> np.ndarray:
         """Greedy actions: [N, K, ...] -> [N] int64."""
         ...
+
+
+class Still:
+    """The policy that does nothing; with epsilon 1 it is the random one."""
+
+    def predict(self, obs: Tensor) -> np.ndarray:
+        return np.zeros(len(obs), np.int64)  # action 0 is the no-op of every Atari game
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ class EvalProtocol:
     """Up to this many no-ops open a game, frames."""
     sticky_probability: float
     """Chance that a frame repeats the previous action."""
+    first_episode: int = 0
+    """Number of the first game; each number has its own seed, so any game can be played alone."""
 
     def env_config(self, config: Config, num_envs: int) -> Config:
         """The environments to play in: a lost life never ends a game; the action set stays the network's."""
@@ -78,14 +88,14 @@ def monitor(config: Config) -> EvalProtocol:
     )
 
 
-def nature(episodes: int = 30) -> EvalProtocol:
+def nature(episodes: int = 30, *, frame_skip: int = 4) -> EvalProtocol:
     """The paper's table: 30 games of at most 5 minutes. Source: Mnih et al. 2015, Methods, Evaluation procedure."""
-    return EvalProtocol("nature", episodes, None, FIVE_MINUTES, 0.05, 30, 0.0)
+    return EvalProtocol("nature", episodes, None, FIVE_MINUTES // frame_skip, 0.05, 30, 0.0)
 
 
-def sticky(episodes: int = 100) -> EvalProtocol:
+def sticky(episodes: int = 100, *, frame_skip: int = 4) -> EvalProtocol:
     """Sticky actions, no no-ops, 30 minutes. Source: Machado et al. 2018, section 5."""
-    return EvalProtocol("sticky", episodes, None, THIRTY_MINUTES, 0.01, 0, 0.25)
+    return EvalProtocol("sticky", episodes, None, THIRTY_MINUTES // frame_skip, 0.01, 0, 0.25)
 
 
 def greedy(config: Config, episodes: int = 100) -> EvalProtocol:
@@ -139,7 +149,7 @@ def evaluate(
     while not games.complete():
         if should_stop():
             return None
-        action = games.explore(policy.predict(stacks.latest_obs()), envs.spec.num_actions)
+        action = games.explore(_greedy(policy, stacks.latest_obs()), envs.spec.num_actions)
         envs.send(action)
         step = envs.recv()
         stacks.add(action, step)
@@ -148,15 +158,30 @@ def evaluate(
     return games.scores()
 
 
+def _greedy(policy: Policy, obs: Tensor) -> np.ndarray:
+    """Actions for all games, asked for in batches of one size.
+
+    How a network's sums are rounded depends on the size of the batch, and a nearly equal pair of Q-values on the
+    rounding; a game must not depend on how many others are played beside it.
+    """
+    actions = []
+    for begin in range(0, len(obs), BATCH):
+        part = obs[begin : begin + BATCH]
+        missing = BATCH - len(part)
+        full = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part
+        actions.append(policy.predict(full)[: len(part)])
+    return np.concatenate(actions)
+
+
 class _Games:
     """Which environment plays which game, and what came of it."""
 
     def __init__(self, protocol: EvalProtocol, seed: np.random.SeedSequence, num_envs: int) -> None:
         self.protocol, self.root = protocol, seed
-        self.playing = np.arange(num_envs)  # game number of each environment
+        self.playing = np.arange(num_envs)  # index of each environment's game; its number is first_episode higher
         self.coins = [self._coin(index) for index in range(num_envs)]
         self.opening = np.zeros(num_envs, bool)  # the next step only opens a game
-        self.episode_return: list[float] = [0.0] * num_envs  # by game number, from here on
+        self.episode_return: list[float] = [0.0] * num_envs  # by index, from here on
         self.episode_length = [0] * num_envs
         self.done = [False] * num_envs
 
@@ -167,7 +192,8 @@ class _Games:
         return np.random.default_rng(self._sequence(index, 1))
 
     def _sequence(self, index: int, purpose: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence(self.root.entropy, spawn_key=(*self.root.spawn_key, index, purpose))
+        number = self.protocol.first_episode + index
+        return np.random.SeedSequence(self.root.entropy, spawn_key=(*self.root.spawn_key, number, purpose))
 
     def open_first(self) -> np.ndarray:
         return np.array([self._seed(int(index)) for index in self.playing], np.int64)
@@ -226,7 +252,8 @@ class _Games:
 
     def scores(self) -> list[Score]:
         count, _ = self._fitting()
+        first = self.protocol.first_episode
         return [
-            Score(index, self._seed(index), self.episode_return[index], self.episode_length[index])
+            Score(first + index, self._seed(index), self.episode_return[index], self.episode_length[index])
             for index in range(count)
         ]

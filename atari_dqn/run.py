@@ -36,9 +36,9 @@ from atari_dqn.watchdog import Watchdog
 HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
 
 
-def default_run_dir(config: Config) -> Path:
-    """`runs/<game>/<preset>/seed<k>`."""
-    return Path("runs") / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
+def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
+    """`<root>/<game>/<preset>/seed<k>`."""
+    return root / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
 def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]) -> int:

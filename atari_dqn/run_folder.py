@@ -112,6 +112,19 @@ class RunFolder:
         write_text(self.done, json.dumps(summary, indent=2) + "\n")
 
 
+def in_use(path: Path) -> str | None:
+    """The number of the process that trains in a run folder; None if there is none."""
+    try:
+        with (path / "lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return file.read().strip() or "unknown"
+    except OSError:  # no folder, no lock
+        pass
+    return None
+
+
 def _refuse_existing(found: RunFolder, wanted: Config) -> None:
     mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(found.config)
     differing = [f"{name} {theirs[name]!r}, not {mine[name]!r}" for name in mine if mine[name] != theirs[name]]

@@ -49,6 +49,15 @@ def atari_57() -> tuple[str, ...]:
     return tuple(game for game, row in _table().items() if row["in_zoo_57"] == "true")
 
 
+def atari_10() -> tuple[str, ...]:
+    """ROM ids of the ten games whose scores best predict the median of the 57.
+
+    Source: Aitchison et al. 2022, Atari-5: Distilling the Arcade Learning Environment down to Five Games.
+    """
+    games = "amidar battle_zone bowling double_dunk frostbite kung_fu_master name_this_game phoenix qbert riverraid"
+    return tuple(games.split())
+
+
 def published(game: str) -> PublishedScores | None:
     """What was published about a game (ROM id), or None if nothing was."""
     row = _table().get(game)

@@ -1,12 +1,17 @@
 """Protocols, and games that do not depend on how many are played side by side."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
-from atari_dqn import evaluation
+from atari_dqn import assess, evaluation
+from atari_dqn.agent import make_agent
+from atari_dqn.envs import make_envs
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.evaluation import EvalProtocol, evaluate
-from atari_dqn.presets import nature
+from atari_dqn.presets import cartpole, nature
 
 
 class MovingPolicy:
@@ -16,9 +21,9 @@ class MovingPolicy:
         return obs.flatten(1).long().sum(dim=1).remainder(4).numpy()
 
 
-def play(num_envs, **settings):
-    protocol = EvalProtocol("test", **{"episodes": None, "steps": None, **settings}, max_episode_steps=120,
-                            epsilon=0.2, noop_max=30, sticky_probability=0.0)  # fmt: skip
+def play(num_envs, *, episodes=None, steps=None, first_episode=0):
+    protocol = EvalProtocol("test", episodes, steps, 120, epsilon=0.2, noop_max=30, sticky_probability=0.0,
+                            first_episode=first_episode)  # fmt: skip
     envs = NativeEnvs("breakout", num_envs, num_threads=2, life_loss=False, max_episode_steps=120)
     scores = evaluate(MovingPolicy(), envs, protocol, seed=np.random.SeedSequence(5), frame_stack=4)
     envs.close()
@@ -30,6 +35,61 @@ def test_the_same_games_come_out_however_many_are_played_side_by_side(settings):
     alone = play(1, **settings)
     assert alone == play(3, **settings) == play(8, **settings)
     assert [score.number for score in alone] == list(range(len(alone)))
+
+
+@pytest.mark.parametrize(("game", "num_actions"), [("breakout", 4), ("cartpole", 2)])
+def test_the_same_games_come_out_of_a_network_at_1_8_and_64_side_by_side(game, num_actions):
+    preset = nature if game == "breakout" else cartpole
+    config = dataclasses.replace(preset(game), device="cpu", compile="off", max_episode_steps=25, env_threads=2)
+    protocol = EvalProtocol("test", 9, None, 25, epsilon=0.05, noop_max=30, sticky_probability=0.0)
+    probe = make_envs(dataclasses.replace(config, num_envs=1))
+    agent = make_agent(config, probe.spec)
+    probe.close()
+    seen = set()
+
+    class Watched:
+        """The network's policy on Q-values that are centred, so that its actions differ from frame to frame."""
+
+        def predict(self, obs):
+            q = agent.algorithm.predict(obs)
+            centre = reference.setdefault("q", q[0].clone())
+            action = (q - centre).argmax(dim=1).numpy()
+            seen.update(action.tolist())
+            return action
+
+    reference, rows = {}, {}
+    for num_envs in (1, 8, 64):
+        rows[num_envs] = assess.play(Watched(), config, protocol, num_envs=num_envs, seed=np.random.SeedSequence(2))
+    assert rows[1] == rows[8] == rows[64]
+    assert [row.number for row in rows[1]] == list(range(9))
+    assert len({row.seed for row in rows[1]}) == 9
+    assert len(seen) == num_actions
+
+
+def test_a_policy_is_always_asked_for_eight_games():
+    # how a network rounds depends on the size of the batch, so that must not depend on the number of games
+    shapes = []
+
+    class Watched:
+        def predict(self, obs):
+            shapes.append(tuple(obs.shape))
+            return obs[:, 0].long().numpy()
+
+    for count in (1, 8, 19):
+        obs = torch.arange(count)[:, None]
+        assert evaluation._greedy(Watched(), obs).tolist() == list(range(count))
+    assert shapes == [(8, 1)] * (1 + 1 + 3)
+
+
+def test_one_game_is_played_again_by_its_number():
+    many = play(4, episodes=6)
+    assert play(1, episodes=1, first_episode=4) == [many[4]]
+    assert play(3, steps=100, first_episode=2)[0] == many[2]
+
+
+def test_the_limit_of_five_minutes_is_counted_in_frames():
+    assert evaluation.nature(frame_skip=6).max_episode_steps == 3_000
+    assert evaluation.sticky(frame_skip=2).max_episode_steps == 54_000
 
 
 def test_steps_count_the_games_that_fit_one_after_the_other():

@@ -12,13 +12,16 @@ LAYERS = {
     4: "frame_store envs.native envs.classic envs.reference algorithm logger",
     5: "envs agent saver",
     6: "evaluation machine",
-    7: "assess trainer",
+    7: "assess trainer evaluation_files",
     8: "resume study",
     9: "run",
-    10: "commands",
+    10: "commands suite",
     11: "commands.train commands.evaluate commands.presets commands.ablation commands.compare_approximators",
-    12: "cli",
-    13: "__main__",
+    12: "suite_table estimate",
+    13: "local_engine ray_engine",
+    14: "commands.suite",
+    15: "cli",
+    16: "__main__ tether",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 

@@ -6,26 +6,32 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from atari_dqn import assess
 from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation_files import FOLDER, check_writable, write_evaluation
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Play games with a trained network and report its score."""
+    """Play games with a trained network, or without one, and report the score."""
 
-    run: tyro.conf.Positional[Path]
-    """A run folder, or one of its checkpoints (checkpoints/step_...)."""
+    run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|GAME")]
+    """A run folder, or one of its checkpoints (checkpoints/step_...); a game with `--policy random` or `noop`."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
     """`nature`: 30 games of 5 minutes, epsilon 0.05. `sticky`: 100 games, sticky actions 0.25, epsilon 0.01.
     `monitor`: as during training. `greedy`: 100 games, epsilon 0. `auto`: greedy for vector games, else nature."""
+    policy: Literal["network", "random", "random-10hz", "noop"] = "network"
+    """`random`: a uniform action every agent step, 15 a second. `random-10hz`: one every 6 frames, as for the published
+    random scores. `noop`: nothing is ever pressed. These need a game, not a run."""
     episodes: int | None = None
     """Games to play, instead of the protocol's number."""
+    only_episode: int | None = None
+    """Play again the one game with this number (first column of the CSV) and nothing else."""
     checkpoint: Literal["last", "best"] = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     seed: int = 0
@@ -34,30 +40,64 @@ class Evaluate:
     """Games played side by side; does not change which games are played."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
+    out: Path | None = None
+    """Folder for <protocol>_<checkpoint or policy>.csv and .json. Default: evaluations/ in the run folder, if all
+    games of the protocol are played."""
+    write: bool = True
+    """Keep the games in files. No: only print."""
     json: bool = False
     """End with one line of JSON."""
 
 
 def run(words: Sequence[str]) -> int:
-    """Evaluate a run or a checkpoint; returns the exit code."""
+    """Evaluate a run, a checkpoint or a policy; returns the exit code."""
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
-    for name in ("episodes", "num_envs"):
-        if (value := getattr(command, name)) is not None and value < 1:
-            raise UsageError(f"{name} is {value}; it must be at least 1")
-    if command.seed < 0:
-        raise UsageError(f"seed is {command.seed}; it must be at least 0")
-    result = assess.evaluate_run(
-        command.run,
-        which=command.checkpoint,
-        protocol_name=command.protocol,
-        episodes=command.episodes,
-        seed=command.seed,
-        num_envs=command.num_envs,
-        device=command.device,
-        say=say,
+    _check(command)
+    folder = _destination(command)
+    if folder is not None:
+        check_writable(folder)
+    selection = assess.Selection(
+        command.protocol, command.episodes, command.only_episode, command.seed, command.num_envs
     )
-    for line in assess.evaluation_lines(result):
+    if command.policy == "network":
+        assessed = assess.evaluate_run(
+            Path(command.run), selection, which=command.checkpoint, device=command.device, say=say
+        )
+    else:
+        assessed = assess.evaluate_policy(command.run, command.policy, selection)
+    for line in assess.evaluation_lines(assessed.result):
         print(line)
+    _keep(command, folder, assessed)
     if command.json:
-        print(json.dumps(result))
+        print(json.dumps(assessed.result))
     return 0
+
+
+def _check(command: Evaluate) -> None:
+    for name, least in (("episodes", 1), ("num_envs", 1), ("seed", 0), ("only_episode", 0)):
+        if (value := getattr(command, name)) is not None and value < least:
+            raise UsageError(f"{name} is {value}; it must be at least {least}")
+    if command.episodes is not None and command.only_episode is not None:
+        raise UsageError("--episodes and --only-episode exclude each other; give one of them")
+    if command.policy != "network" and Path(command.run).is_dir():
+        raise UsageError(f"policy {command.policy!r} has no network: give a game such as pong, not {command.run}")
+
+
+def _destination(command: Evaluate) -> Path | None:
+    """Where the files go; None for nowhere."""
+    if not command.write:
+        return None
+    if command.out is not None:
+        return command.out
+    if command.policy != "network" or command.episodes is not None or command.only_episode is not None:
+        return None
+    return assess.find_run(Path(command.run))[0].path / FOLDER
+
+
+def _keep(command: Evaluate, folder: Path | None, assessed: assess.Assessment) -> None:
+    if folder is not None:
+        write_evaluation(folder, assessed.name, assessed.result, assessed.games)
+        say(f"games: {folder / assessed.name}.csv and .json")
+    elif command.write:
+        why = "not a run" if command.policy != "network" else "not all games of the protocol"
+        say(f"games: kept in no file ({why}); --out FOLDER keeps them")

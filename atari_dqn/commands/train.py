@@ -37,11 +37,7 @@ def run(words: Sequence[str]) -> int:
     game, flags = (words[0], words[1:]) if words and not words[0].startswith("-") else (None, words)
     if game is None and not {"-h", "--help"} & set(flags):
         raise UsageError("train needs a GAME right after it: a ROM id such as pong or ms_pacman, or cartpole")
-    base = _preset(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
-    stored = _stored_config(base, flags) if "--resume" in flags else None
-    command = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
-    if stored is not None:
-        check_resume(stored, dataclasses.replace(command.config, game=base.game))
+    command = parse_command(game, flags)
     return training.train(
         command.config,
         command.run_dir or training.default_run_dir(command.config),
@@ -49,6 +45,20 @@ def run(words: Sequence[str]) -> int:
         resume=command.resume,
         say=say,
     )
+
+
+def parse_command(game: str | None, flags: Sequence[str]) -> Train:
+    """What the flags of `train GAME` ask for; a wrong one prints a message and exits with code 2.
+
+    Raises:
+      UsageError: values that cannot work, or that a run to be resumed cannot change.
+    """
+    base = base_config(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
+    stored = _stored_config(base, flags) if "--resume" in flags else None
+    command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
+    if stored is not None:
+        check_resume(stored, dataclasses.replace(command.config, game=base.game))
+    return command
 
 
 def _flag(name: str, words: Sequence[str]) -> str | None:
@@ -61,7 +71,8 @@ def _flag(name: str, words: Sequence[str]) -> str | None:
     return None
 
 
-def _preset(game: str, name: str | None, seed: str | None) -> Config:
+def base_config(game: str, name: str | None, seed: str | None) -> Config:
+    """The preset that the flags of a command line start from."""
     vectors = game == "cartpole" or game.startswith("gym:")
     name = name or ("cartpole" if vectors else "nature")
     if name not in PRESETS:

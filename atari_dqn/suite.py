@@ -1,0 +1,275 @@
+"""Many runs: games x seeds, each a chain of processes with a run folder of its own.
+
+    train -> evaluate the last checkpoint -> evaluate the best one
+
+What a job still lacks is read from its folder every time, so a job that is finished needs nothing, one that was
+interrupted anywhere goes on there, and it does not matter on which machine. A process that crashes harms only its job.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+from atari_dqn.evaluation_files import read_result
+from atari_dqn.resume import MAY_CHANGE_ON_RESUME
+from atari_dqn.run import default_run_dir
+from atari_dqn.run_folder import RunFolder, in_use
+
+LOG = "suite.log"  # in a run folder: what its processes said, one attempt after the other
+BAD_INPUT = 2  # the exit code of what would fail again in the same way
+POLL_SECONDS = 0.2
+LOCK_SECONDS = 90.0  # a process of an earlier suite gets so long to save and end
+
+State = Literal["queued", "running", "finished", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all jobs of a suite have in common."""
+
+    flags: tuple[tuple[str, ...], ...] = ()
+    """Flags of `atari-dqn train` with their values, as in ("--total-steps", "1000")."""
+    threads: int = 1
+    """For the network and for the emulators of a job, unless its config says otherwise."""
+    retries: int = 1
+    """A process that crashes is started again so many times, for each job."""
+    evaluate: bool = True
+    """Evaluate the last and the best checkpoint of a finished run."""
+    protocol: str = "auto"
+    """Of these evaluations; auto is nature, or greedy for vector games."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One game and seed."""
+
+    config: Config
+    """What is wanted; `auto` stands for what the machine will choose."""
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.config.game} seed {self.config.seed}"
+
+
+class Stage(NamedTuple):
+    """One process of a job."""
+
+    name: str
+    words: list[str]
+    """After `atari-dqn`."""
+
+
+def make_jobs(configs: Sequence[Config], runs_dir: Path) -> list[Job]:
+    """The jobs of a suite, each in `<runs_dir>/<game>/<preset>/seed<k>`.
+
+    Raises:
+      UsageError: a folder holds a run with other settings.
+    """
+    jobs = [Job(config, default_run_dir(config, runs_dir.absolute())) for config in configs]
+    for job in jobs:
+        if (job.folder / "config.json").exists():
+            _check_same(RunFolder.open(job.folder).config, job)
+    return jobs
+
+
+def _check_same(stored: Config, job: Job) -> None:
+    wanted, theirs = dataclasses.asdict(job.config), dataclasses.asdict(stored)
+    differing = [
+        f"{name} {theirs[name]!r}, not {value!r}"
+        for name, value in wanted.items()
+        if value not in ("auto", theirs[name]) and name not in MAY_CHANGE_ON_RESUME
+    ]
+    if differing:
+        raise UsageError(
+            f"{job.folder} holds another run ({', '.join(differing)}); choose another --runs-dir, or its settings"
+        )
+
+
+def next_stage(job: Job, settings: Settings) -> Stage | None:
+    """What the folder of a job still lacks; None if nothing."""
+    done = read_done(job.folder)
+    if done is None or not _is_over(job.config, done):
+        return Stage("train", _train_words(job, settings))
+    if not settings.evaluate:
+        return None
+    protocol = _protocol(job.config, settings)
+    for which, step in (("last", done["steps"]), ("best", done["best_eval_step"])):
+        result = read_result(job.folder, f"{protocol}_{which}")
+        if step is not None and (result is None or result.get("step") != step):
+            words = ["evaluate", str(job.folder), "--protocol", protocol, "--checkpoint", which]
+            return Stage(f"evaluate {which}", [*words, "--device", job.config.device])
+    return None
+
+
+def _is_over(config: Config, done: dict[str, Any]) -> bool:
+    """Was everything played that is wanted? A run may have been made shorter at first."""
+    return bool(done["steps"] >= config.total_steps or 0 < config.total_episodes <= done["episodes"])
+
+
+def read_done(folder: Path) -> dict[str, Any] | None:
+    """What a finished run says of itself; None if it is not finished."""
+    try:
+        done = json.loads((folder / "DONE").read_text(encoding="utf-8"))
+        whole = isinstance(done["steps"], int) and isinstance(done["episodes"], int) and "best_eval_step" in done
+        return done if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _protocol(config: Config, settings: Settings) -> str:
+    if settings.protocol != "auto":
+        return settings.protocol
+    return "greedy" if config.backend == "classic" else "nature"
+
+
+def _train_words(job: Job, settings: Settings) -> list[str]:
+    config, flags = job.config, list(settings.flags)
+    words = ["train", config.game, "--preset", config.preset, "--seed", str(config.seed), "--run-dir", str(job.folder)]
+    if (job.folder / "config.json").exists():
+        words.append("--resume")  # its other settings are stored, and were compared
+        flags = [flag for flag in flags if field_name(flag[0]) in MAY_CHANGE_ON_RESUME]
+    for name in ("torch_threads", "env_threads"):
+        if getattr(config, name) == 0:  # all cores, which the jobs share
+            flags.append(("--" + name.replace("_", "-"), str(settings.threads)))
+    return words + [word for flag in flags for word in flag]
+
+
+def field_name(flag: str) -> str:
+    """The config field behind a flag: `--no-save-replay` and `--save_replay=no` are both `save_replay`."""
+    return flag.split("=")[0].removeprefix("--").replace("-", "_").removeprefix("no_")
+
+
+@dataclass
+class JobRun:
+    """A job on its way; `poll` moves it on."""
+
+    job: Job
+    settings: Settings
+    environment: dict[str, str] = field(default_factory=dict)
+    """Environment variables of its processes besides ours."""
+    state: State = "queued"
+    note: str = ""
+    """What is going on, or what went wrong."""
+    retried: int = 0
+    _stage: Stage | None = None
+    _process: subprocess.Popen[bytes] | None = None
+    _locked_since: float | None = None
+
+    def poll(self) -> bool:
+        """Start what can start and notice what has ended; returns whether the job is over."""
+        if self.state == "queued":
+            self.state = "running"
+        if self._process is not None:
+            code = self._process.poll()
+            if code is None:
+                return False
+            self._process = None
+            self._ended(code)
+        if self.state == "running":
+            self._start_next()
+        return self.state != "running"
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Ask the process under way to save and end, or end it at once."""
+        if self.state in ("queued", "running"):
+            self.state = "stopped"
+        if self._process is not None:
+            self._process.kill() if kill else self._process.terminate()
+
+    def alive(self) -> bool:
+        """Is a process of this job still there?"""
+        return self._process is not None and self._process.poll() is None
+
+    def _start_next(self) -> None:
+        stage = next_stage(self.job, self.settings)
+        if stage is None:
+            self.state, self.note = "finished", "" if self._stage else "finished before"
+            return
+        if holder := in_use(self.job.folder):
+            self._wait_for(holder)
+            return
+        self._stage, self._locked_since = stage, None
+        self.note = f"{stage.name}, attempt {self.retried + 1}" if self.retried else stage.name
+        try:
+            self._process = _start(stage.words, self.job.folder, self.environment)
+        except OSError as error:
+            self.state, self.note = "failed", f"cannot start in {self.job.folder}: {error.strerror or error}"
+
+    def _wait_for(self, holder: str) -> None:
+        """Another process trains here: perhaps one whose suite was killed, on its way to the end."""
+        now = time.monotonic()
+        self._locked_since = self._locked_since or now
+        self.note = f"waiting for process {holder}, which trains in the same folder"
+        if now - self._locked_since > LOCK_SECONDS:
+            self.state, self.note = "failed", f"process {holder} trains in the same folder"
+
+    def _ended(self, code: int) -> None:
+        if self.state != "running":
+            return
+        if code == 0:
+            if next_stage(self.job, self.settings) == self._stage:
+                self.state, self.note = "failed", f"{self.note}: ended well, but left no result"
+            return
+        why = f"{self._stage.name if self._stage else ''}: {ending(code)}; {last_line(self.job.folder / LOG)}"
+        if code == BAD_INPUT or self.retried >= self.settings.retries:
+            self.state, self.note = "failed", why
+            return
+        self.retried += 1
+
+
+def _start(words: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A process of the command line that ends with this one; what it says goes to the job's log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("ab") as log:
+        log.write(f"$ atari-dqn {' '.join(words)}\n".encode())
+        log.flush()
+        return subprocess.Popen(
+            [sys.executable, "-m", "atari_dqn.tether", str(os.getpid()), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | environment,
+            start_new_session=True,  # a Ctrl-C on the terminal is for the suite, which passes it on
+        )
+
+
+def ending(code: int) -> str:
+    """An exit code in words."""
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log: of a message, what it says; of a traceback, the error."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "it left no log"
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1] if said and not said[-1].startswith("$ ") else "it said nothing"
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collects Ctrl-C, SIGTERM and a closed terminal in a list, instead of ending this process."""
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda got, _: caught.append(got)) for number in numbers}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

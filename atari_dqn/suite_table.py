@@ -1,0 +1,143 @@
+"""What a suite shows while it runs: a table on a terminal, a line for each change on a pipe."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table as RichTable
+
+from atari_dqn.suite import JobRun, State
+
+TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
+TERMINAL_SECONDS, PIPE_SECONDS = 1.0, 60.0  # between two looks at the folders
+ROWS_BEFORE = 3  # jobs shown in a state that is not interesting any more
+
+
+class Progress(NamedTuple):
+    """Where a run is, from its folder; None where it says nothing yet."""
+
+    step: int | None
+    steps_per_second: float | None
+    last_eval: float | None
+    """Mean of the last evaluation in training, raw score."""
+
+
+def read_progress(folder: Path) -> Progress:
+    """The last lines of metrics.jsonl and evals.csv; a line that is being written counts as not there."""
+    step, rate = None, None
+    for line in _tail(folder / "metrics.jsonl"):
+        try:
+            record = json.loads(line)
+            step, rate = int(record["step"]), record.get("time/steps_per_second", rate)
+        except (ValueError, KeyError, TypeError):
+            continue
+    score = None
+    rows = [row for row in csv.reader(_tail(folder / "evals.csv")) if len(row) > 4 and row[0].isdecimal()]
+    if rows:
+        score = float(rows[-1][4])
+    return Progress(step, rate, score)
+
+
+def _tail(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+class Table:
+    """Shows jobs; a context manager.
+
+    Args:
+      total: what the jobs are called all together, such as "6 jobs in runs".
+    """
+
+    def __init__(self, total: str) -> None:
+        self.total = total
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._shown = -1e9
+        self._told: dict[str, tuple[State, str]] = {}
+
+    def __enter__(self) -> Table:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, runs: Sequence[JobRun], *, last: bool = False) -> None:
+        """Bring what is shown up to date; cheap to call often."""
+        now = time.monotonic()
+        due = last or now - self._shown > (PIPE_SECONDS if self._live is None else TERMINAL_SECONDS)
+        if self._live is None:
+            self._tell_changes(runs)
+        if not due:
+            return
+        self._shown = now
+        if self._live is not None:
+            self._live.update(job_table(runs, self.total), refresh=True)
+        else:
+            for run in runs:
+                if run.state == "running":
+                    self._line(f"{run.job.name}: {run.note}{_progress_words(run)}")
+            self._line(f"{self.total}: {counts(runs)}")
+
+    def _tell_changes(self, runs: Sequence[JobRun]) -> None:
+        for run in runs:
+            if run.state != "queued" and self._told.get(run.job.name) != (run.state, run.note):
+                self._told[run.job.name] = (run.state, run.note)
+                self._line(f"{run.job.name}: {run.state}{', ' if run.note else ''}{run.note}")
+
+    def _line(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def counts(runs: Sequence[JobRun]) -> str:
+    """How many jobs are in which state."""
+    number = Counter(run.state for run in runs)
+    order: tuple[State, ...] = ("finished", "running", "queued", "failed", "stopped")
+    return ", ".join(f"{number[state]} {state}" for state in order if number[state])
+
+
+def job_table(runs: Sequence[JobRun], title: str) -> RichTable:
+    """One row a job, those that need attention first; of the others only a few."""
+    table = RichTable(title=f"{title}: {counts(runs)}", box=None, pad_edge=False, header_style="bold", title_style="")
+    for heading in ("job", "state", "steps", "done", "steps/s", "evaluation", ""):
+        table.add_column(heading, justify="right" if heading in ("steps", "done", "steps/s", "evaluation") else "left")
+    finished = [run for run in runs if run.state == "finished"][-ROWS_BEFORE:]
+    queued = [run for run in runs if run.state == "queued"][:ROWS_BEFORE]
+    attention = [run for run in runs if run.state in ("failed", "stopped", "running")]
+    for run in [*finished, *attention, *queued]:
+        step, rate, score = read_progress(run.job.folder)
+        table.add_row(
+            run.job.name,
+            run.state,
+            "" if step is None else f"{step:,}",
+            "" if step is None else f"{min(1.0, step / run.job.config.total_steps):.0%}",
+            "" if rate is None or run.state != "running" else f"{rate:,.0f}",
+            "" if score is None else f"{score:.1f}",
+            run.note,
+        )
+    return table
+
+
+def _progress_words(run: JobRun) -> str:
+    step, rate, score = read_progress(run.job.folder)
+    words = "" if step is None else f", step {step:,} of {run.job.config.total_steps:,}"
+    words += "" if rate is None else f", {rate:,.0f} steps/s"
+    return words + ("" if score is None else f", evaluation {score:.1f}")
