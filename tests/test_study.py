@@ -44,6 +44,8 @@ def test_runs_evaluated_at_other_steps_are_not_mixed(tmp_path):
     write_evaluations(tmp_path / "a", [(10, 1.0), (20, 2.0)])
     write_evaluations(tmp_path / "b", [(10, 3.0)])
     assert study.read_curve([tmp_path / "a"]).returns.tolist() == [[1.0, 2.0]]
+    by_games = study.read_curve([tmp_path / "a"], eval_period_episodes=50)
+    assert by_games.when.tolist() == [50, 100]
     assert study.best_evaluations([tmp_path / "a", tmp_path / "b", tmp_path / "not yet"]) == [2.0, 3.0]
     with pytest.raises(UsageError, match="different steps"):
         study.read_curve([tmp_path / "a", tmp_path / "b"])
