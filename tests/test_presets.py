@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2
 
 
@@ -32,7 +34,7 @@ def test_cartpole_parl_has_the_numbers_of_its_source():
     # an update every 5 steps, a copy every 200 updates
     assert settings(recipe, "update_period", "target_update_period") == (5, 1_000)
     # 1e-6 a step
-    assert (recipe.epsilon_start - recipe.epsilon_end) / recipe.epsilon_decay_steps == 1e-6
+    assert (recipe.epsilon_start - recipe.epsilon_end) / recipe.epsilon_decay_steps == pytest.approx(1e-6)
     assert settings(recipe, "total_episodes", "eval_period_episodes", "eval_episodes") == (2_000, 50, 5)
     assert settings(recipe, "max_episode_steps", "num_envs", "n_step", "double_q") == (200, 1, 1, False)
     assert settings(recipe, "clip_td_error", "clip_reward", "loss_reduction") == (False, False, "mean")
