@@ -60,12 +60,13 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
     config = settle_compile(resolve(config, say), say)
     envs = make_envs(config)
     try:
+        agent = make_agent(config, envs.spec)  # may refuse the network: before there is a folder
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
         place = place_replay(config.replay_device, config.device, frame_bytes, say)
         config = dataclasses.replace(config, replay_device=place)
         folder = RunFolder.open(run_dir) if resume else RunFolder.create(run_dir, config, command)
         with folder.lock(), _told_in_one_message(folder.path):
-            return _train_in(folder, config, envs, resume=resume, say=say)
+            return _train_in(folder, config, envs, agent, resume=resume, say=say)
     finally:
         envs.close()
 
@@ -99,13 +100,14 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
     )
 
 
-def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, say: Callable[[str], None]) -> int:
+def _train_in(
+    folder: RunFolder, config: Config, envs: VecEnv, agent: Agent, *, resume: bool, say: Callable[[str], None]
+) -> int:
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
     state = read_newest(folder, config, replay, store, say) if resume else None
-    trainer = build(
-        config, envs, folder, replay, store, resume_step=state["counters"]["step"] if state else 0 if resume else None
-    )
+    resume_step = state["counters"]["step"] if state else 0 if resume else None
+    trainer = build(config, envs, agent, folder, replay, store, resume_step=resume_step)
     try:
         if state:
             go_on(trainer, state)
@@ -129,10 +131,16 @@ def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, 
 
 
 def build(
-    config: Config, envs: VecEnv, folder: RunFolder, replay: FrameReplay, store: FrameStore, *, resume_step: int | None
+    config: Config,
+    envs: VecEnv,
+    agent: Agent,
+    folder: RunFolder,
+    replay: FrameReplay,
+    store: FrameStore,
+    *,
+    resume_step: int | None,
 ) -> Trainer:
-    """Make and connect the parts of a run (`config` resolved)."""
-    agent = make_agent(config, envs.spec)
+    """Connect the parts of a run (`config` resolved)."""
     logger = RunLogger(
         folder.path,
         total_steps=config.total_steps,

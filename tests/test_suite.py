@@ -46,7 +46,8 @@ if words[0] == "train":
         signal.signal(signal.SIGTERM, lambda *_: ((folder / "saved").write_text(""), sys.exit(143)))
         (folder / "ready").write_text("")
         time.sleep(60)
-    (folder / "DONE").write_text(json.dumps({"steps": 400, "best_eval_step": 200, "frames_per_second": 80.0}))
+    done = {"steps": 400, "episodes": 9, "best_eval_step": 200, "frames_per_second": 80.0}
+    (folder / "DONE").write_text(json.dumps(done))
 else:
     folder, which = pathlib.Path(words[1]), words[words.index("--checkpoint") + 1]
     (folder / "evaluations").mkdir(exist_ok=True)
@@ -237,7 +238,7 @@ def test_the_estimate_by_hand(tmp_path):
     for seed, frames in enumerate([10.0, 30.0, 20.0]):
         folder = tmp_path / f"cartpole/cartpole/seed{seed}"
         folder.mkdir(parents=True)
-        summary = {"steps": 1, "best_eval_step": None, "frames_per_second": frames}
+        summary = {"steps": 1, "episodes": 9, "best_eval_step": None, "frames_per_second": frames}
         (folder / "DONE").write_text(json.dumps(summary))
     assert estimate.rate_of_finished(tmp_path, cartpole()).steps_per_second == 20.0
 

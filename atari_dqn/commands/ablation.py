@@ -22,8 +22,8 @@ VARIANTS = {
 }
 # The paper's DQN on CartPole: one-step targets, one network that picks and values, a serial schedule of one game.
 CARTPOLE = "--num-envs 1 --n-step 1 --no-double-q --batch-size 32 --eval-episodes 10"
-CARTPOLE_STEPS, ATARI_STEPS = 30_000, 10_000_000
-EVALUATIONS = 15
+CARTPOLE_STEPS, ATARI_STEPS = 20_000, 10_000_000
+EVALUATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Ablation:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Roots of the random streams, one run of each variant for each."""
     steps: int | None = None
-    """Length of each run, agent steps. Default: 30,000 on CartPole, 10 million on Atari, as in the paper."""
+    """Length of each run, agent steps. Default: 20,000 on CartPole, 10 million on Atari, as in the paper."""
     preset: str = "nature"
     """Preset of the Atari runs."""
     start: bool = False
@@ -85,7 +85,7 @@ def _on_atari(command: Ablation) -> int:
     for name, flags in VARIANTS.items():
         line = [
             *("suite", "--games", *command.games, "--seeds", *map(str, command.seeds), "--preset", command.preset),
-            *("--root", str(_root(command, name)), "--total-steps", str(steps), *flags),
+            *("--runs-dir", str(_runs_dir(command, name)), "--total-steps", str(steps), *flags),
         ]
         print(shlex.join(["atari-dqn", *line]), flush=True)
         if command.start:
@@ -96,7 +96,7 @@ def _on_atari(command: Ablation) -> int:
     return 0
 
 
-def _root(command: Ablation, variant: str) -> Path:
+def _runs_dir(command: Ablation, variant: str) -> Path:
     return command.out / variant.replace(" ", "_")
 
 
@@ -109,7 +109,7 @@ def _beside_the_paper(command: Ablation) -> list[str]:
         cells = []
         for name in VARIANTS:
             best = study.best_evaluations(
-                [_root(command, name) / game / command.preset / f"seed{seed}" for seed in command.seeds]
+                [_runs_dir(command, name) / game / command.preset / f"seed{seed}" for seed in command.seeds]
             )
             ours = f"{sum(best) / len(best):.1f} ({len(best)})" if best else "not measured yet"
             theirs = f"{papers[name]:.1f}" if papers else "none"
