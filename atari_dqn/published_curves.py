@@ -1,0 +1,56 @@
+"""Published learning curves of DQN, each with its protocol; `data/SOURCES.md` says where they come from."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal, NamedTuple
+
+Source = Literal["nnabla_rl", "dopamine_tf"]
+
+PROTOCOLS: dict[Source, str] = {
+    "nnabla_rl": "nnabla-rl: the paper's settings, evaluations of 125,000 steps, games of 30 minutes, epsilon 0.05, 3 seeds",
+    "dopamine_tf": "Dopamine: sticky actions 0.25, training returns, epsilon 0.01, 5 seeds",
+}
+
+
+class PublishedPoint(NamedTuple):
+    """Mean over seeds, and the lowest and highest seed, of raw scores."""
+
+    frames: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PublishedCurve:
+    """One game as one group of authors measured it."""
+
+    source: Source
+    points: tuple[PublishedPoint, ...]
+
+    def at(self, frames: int) -> float | None:
+        """The mean at exactly this frame, or None."""
+        return next((point.mean for point in self.points if point.frames == frames), None)
+
+
+@cache
+def _curves() -> dict[tuple[str, str], PublishedCurve]:
+    text = (files("atari_dqn") / "data" / "dqn_learning_curves.csv").read_text(encoding="utf-8")
+    points: dict[tuple[str, Source], list[PublishedPoint]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        for source in PROTOCOLS:
+            if row["source"] == source:
+                point = PublishedPoint(
+                    int(row["frames"]), float(row["mean"]), float(row["seed_min"]), float(row["seed_max"])
+                )
+                points.setdefault((row["game"], source), []).append(point)
+    return {key: PublishedCurve(key[1], tuple(sorted(found))) for key, found in points.items()}
+
+
+def published_curve(game: str, source: Source) -> PublishedCurve | None:
+    """The curve of a game (ROM id), at 1, 2, 5, ... 200 million frames; None where it was not published."""
+    return _curves().get((game, source))
