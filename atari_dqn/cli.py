@@ -13,6 +13,7 @@ EXIT_USAGE = 2
 COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "train": ("GAME", "train; GAME is a ROM id such as pong or ms_pacman, or cartpole"),
     "evaluate": ("RUN", "play games with a trained network and report its score"),
+    "report": ("RUNS", "write a page and tables about runs: scores, curves, aggregates"),
     "presets": ("", "print the presets side by side"),
 }
 

@@ -5,17 +5,18 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "errors watchdog",
-    1: "config types seeding scores",
-    2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph",
-    3: "envs.single replay checkpoint run_folder",
-    4: "frame_store envs.native envs.classic envs.reference algorithm logger",
-    5: "envs agent saver",
-    6: "evaluation machine",
-    7: "assess trainer",
-    8: "run",
-    9: "commands",
-    10: "commands.train commands.evaluate commands.presets",
+    0: "errors watchdog statistics report.markup report.scales",
+    1: "config types seeding scores published_curves report.widgets",
+    2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph report.runs",
+    3: "envs.single replay checkpoint run_folder report.tables",
+    4: "frame_store envs.native envs.classic envs.reference algorithm logger "
+    "report.curves report.gaps report.machines report.words",
+    5: "envs agent saver report.contents report.figures",
+    6: "evaluation machine report.game_chapters",
+    7: "assess trainer report.chapters",
+    8: "run report.page",
+    9: "commands report",
+    10: "commands.train commands.evaluate commands.presets commands.report",
     11: "cli",
     12: "__main__",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,12 @@ class Curve:
     def band(self) -> str:
         """What the band is, in words."""
         return BANDS[min(self.seeds, SEEDS_FOR_AN_INTERVAL)]
+
+    def since(self, frame: float) -> Curve:
+        """The part from `frame` on."""
+        kept = self.frames >= frame
+        edges = [None if edge is None else edge[kept] for edge in (self.low, self.high)]
+        return replace(self, frames=self.frames[kept], mean=self.mean[kept], low=edges[0], high=edges[1])
 
 
 def make_curves(series: Sequence[Series]) -> dict[str, list[Curve]]:
