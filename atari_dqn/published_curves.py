@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 Source = Literal["nnabla_rl", "dopamine_tf"]
 
 PROTOCOLS: dict[Source, str] = {
-    "nnabla_rl": "nnabla-rl: the paper's settings, evaluations of 125,000 steps, games of 30 minutes, epsilon 0.05, 3 seeds",
+    "nnabla_rl": "nnabla-rl: the paper's settings, evaluations of 125,000 steps, epsilon 0.05, 3 seeds",
     "dopamine_tf": "Dopamine: sticky actions 0.25, training returns, epsilon 0.01, 5 seeds",
 }
 

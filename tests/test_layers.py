@@ -10,7 +10,7 @@ LAYERS = {
     2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph report.runs",
     3: "envs.single replay checkpoint run_folder report.tables",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger "
-    "report.curves report.gaps report.machines report.words",
+    "report.csv_files report.curves report.gaps report.machines report.words",
     5: "envs agent saver report.contents report.figures",
     6: "evaluation machine report.game_chapters",
     7: "assess trainer report.chapters",

@@ -79,7 +79,9 @@ def test_the_same_seed_is_the_same_interval():
 
 def test_probability_of_improvement_by_hand():
     # game 1: of (1 > 0) (1 = 1) (3 > 0) (3 > 1) come 1 + 1/2 + 1 + 1 = 3.5 of 4; game 2: 0 of 1
-    estimate = probability_of_improvement([np.array([1.0, 3.0]), np.array([2.0])], [np.array([0.0, 1.0]), np.array([4])])
+    estimate = probability_of_improvement(
+        [np.array([1.0, 3.0]), np.array([2.0])], [np.array([0.0, 1.0]), np.array([4])]
+    )
     assert estimate.value == pytest.approx((0.875 + 0.0) / 2)
     # resampled, game 1 lies between (1 against 1) = 1/2 and (3 against anything) = 1
     assert estimate.low == pytest.approx(0.25)

@@ -23,7 +23,7 @@ class Report:
     compare: tuple[Path, ...] = ()
     """More runs, laid beside the first ones in columns of their own."""
     names: tuple[str, ...] = ()
-    """Names of the columns, one for RUNS and one for --compare. Default: the presets, or the folders in a comparison."""
+    """Names of the columns: one for RUNS, one for --compare. Default: the presets, or the folders in a comparison."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -39,7 +39,9 @@ def run(words: Sequence[str]) -> int:
     print(f"{len(contents.runs)} runs of {len(contents.games)} games; {len(contents.gaps)} kinds of gaps")
     for row in contents.aggregates:
         median = row.estimates["median"]
-        print(f"{row.label} ({played(row.group)}): median {percent(median.value)}, {interval(median)}, {row.games} games")
+        print(
+            f"{row.label} ({played(row.group)}): median {percent(median.value)}, {interval(median)}, {row.games} games"
+        )
     print(f"report: {command.out / PAGE}")
     return 0
 

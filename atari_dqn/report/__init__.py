@@ -1,7 +1,7 @@
 """Run folders -> one HTML page and CSV files. Reads files only: no network, no emulator, no torch.
 
-    runs.py      files -> records            tables.py, curves.py, machines.py, gaps.py   records -> tables
-    contents.py  all tables, gathered once   page.py, chapters.py, ..., csv_files.py      tables -> text
+runs.py      files -> records            tables.py, curves.py, machines.py, gaps.py   records -> tables
+contents.py  all tables, gathered once   page.py, chapters.py, ..., csv_files.py      tables -> text
 """
 
 from __future__ import annotations

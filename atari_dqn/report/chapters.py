@@ -7,10 +7,11 @@ from collections.abc import Callable
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.figures import colour, interval_strip
 from atari_dqn.report.game_chapters import curves, normalised, table
+from atari_dqn.report.machines import Machine
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.tables import Aggregate, Improvement
 from atari_dqn.report.widgets import chapter, data_table, heading, note, number_cell
-from atari_dqn.report.words import METRIC_NAMES, count, interval, percent, played
+from atari_dqn.report.words import DASH, METRIC_NAMES, count, interval, percent, played
 from atari_dqn.scores import nature_49
 from atari_dqn.statistics import METRICS, RESAMPLES
 
@@ -36,14 +37,15 @@ def overview(contents: Contents) -> Markup:
     for one in contents.series:
         row = next((row for row in contents.aggregates if row.runs and row.group.series == one.name), None)
         if row is None:
-            tiles.append(_tile(f"{one.name}: human-normalised", "\N{EN DASH}", "no score with a published human"))
+            tiles.append(_tile(f"{one.name}: median, % of human", DASH, "no score of a game with a published human"))
             continue
-        for metric in ("median", "iqm"):
-            estimate = row.estimates[metric]
-            small = f"{interval(estimate)}; {count(row.games, 'game')}; {played(row.group)}"
-            name = f"{one.name}: {METRIC_NAMES[metric].lower()}"
-            tiles.append(_tile(name, percent(estimate.value), small, colour(contents.number(one.name))))
-    return chapter("overview", "Overview", element("dl", *tiles, class_="tiles"), _aggregates(contents), _improvements(contents))
+        median = row.estimates["median"]
+        small = f"{interval(median)}; {count(row.games, 'game')}; {played(row.group)}"
+        name = f"{one.name}: median, % of human"
+        tiles.append(_tile(name, percent(median.value), small, colour(contents.number(one.name))))
+    return chapter(
+        "overview", "Overview", element("dl", *tiles, class_="tiles"), _aggregates(contents), _improvements(contents)
+    )
 
 
 def _tile(name: str, value: str, small: str, classes: str = "") -> Markup:
@@ -61,10 +63,15 @@ def _aggregates(contents: Contents) -> Markup | None:
     rows = [_aggregate_row(contents, row, edges) for row in contents.aggregates]
     text = note(
         "Human-normalised scores: 0 % is random play, 100 % the human named in each row. Lines are 95 % intervals of a "
-        f"stratified bootstrap over seeds ({RESAMPLES:,} draws); a game with one seed cannot vary in it. Of the optimality "
-        "gap, less is better. Published columns are aggregated over the very games of the row above, one number a game."
+        f"stratified bootstrap over seeds ({RESAMPLES:,} draws); a game with one seed cannot vary in it. Of the "
+        "optimality gap, less is better. Published columns are aggregated over the very games of the row above, one "
+        "number a game."
     )
-    return join(element("h3", "Over all games"), data_table("Aggregates over games and seeds", headers, rows), text)
+    return join(
+        element("h3", "Over all games"),
+        data_table("Aggregates over games and seeds", headers, rows, classes="stack"),
+        text,
+    )
 
 
 def _aggregate_row(contents: Contents, row: Aggregate, edges: dict[str, tuple[float, float]]) -> Markup:
@@ -80,7 +87,8 @@ def _aggregate_row(contents: Contents, row: Aggregate, edges: dict[str, tuple[fl
     for metric, estimate in row.estimates.items():
         spread = element("small", interval(estimate)) if ours else None
         strip = interval_strip(estimate, *edges[metric], classes)
-        cells.append(number_cell(percent(estimate.value), spread, strip, value=estimate.value))
+        label_of = METRIC_NAMES[metric]
+        cells.append(number_cell(percent(estimate.value), spread, strip, value=estimate.value, label=label_of))
     return element("tr", label, *cells)
 
 
@@ -95,7 +103,10 @@ def _improvements(contents: Contents) -> Markup | None:
     """Which of two series is better, by how likely a run of one beats a run of the other."""
     if not contents.improvements:
         return None
-    headers = [heading("Comparison", sortable=False), heading("Probability of improvement", sortable=False, number=True)]
+    headers = [
+        heading("Comparison", sortable=False),
+        heading("Probability of improvement", sortable=False, number=True),
+    ]
     rows = [_improvement_row(contents, found) for found in contents.improvements]
     text = note(
         "The chance that a run of the first beats a run of the second in a game drawn at random from those that both "
@@ -115,41 +126,33 @@ def _improvement_row(contents: Contents, found: Improvement) -> Markup:
 
 def speed(contents: Contents) -> Markup:
     """Frames a second, and the machines behind them."""
-    headers = [
-        heading("Runs"),
-        heading("Frames a second", number=True),
-        heading("Agent steps", number=True),
-        heading("Hours", number=True),
-        heading("Machine"),
-        heading("Settings"),
-        heading("Versions"),
-    ]
-    rows = []
-    for row in contents.machines:
-        spread = row.frames_per_second
-        fastest = number_cell("\N{EN DASH}", value=None)
-        if spread is not None:
-            between = element("small", f"{spread[0]:,.0f} to {spread[2]:,.0f}") if row.runs > 1 else None
-            fastest = number_cell(f"{spread[1]:,.0f}", between, value=spread[1])
-        label = element(
-            "th", row.series, element("small", count(row.runs, "run")), scope="row", class_=colour(contents.number(row.series))
-        )
-        hours = "\N{EN DASH}" if row.hours is None else f"{row.hours:,.1f}"
-        rows.append(
-            element(
-                "tr",
-                label,
-                fastest,
-                number_cell(f"{row.steps:,}", value=row.steps),
-                number_cell(hours, value=row.hours),
-                *(element("td", text) for text in (row.hardware, row.settings, row.versions)),
-            )
-        )
+    headers = [heading("Runs"), *(heading(name, number=True) for name in ("Frames a second", "Agent steps", "Hours"))]
+    headers += [heading(name) for name in ("Machine", "Settings", "Versions")]
+    rows = [_speed_row(row, colour(contents.number(row.series))) for row in contents.machines]
     text = note(
-        "Emulator frames a second while a run plays and learns, evaluations left out: of each run the median over its log "
-        "points, here the median, lowest and highest run. Agent steps and hours are those of all runs together."
+        "Emulator frames a second while a run plays and learns, evaluations left out: of each run the median over its "
+        "log points, here the median, lowest and highest run. Agent steps and hours are those of all runs together."
     )
-    return chapter("speed", "Speed and hardware", data_table("Speed and hardware", headers, rows), text)
+    return chapter(
+        "speed", "Speed and hardware", data_table("Speed and hardware", headers, rows, classes="stack"), text
+    )
+
+
+def _speed_row(row: Machine, classes: str) -> Markup:
+    lowest, middle, highest = row.frames_per_second or (None, None, None)
+    spread = None
+    if row.runs > 1 and lowest is not None and highest is not None:
+        spread = element("small", f"{lowest:,.0f} to {highest:,.0f}")
+    frames = DASH if middle is None else f"{middle:,.0f}"
+    hours = DASH if row.hours is None else f"{row.hours:,.1f}"
+    return element(
+        "tr",
+        element("th", row.series, element("small", count(row.runs, "run")), scope="row", class_=classes),
+        number_cell(frames, spread, value=middle, label="Frames a second"),
+        number_cell(f"{row.steps:,}", value=row.steps, label="Agent steps"),
+        number_cell(hours, value=row.hours, label="Hours"),
+        *(element("td", text) for text in (row.hardware, row.settings, row.versions)),
+    )
 
 
 def missing(contents: Contents) -> Markup:
@@ -164,27 +167,29 @@ def missing(contents: Contents) -> Markup:
     return chapter("missing", "What is missing", *parts)
 
 
-METHOD = (
-    ("nature protocol", "30 episodes of at most 5 minutes, epsilon 0.05, up to 30 no-ops at the start: the paper's table."),
-    ("sticky protocol", "100 episodes of at most 30 minutes, epsilon 0.01, sticky actions 0.25 (Machado et al. 2018)."),
-    ("monitor protocol", "Evaluations during training: the episodes that fit into a number of steps, 30 minutes each, epsilon 0.05."),
-    ("greedy protocol", "100 episodes without random actions."),
-    ("best, last network", "The network with the best evaluation during training, as in the paper, or the one at its end. "
-     "The best of many noisy evaluations is an optimistic choice; published medians differ by 25 to 35 points between the two."),
-    ("human column", "Normalised scores are (score \N{MINUS SIGN} random) / (human \N{MINUS SIGN} random). Episodes of 5 minutes are "
-     "compared with the paper's humans, longer ones with those of Wang et al. 2016; the two differ in 33 of 49 games and are never mixed."),
-    ("\N{PLUS-MINUS SIGN}", "Standard deviation over all episodes of all seeds, as the paper prints it over its 30 episodes; "
-     "the deviation over seeds is in table.csv."),
-    ("Interquartile mean, optimality gap, intervals", "Agarwal et al. 2021: the mean of the middle half of all runs; the mean distance of "
-     "the runs below 100 %, where better play counts as 100 %; runs drawn again within each game."),
-    ("Published numbers", "Mnih et al. 2015, extended data table 2; nnabla-rl and Dopamine curves. Sources and checks: "
-     "atari_dqn/data/SOURCES.md."),
-)  # fmt: skip
+METHOD = {
+    "nature protocol": "30 episodes of at most 5 minutes, epsilon 0.05, up to 30 no-ops before: the paper's table.",
+    "sticky protocol": "100 episodes of at most 30 minutes, epsilon 0.01, sticky actions 0.25 (Machado et al. 2018).",
+    "monitor protocol": "Evaluations during training: the episodes that fit into a number of steps, epsilon 0.05.",
+    "greedy protocol": "100 episodes without random actions.",
+    "best, last network": "The network with the best evaluation during training, as in the paper, or that of its end. "
+    "The best of many noisy evaluations is an optimistic choice: published medians differ by 25 to 35 points.",
+    "human column": "Normalised scores are (score \N{MINUS SIGN} random) / (human \N{MINUS SIGN} random). Episodes of "
+    "5 minutes are compared with the paper's humans, longer ones with those of Wang et al. 2016; the two differ in 33 "
+    "of 49 games and are never mixed.",
+    "\N{PLUS-MINUS SIGN}": "Standard deviation over all episodes of all seeds, as the paper prints it for its 30 "
+    "episodes. The deviation over seeds is in table.csv.",
+    "interquartile mean": "The mean of the middle half of all runs (Agarwal et al. 2021, as the next two).",
+    "optimality gap": "The mean distance of the runs below 100 %; better play counts as 100 %.",
+    "intervals": "Runs are drawn again within each game; 95 % of the draws lie inside.",
+    "published numbers": "Mnih et al. 2015, extended data table 2; curves of nnabla-rl and Dopamine. Where they come "
+    "from and how they were checked: atari_dqn/data/SOURCES.md.",
+}
 
 
 def method(contents: Contents) -> Markup:
     """What the words mean."""
-    entries = [join(element("dt", name), element("dd", text)) for name, text in METHOD]
+    entries = [join(element("dt", name), element("dd", text)) for name, text in METHOD.items()]
     return chapter("method", "Method", element("dl", *entries, class_="method"))
 
 

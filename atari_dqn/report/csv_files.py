@@ -1,4 +1,4 @@
-"""The tables of the report as CSV files. Normalised scores are fractions: 0 is random play, 1 the human of `human_pair`."""
+"""The tables of the report as CSV files. Normalised scores are fractions: 0 random play, 1 the human."""
 
 from __future__ import annotations
 

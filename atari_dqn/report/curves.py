@@ -14,11 +14,7 @@ from atari_dqn.statistics import mean_interval
 MOST_POINTS = 120  # of a drawn curve: more cannot be told apart
 SEEDS_FOR_AN_INTERVAL = 3
 
-BANDS = {
-    1: "one seed, no band",
-    2: "band: lowest and highest of two seeds",
-    3: "band: 95 % bootstrap interval of the mean over seeds",
-}
+BANDS = {1: "one seed", 2: "2 seeds, band from the lower to the higher"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class Curve:
     @property
     def band(self) -> str:
         """What the band is, in words."""
-        return BANDS[min(self.seeds, SEEDS_FOR_AN_INTERVAL)]
+        return BANDS.get(self.seeds, f"{self.seeds} seeds, band: 95 % bootstrap interval of their mean")
 
     def since(self, frame: float) -> Curve:
         """The part from `frame` on."""

@@ -13,6 +13,7 @@ from atari_dqn.published_curves import PublishedCurve
 from atari_dqn.report.curves import Curve
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
+from atari_dqn.report.words import percent
 from atari_dqn.statistics import Estimate
 
 WIDTH, HEIGHT = 360, 220
@@ -92,7 +93,10 @@ def _ours(number: int, curve: Curve, x: LogScale, y: LinearScale) -> Markup:
     line = element("polyline", points=_points(across, [y(value) for value in curve.mean]))
     band = None
     if curve.low is not None and curve.high is not None:
-        edge = [*zip(across, map(y, curve.low), strict=True), *reversed([*zip(across, map(y, curve.high), strict=True)])]
+        edge = [
+            *zip(across, map(y, curve.low), strict=True),
+            *reversed([*zip(across, map(y, curve.high), strict=True)]),
+        ]
         band = element("polygon", points=_points([a for a, _ in edge], [b for _, b in edge]))
     end = f"{curve.series}, {curve.kind}: {curve.mean[-1]:,.1f} at {short(curve.frames[-1])} frames"
     dot = element("circle", element("title", end), cx=across[-1], cy=y(curve.mean[-1]), r=3.5)
@@ -105,7 +109,9 @@ def _published(line: PublishedCurve, x: LogScale, y: LinearScale) -> Markup:
     across, up = [x(point.frames) for point in points], [y(point.mean) for point in points]
     marks = []
     for point, left, top in zip(points, across, up, strict=True):
-        said = f"{line.source}: {point.mean:,.1f}, seeds {point.low:,.1f} to {point.high:,.1f}, at {short(point.frames)}"
+        said = (
+            f"{line.source}: {point.mean:,.1f}, seeds {point.low:,.1f} to {point.high:,.1f}, at {short(point.frames)}"
+        )
         whisker = straight(left, y(point.low), left, y(point.high), None)
         marks.append(join(whisker, element("circle", element("title", f"{said} frames"), cx=left, cy=top, r=2.6)))
     return element("g", element("polyline", points=_points(across, up)), *marks, class_=f"published {line.source}")
@@ -151,16 +157,28 @@ def strip_height(bars: int) -> int:
 
 def bar_axis(scale: BentScale) -> Markup:
     """The numbers above the bars."""
-    ticks = scale.ticks()
-    named: list[float] = []
-    for tick in (tick for tick in (1.0, 0.0, *reversed(ticks)) if tick in ticks):  # 0 and 100 % first, then from the right
-        if all(abs(scale(tick) - scale(other)) > 13 for other in named):
-            named.append(tick)
+    always = _apart(scale, 18, [])
     texts = [
-        element("text", f"{100 * tick:,.0f} %", x=f"{scale(tick):.2f}%", y=12, text_anchor=_anchor(scale(tick)))
-        for tick in sorted(named)
+        element(
+            "text",
+            percent(tick),
+            x=f"{scale(tick):.2f}%",
+            y=12,
+            text_anchor=_anchor(scale(tick)),
+            class_=None if tick in always else "roomy",
+        )
+        for tick in sorted(_apart(scale, 9, always))
     ]
     return element("svg", *texts, width="100%", height=16, class_="strip", aria_hidden="true")
+
+
+def _apart(scale: BentScale, distance: float, first: Sequence[float]) -> list[float]:
+    """Ticks that keep a distance, percent of the width: those of `first`, then 0 and 100 %, then from the right."""
+    kept = list(first)
+    for tick in (0.0, 1.0, *reversed(scale.ticks())):
+        if all(abs(scale(tick) - scale(other)) > distance for other in kept):
+            kept.append(tick)
+    return kept
 
 
 def _anchor(percent: float) -> str:
@@ -180,7 +198,9 @@ def interval_strip(estimate: Estimate, low: float, high: float, classes: str) ->
     return element(
         "svg",
         straight("0%", 6, "100%", 6, "grid"),
-        None if estimate.low is None or estimate.high is None else straight(at(estimate.low), 6, at(estimate.high), 6, "interval"),
+        None
+        if estimate.low is None or estimate.high is None
+        else straight(at(estimate.low), 6, at(estimate.high), 6, "interval"),
         element("circle", cx=at(estimate.value), cy=6, r=4),
         width="100%",
         height=12,

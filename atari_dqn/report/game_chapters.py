@@ -10,17 +10,17 @@ from atari_dqn.report.curves import Curve
 from atari_dqn.report.figures import bar_axis, bar_strip, colour, curve_chart, swatch
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.scales import BentScale, short
-from atari_dqn.report.tables import LAST_FRAME, Group, reference
+from atari_dqn.report.tables import LAST_FRAME, Cell, Group, reference
 from atari_dqn.report.widgets import chapter, data_table, game_attributes, heading, note, number_cell
-from atari_dqn.report.words import HUMANS, count, percent, played, score, title
+from atari_dqn.report.words import DASH, HUMANS, count, percent, score, title
 from atari_dqn.scores import Pair, human_normalized, nature_49, published
 
-DASH = "\N{EN DASH}"
-FIRST_FRAME = 100_000  # where the x-axis of learning curves begins
+EPISODES = {"nature": 30, "sticky": 100, "greedy": 100}  # of each seed, by protocol
+FIRST_FRAME = 100_000  # the x-axis of learning curves begins here, unless all of ours begin later
 
 
 def normalised(contents: Contents) -> Markup | None:
-    """The paper's figure 3: bars of normalised scores, a figure for each published column that ours may stand beside."""
+    """The paper's figure 3: bars of normalised scores, one figure per published column that ours may stand beside."""
     beside: dict[tuple[str, Pair], list[Group]] = {}
     for group, table_of_games in contents.cells.items():
         if any(cell.normalized for cell in table_of_games.values()):
@@ -29,8 +29,8 @@ def normalised(contents: Contents) -> Markup | None:
         return None
     figures = [_bars(contents, label, groups) for (label, _), groups in beside.items()]
     text = note(
-        "As the paper's figure 3, sorted by the published score. The axis is linear up to 100 %, the human, and logarithmic above; "
-        f"bars end at {percent(-1.0)}. Each figure has one human column."
+        "As the paper's figure 3, sorted by the published score. The axis is linear up to 100 %, the human, and "
+        f"logarithmic above; bars end at {percent(-1.0)}. Each figure has one human column."
     )
     return chapter("normalised", "Normalised scores", *figures, text)
 
@@ -48,9 +48,11 @@ def _bars(contents: Contents, label: str, groups: Sequence[Group]) -> Markup:
             rows[game] = values
     scale = BentScale([value for values in rows.values() for value in values if value is not None])
     classes = [f"{colour(contents.number(group.series))} {group.checkpoint}" for group in groups] + ["reference"]
-    names = [f"{group.series}: {group.protocol}, {group.checkpoint}" for group in groups] + [label]
+    names = [f"{group.series}: {group.protocol} protocol, {group.checkpoint} network" for group in groups] + [label]
     legend = [element("li", swatch(kind), " ", name) for kind, name in zip(classes, names, strict=True)]
-    axis = element("th", element("span", "Score, % of human", class_="hidden"), bar_axis(scale), scope="col", class_="bars")
+    axis = element(
+        "th", element("span", "Score, % of human", class_="hidden"), bar_axis(scale), scope="col", class_="bars"
+    )
     headers = [heading("Game"), axis, *(_bar_heading(name, kind) for name, kind in zip(names, classes, strict=True))]
     made = [
         element(
@@ -70,8 +72,10 @@ def _bars(contents: Contents, label: str, groups: Sequence[Group]) -> Markup:
 
 
 def _bar_heading(name: str, classes: str) -> Markup:
-    words = (swatch(classes), element("span", name, class_="hidden"))
-    return element("th", element("button", *words, type="button", title=f"Sort by {name}"), scope="col", class_="number")
+    words = (element("span", swatch(classes), class_="name"), element("span", name, class_="hidden"))
+    return element(
+        "th", element("button", *words, type="button", title=f"Sort by {name}"), scope="col", class_="number"
+    )
 
 
 def _or_least(value: float | None) -> float:
@@ -94,9 +98,10 @@ def table(contents: Contents) -> Markup:
         headers.append(heading(group.series, how, number=True, classes=colour(contents.number(group.series))))
     rows = [_table_row(contents, game, groups) for game in games]
     text = note(
-        "Mean \N{PLUS-MINUS SIGN} standard deviation over episodes; below it the percentage of the human and how many seeds and "
-        "episodes. Columns are sorted by the percentage. Three deviations in the paper's column (Amidar, Bank Heist, Bowling) look like "
-        "lost decimal points and are shown as printed."
+        "Mean \N{PLUS-MINUS SIGN} standard deviation over episodes; below it the percentage of the human and how many "
+        "seeds, and how many episodes where that is another number than the protocol says. Columns are sorted by the "
+        "percentage. Three deviations in the paper's column (Amidar, Bank Heist, Bowling) look like lost decimal "
+        "points and are shown as printed."
     )
     return chapter("table", "Scores by game", data_table("Scores by game", headers, rows, classes="scores"), text)
 
@@ -112,29 +117,37 @@ def _table_row(contents: Contents, game: str, groups: Sequence[Group]) -> Markup
         cells.append(number_cell(DASH, value=None))
     else:
         share = human_normalized(dqn, game, pair="nature")
-        cells.append(_score_cell(dqn, scores.dqn_nature_std, share, "30 episodes"))
+        cells.append(_score_cell(dqn, scores.dqn_nature_std, share, "1 seed"))
     for group in groups:
         cell = contents.cells[group].get(game)
         if cell is None:
             cells.append(number_cell(DASH, value=None))
         else:
-            plays = f"{count(cell.seeds, 'seed')}, {count(cell.episodes, 'episode')}"
-            cells.append(_score_cell(cell.mean, cell.std, cell.human, plays))
+            cells.append(_score_cell(cell.mean, cell.std, cell.human, _plays(group, cell)))
     label = element("th", title(game), scope="row")
     return element("tr", label, *cells, **game_attributes(game, game in contents.games))
 
 
 def _score_cell(mean: float, std: float | None, human: float | None, plays: str) -> Markup:
     text = score(mean) if std is None else f"{score(mean)} \N{PLUS-MINUS SIGN} {score(std)}"
-    small = plays if human is None else f"{percent(human)}; {plays}"
-    return number_cell(text, element("small", small), value=human if human is not None else None)
+    small = plays if human is None else f"{percent(human)}, {plays}"
+    return number_cell(text, element("small", small), value=human)
+
+
+def _plays(group: Group, cell: Cell) -> str:
+    """How many seeds, and how many episodes where that is not what the protocol says."""
+    seeds = count(cell.seeds, "seed")
+    usual = cell.episodes == cell.seeds * EPISODES.get(group.protocol, 0)
+    return seeds if usual else f"{seeds}, {count(cell.episodes, 'episode')}"
 
 
 def curves(contents: Contents) -> Markup | None:
     """A picture per game: our seeds over the published points."""
     if not contents.curves:
         return None
-    cards = [_curve_card(contents, game, lines) for game, lines in contents.curves.items()]
+    begin = min(float(curve.frames[0]) for lines in contents.curves.values() for curve in lines)
+    begin = min(max(begin, FIRST_FRAME), 10 * FIRST_FRAME)
+    cards = [_curve_card(contents, game, lines, begin) for game, lines in contents.curves.items()]
     legend = [
         element("li", swatch(f"line {colour(number)}"), " ", one.name) for number, one in enumerate(contents.series)
     ]
@@ -142,17 +155,23 @@ def curves(contents: Contents) -> Markup | None:
     legend.append(element("li", swatch("diamond paper"), " ", "Mnih et al. 2015: best network, nature protocol"))
     text = note(
         "Raw score over emulator frames, on a logarithmic axis. Whiskers of published points: lowest and highest seed. "
-        "A dashed line of ours is the return of the last 20 games in training, with its exploration, where a run was not "
-        "evaluated on the way; published points are another measurement then."
+        "A dashed line of ours is the return of the last 20 games in training, with its exploration, where a run was "
+        "not evaluated on the way; published points are another measurement then."
     )
-    return chapter("curves", "Learning curves", element("ul", *legend, class_="legend"), element("div", *cards, class_="cards"), text)
+    return chapter(
+        "curves",
+        "Learning curves",
+        element("ul", *legend, class_="legend"),
+        element("div", *cards, class_="cards"),
+        text,
+    )
 
 
-def _curve_card(contents: Contents, game: str, lines: Sequence[Curve]) -> Markup:
+def _curve_card(contents: Contents, game: str, lines: Sequence[Curve], begin: float) -> Markup:
     found = [curve for source in PROTOCOLS if (curve := published_curve(game, source)) is not None]
     scores = published(game)
     paper = None if scores is None or scores.dqn_nature is None else (LAST_FRAME, scores.dqn_nature)
-    first, last = _frame_axis(lines, known=bool(found or paper))
+    first, last = _frame_axis(lines, begin, known=bool(found or paper))
     shown = [(contents.number(curve.series), curve.since(first)) for curve in lines]
     said = [_said(curve, found) for curve in lines]
     chart = curve_chart(f"Learning curve of {title(game)}. {' '.join(said)}", shown, found, paper, (first, last))
@@ -160,11 +179,11 @@ def _curve_card(contents: Contents, game: str, lines: Sequence[Curve]) -> Markup
     return element("figure", caption, chart, **game_attributes(game, True))
 
 
-def _frame_axis(lines: Sequence[Curve], *, known: bool) -> tuple[float, float]:
-    """First and last frame of the x-axis: the same for all games, but for runs of a few seconds."""
+def _frame_axis(lines: Sequence[Curve], begin: float, *, known: bool) -> tuple[float, float]:
+    """First and last frame of the x-axis: the same for all games, but for runs that ended before it begins."""
     ends = [float(curve.frames[-1]) for curve in lines]
     last = max([*ends, LAST_FRAME] if known else ends)
-    return (FIRST_FRAME if min(ends) > 2 * FIRST_FRAME else min(float(curve.frames[0]) for curve in lines)), last
+    return (begin if min(ends) > 2 * begin else min(float(curve.frames[0]) for curve in lines)), last
 
 
 def _said(curve: Curve, found: Sequence[PublishedCurve]) -> str:

@@ -1,4 +1,4 @@
-"""What the report does not know, or knows less well than it should: said aloud, so that no number looks better than it is."""
+"""What the report does not know, or not well enough: said aloud, so that no number looks better than it is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def find_gaps(series: Sequence[Series], cells: Cells, problems: Sequence[Problem
     """All gaps that there are; empty kinds are left out."""
     gaps = [
         Gap("Games without a run", "of the paper's 49 games", tuple(_unplayed(series))),
-        Gap("Unfinished runs", "no DONE file: their numbers are those of a shorter training", tuple(_unfinished(series))),
+        Gap(
+            "Unfinished runs", "no DONE file: their numbers are those of a shorter training", tuple(_unfinished(series))
+        ),
         Gap("Runs without a score", "no evaluation yet; they appear in learning curves only", tuple(_unscored(series))),
         Gap(
             "Scores from training",
@@ -49,7 +51,7 @@ def find_gaps(series: Sequence[Series], cells: Cells, problems: Sequence[Problem
         ),
         Gap("Fewer seeds than others", "averages over few seeds move a lot", tuple(_few_seeds(cells))),
         Gap("Settings that differ", "between the runs of one column", tuple(_differing(series))),
-        Gap("Files that could not be used", "or only in part", tuple(problems)),
+        Gap("Runs and files left out", "wholly or in part", tuple(problems)),
     ]
     return [gap for gap in gaps if gap.found]
 
@@ -64,7 +66,7 @@ def _unplayed(series: Sequence[Series]) -> Iterable[Problem]:
     for one in series:
         played = {run.game for run in one.runs}
         absent = [game for game in nature_49() if game not in played]
-        if absent:
+        if 0 < len(absent) < len(nature_49()):  # a series of other games has no gap here
             yield Problem(f"{one.name}, {len(absent)} games", ", ".join(absent))
 
 

@@ -1,4 +1,4 @@
-"""HTML and SVG as nested calls. Text is escaped unless it is `Markup` already, so nothing from a file can act as HTML."""
+"""HTML and SVG as nested calls. Text is escaped unless it is `Markup` already: nothing from a file can act as HTML."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def void(tag: str, **attributes: Any) -> Markup:
 
 def join(*children: object) -> Markup:
     """Children one after the other, without an element around them."""
-    return Markup("".join(child if isinstance(child, Markup) else escape(str(child)) for child in children if child is not None))
+    return Markup(
+        "".join(child if isinstance(child, Markup) else escape(str(child)) for child in children if child is not None)
+    )
 
 
 def _attributes(attributes: dict[str, Any]) -> str:

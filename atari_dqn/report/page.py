@@ -95,5 +95,7 @@ def _toolbar() -> Markup:
 def _footer(command: Sequence[str]) -> Markup:
     beside = [element("code", name) for name in ("scores.csv", "table.csv", "aggregates.csv")]
     made = element("p", "Made by ", element("code", " ".join(command)), ".")
-    numbers = element("p", "The same numbers stand beside this page in ", beside[0], ", ", beside[1], " and ", beside[2], ".")
+    numbers = element(
+        "p", "The same numbers stand beside this page in ", beside[0], ", ", beside[1], " and ", beside[2], "."
+    )
     return element("footer", made, numbers, class_="muted")

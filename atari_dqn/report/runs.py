@@ -1,7 +1,7 @@
 """Run folders -> plain records. Reads files only; whatever cannot be read becomes a `Problem`, never a traceback.
 
-A run is a folder with a config.json. It may come from an older version, be unfinished, cut off or damaged: every file but
-the config is optional here, and every value is checked before it is believed.
+A run is a folder with a config.json. It may come from an older version, be unfinished, cut off or damaged: every file
+but the config is optional here, and every value is checked before it is believed.
 """
 
 from __future__ import annotations

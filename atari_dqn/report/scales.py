@@ -28,19 +28,20 @@ class BentScale:
 
 
 class LinearScale:
-    """Numbers from [low, high], widened to round ones -> pixels from `start` to `end`."""
+    """Numbers from [low, high], with a little air on both sides -> pixels from `start` to `end`."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
-        self.step = _round_step(max(high - low, 1e-9) / 4)
-        self.low = math.floor(low / self.step) * self.step
-        self.high = max(math.ceil(high / self.step) * self.step, self.low + self.step)
-        self.start, self.end = start, end
+        air = max(0.04 * (high - low), 1e-6 * max(abs(low), abs(high), 1.0))
+        self.low, self.high, self.start, self.end = low - air, high + air, start, end
 
     def __call__(self, value: float) -> float:
         return self.start + (self.end - self.start) * (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        return [self.low + index * self.step for index in range(round((self.high - self.low) / self.step) + 1)]
+        """Three to six round numbers."""
+        step = _round_step((self.high - self.low) / 6)
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        return [index * step for index in range(first, last + 1)]
 
 
 class LogScale:

@@ -187,7 +187,7 @@ def _after_200m(game: str, source: str) -> float | None:
 
 
 def make_aggregates(cells: Cells) -> list[Aggregate]:
-    """Each group with a published game, and after the groups of one protocol their published column on the same games."""
+    """Each group with a published game; after those of one protocol, their published column on the same games."""
     rows: list[Aggregate] = []
     shown: set[tuple[str, tuple[str, ...]]] = set()
     references: list[Aggregate] = []

@@ -8,6 +8,9 @@ from atari_dqn.statistics import Estimate
 
 HUMANS: dict[Pair, str] = {"nature": "human of 5-minute games", "zoo": "human of 30-minute games"}
 
+DASH = "\N{EN DASH}"  # where there is no number
+NBSP = "\N{NO-BREAK SPACE}"
+
 METRIC_NAMES = {
     "iqm": "Interquartile mean",
     "median": "Median",
@@ -23,14 +26,14 @@ def score(value: float) -> str:
 
 def percent(value: float) -> str:
     """A fraction as a percentage."""
-    return _minus(f"{100 * value:,.0f} %")
+    return _minus(f"{100 * value:,.0f}{NBSP}%")
 
 
 def interval(estimate: Estimate) -> str:
     """The edges of an interval of fractions."""
     if estimate.low is None or estimate.high is None:
         return "no interval: one seed"
-    return _minus(f"{100 * estimate.low:,.0f} to {100 * estimate.high:,.0f} %")
+    return _minus(f"{100 * estimate.low:,.0f} to {100 * estimate.high:,.0f}{NBSP}%")
 
 
 def count(number: int, noun: str) -> str:
@@ -49,4 +52,6 @@ def title(game: str) -> str:
 
 
 def _minus(text: str) -> str:
+    if text.startswith("-") and not any(digit in text for digit in "123456789"):
+        text = text[1:]  # rounded to nothing
     return text.replace("-", "\N{MINUS SIGN}")
