@@ -18,7 +18,7 @@ class Report:
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, or folders that hold some at any depth. Each preset in them gets a column."""
-    out: Path
+    out: Path = Path("report")
     """Folder of the report: index.html, scores.csv, table.csv, aggregates.csv."""
     compare: tuple[Path, ...] = ()
     """More runs, laid beside the first ones in columns of their own."""

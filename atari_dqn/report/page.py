@@ -7,7 +7,7 @@ from datetime import datetime
 from importlib.resources import files
 
 from atari_dqn import __version__
-from atari_dqn.report import chapters
+from atari_dqn.report.chapters import ALL, LINKS
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.markup import Markup, element, void
 from atari_dqn.report.words import count
@@ -23,7 +23,7 @@ def render(contents: Contents, *, command: Sequence[str], written: datetime) -> 
       command:  words that make it again.
       written:  when, UTC.
     """
-    body = [made for chapter in chapters.ALL if (made := chapter(contents)) is not None]
+    body = [made for chapter in ALL if (made := chapter(contents)) is not None]
     names = " and ".join(one.name for one in contents.series)
     page = element(
         "html",
@@ -70,7 +70,7 @@ def _header(contents: Contents, names: str, written: datetime) -> Markup:
 
 
 def _toolbar() -> Markup:
-    links = [element("a", name, href=f"#{anchor}") for anchor, name in chapters.LINKS]
+    links = [element("a", name, href=f"#{anchor}") for anchor, name in LINKS]
     search = element(
         "label",
         element("span", "Filter games", class_="hidden"),
@@ -87,6 +87,8 @@ def _toolbar() -> Markup:
             element("output", "", id="shown", aria_live="polite"),
             element("button", "Theme: automatic", id="theme", type="button"),
             class_="controls",
+            role="search",
+            aria_label="Games shown, and colours",
         ),
         class_="toolbar",
     )

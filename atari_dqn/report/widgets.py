@@ -65,7 +65,7 @@ def data_table(caption: str, headers: Sequence[Markup], rows: Sequence[Markup], 
         ),
         class_="scroll",
         role="region",
-        aria_label=caption,
+        aria_label=f"Table, scrolls sideways: {caption}",
         tabindex="0",
     )
 
