@@ -301,9 +301,9 @@ def test_the_command_lays_two_sets_side_by_side(tmp_path, capsys):
     write_run(tmp_path / "b", scores={("nature", "last"): [0.0]})
     words = ["report", tmp_path / "a", "--compare", tmp_path / "b", "--out", tmp_path / "out"]
     assert run(*words) == 0
-    assert "b (nature protocol, last network" in capsys.readouterr().out
+    assert "b, nature protocol, last network" in capsys.readouterr().out
     assert run(*words, "--names", "old", "new") == 0
-    assert "old (nature protocol, last network" in capsys.readouterr().out
+    assert "old, nature protocol, last network" in capsys.readouterr().out
     last = rows_of(tmp_path / "out" / "aggregates.csv")[-1]
     assert (last["label"], last["metric"], last["value"]) == ("old > new", "probability_of_improvement", "1.0")
 

@@ -30,18 +30,20 @@ def run(words: Sequence[str]) -> int:
     """Write a report; returns the exit code."""
     command = parse(Report, words, prog="atari-dqn report")
     from atari_dqn.report import PAGE, write_report  # scipy takes a second
-    from atari_dqn.report.words import interval, percent, played
+    from atari_dqn.report.words import count, interval, percent, played
 
     if not command.runs:
         raise UsageError("report needs RUNS: a run folder, or a folder that holds some, such as runs")
     suites = list(zip(_names(command), filter(None, (command.runs, command.compare)), strict=True))
     contents = write_report(suites, command.out, command=["atari-dqn", "report", *words])
-    print(f"{len(contents.runs)} runs of {len(contents.games)} games; {len(contents.gaps)} kinds of gaps")
+    print(f"{count(len(contents.runs), 'run')}, {count(len(contents.games), 'game')}")
     for row in contents.aggregates:
-        median = row.estimates["median"]
-        print(
-            f"{row.label} ({played(row.group)}): median {percent(median.value)}, {interval(median)}, {row.games} games"
-        )
+        if row.runs is not None:
+            median = row.estimates["median"]
+            told = f"median {percent(median.value)} ({interval(median)}) of {count(row.games, 'game')}"
+            print(f"{row.label}, {played(row.group)}: {told}")
+    for gap in contents.gaps:
+        print(f"{gap.title.lower()}: {len(gap.found)}")
     print(f"report: {command.out / PAGE}")
     return 0
 

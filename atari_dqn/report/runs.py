@@ -97,7 +97,9 @@ class Records:
 def read_runs(roots: Sequence[Path]) -> Records:
     """Every run in `roots` and below, in the order of their paths; a folder that is reached twice counts once."""
     records = Records()
-    for folder in sorted({folder.resolve(): folder for root in roots for folder in _run_folders(root)}.values()):
+    for folder in sorted(
+        {folder.resolve(): folder for root in roots for folder in _run_folders(root, records.problems)}.values()
+    ):
         run = read_run(folder, records.problems)
         if run is not None:
             records.runs.append(run)
@@ -141,8 +143,11 @@ def read_run(folder: Path, problems: list[Problem]) -> Run | None:
     )
 
 
-def _run_folders(root: Path) -> Iterator[Path]:
-    for name, folders, files in os.walk(root):
+def _run_folders(root: Path, problems: list[Problem]) -> Iterator[Path]:
+    def tell(error: OSError) -> None:
+        problems.append(Problem(str(error.filename), f"cannot be read ({error.strerror})"))
+
+    for name, folders, files in os.walk(root, onerror=tell):
         if "config.json" in files:
             folders.clear()
             yield Path(name)

@@ -32,7 +32,7 @@ def percent(value: float) -> str:
 def interval(estimate: Estimate) -> str:
     """The edges of an interval of fractions."""
     if estimate.low is None or estimate.high is None:
-        return "no interval: one seed"
+        return "one seed, no interval"
     return _minus(f"{100 * estimate.low:,.0f} to {100 * estimate.high:,.0f}{NBSP}%")
 
 
