@@ -190,7 +190,7 @@ def test_the_page_says_what_each_number_is(page):
     assert "6 runs, 5 finished; 3 games" in text
     # mean of 13.5, 14, 14.5 over three seeds; normalised (14 + 20.7) / 30; two episodes a seed, not thirty
     assert "14.0 \N{PLUS-MINUS SIGN} 2.1 116 %, 3 seeds, 6 episodes" in text
-    assert "18.9 \N{PLUS-MINUS SIGN} 1.3 132 %, 1 seed" in text
+    assert "18.9 \N{PLUS-MINUS SIGN} 1.3 132 %, 30 episodes" in text
     assert "ours over theirs: quick nature protocol, last network; 1 game 100 %" in text
     # the last evaluation, at 1 M steps: -8, -7, -6
     assert "ours: \N{MINUS SIGN}7.0 at 4M frames (evaluation, 3 seeds, band: 95 % bootstrap interval" in text

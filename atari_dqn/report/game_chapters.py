@@ -117,7 +117,7 @@ def _table_row(contents: Contents, game: str, groups: Sequence[Group]) -> Markup
         cells.append(number_cell(DASH, value=None))
     else:
         share = human_normalized(dqn, game, pair="nature")
-        cells.append(_score_cell(dqn, scores.dqn_nature_std, share, "1 seed"))
+        cells.append(_score_cell(dqn, scores.dqn_nature_std, share, "30 episodes"))
     for group in groups:
         cell = contents.cells[group].get(game)
         if cell is None:
