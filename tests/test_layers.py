@@ -11,14 +11,15 @@ LAYERS = {
     3: "envs.single replay checkpoint run_folder report.tables",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger "
     "report.csv_files report.curves report.gaps report.machines report.words",
-    5: "envs agent saver report.contents report.figures",
-    6: "evaluation machine report.game_chapters",
-    7: "assess trainer report.chapters",
-    8: "run report.page",
-    9: "commands report",
-    10: "commands.train commands.evaluate commands.presets commands.report",
-    11: "cli",
-    12: "__main__",
+    5: "envs agent saver report.figures report.median_curve",
+    6: "evaluation machine report.contents",
+    7: "assess trainer report.game_chapters",
+    8: "run report.chapters",
+    9: "commands report.page",
+    10: "report commands.train commands.evaluate commands.presets",
+    11: "commands.report",
+    12: "cli",
+    13: "__main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 

@@ -15,6 +15,7 @@ from atari_dqn.report import write_report
 from atari_dqn.report.contents import gather
 from atari_dqn.report.runs import read_runs
 from atari_dqn.report.tables import Group
+from atari_dqn.scores import human_normalized, published
 from tests.run_folders import evaluation, write_run
 
 NATURE_BEST = Group("nature", "nature", "best", "nature")
@@ -165,6 +166,32 @@ def test_seeds_with_other_log_points_are_joined_by_straight_lines(tmp_path):
     assert curve.mean.tolist() == [0.0, 0.5, 1.0]
 
 
+def test_the_median_over_games_by_hand(tmp_path):
+    # percent of the 30-minute human at the first point: 0 in three games, 50 and 100 in two; 100 in all at the second
+    for share, game in zip((0.0, 0.0, 0.0, 0.5, 1.0), ("pong", "freeway", "boxing", "alien", "enduro"), strict=True):
+        scores = published(game)
+        raw = scores.random_zoo + share * (scores.human_zoo - scores.random_zoo)
+        write_run(tmp_path, game, evals=[(250_000, raw, 1.0, 5), (500_000, scores.human_zoo, 1.0, 5)])
+    (found,) = report_of(tmp_path).medians
+    assert found.games == 5
+    assert found.curve.frames.tolist() == [1_000_000, 2_000_000]
+    assert found.curve.mean.tolist() == pytest.approx([0.0, 100.0], abs=1e-9)
+    nnabla, zoo = found.published
+    shares = [
+        human_normalized(published_curve(game, "nnabla_rl").at(10_000_000), game, pair="zoo")
+        for game in ("pong", "freeway", "boxing", "alien", "enduro")
+    ]
+    assert nnabla.at(10_000_000) == pytest.approx(100 * np.median(shares))
+    assert zoo.at(200_000_000) == 42.7
+
+
+def test_no_median_over_few_games_or_over_training_returns(tmp_path):
+    for game in ("pong", "freeway", "boxing", "alien"):
+        write_run(tmp_path, game, evals=[(250_000, 1.0, 1.0, 5), (500_000, 1.0, 1.0, 5)])
+    write_run(tmp_path, "enduro", returns=[(250_000, 1.0), (500_000, 1.0)])
+    assert report_of(tmp_path).medians == []
+
+
 def test_published_points_are_those_of_the_table():
     curve = published_curve("pong", "nnabla_rl")
     assert [point.frames for point in curve.points] == [m * 1_000_000 for m in (1, 2, 5, 10, 20, 50, 100, 200)]
@@ -197,6 +224,13 @@ def test_unfinished_and_unscored_runs_and_absent_games_are_named(tmp_path):
     assert gaps["Unfinished runs"] == ["nature, pong, seed 0: 500 of 1,000 (50%) agent steps seen"]
     assert gaps["Runs without a score"][0].endswith("last training return -19.5")
     assert gaps["Games without a run"][0].startswith("nature, 48 games: alien, amidar")
+
+
+def test_a_score_of_an_earlier_network_is_told(tmp_path):
+    folder = write_run(tmp_path, steps=1000, scores={("nature", "last"): [1.0]})
+    (folder / "DONE").write_text('{"steps": 2000}')
+    (said,) = gaps_of(report_of(tmp_path))["Scores of an earlier network"]
+    assert said.endswith("evaluations/nature_last.json is of step 1,000, the run reached 2,000")
 
 
 def test_fewer_seeds_and_other_settings_are_named(tmp_path):

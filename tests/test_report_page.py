@@ -169,7 +169,7 @@ def test_text_and_drawings_stand_out(theme):
     grounds = [found[name] for name in ("page", "card", "raised")]
     for text in ("text", "muted", "link"):
         assert min(contrast(found[text], ground) for ground in grounds) >= 4.5, text
-    for drawn in ("series0", "series1", "series2", "series3", "reference", "nnabla", "dopamine"):
+    for drawn in ("series0", "series1", "series2", "series3", "reference", "nnabla", "dopamine", "zoo"):
         assert contrast(found[drawn], found["card"]) >= 3.0, drawn
 
 

@@ -10,6 +10,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.report.curves import Curve, make_curves
 from atari_dqn.report.gaps import Gap, find_gaps
 from atari_dqn.report.machines import Machine, make_machines
+from atari_dqn.report.median_curve import MedianCurve, median_curve
 from atari_dqn.report.runs import Problem, Run, read_runs
 from atari_dqn.report.tables import (
     Aggregate,
@@ -40,6 +41,13 @@ class Contents:
         """Games with a score or a curve."""
         scored = {game for table in self.cells.values() for game in table}
         return sorted(scored | set(self.curves))
+
+    @property
+    def medians(self) -> list[MedianCurve]:
+        """The learning curve over all games of each series that has enough of them."""
+        lines = [curve for found in self.curves.values() for curve in found]
+        found = [median_curve(one.name, lines) for one in self.series]
+        return [one for one in found if one is not None]
 
     @property
     def runs(self) -> list[Run]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from atari_dqn.report.runs import Point, Run
+from atari_dqn.report.runs import Point, Run, training_pair
 from atari_dqn.report.tables import Series
+from atari_dqn.scores import Pair
 from atari_dqn.statistics import mean_interval
 
 MOST_POINTS = 120  # of a drawn curve: more cannot be told apart
@@ -25,6 +26,8 @@ class Curve:
     game: str
     kind: str
     """`evaluation` during training, or `training return` where there was none: the last 20 games, exploring."""
+    pair: Pair
+    """Which human its scores may be compared with."""
     seeds: int
     frames: np.ndarray
     """[points] emulator frames, rising; up to where the shortest seed ends."""
@@ -33,13 +36,10 @@ class Curve:
     low: np.ndarray | None
     """[points] lower edge of the band; None for one seed."""
     high: np.ndarray | None
+    band: str
+    """How many seeds, and what the band is, in words."""
     cut: int | None
     """Frames that the longest seed reached, where that is more than what is shown."""
-
-    @property
-    def band(self) -> str:
-        """What the band is, in words."""
-        return BANDS.get(self.seeds, f"{self.seeds} seeds, band: 95 % bootstrap interval of their mean")
 
     def since(self, frame: float) -> Curve:
         """The part from `frame` on."""
@@ -65,9 +65,7 @@ def _curve(series: str, game: str, runs: Sequence[Run]) -> Curve | None:
     seeds = [(frames, values) for frames, values in seeds if len(frames) > 1]
     if not seeds:
         return None
-    begin, end = max(frames[0] for frames, _ in seeds), min(frames[-1] for frames, _ in seeds)
-    grid = np.unique(np.concatenate([frames for frames, _ in seeds]))
-    grid = _thinned(grid[(grid >= begin) & (grid <= end)])
+    grid = common_grid([frames for frames, _ in seeds])
     if len(grid) < 2:  # seeds that do not overlap: nothing that could be averaged
         return None
     # seeds of one config share their frames, and nothing is interpolated; others are joined by straight lines
@@ -75,8 +73,25 @@ def _curve(series: str, game: str, runs: Sequence[Run]) -> Curve | None:
     low, high = _band(values)
     longest = int(max(frames[-1] for frames, _ in seeds))
     return Curve(
-        series, game, kind, len(seeds), grid, values.mean(axis=0), low, high, longest if longest > grid[-1] else None
-    )  # fmt: skip
+        series=series,
+        game=game,
+        kind=kind,
+        pair=training_pair(runs[0].config),
+        seeds=len(seeds),
+        frames=grid,
+        mean=values.mean(axis=0),
+        low=low,
+        high=high,
+        band=BANDS.get(len(seeds), f"{len(seeds)} seeds, band: 95 % bootstrap interval of their mean"),
+        cut=longest if longest > grid[-1] else None,
+    )
+
+
+def common_grid(curves: Sequence[np.ndarray]) -> np.ndarray:
+    """Frames of all curves where each of them has begun and none has ended, thinned; empty where there are none."""
+    begin, end = max(frames[0] for frames in curves), min(frames[-1] for frames in curves)
+    grid = np.unique(np.concatenate(curves))
+    return _thinned(grid[(grid >= begin) & (grid <= end)])
 
 
 def _band(values: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -161,10 +161,39 @@ def curves(contents: Contents) -> Markup | None:
     return chapter(
         "curves",
         "Learning curves",
+        *_median_card(contents, begin),
         element("ul", *legend, class_="legend"),
         element("div", *cards, class_="cards"),
         text,
     )
+
+
+def _median_card(contents: Contents, begin: float) -> list[Markup]:
+    """The median over games, where enough games were evaluated during training."""
+    medians = contents.medians
+    if not medians:
+        return []
+    lines = [found.curve for found in medians]
+    beside = {curve.source: curve for found in medians for curve in found.published}
+    first, last = _frame_axis(lines, begin, known=True)
+    shown = [(contents.number(curve.series), curve.since(first)) for curve in lines]
+    said = [_said(curve, [], " %") for curve in lines]
+    if len(medians) > 1:
+        beside.pop("nnabla_rl", None)  # of which games?
+    names = {"nnabla_rl": "nnabla-rl on the same games", "dqn_zoo": "DQN Zoo: median of 57 games, 5 seeds"}
+    legend = [element("li", swatch(f"line {colour(contents.number(c.series))}"), " ", c.series) for c in lines]
+    legend += [element("li", swatch(f"line {source}"), " ", names[source]) for source in beside]
+    chart = curve_chart(f"Median over games. {' '.join(said)}", shown, list(beside.values()), None, (first, last))
+    words = (
+        "Percent of the human of 30-minute games; evaluations during training, of each game the mean over its seeds."
+    )
+    caption = element("figcaption", *(element("p", text) for text in (*said, words)))
+    return [
+        element("h3", "Median over games"),
+        element("ul", *legend, class_="legend"),
+        element("figure", caption, chart, class_="median"),
+        element("h3", "Game by game"),
+    ]
 
 
 def _curve_card(contents: Contents, game: str, lines: Sequence[Curve], begin: float) -> Markup:
@@ -186,12 +215,12 @@ def _frame_axis(lines: Sequence[Curve], begin: float, *, known: bool) -> tuple[f
     return (begin if min(ends) > 2 * begin else min(float(curve.frames[0]) for curve in lines)), last
 
 
-def _said(curve: Curve, found: Sequence[PublishedCurve]) -> str:
+def _said(curve: Curve, found: Sequence[PublishedCurve], unit: str = "") -> str:
     """The end of a curve in words, beside the published point nearest below it."""
     end = int(curve.frames[-1])
-    text = f"{curve.series}: {score(float(curve.mean[-1]))} at {short(end)} frames ({curve.kind}, {curve.band})"
+    text = f"{curve.series}: {score(float(curve.mean[-1]))}{unit} at {short(end)} frames ({curve.kind}, {curve.band})"
     if curve.cut is not None:
-        text += f", cut where the shortest seed ends; the longest reached {short(curve.cut)}"
+        text += f", to where the shortest ends; the longest reached {short(curve.cut)}"
     nnabla: Source = "nnabla_rl"
     line = next((line for line in found if line.source == nnabla), None)
     points = [point for point in line.points if point.frames <= end] if line else []

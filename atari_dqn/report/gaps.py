@@ -49,6 +49,7 @@ def find_gaps(series: Sequence[Series], cells: Cells, problems: Sequence[Problem
             "no file in evaluations/, so evals.csv is used: protocol monitor, played while the run went on",
             tuple(_monitored(series)),
         ),
+        Gap("Scores of an earlier network", "the run went on after they were played", tuple(_outdated(series))),
         Gap("Fewer seeds than others", "averages over few seeds move a lot", tuple(_few_seeds(cells))),
         Gap("Settings that differ", "between the runs of one column", tuple(_differing(series))),
         Gap("Runs and files left out", "wholly or in part", tuple(problems)),
@@ -88,6 +89,14 @@ def _monitored(series: Sequence[Series]) -> Iterable[Problem]:
     for where, run in _each(series):
         if any(evaluation.source == "evals.csv" for evaluation in run.evaluations):
             yield Problem(where, f"atari-dqn evaluate {run.path} would play a full protocol")
+
+
+def _outdated(series: Sequence[Series]) -> Iterable[Problem]:
+    for where, run in _each(series):
+        for found in run.evaluations:
+            late = found.step is not None and found.step < run.steps
+            if late and found.checkpoint == "last" and found.source != "evals.csv":
+                yield Problem(where, f"{found.source} is of step {found.step:,}, the run reached {run.steps:,}")
 
 
 def _few_seeds(cells: Cells) -> Iterable[Problem]:

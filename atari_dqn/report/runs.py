@@ -194,12 +194,15 @@ def _evaluation(table: Mapping[str, Any], game: str, checkpoint: str, source: st
 
 
 def _monitored(row: Mapping[str, Any], config: Mapping[str, Any], checkpoint: str) -> Evaluation:
-    """A row of evals.csv as a score; its games are as long as those of training."""
+    """A row of evals.csv as a score."""
+    scores = {name: row[name] for name in ("step", "episodes", "mean", "std", "epsilon")}
+    return Evaluation("monitor", checkpoint, training_pair(config), **scores, source="evals.csv")
+
+
+def training_pair(config: Mapping[str, Any]) -> Pair:
+    """The human that games of training may be compared with, and those of its evaluations, which are as long."""
     frames = (_integer(config.get("max_episode_steps")) or 0) * (_integer(config.get("frame_skip")) or 4)
-    pair: Pair = "nature" if frames == FIVE_MINUTES_FRAMES else "zoo"
-    return Evaluation(
-        "monitor", checkpoint, pair, row["step"], row["episodes"], row["mean"], row["std"], row["epsilon"], "evals.csv"
-    )  # fmt: skip
+    return "nature" if frames == FIVE_MINUTES_FRAMES else "zoo"
 
 
 def _read_evals(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
