@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "errors watchdog statistics report.markup report.scales",
+    0: "errors watchdog statistics report.lenient report.markup report.scales",
     1: "config types seeding scores published_curves report.widgets",
     2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph report.runs",
     3: "envs.single replay checkpoint run_folder report.tables",

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from atari_dqn.cli import main
 from atari_dqn.published_curves import published_curve
@@ -18,6 +21,7 @@ from atari_dqn.report.tables import Group
 from atari_dqn.scores import human_normalized, published
 from tests.run_folders import evaluation, write_run
 
+CASES = int(os.environ.get("ATARI_DQN_FUZZ_CASES", "25"))  # more for a long run
 NATURE_BEST = Group("nature", "nature", "best", "nature")
 NATURE_LAST = Group("nature", "nature", "last", "nature")
 
@@ -263,6 +267,7 @@ DAMAGE = {
     "a list": lambda text: "[1, 2]",
     "a number": lambda text: "3",
     "bytes": lambda text: "\x00\x01\x02" + text,
+    "one long line": lambda text: "x" * 200_000 + "\n" + "x" * 200_000,
     "too deep": lambda text: "[" * 100_000,
     "nan": lambda text: text.replace("1.5", "NaN"),
     "other types": lambda text: text.replace('"pong"', '["pong"]').replace("1.5", '{"a": null}'),
@@ -281,6 +286,45 @@ def test_damage_to_any_file_is_told_and_never_thrown(damage, tmp_path):
     contents = write_report([(None, [tmp_path])], tmp_path / "out", command=["x"])
     assert good in [run.path for run in contents.runs]
     assert "Runs and files left out" in gaps_of(contents)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = {
+    "config.json": ["game", "preset", "seed", "total_steps", "frame_skip", "max_episode_steps", "device", "backend"],
+    "meta.json": ["started", "cpu", "gpu", "cores", "commit", "packages"],
+    "DONE": ["steps"],
+    "metrics.jsonl": ["step", "train/episode_return", "time/steps_per_second", "time/frames_per_second"],
+    "evaluations/nature_last.json": ["game", "protocol", "episodes", "mean", "std", "human_pair", "step", "epsilon"],
+}
+PLACES = [(name, field) for name, fields in FIELDS.items() for field in fields]
+
+
+@settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.sampled_from(PLACES), JSON), min_size=1, max_size=4), cell=st.text(max_size=12))
+def test_any_value_in_any_field_is_no_traceback(changes, cell, tmp_path_factory):
+    root = tmp_path_factory.mktemp("any")
+    write_run(root / "good", "freeway", scores={("nature", "last"): [20.0]}, returns=[(1000, 1.0), (2000, 2.0)])
+    evals = [(250_000, cell, 1.0, 5), (500_000, 1.0, cell, 5), (750_000, 1.0, 1.0, 5)]
+    folder = write_run(root, scores={("nature", "last"): [1.5]}, evals=evals, returns=[(1000, 1.5), (2000, 2.5)])
+    for (name, field), value in changes:
+        lines = (folder / name).read_text().splitlines() if name == "metrics.jsonl" else [(folder / name).read_text()]
+        table = json.loads(lines[-1]) | {field: value}
+        (folder / name).write_text("\n".join([*lines[:-1], json.dumps(table)]))
+    contents = write_report([(None, [root])], root / "out", command=["x"])
+    assert "freeway" in contents.games
+
+
+def test_names_that_no_terminal_takes_are_made_printable(tmp_path, capsys):
+    folder = write_run(tmp_path / "runs", scores={("nature", "last"): [1.0]})
+    config = (folder / "config.json").read_text().replace('"preset": "nature"', '"preset": "\\ud800\\u001b[31mred"')
+    (folder / "config.json").write_text(config)
+    (folder / "meta.json").write_text('{"cpu": "\\udcff"}')
+    assert run("report", tmp_path / "runs", "--out", tmp_path / "out") == 0
+    assert "??[31mred, nature protocol" in capsys.readouterr().out
 
 
 def test_wrong_evaluations_are_left_out_by_name(tmp_path):

@@ -1,7 +1,8 @@
 """Run folders -> one HTML page and CSV files. Reads files only: no network, no emulator, no torch.
 
-runs.py      files -> records            tables.py, curves.py, machines.py, gaps.py   records -> tables
-contents.py  all tables, gathered once   page.py, chapters.py, ..., csv_files.py      tables -> text
+lenient.py, runs.py                            files -> records
+tables.py, curves.py, machines.py, gaps.py     records -> tables, which contents.py gathers once
+page.py, chapters.py, ..., csv_files.py        tables -> text
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def write_report(
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            (out / name).write_text(text, encoding="utf-8")
+            (out / name).write_text(text, encoding="utf-8", errors="replace")  # a path may hold any byte
     except OSError as error:
         raise UsageError(f"cannot write the report to {out} ({error.strerror}); choose another --out") from error
     return contents

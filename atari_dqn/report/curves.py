@@ -30,7 +30,7 @@ class Curve:
     """Which human its scores may be compared with."""
     seeds: int
     frames: np.ndarray
-    """[points] emulator frames, rising; up to where the shortest seed ends."""
+    """[points] emulator frames as float64, rising; up to where the shortest seed ends."""
     mean: np.ndarray
     """[points] raw score, mean over seeds."""
     low: np.ndarray | None
@@ -106,8 +106,8 @@ def _band(values: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
 def _unique(points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:
     """Frames, rising and > 0 for a logarithmic axis, and values; of a frame that stands twice the last counts."""
     table = {point.frames: point.value for point in points if point.frames > 0}
-    frames = np.array(sorted(table), np.int64)
-    return frames, np.array([table[int(frame)] for frame in frames], np.float64)
+    frames = sorted(table)
+    return np.array(frames, np.float64), np.array([table[frame] for frame in frames], np.float64)
 
 
 def _thinned(grid: np.ndarray) -> np.ndarray:

@@ -145,8 +145,7 @@ def curves(contents: Contents) -> Markup | None:
     """A picture per game: our seeds over the published points."""
     if not contents.curves:
         return None
-    begin = min(float(curve.frames[0]) for lines in contents.curves.values() for curve in lines)
-    begin = min(max(begin, FIRST_FRAME), 10 * FIRST_FRAME)
+    begin = _begin([curve for lines in contents.curves.values() for curve in lines])
     cards = [_curve_card(contents, game, lines, begin) for game, lines in contents.curves.items()]
     legend = [
         element("li", swatch(f"line {colour(number)}"), " ", one.name) for number, one in enumerate(contents.series)
@@ -161,21 +160,21 @@ def curves(contents: Contents) -> Markup | None:
     return chapter(
         "curves",
         "Learning curves",
-        *_median_card(contents, begin),
+        *_median_card(contents),
         element("ul", *legend, class_="legend"),
         element("div", *cards, class_="cards"),
         text,
     )
 
 
-def _median_card(contents: Contents, begin: float) -> list[Markup]:
+def _median_card(contents: Contents) -> list[Markup]:
     """The median over games, where enough games were evaluated during training."""
     medians = contents.medians
     if not medians:
         return []
     lines = [found.curve for found in medians]
     beside = {curve.source: curve for found in medians for curve in found.published}
-    first, last = _frame_axis(lines, begin, known=True)
+    first, last = _frame_axis(lines, _begin(lines), known=True)
     shown = [(contents.number(curve.series), curve.since(first)) for curve in lines]
     said = [_said(curve, [], " %") for curve in lines]
     if len(medians) > 1:
@@ -206,6 +205,12 @@ def _curve_card(contents: Contents, game: str, lines: Sequence[Curve], begin: fl
     chart = curve_chart(f"Learning curve of {title(game)}. {' '.join(said)}", shown, found, paper, (first, last))
     caption = element("figcaption", element("h3", title(game)), *(element("p", text) for text in said))
     return element("figure", caption, chart, **game_attributes(game, True))
+
+
+def _begin(lines: Sequence[Curve]) -> float:
+    """Where an axis for all these curves begins: with the first of them, between 100,000 and 1 million frames."""
+    first = min(float(curve.frames[0]) for curve in lines)
+    return min(max(first, FIRST_FRAME), 10 * FIRST_FRAME)
 
 
 def _frame_axis(lines: Sequence[Curve], begin: float, *, known: bool) -> tuple[float, float]:

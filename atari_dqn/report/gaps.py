@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from atari_dqn.report.runs import Problem, Run
+from atari_dqn.report.lenient import Problem
+from atari_dqn.report.runs import Run
 from atari_dqn.report.tables import Cells, Series
 from atari_dqn.scores import nature_49
 

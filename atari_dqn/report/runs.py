@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,18 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from atari_dqn.report.lenient import Problem, integer, number, printable, read_object, read_text
 from atari_dqn.scores import Pair
 
 NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
 EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")
 FIVE_MINUTES_FRAMES = 18_000
-
-
-class Problem(NamedTuple):
-    """Something that is missing from the report, and why."""
-
-    where: str
-    what: str
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ class Run:
 
     @property
     def total_steps(self) -> int | None:
-        return _integer(self.config.get("total_steps"))
+        return integer(self.config.get("total_steps"))
 
 
 @dataclass
@@ -108,35 +101,35 @@ def read_runs(roots: Sequence[Path]) -> Records:
 
 def read_run(folder: Path, problems: list[Problem]) -> Run | None:
     """One run; None, and a problem, where the config does not say what it is."""
-    config = _read_object(folder / "config.json", problems)
+    config = read_object(folder / "config.json", problems)
     if config is None:
         return None
-    game, preset, seed = config.get("game"), config.get("preset"), _integer(config.get("seed"))
+    game, preset, seed = config.get("game"), config.get("preset"), integer(config.get("seed"))
     if not (isinstance(game, str) and game and isinstance(preset, str) and seed is not None):
         problems.append(Problem(str(folder), "config.json does not say game, preset and seed"))
         return None
-    meta = _read_object(folder / "meta.json", problems, missing="hardware and commit are unknown") or {}
-    done = _read_object(folder / "DONE", problems) if (folder / "DONE").exists() else None
+    meta = read_object(folder / "meta.json", problems, missing="hardware and commit are unknown") or {}
+    done = read_object(folder / "DONE", problems) if (folder / "DONE").exists() else None
     metrics = list(_read_lines(folder / "metrics.jsonl", problems))
     rows = _read_evals(folder / "evals.csv", problems)
-    skip = 1 if config.get("backend") == "classic" else _integer(config.get("frame_skip")) or 4
+    skip = 1 if config.get("backend") == "classic" else integer(config.get("frame_skip")) or 4
     steps = [record["step"] for record in metrics] + [row["step"] for row in rows]
     speed, hours = _speed(metrics)
     return Run(
         path=folder,
-        game=game,
-        preset=preset,
+        game=printable(game),
+        preset=printable(preset),
         seed=seed,
         config=config,
         meta=meta,
         finished=done is not None,
-        steps=max([_integer((done or {}).get("steps")) or 0, *steps]),
+        steps=max([integer((done or {}).get("steps")) or 0, *steps]),
         evaluations=_evaluations(folder, config, rows, problems),
         monitored=tuple(Point(row["step"] * skip, row["mean"]) for row in rows),
         trained=tuple(
             Point(record["step"] * skip, value)
             for record in metrics
-            if (value := _number(record.get("train/episode_return"))) is not None
+            if (value := number(record.get("train/episode_return"))) is not None
         ),
         frames_per_second=speed,
         hours=hours,
@@ -162,7 +155,7 @@ def _evaluations(
     for path in sorted((folder / "evaluations").glob("*.json")):
         if (name := EVALUATION_NAME.fullmatch(path.name)) is None:
             problems.append(Problem(str(path), "is not named <protocol>_<last|best>.json; left out"))
-        elif (table := _read_object(path, problems)) is not None:
+        elif (table := read_object(path, problems)) is not None:
             try:
                 found.append(_evaluation(table, config["game"], name["checkpoint"], f"evaluations/{path.name}"))
             except ValueError as error:
@@ -181,15 +174,15 @@ def _evaluation(table: Mapping[str, Any], game: str, checkpoint: str, source: st
     """
     if table.get("game") != game:
         raise ValueError(f"is of {table.get('game')!r}, the run's game is {game!r}")
-    episodes, mean, std = _integer(table.get("episodes")), _number(table.get("mean")), _number(table.get("std"))
+    episodes, mean, std = integer(table.get("episodes")), number(table.get("mean")), number(table.get("std"))
     protocol, pair = table.get("protocol"), table.get("human_pair")
     if not (isinstance(protocol, str) and episodes and mean is not None and std is not None):
         raise ValueError("lacks protocol, episodes, mean or std, or they are no finite numbers")
     if pair not in ("nature", "zoo"):
         raise ValueError(f"human_pair is {pair!r}, not nature or zoo")
-    step = _integer(table.get("step"))
+    step = integer(table.get("step"))
     return Evaluation(
-        protocol, checkpoint, pair, step, episodes, mean, std, _number(table.get("epsilon")), source
+        protocol, checkpoint, pair, step, episodes, mean, std, number(table.get("epsilon")), source
     )  # fmt: skip
 
 
@@ -201,34 +194,37 @@ def _monitored(row: Mapping[str, Any], config: Mapping[str, Any], checkpoint: st
 
 def training_pair(config: Mapping[str, Any]) -> Pair:
     """The human that games of training may be compared with, and those of its evaluations, which are as long."""
-    frames = (_integer(config.get("max_episode_steps")) or 0) * (_integer(config.get("frame_skip")) or 4)
+    frames = (integer(config.get("max_episode_steps")) or 0) * (integer(config.get("frame_skip")) or 4)
     return "nature" if frames == FIVE_MINUTES_FRAMES else "zoo"
 
 
 def _read_evals(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
     """The evaluations during training, by step; rows that were cut off are left out."""
+    try:
+        table = list(csv.DictReader((read_text(path, problems) or "").splitlines()))
+    except csv.Error as error:
+        problems.append(Problem(str(path), f"is not valid CSV ({error})"))
+        return []
     rows = []
-    for number, row in enumerate(csv.DictReader((_text(path, problems) or "").splitlines()), start=1):
-        step, episodes = _integer(row.get("step")), _integer(row.get("episodes"))
-        mean, std = _number(row.get("mean")), _number(row.get("std"))
-        if step is None or not episodes or mean is None or std is None:
-            problems.append(Problem(str(path), f"row {number} is damaged; left out"))
+    for place, cells in enumerate(table, start=1):
+        row: dict[str, Any] = {name: integer(cells.get(name)) for name in ("step", "episodes")}
+        row |= {name: number(cells.get(name)) for name in ("mean", "std", "epsilon")}
+        if row["step"] is None or not row["episodes"] or row["mean"] is None or row["std"] is None:
+            problems.append(Problem(str(path), f"row {place} is damaged; left out"))
         else:
-            rows.append(
-                {"step": step, "episodes": episodes, "mean": mean, "std": std, "epsilon": _number(row.get("epsilon"))}
-            )
+            rows.append(row)
     return sorted(rows, key=lambda row: row["step"])
 
 
 def _read_lines(path: Path, problems: list[Problem]) -> Iterator[dict[str, Any]]:
     """Records of metrics.jsonl with their agent step; the last line of a killed run may be half a line."""
     damaged = 0
-    for line in (_text(path, problems) or "").splitlines():
+    for line in (read_text(path, problems) or "").splitlines():
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
             record = None
-        step = _integer(record.get("step")) if isinstance(record, dict) else None
+        step = integer(record.get("step")) if isinstance(record, dict) else None
         if step is None:
             damaged += 1
         else:
@@ -241,59 +237,13 @@ def _speed(metrics: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | 
     """Median frames a second while learning, and hours of training: steps over steps per second, summed."""
     speeds, seconds, before = [], 0.0, 0
     for record in metrics:
-        per_second = _number(record.get("time/steps_per_second"))
+        per_second = number(record.get("time/steps_per_second"))
         if not per_second or per_second < 0:
             continue
         seconds += max(record["step"] - before, 0) / per_second
         before = record["step"]
-        frames = _number(record.get("time/frames_per_second"))
-        if frames and _number(record.get("time/updates_per_second")):
+        frames = number(record.get("time/frames_per_second"))
+        if frames and number(record.get("time/updates_per_second")):
             speeds.append(frames)
     middle = sorted(speeds)[len(speeds) // 2] if speeds else None
     return middle, seconds / 3600 if seconds else None
-
-
-def _read_object(path: Path, problems: list[Problem], missing: str | None = None) -> dict[str, Any] | None:
-    """A JSON object, or None and a problem; `missing` says what a file that is not there means."""
-    if missing is not None and not path.exists():
-        problems.append(Problem(str(path), f"is missing: {missing}"))
-        return None
-    if (text := _text(path, problems)) is None:
-        return None
-    try:
-        table = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        problems.append(Problem(str(path), f"is not valid JSON ({error})"))
-        return None
-    if not isinstance(table, dict):
-        problems.append(Problem(str(path), f"must hold a JSON object, not {type(table).__name__}"))
-        return None
-    return table
-
-
-def _text(path: Path, problems: list[Problem]) -> str | None:
-    """Text of a file; empty where there is none, None and a problem where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        problems.append(Problem(str(path), f"cannot be read ({error.strerror})"))
-        return None
-
-
-def _number(value: Any) -> float | None:
-    """A finite number, from JSON or from a CSV cell; None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _integer(value: Any) -> int | None:
-    """A whole number >= 0; None for everything else."""
-    number = _number(value)
-    return int(number) if number is not None and number >= 0 and number == int(number) else None

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from atari_dqn.published_curves import published_curve
-from atari_dqn.report.runs import Evaluation, Problem, Run
+from atari_dqn.report.lenient import Problem
+from atari_dqn.report.runs import Evaluation, Run
 from atari_dqn.scores import Pair, human_normalized, published
 from atari_dqn.statistics import METRICS, Estimate, aggregate, probability_of_improvement
 
