@@ -350,6 +350,21 @@ def test_vector_games_have_scores_but_no_human(tmp_path):
     assert contents.curves["cartpole"][0].frames.tolist() == [10, 20]  # no emulator: a frame is a step
 
 
+# --- speed
+
+
+def test_speed_and_hours_by_hand(tmp_path):
+    # 100 agent steps a second: 7,200 steps are 72 seconds; a second machine has rows of its own
+    for seed, points in enumerate([[(3600, 1.0), (7200, 1.0)], [(3600, 1.0)]]):
+        write_run(tmp_path, seed=seed, steps=points[-1][0], returns=points)
+    write_run(tmp_path, seed=2, steps=1, meta={"gpu": "Example GPU"})
+    one, two = report_of(tmp_path).machines
+    assert (one.hardware, one.runs, one.steps) == ("Example CPU, 2 cores", 2, 10_800)
+    assert one.frames_per_second == (400.0, 400.0, 400.0)
+    assert one.hours == pytest.approx(108 / 3600)
+    assert (two.hardware, two.frames_per_second, two.hours) == ("Example GPU; Example CPU, 2 cores", None, None)
+
+
 # --- files and the command line
 
 

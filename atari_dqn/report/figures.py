@@ -167,7 +167,7 @@ def bar_axis(scale: BentScale) -> Markup:
             text_anchor=_anchor(scale(tick)),
             class_=None if tick in always else "roomy",
         )
-        for tick in sorted(_apart(scale, 9, always))
+        for tick in sorted(_apart(scale, 11, always))
     ]
     return element("svg", *texts, width="100%", height=16, class_="strip", aria_hidden="true")
 

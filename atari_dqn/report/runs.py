@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from atari_dqn.report.lenient import Problem, integer, number, printable, read_object, read_text
@@ -245,5 +246,4 @@ def _speed(metrics: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | 
         frames = number(record.get("time/frames_per_second"))
         if frames and number(record.get("time/updates_per_second")):
             speeds.append(frames)
-    middle = sorted(speeds)[len(speeds) // 2] if speeds else None
-    return middle, seconds / 3600 if seconds else None
+    return median(speeds) if speeds else None, seconds / 3600 if seconds else None
