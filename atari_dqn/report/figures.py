@@ -157,7 +157,7 @@ def strip_height(bars: int) -> int:
 
 def bar_axis(scale: BentScale) -> Markup:
     """The numbers above the bars."""
-    always = _apart(scale, 18, [])
+    always = _apart(scale, 26, [0.0, 1.0])
     texts = [
         element(
             "text",
@@ -173,9 +173,9 @@ def bar_axis(scale: BentScale) -> Markup:
 
 
 def _apart(scale: BentScale, distance: float, first: Sequence[float]) -> list[float]:
-    """Ticks that keep a distance, percent of the width: those of `first`, then 0 and 100 %, then from the right."""
+    """Ticks that keep a distance, percent of the width: those of `first` in any case, then from the right."""
     kept = list(first)
-    for tick in (0.0, 1.0, *reversed(scale.ticks())):
+    for tick in reversed(scale.ticks()):
         if all(abs(scale(tick) - scale(other)) > distance for other in kept):
             kept.append(tick)
     return kept
