@@ -24,9 +24,7 @@ import numpy as np
 
 from atari_dqn.errors import UsageError
 from atari_dqn.run_folder import hardware, write_text
-
-RESAMPLES = 2_000
-CONFIDENCE = 0.95
+from atari_dqn.statistics import mean_interval
 
 
 @dataclass(frozen=True)
@@ -165,24 +163,6 @@ def _evaluations(folder: Path) -> list[tuple[int, float]]:
     """(agent step, mean return) of each evaluation of a run."""
     with (folder / "evals.csv").open(encoding="utf-8", newline="") as file:
         return [(int(row["step"]), float(row["mean"])) for row in csv.DictReader(file)]
-
-
-def mean_interval(values: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """95 % percentile bootstrap interval of the mean over seeds; whole seeds are drawn again.
-
-    Args:
-      values: [seeds, T].
-      seed:   of the resampling.
-
-    Returns:
-      low, high: [T] each; with one seed there is nothing to resample, and both are its values.
-
-    Source: Efron 1979, Bootstrap methods.
-    """
-    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    means = values[drawn].mean(axis=1)
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-    return low, high
 
 
 def table_row(variant: str, returns: np.ndarray) -> dict[str, Any]:

@@ -13,22 +13,6 @@ from atari_dqn.errors import UsageError
 from atari_dqn.scores import published_ablation
 
 
-def test_the_interval_of_the_mean():
-    rng = np.random.default_rng(0)
-    values = rng.normal(10.0, 2.0, size=(50, 2))
-    low, high = study.mean_interval(values)
-    # half width of a 95 % interval of the mean of 50: 1.96 * std / sqrt(50)
-    half = 1.96 * values.std(axis=0) / 50**0.5
-    np.testing.assert_allclose(values.mean(axis=0) - low, half, rtol=0.15)
-    np.testing.assert_allclose(high - values.mean(axis=0), half, rtol=0.15)
-
-
-def test_one_seed_has_no_width_and_equal_seeds_have_none():
-    for values in ([[3.0, 4.0]], [[3.0, 4.0]] * 5):
-        low, high = study.mean_interval(np.array(values))
-        assert low.tolist() == high.tolist() == [3.0, 4.0]
-
-
 def test_a_row_by_hand():
     row = study.table_row("x", np.array([[10.0, 40.0, 20.0], [0.0, 10.0, 10.0]]))
     assert (row["last"], row["best"], row["all"]) == (15.0, 25.0, 15.0)  # (20+10)/2, (40+10)/2, (70/3 + 20/3)/2

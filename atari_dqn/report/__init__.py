@@ -1,0 +1,56 @@
+"""Run folders -> one HTML page and CSV files. Reads files only: no network, no emulator, no torch.
+
+lenient.py, runs.py                            files -> records
+tables.py, curves.py, machines.py, gaps.py     records -> tables, which contents.py gathers once
+page.py, chapters.py, ..., csv_files.py        tables -> text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from atari_dqn.errors import UsageError
+from atari_dqn.report.contents import Contents, gather
+from atari_dqn.report.csv_files import aggregates_csv, scores_csv, table_csv
+from atari_dqn.report.page import render
+
+PAGE = "index.html"
+
+
+def write_report(
+    suites: Sequence[tuple[str | None, Sequence[Path]]],
+    out: Path,
+    *,
+    command: Sequence[str],
+    written: datetime | None = None,
+) -> Contents:
+    """Read run folders and write index.html, scores.csv, table.csv and aggregates.csv.
+
+    Args:
+      suites:  (name, folders) each; a name of None takes the presets' names. Folders hold runs at any depth.
+      out:     folder of the report; made if it does not exist, its other files stay.
+      command: words that make the report again, for the page.
+      written: time on the page, UTC; None for now.
+
+    Returns:
+      What the report says.
+
+    Raises:
+      UsageError: no run is found, or `out` cannot be written.
+    """
+    contents = gather(suites)
+    texts = {
+        PAGE: render(contents, command=command, written=written or datetime.now(UTC)),
+        "scores.csv": scores_csv(contents.series),
+        "table.csv": table_csv(contents.cells),
+        "aggregates.csv": aggregates_csv(contents.aggregates, contents.improvements),
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (out / name).write_text(text, encoding="utf-8", errors="replace")  # a path may hold any byte
+    except OSError as error:
+        raise UsageError(f"cannot write the report to {out} ({error.strerror}); choose another --out") from error
+    return contents

@@ -1,0 +1,220 @@
+"""The drawings of the report as inline SVG. Colours are classes, so the page's light and dark sheets decide them.
+
+Two kinds: learning curves in a fixed box, and strips that stretch with the cell of a table (x in percent).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from atari_dqn.published_curves import PublishedCurve
+from atari_dqn.report.curves import Curve
+from atari_dqn.report.markup import Markup, element, join
+from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
+from atari_dqn.report.words import percent
+from atari_dqn.statistics import Estimate
+
+WIDTH, HEIGHT = 360, 220
+LEFT, RIGHT, TOP, BOTTOM = 46, 352, 8, 192
+BAR, GAP, PAD = 9, 2, 5  # pixels: height of a bar, between bars, above and below all
+COLOURS = 4  # series beyond the fourth take the first colours again
+
+
+def colour(index: int) -> str:
+    """Class of the series number `index`."""
+    return f"series{index % COLOURS}"
+
+
+def curve_chart(
+    title: str,
+    curves: Sequence[tuple[int, Curve]],
+    published: Sequence[PublishedCurve],
+    paper: tuple[int, float] | None,
+    frames: tuple[float, float],
+) -> Markup:
+    """Learning curves of one game over emulator frames.
+
+    Args:
+      title:     what the picture shows, in words; a screen reader says it.
+      curves:    (number of the series, its curve).
+      published: curves to lie below ours; their points and the range of their seeds.
+      paper:     (frames, raw score) of the paper's table.
+      frames:    (first, last) of the x-axis, shared by all games.
+    """
+    values = [np.concatenate([edge for edge in (c.mean, c.low, c.high) if edge is not None]) for _, c in curves]
+    values += [np.array([[point.low, point.high] for point in line.points]).ravel() for line in published]
+    values += [np.array([paper[1]])] if paper else []
+    together = np.concatenate(values)
+    x = LogScale(*frames, LEFT, RIGHT)
+    y = LinearScale(float(together.min()), float(together.max()), BOTTOM, TOP)
+    return element(
+        "svg",
+        element("title", title),
+        _axes(x, y),
+        *(_published(line, x, y) for line in published),
+        None if paper is None else _diamond(x(paper[0]), y(paper[1]), paper[1]),
+        *(_ours(number, curve, x, y) for number, curve in curves),
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        role="img",
+        class_="chart",
+    )
+
+
+def _axes(x: LogScale, y: LinearScale) -> Markup:
+    parts = []
+    for value in y.ticks():
+        at = y(value)
+        parts += [
+            straight(LEFT, at, RIGHT, at, "grid"),
+            element("text", short(value), x=LEFT - 6, y=at + 4, text_anchor="end"),
+        ]
+    named_right = -1e9
+    for value in x.ticks():
+        at = x(value)
+        decade = f"{value:.0e}"[0] == "1"
+        parts.append(straight(at, BOTTOM, at, BOTTOM + (5 if decade else 3), "axis"))
+        # a decade is always named, the numbers between where there is room
+        if decade or (at - named_right > 34 and _room_before_decade(x, value, at)):
+            parts.append(element("text", short(value), x=at, y=BOTTOM + 17, text_anchor="middle"))
+            named_right = at
+    parts.append(straight(LEFT, BOTTOM, RIGHT, BOTTOM, "axis"))
+    return element("g", *parts, class_="axes", aria_hidden="true")
+
+
+def _room_before_decade(x: LogScale, value: float, at: float) -> bool:
+    decade = 10.0 ** (int(np.floor(np.log10(value) + 1e-9)) + 1)
+    return decade > x.high or x(decade) - at > 34
+
+
+def _ours(number: int, curve: Curve, x: LogScale, y: LinearScale) -> Markup:
+    across = [x(float(frame)) for frame in curve.frames]
+    line = element("polyline", points=_points(across, [y(value) for value in curve.mean]))
+    band = None
+    if curve.low is not None and curve.high is not None:
+        edge = [
+            *zip(across, map(y, curve.low), strict=True),
+            *reversed([*zip(across, map(y, curve.high), strict=True)]),
+        ]
+        band = element("polygon", points=_points([a for a, _ in edge], [b for _, b in edge]))
+    end = f"{curve.series}, {curve.kind}: {curve.mean[-1]:,.1f} at {short(curve.frames[-1])} frames"
+    dot = element("circle", element("title", end), cx=across[-1], cy=y(curve.mean[-1]), r=3.5)
+    training = "training" if curve.kind == "training return" else None
+    return element("g", band, line, dot, class_=" ".join(filter(None, ["ours", colour(number), training])))
+
+
+def _published(line: PublishedCurve, x: LogScale, y: LinearScale) -> Markup:
+    points = [point for point in line.points if x.low <= point.frames <= x.high]
+    across, up = [x(point.frames) for point in points], [y(point.mean) for point in points]
+    marks = []
+    for point, left, top in zip(points, across, up, strict=True):
+        said = (
+            f"{line.source}: {point.mean:,.1f}, seeds {point.low:,.1f} to {point.high:,.1f}, at {short(point.frames)}"
+        )
+        whisker = straight(left, y(point.low), left, y(point.high), None)
+        marks.append(join(whisker, element("circle", element("title", f"{said} frames"), cx=left, cy=top, r=2.6)))
+    return element("g", element("polyline", points=_points(across, up)), *marks, class_=f"published {line.source}")
+
+
+def _diamond(x: float, y: float, score: float) -> Markup:
+    said = element("title", f"Mnih et al. 2015, best network: {score:,.1f}")
+    return element("path", said, d=f"M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5-5z", class_="paper")
+
+
+def straight(x1: object, y1: float, x2: object, y2: float, kind: str | None) -> Markup:
+    """A straight line; x in pixels or as "12%"."""
+    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
+
+
+def _points(across: Sequence[float], up: Sequence[float]) -> str:
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, up, strict=True))
+
+
+def bar_strip(bars: Sequence[tuple[str, float | None]], scale: BentScale) -> Markup:
+    """Horizontal bars from 0, one below the other, for a cell of a table whose numbers stand beside it.
+
+    Args:
+      bars:  (classes, normalised score); None leaves the place of a bar empty.
+      scale: shared by all rows.
+    """
+    height = strip_height(len(bars))
+    parts = [straight(f"{scale(tick):.2f}%", 0, f"{scale(tick):.2f}%", height, _line(tick)) for tick in scale.ticks()]
+    for index, (classes, score) in enumerate(bars):
+        if score is not None:
+            left, right = sorted((scale(0.0), scale(score)))
+            top = PAD + index * (BAR + GAP)
+            # a bar of nearly nothing is still to be seen
+            width = f"{max(right - left, 0.4):.2f}%"
+            parts.append(element("rect", x=f"{left:.2f}%", y=top, width=width, height=BAR, class_=classes))
+    return element("svg", *parts, width="100%", height=height, class_="strip", aria_hidden="true")
+
+
+def strip_height(bars: int) -> int:
+    """Pixels of a strip of so many bars."""
+    return 2 * PAD + bars * BAR + (bars - 1) * GAP
+
+
+def bar_axis(scale: BentScale) -> Markup:
+    """The numbers above the bars."""
+    always = _apart(scale, 26, [0.0, 1.0])
+    texts = [
+        element(
+            "text",
+            percent(tick),
+            x=f"{scale(tick):.2f}%",
+            y=12,
+            text_anchor=_anchor(scale(tick)),
+            class_=None if tick in always else "roomy",
+        )
+        for tick in sorted(_apart(scale, 11, always))
+    ]
+    return element("svg", *texts, width="100%", height=16, class_="strip", aria_hidden="true")
+
+
+def _apart(scale: BentScale, distance: float, first: Sequence[float]) -> list[float]:
+    """Ticks that keep a distance, percent of the width: those of `first` in any case, then from the right."""
+    kept = list(first)
+    for tick in reversed(scale.ticks()):
+        if all(abs(scale(tick) - scale(other)) > distance for other in kept):
+            kept.append(tick)
+    return kept
+
+
+def _anchor(percent: float) -> str:
+    return "start" if percent < 6 else "end" if percent > 90 else "middle"
+
+
+def _line(tick: float) -> str:
+    return {0.0: "zero", 1.0: "human"}.get(tick, "grid")
+
+
+def interval_strip(estimate: Estimate, low: float, high: float, classes: str) -> Markup:
+    """A number as a dot and its interval as a line, on an axis from `low` to `high`."""
+
+    def at(value: float) -> str:
+        return f"{2 + 96 * (value - low) / max(high - low, 1e-9):.2f}%"
+
+    return element(
+        "svg",
+        straight("0%", 6, "100%", 6, "grid"),
+        None
+        if estimate.low is None or estimate.high is None
+        else straight(at(estimate.low), 6, at(estimate.high), 6, "interval"),
+        element("circle", cx=at(estimate.value), cy=6, r=4),
+        width="100%",
+        height=12,
+        class_=f"strip {classes}",
+        aria_hidden="true",
+    )
+
+
+def swatch(classes: str) -> Markup:
+    """The little picture beside a name in a legend."""
+    if "line" in classes.split():
+        drawn: Markup = join(straight(0, 7, 22, 7, None), element("circle", cx=11, cy=7, r=3))
+    elif "diamond" in classes.split():
+        drawn = element("path", d="M11 2l5 5l-5 5l-5-5z")
+    else:
+        drawn = element("rect", x=0, y=3, width=22, height=9)
+    return element("svg", drawn, width=22, height=14, class_=f"swatch {classes}", aria_hidden="true")

@@ -1,0 +1,67 @@
+"""Files and values that may be missing, damaged or somebody else's: None or a `Problem`, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+LARGEST = 1e15  # no score, step or frame comes near it; squares of what is larger may overflow
+
+
+class Problem(NamedTuple):
+    """Something that is missing from the report, and why."""
+
+    where: str
+    what: str
+
+
+def read_object(path: Path, problems: list[Problem], missing: str | None = None) -> dict[str, Any] | None:
+    """A JSON object, or None and a problem; `missing` says what a file that is not there means."""
+    if missing is not None and not path.exists():
+        problems.append(Problem(str(path), f"is missing: {missing}"))
+        return None
+    if (text := read_text(path, problems)) is None:
+        return None
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        problems.append(Problem(str(path), f"is not valid JSON ({error})"))
+        return None
+    if not isinstance(table, dict):
+        problems.append(Problem(str(path), f"must hold a JSON object, not {type(table).__name__}"))
+        return None
+    return table
+
+
+def read_text(path: Path, problems: list[Problem]) -> str | None:
+    """Text of a file; empty where there is none, None and a problem where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        problems.append(Problem(str(path), f"cannot be read ({error.strerror})"))
+        return None
+
+
+def printable(text: str) -> str:
+    """Text that every terminal and file takes: half a surrogate pair or a control character becomes a question mark."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def number(value: Any) -> float | None:
+    """A finite number, from JSON or from a CSV cell; None for everything else, and for what cannot be meant."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if abs(found) <= LARGEST else None  # NaN is not
+
+
+def integer(value: Any) -> int | None:
+    """A whole number >= 0; None for everything else."""
+    found = number(value)
+    return int(found) if found is not None and found >= 0 and found == int(found) else None

@@ -1,0 +1,249 @@
+"""Run folders -> plain records. Reads files only; whatever cannot be read becomes a `Problem`, never a traceback.
+
+A run is a folder with a config.json. It may come from an older version, be unfinished, cut off or damaged: every file
+but the config is optional here, and every value is checked before it is believed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from atari_dqn.report.lenient import Problem, integer, number, printable, read_object, read_text
+from atari_dqn.scores import Pair
+
+NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
+EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")
+FIVE_MINUTES_FRAMES = 18_000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One score of one run: how it was played and what came out."""
+
+    protocol: str
+    checkpoint: str
+    """`best` or `last`: which network of the run played."""
+    pair: Pair
+    """Which random and human it may be compared with: nature, games of 5 minutes; zoo, of 30."""
+    step: int | None
+    """Agent step of the network."""
+    episodes: int
+    mean: float
+    """Of the raw scores."""
+    std: float
+    """Over the games, divided by n."""
+    epsilon: float | None
+    source: str
+    """File inside the run folder."""
+
+
+class Point(NamedTuple):
+    """A point of a learning curve: frames are agent steps times the frames of a step."""
+
+    frames: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the files of one run say."""
+
+    path: Path
+    game: str
+    preset: str
+    seed: int
+    config: Mapping[str, Any]
+    meta: Mapping[str, Any]
+    finished: bool
+    steps: int
+    """Agent steps reached, as far as files tell."""
+    evaluations: tuple[Evaluation, ...]
+    monitored: tuple[Point, ...]
+    """Mean scores of the evaluations during training."""
+    trained: tuple[Point, ...]
+    """Mean return of the last games in training."""
+    frames_per_second: float | None
+    """Median over the log points at which the network learned."""
+    hours: float | None
+    """Of training, without evaluations."""
+
+    @property
+    def total_steps(self) -> int | None:
+        return integer(self.config.get("total_steps"))
+
+
+@dataclass
+class Records:
+    """All runs below some folders, and what could not be read there."""
+
+    runs: list[Run] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_runs(roots: Sequence[Path]) -> Records:
+    """Every run in `roots` and below, in the order of their paths; a folder that is reached twice counts once."""
+    records = Records()
+    for folder in sorted(
+        {folder.resolve(): folder for root in roots for folder in _run_folders(root, records.problems)}.values()
+    ):
+        run = read_run(folder, records.problems)
+        if run is not None:
+            records.runs.append(run)
+    return records
+
+
+def read_run(folder: Path, problems: list[Problem]) -> Run | None:
+    """One run; None, and a problem, where the config does not say what it is."""
+    config = read_object(folder / "config.json", problems)
+    if config is None:
+        return None
+    game, preset, seed = config.get("game"), config.get("preset"), integer(config.get("seed"))
+    if not (isinstance(game, str) and game and isinstance(preset, str) and seed is not None):
+        problems.append(Problem(str(folder), "config.json does not say game, preset and seed"))
+        return None
+    meta = read_object(folder / "meta.json", problems, missing="hardware and commit are unknown") or {}
+    done = read_object(folder / "DONE", problems) if (folder / "DONE").exists() else None
+    metrics = list(_read_lines(folder / "metrics.jsonl", problems))
+    rows = _read_evals(folder / "evals.csv", problems)
+    skip = 1 if config.get("backend") == "classic" else integer(config.get("frame_skip")) or 4
+    steps = [record["step"] for record in metrics] + [row["step"] for row in rows]
+    speed, hours = _speed(metrics)
+    return Run(
+        path=folder,
+        game=printable(game),
+        preset=printable(preset),
+        seed=seed,
+        config=config,
+        meta=meta,
+        finished=done is not None,
+        steps=max([integer((done or {}).get("steps")) or 0, *steps]),
+        evaluations=_evaluations(folder, config, rows, problems),
+        monitored=tuple(Point(row["step"] * skip, row["mean"]) for row in rows),
+        trained=tuple(
+            Point(record["step"] * skip, value)
+            for record in metrics
+            if (value := number(record.get("train/episode_return"))) is not None
+        ),
+        frames_per_second=speed,
+        hours=hours,
+    )
+
+
+def _run_folders(root: Path, problems: list[Problem]) -> Iterator[Path]:
+    def tell(error: OSError) -> None:
+        problems.append(Problem(str(error.filename), f"cannot be read ({error.strerror})"))
+
+    for name, folders, files in os.walk(root, onerror=tell):
+        if "config.json" in files:
+            folders.clear()
+            yield Path(name)
+        folders[:] = sorted(set(folders) - NOT_RUNS)
+
+
+def _evaluations(
+    folder: Path, config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], problems: list[Problem]
+) -> tuple[Evaluation, ...]:
+    """Those of evaluations/; where there are none, the best and the last one during training."""
+    found = []
+    for path in sorted((folder / "evaluations").glob("*.json")):
+        if (name := EVALUATION_NAME.fullmatch(path.name)) is None:
+            problems.append(Problem(str(path), "is not named <protocol>_<last|best>.json; left out"))
+        elif (table := read_object(path, problems)) is not None:
+            try:
+                found.append(_evaluation(table, config["game"], name["checkpoint"], f"evaluations/{path.name}"))
+            except ValueError as error:
+                problems.append(Problem(str(path), f"{error}; left out"))
+    if found or not rows:
+        return tuple(found)
+    best = max(rows, key=lambda row: row["mean"])
+    return tuple(_monitored(row, config, which) for row, which in ((best, "best"), (rows[-1], "last")))
+
+
+def _evaluation(table: Mapping[str, Any], game: str, checkpoint: str, source: str) -> Evaluation:
+    """What `atari-dqn evaluate` wrote.
+
+    Raises:
+      ValueError: naming what is wrong.
+    """
+    if table.get("game") != game:
+        raise ValueError(f"is of {table.get('game')!r}, the run's game is {game!r}")
+    episodes, mean, std = integer(table.get("episodes")), number(table.get("mean")), number(table.get("std"))
+    protocol, pair = table.get("protocol"), table.get("human_pair")
+    if not (isinstance(protocol, str) and episodes and mean is not None and std is not None):
+        raise ValueError("lacks protocol, episodes, mean or std, or they are no finite numbers")
+    if pair not in ("nature", "zoo"):
+        raise ValueError(f"human_pair is {pair!r}, not nature or zoo")
+    step = integer(table.get("step"))
+    return Evaluation(
+        protocol, checkpoint, pair, step, episodes, mean, std, number(table.get("epsilon")), source
+    )  # fmt: skip
+
+
+def _monitored(row: Mapping[str, Any], config: Mapping[str, Any], checkpoint: str) -> Evaluation:
+    """A row of evals.csv as a score."""
+    scores = {name: row[name] for name in ("step", "episodes", "mean", "std", "epsilon")}
+    return Evaluation("monitor", checkpoint, training_pair(config), **scores, source="evals.csv")
+
+
+def training_pair(config: Mapping[str, Any]) -> Pair:
+    """The human that games of training may be compared with, and those of its evaluations, which are as long."""
+    frames = (integer(config.get("max_episode_steps")) or 0) * (integer(config.get("frame_skip")) or 4)
+    return "nature" if frames == FIVE_MINUTES_FRAMES else "zoo"
+
+
+def _read_evals(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
+    """The evaluations during training, by step; rows that were cut off are left out."""
+    try:
+        table = list(csv.DictReader((read_text(path, problems) or "").splitlines()))
+    except csv.Error as error:
+        problems.append(Problem(str(path), f"is not valid CSV ({error})"))
+        return []
+    rows = []
+    for place, cells in enumerate(table, start=1):
+        row: dict[str, Any] = {name: integer(cells.get(name)) for name in ("step", "episodes")}
+        row |= {name: number(cells.get(name)) for name in ("mean", "std", "epsilon")}
+        if row["step"] is None or not row["episodes"] or row["mean"] is None or row["std"] is None:
+            problems.append(Problem(str(path), f"row {place} is damaged; left out"))
+        else:
+            rows.append(row)
+    return sorted(rows, key=lambda row: row["step"])
+
+
+def _read_lines(path: Path, problems: list[Problem]) -> Iterator[dict[str, Any]]:
+    """Records of metrics.jsonl with their agent step; the last line of a killed run may be half a line."""
+    damaged = 0
+    for line in (read_text(path, problems) or "").splitlines():
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        step = integer(record.get("step")) if isinstance(record, dict) else None
+        if step is None:
+            damaged += 1
+        else:
+            yield {**record, "step": step}
+    if damaged:
+        problems.append(Problem(str(path), f"{damaged} damaged line{'s' * (damaged > 1)} left out"))
+
+
+def _speed(metrics: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
+    """Median frames a second while learning, and hours of training: steps over steps per second, summed."""
+    speeds, seconds, before = [], 0.0, 0
+    for record in metrics:
+        per_second = number(record.get("time/steps_per_second"))
+        if not per_second or per_second < 0:
+            continue
+        seconds += max(record["step"] - before, 0) / per_second
+        before = record["step"]
+        frames = number(record.get("time/frames_per_second"))
+        if frames and number(record.get("time/updates_per_second")):
+            speeds.append(frames)
+    return median(speeds) if speeds else None, seconds / 3600 if seconds else None

@@ -1,0 +1,57 @@
+"""Numbers and groups in words."""
+
+from __future__ import annotations
+
+from atari_dqn.report.tables import Group
+from atari_dqn.scores import Pair
+from atari_dqn.statistics import Estimate
+
+HUMANS: dict[Pair, str] = {"nature": "human of 5-minute games", "zoo": "human of 30-minute games"}
+
+DASH = "\N{EN DASH}"  # where there is no number
+NBSP = "\N{NO-BREAK SPACE}"
+
+METRIC_NAMES = {
+    "iqm": "Interquartile mean",
+    "median": "Median",
+    "mean": "Mean",
+    "optimality_gap": "Optimality gap",
+}
+
+
+def score(value: float) -> str:
+    """A raw score: one digit after the point where it can matter."""
+    return _minus(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}")
+
+
+def percent(value: float) -> str:
+    """A fraction as a percentage."""
+    return _minus(f"{100 * value:,.0f}{NBSP}%")
+
+
+def interval(estimate: Estimate) -> str:
+    """The edges of an interval of fractions."""
+    if estimate.low is None or estimate.high is None:
+        return "one seed, no interval"
+    return _minus(f"{100 * estimate.low:,.0f} to {100 * estimate.high:,.0f}{NBSP}%")
+
+
+def count(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def played(group: Group) -> str:
+    """How the numbers of a group came about."""
+    return f"{group.protocol} protocol, {group.checkpoint} network, {HUMANS[group.pair]}"
+
+
+def title(game: str) -> str:
+    """A ROM id for reading: `ms_pacman` is Ms Pacman."""
+    return game.replace("_", " ").title()
+
+
+def _minus(text: str) -> str:
+    if text.startswith("-") and not any(digit in text for digit in "123456789"):
+        text = text[1:]  # rounded to nothing
+    return text.replace("-", "\N{MINUS SIGN}")
