@@ -17,6 +17,7 @@ _HOMES = {
     "make_agent": "agent",
     "make_envs": "envs",
     "presets": "presets",
+    "train": "run",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from atari_dqn import checkpoint
 from atari_dqn.agent import Agent, make_agent
@@ -58,15 +59,16 @@ def play(
 
 
 def evaluate_run(
-    path: Path,
+    path: Path | str,
     *,
-    which: str,
-    protocol_name: str,
-    episodes: int | None,
-    seed: int,
-    num_envs: int,
-    device: str,
-    say: Say,
+    which: str = "last",
+    protocol_name: str = "auto",
+    episodes: int | None = None,
+    seed: int = 0,
+    num_envs: int = 8,
+    device: str = "auto",
+    say: Say = print,
+    model: nn.Module | None = None,
 ) -> dict[str, Any]:
     """Play a protocol with the network of a run.
 
@@ -79,6 +81,7 @@ def evaluate_run(
       num_envs:      games side by side.
       device:        auto, cpu or cuda.
       say:           prints a line.
+      model:         a network of the same build, where the run has one of your own; its weights are replaced.
 
     Returns:
       A JSON object: what was played, mean and std of the raw scores, human_normalized (None where there is none).
@@ -86,12 +89,12 @@ def evaluate_run(
     Raises:
       UsageError: no such run or checkpoint, or one that does not fit.
     """
-    folder, directory = _find(path, which, say)
+    folder, directory = _find(Path(path), which, say)
     config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
     protocol = _protocol(protocol_name, config, episodes)
     if protocol.episodes is not None:
         num_envs = min(num_envs, protocol.episodes)
-    agent, step = _load_agent(config, directory)
+    agent, step = _load_agent(config, directory, model)
     scores = play(agent, config, protocol, num_envs=num_envs, seed=stream(seed, "eval"))
     assert scores is not None
     return {**_summary(config, protocol, scores), "seed": seed, "checkpoint": str(directory), "step": step}
@@ -151,14 +154,14 @@ def _protocol(name: str, config: Config, episodes: int | None) -> EvalProtocol:
     return dataclasses.replace(protocol, episodes=episodes, steps=None)
 
 
-def _load_agent(config: Config, directory: Path) -> tuple[Agent, int]:
+def _load_agent(config: Config, directory: Path, model: nn.Module | None) -> tuple[Agent, int]:
     """The agent of a checkpoint, and the agent step it was saved at."""
     state, meta = checkpoint.load(directory)
     if meta.get("game") != config.game:
         raise UsageError(f"{directory} is a checkpoint of {meta.get('game')!r}, its run folder says {config.game!r}")
     probe = make_envs(dataclasses.replace(config, num_envs=1))
-    agent = make_agent(config, probe.spec)
     probe.close()
+    agent = make_agent(config, probe.spec, model=model)
     try:
         agent.load_state_dict(state["agent"])
         return agent, int(meta["step"])

@@ -21,7 +21,7 @@ from atari_dqn.errors import UsageError
 Backend = Literal["native", "reference", "classic"]
 Compile = Literal["auto", "on", "off"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
-Network = Literal["nature_cnn", "mlp"]
+Network = Literal["nature_cnn", "mlp", "own"]
 Optimizer = Literal["rmsprop", "adam"]
 Reduction = Literal["sum", "mean"]
 
@@ -81,6 +81,8 @@ class Config:
     """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
     clip_td_error: bool = True
     """Clip the TD error to [-1, 1] in the gradient (Huber loss). Paper: yes. No: squared error."""
+    own_loss: Suppress[bool] = False
+    """The loss was given from Python; for the record only."""
     loss_reduction: Reduction = "sum"
     """Over the minibatch. Paper's code: sum; optimizer_eps is scaled for it."""
 
@@ -94,7 +96,7 @@ class Config:
 
     # --- network and optimizer
     network: Network = "nature_cnn"
-    """`nature_cnn`: the paper's three convolutions. `mlp`: for vector observations."""
+    """`nature_cnn`: the paper's three convolutions. `mlp`: for vector observations. `own`: given from Python."""
     hidden_sizes: tuple[int, ...] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
     optimizer: Optimizer = "rmsprop"

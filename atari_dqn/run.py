@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+from torch import nn
 
 from atari_dqn import checkpoint
-from atari_dqn.agent import Agent, make_agent
+from atari_dqn.agent import Agent, Loss, make_agent, with_own_parts
 from atari_dqn.assess import play
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
@@ -26,7 +28,7 @@ from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
-from atari_dqn.run_folder import RunFolder
+from atari_dqn.run_folder import RunFolder, check_resume
 from atari_dqn.saver import Saver
 from atari_dqn.scores import published
 from atari_dqn.seeding import stream
@@ -36,33 +38,31 @@ from atari_dqn.watchdog import Watchdog
 
 HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
 
-MAY_CHANGE_ON_RESUME = {
-    "total_steps",
-    "log_period",
-    "eval_num_envs",
-    "torch_threads",
-    "env_threads",
-    "replay_device",
-    "save_replay",
-    "device",  # these three: the numbers go on, rounded otherwise
-    "compile",
-    "cuda_graph",
-}
-
 
 def default_run_dir(config: Config) -> Path:
     """`runs/<game>/<preset>/seed<k>`."""
     return Path("runs") / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
-def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]) -> int:
+def train(
+    config: Config,
+    run_dir: Path | str | None = None,
+    *,
+    model: nn.Module | None = None,
+    loss: Loss | None = None,
+    resume: bool = False,
+    command: Sequence[str] | None = None,
+    say: Callable[[str], None] = print,
+) -> int:
     """Train until the end or an interruption.
 
     Args:
-      config:  what to do; on resume the stored config with the changes that were asked for.
-      run_dir: the run's folder, new or (resume) begun.
-      command: the command line, for the record.
+      config:  what to do.
+      run_dir: the run's folder, new or (resume) begun; None for `default_run_dir`.
+      model:   a network of your own, see `make_agent`; a resume needs one of the same build.
+      loss:    a loss of your own, likewise.
       resume:  go on from the newest good checkpoint.
+      command: the command line, for the record; None takes it from the process.
       say:     prints a line.
 
     Returns:
@@ -71,15 +71,21 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
     Raises:
       UsageError: the folder, the device or the memory do not allow it; nothing was written.
     """
+    run_dir = Path(run_dir or default_run_dir(config))
+    config = with_own_parts(config, model, loss)
+    folder = RunFolder.open(run_dir) if resume else None
+    if folder:
+        config = check_resume(folder.config, config)
     config = settle_compile(resolve(config, say), say)
     envs = make_envs(config)
     try:
+        agent = make_agent(config, envs.spec, model=model, loss=loss)
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
         place = place_replay(config.replay_device, config.device, frame_bytes, say)
         config = dataclasses.replace(config, replay_device=place)
-        folder = RunFolder.open(run_dir) if resume else RunFolder.create(run_dir, config, command)
+        folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
         with folder.lock(), _told_in_one_message(folder.path):
-            return _train_in(folder, config, envs, resume=resume, say=say)
+            return _train_in(folder, config, envs, agent, resume=resume, say=say)
     finally:
         envs.close()
 
@@ -113,13 +119,14 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
     )
 
 
-def _train_in(folder: RunFolder, config: Config, envs: VecEnv, *, resume: bool, say: Callable[[str], None]) -> int:
+def _train_in(
+    folder: RunFolder, config: Config, envs: VecEnv, agent: Agent, *, resume: bool, say: Callable[[str], None]
+) -> int:
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
     state = read_newest(folder, config, replay, store, say) if resume else None
-    trainer = build(
-        config, envs, folder, replay, store, resume_step=state["counters"]["step"] if state else 0 if resume else None
-    )
+    resume_step = state["counters"]["step"] if state else 0 if resume else None
+    trainer = build(config, envs, agent, folder, replay, store, resume_step=resume_step)
     try:
         if state:
             trainer.load_state_dict(state)
@@ -179,10 +186,16 @@ def read_newest(
 
 
 def build(
-    config: Config, envs: VecEnv, folder: RunFolder, replay: FrameReplay, store: FrameStore, *, resume_step: int | None
+    config: Config,
+    envs: VecEnv,
+    agent: Agent,
+    folder: RunFolder,
+    replay: FrameReplay,
+    store: FrameStore,
+    *,
+    resume_step: int | None,
 ) -> Trainer:
-    """Make and connect the parts of a run (`config` resolved)."""
-    agent = make_agent(config, envs.spec)
+    """Connect the parts of a run (`config` resolved)."""
     logger = RunLogger(
         folder.path,
         total_steps=config.total_steps,
@@ -279,16 +292,3 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:,.1f}"
-
-
-def check_resume(stored: Config, wanted: Config) -> None:
-    """Refuse changes that would make the stored state another run's.
-
-    Raises:
-      UsageError: naming each field, its stored and its wanted value.
-    """
-    mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
-    changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
-    if changed:
-        told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
-        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")

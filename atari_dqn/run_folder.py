@@ -24,6 +24,19 @@ import torch
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 
+MAY_CHANGE_ON_RESUME = {
+    "total_steps",
+    "log_period",
+    "eval_num_envs",
+    "torch_threads",
+    "env_threads",
+    "replay_device",
+    "save_replay",
+    "device",  # these three: the numbers go on, rounded otherwise
+    "compile",
+    "cuda_graph",
+}
+
 PACKAGES = ("atari-dqn", "torch", "numpy", "gymnasium", "ale-py", "opencv-python", "tensorboard")
 
 
@@ -110,6 +123,25 @@ class RunFolder:
     def mark_done(self, summary: Mapping[str, Any]) -> None:
         """Write DONE, the last file of a run."""
         write_text(self.done, json.dumps(summary, indent=2) + "\n")
+
+
+def check_resume(stored: Config, wanted: Config) -> Config:
+    """Refuse changes that would make the stored state another run's.
+
+    Returns:
+      The wanted config; a precision that was left to a measurement stays the one that was measured.
+
+    Raises:
+      UsageError: naming each field, its stored and its wanted value.
+    """
+    if wanted.precision == "auto":
+        wanted = dataclasses.replace(wanted, precision=stored.precision)
+    mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
+    changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
+    if changed:
+        told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
+        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")
+    return wanted
 
 
 def _refuse_existing(found: RunFolder, wanted: Config) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
     0: "errors watchdog",
-    1: "config types seeding scores",
+    1: "config types seeding scores weights",
     2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph",
     3: "envs.single replay checkpoint run_folder",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger",

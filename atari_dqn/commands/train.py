@@ -39,11 +39,9 @@ def run(words: Sequence[str]) -> int:
     base = _preset(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
     stored = _stored_config(base, flags) if "--resume" in flags else None
     command = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
-    if stored is not None:
-        training.check_resume(stored, dataclasses.replace(command.config, game=base.game))
     return training.train(
-        command.config,
-        command.run_dir or training.default_run_dir(command.config),
+        dataclasses.replace(command.config, game=base.game),
+        command.run_dir,
         command=["atari-dqn", "train", *words],
         resume=command.resume,
         say=say,
