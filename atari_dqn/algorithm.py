@@ -23,6 +23,8 @@ class DQN:
       optimizer:      over the model's parameters.
       gamma:          discount per agent step.
       double_q:       the online network picks the next action (van Hasselt et al. 2016).
+      use_target:     bootstrap from the target network; else from the online network, anew at each update.
+      reward_scale:   rewards are multiplied by this first.
       clip_rewards:   clip each reward to [-1, 1].
       loss:           of the TD error, [B] -> [B]; the paper's limits its gradient to [-1, 1].
       loss_reduction: "sum" (the paper's code) or "mean" over the batch.
@@ -38,6 +40,8 @@ class DQN:
         *,
         gamma: float,
         double_q: bool = False,
+        use_target: bool = True,
+        reward_scale: float = 1.0,
         clip_rewards: bool = True,
         loss: Callable[[Tensor], Tensor] = clipped_loss,
         loss_reduction: str = "sum",
@@ -45,7 +49,8 @@ class DQN:
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.target = frozen_copy(model, precision)
-        self.gamma, self.double_q, self.clip_rewards = gamma, double_q, clip_rewards
+        self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
+        self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.device = next(model.parameters()).device
 
@@ -67,19 +72,23 @@ class DQN:
           Means over the updates; `grad_norm` of the last one.
         """
         with torch.no_grad():
-            q_next = self._q(self.target, batch.next_obs)  # all at once: the target network stands still
-            rewards = clip_reward(batch.reward) if self.clip_rewards else batch.reward
+            rewards = batch.reward if self.reward_scale == 1.0 else batch.reward * self.reward_scale
+            rewards = clip_reward(rewards) if self.clip_rewards else rewards
             reward = n_step_return(rewards, gamma=self.gamma)
-        parts = zip(*(tensor.chunk(updates) for tensor in (*batch._replace(reward=reward), q_next)), strict=True)
-        stats = [self._update(Transitions(*part[:-1]), part[-1]) for part in parts]
+            # all at once: the target network stands still; without it, each update asks the online network anew
+            q_next = self._q(self.target, batch.next_obs).chunk(updates) if self.use_target else [None] * updates
+        parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
+        stats = [self._update(Transitions(*part), values) for part, values in zip(parts, q_next, strict=True)]
         loss, q_taken, error = (torch.stack(values).mean() for values in zip(*stats, strict=True))
         return LearnStats(loss=loss, q=q_taken, td_error=error, grad_norm=self._grad_norm())
 
-    def _update(self, batch: Transitions, q_next: Tensor) -> tuple[Tensor, ...]:
-        """One optimizer step; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A]."""
+    def _update(self, batch: Transitions, q_next: Tensor | None) -> tuple[Tensor, ...]:
+        """One optimizer step; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A] if used."""
         with torch.no_grad():
-            q_next_online = self._q(self.model, batch.next_obs) if self.double_q else None
-            bootstrap = bootstrap_value(q_next, q_next_online)
+            if q_next is None:
+                bootstrap = bootstrap_value(self._q(self.model, batch.next_obs))
+            else:
+                bootstrap = bootstrap_value(q_next, self._q(self.model, batch.next_obs) if self.double_q else None)
         q = self._q(self.model, batch.obs)
         error = td_error(q, batch.action, batch.reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
         losses = self.loss(error)
@@ -99,7 +108,9 @@ class DQN:
         sync_weights_to(self.model, self.target, decay)
 
     def _q(self, model: nn.Module, obs: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        if self.precision != "bf16":
+            return model(obs).float()
+        with torch.autocast(self.device.type, torch.bfloat16):
             return model(obs).float()
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,6 +14,8 @@ COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "train": ("GAME", "train; GAME is a ROM id such as pong or ms_pacman, or cartpole"),
     "evaluate": ("RUN", "play games with a trained network and report its score"),
     "presets": ("", "print the presets side by side"),
+    "compare-approximators": ("", "CartPole with a Q table, a linear function, polynomials and a network"),
+    "ablation": ("", "with and without replay and target network, on CartPole or Atari"),
 }
 
 
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         return _fail(f"unknown command {words[0]!r}; choose one of {', '.join(COMMANDS)}")
     try:
-        return int(import_module(f"atari_dqn.commands.{words[0]}").run(words[1:]))
+        return int(import_module(f"atari_dqn.commands.{words[0].replace('-', '_')}").run(words[1:]))
     except UsageError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -51,7 +53,7 @@ def _fail(message: str) -> int:
 
 
 def _overview() -> str:
-    lines = [f"  {f'{name} {argument}':<16} {text}" for name, (argument, text) in COMMANDS.items()]
+    lines = [f"  {f'{name} {argument}':<22} {text}" for name, (argument, text) in COMMANDS.items()]
     return f"""atari-dqn {__version__}: the DQN of Mnih et al. 2015, trained on Atari from pixels
 
 usage: atari-dqn COMMAND [options]        each command has its own --help

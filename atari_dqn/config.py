@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from tyro.conf import Suppress
 
+from atari_dqn.config_checks import complaints
 from atari_dqn.errors import UsageError
 
 Backend = Literal["native", "reference", "classic"]
 Compile = Literal["auto", "on", "off"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
-Network = Literal["nature_cnn", "mlp", "own"]
-Optimizer = Literal["rmsprop", "adam"]
+Network = Literal["nature_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
+Optimizer = Literal["rmsprop", "adam", "sgd"]
 Reduction = Literal["sum", "mean"]
+CHOICES = {
+    "backend": get_args(Backend),
+    "compile": get_args(Compile),
+    "precision": get_args(Precision),
+    "network": get_args(Network),
+    "optimizer": get_args(Optimizer),
+    "loss_reduction": get_args(Reduction),
+}
 
 
 @dataclass(frozen=True)
@@ -57,26 +64,42 @@ class Config:
     """In training a lost life ends the Bellman sum (the game goes on). Paper: yes. Machado et al. 2018: no."""
     max_episode_steps: int = 27_000
     """Time limit of a training game, agent steps: 108,000 frames, 30 minutes of play."""
+    terminal_on_time_limit: bool = False
+    """In training the time limit ends the Bellman sum. Paper: no; the sources of the CartPole recipes: yes."""
 
     # --- the algorithm
     total_steps: int = 50_000_000
     """Length of the run, agent steps. Paper: 50 million (200 million frames)."""
+    total_episodes: int = 0
+    """End after so many games, if `total_steps` does not end the run before; 0 for no such end."""
     learning_starts: int = 50_000
     """Agent steps of random play before the first update. Paper: replay start size, 50,000."""
+    whole_game_warm_up: bool = False
+    """The warm-up goes on until a game ends with `learning_starts` transitions in the replay. Paper: no."""
     capacity: int = 1_000_000
     """Transitions kept, all environments together. Paper: replay memory size, 1 million."""
     batch_size: int = 32
     """Transitions per update. Paper: minibatch size, 32."""
     update_period: int = 4
     """Agent steps per update. Paper: update frequency, 4."""
+    game_end_updates: int = 0
+    """Updates at the end of each game, then a copy to the target network, instead of `update_period` and
+    `target_update_period`; 0: those two count. Paper: 0."""
     target_update_period: int = 10_000
     """Agent steps between copies to the target network. Paper's code: 10,000 (its table says updates)."""
     gamma: float = 0.99
     """Discount per agent step. Paper: 0.99."""
+    replay: bool = True
+    """Learn from transitions drawn at random from the memory. No: from the latest ones only, with as many updates;
+    the ablation of the paper's first idea."""
+    target: bool = True
+    """Bootstrap from the target network. No: from the online network; the ablation of the paper's second idea."""
     n_step: int = 1
     """Rewards summed before the bootstrap. Paper: 1."""
     double_q: bool = False
     """The online network picks the next action, the target network values it (van Hasselt 2016). Paper: no."""
+    reward_scale: float = 1.0
+    """Rewards are multiplied by this in the loss, before any clipping; logs and scores stay raw. Paper: 1."""
     clip_reward: bool = True
     """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
     clip_td_error: bool = True
@@ -93,29 +116,44 @@ class Config:
     """Chance of a random action after the decay. Paper: 0.1."""
     epsilon_decay_steps: int = 1_000_000
     """Length of the linear decay, agent steps counted from learning_starts. Paper: 1 million."""
+    epsilon_decay_factor: float = 1.0
+    """Instead of the linear decay epsilon is multiplied by this at every action, down to epsilon_end; 1 for the
+    linear decay. Paper: linear."""
+    random_warm_up: bool = True
+    """Act at random until learning_starts, and decay from there. Paper: yes. No: epsilon decays from step 0."""
 
     # --- network and optimizer
     network: Network = "nature_cnn"
-    """`nature_cnn`: the paper's three convolutions. `mlp`: for vector observations. `own`: given from Python."""
+    """`nature_cnn`: the paper's three convolutions. The others are for vector observations, of which the last three
+    need games whose numbers have known ranges: `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell.
+    `own`: given from Python."""
     hidden_sizes: tuple[int, ...] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
+    polynomial_degree: int = 2
+    """Products of up to so many numbers of the observation enter `polynomial`."""
+    table_bins: int = 8
+    """Cells of `tabular` along each number of the observation."""
     optimizer: Optimizer = "rmsprop"
-    """`rmsprop`: the paper's, centered, epsilon under the root. `adam`: torch's."""
+    """`rmsprop`: the paper's, centered, epsilon under the root. `adam`, `sgd`: torch's."""
     learning_rate: float = 0.00025
     """Step size. Paper: 0.00025."""
     learning_rate_end_ratio: float = 1.0
     """Part of the step size that is left at total_steps; it falls in a straight line from learning_starts on.
     Paper: 1, constant."""
     rmsprop_decay: float = 0.95
-    """Decay of both gradient averages; unused by adam. Paper: 0.95."""
+    """Decay of both gradient averages in rmsprop. Paper: 0.95."""
     optimizer_eps: float = 0.01
-    """Added under the root by rmsprop, outside it by adam. Paper: 0.01."""
+    """Added under the root by rmsprop, outside it by adam; unused by sgd. Paper: 0.01."""
 
     # --- evaluation, logs and checkpoints
     eval_period: int = 250_000
     """Agent steps between evaluations (protocol `monitor`); 0 for none. Paper: 250,000."""
+    eval_period_episodes: int = 0
+    """Games between evaluations, instead of `eval_period`; 0: that one counts."""
     eval_steps: int = 125_000
     """Length of one evaluation, agent steps: the games that fit in count. Paper: 125,000."""
+    eval_episodes: int = 0
+    """Games of one evaluation, instead of `eval_steps`; 0: that one counts."""
     eval_epsilon: float = 0.05
     """Chance of a random action in evaluations during training. Paper: 0.05."""
     eval_num_envs: int = 16
@@ -147,7 +185,8 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        _validate(self)
+        for complaint in complaints(self, CHOICES):
+            raise UsageError(complaint)
 
     @property
     def frames_per_step(self) -> int:
@@ -190,88 +229,3 @@ def _check_type(name: str, value: Any, default: Any) -> None:
         good = type(value) is expected
     if not good:
         raise UsageError(f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}")
-
-
-AT_LEAST_ONE = [
-    "num_envs",
-    "frame_skip",
-    "frame_stack",
-    "max_episode_steps",
-    "total_steps",
-    "learning_starts",
-    "capacity",
-    "batch_size",
-    "update_period",
-    "target_update_period",
-    "n_step",
-    "eval_steps",
-    "eval_num_envs",
-    "log_period",
-]
-AT_LEAST_ZERO = [
-    "seed",
-    "noop_max",
-    "epsilon_decay_steps",
-    "eval_period",
-    "checkpoint_period",
-    "torch_threads",
-    "env_threads",
-]
-IN_ZERO_TO_ONE = [
-    "sticky_probability",
-    "epsilon_start",
-    "epsilon_end",
-    "eval_epsilon",
-    "gamma",
-    "learning_rate_end_ratio",
-    "rmsprop_decay",
-]
-POSITIVE = ("learning_rate", "optimizer_eps")
-CHOICES = {
-    "backend": get_args(Backend),
-    "network": get_args(Network),
-    "optimizer": get_args(Optimizer),
-    "loss_reduction": get_args(Reduction),
-    "precision": get_args(Precision),
-    "compile": get_args(Compile),
-}
-
-
-def _validate(config: Config) -> None:
-    """Refuse values that cannot work, naming the value and the remedy."""
-
-    def require(names: Iterable[str], good: Callable[[Any], bool], rule: str) -> None:
-        for name in names:
-            if not good(value := getattr(config, name)):
-                raise UsageError(f"{name} is {value!r}; it must {rule}")
-
-    require(AT_LEAST_ONE, lambda value: value >= 1, "be at least 1")
-    require(AT_LEAST_ZERO, lambda value: value >= 0, "be at least 0")
-    require(IN_ZERO_TO_ONE, lambda value: 0.0 <= value <= 1.0, "lie in [0, 1]")
-    require(POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number")
-    for name, allowed in CHOICES.items():
-        require([name], allowed.__contains__, f"be one of {', '.join(allowed)}")
-    require(["hidden_sizes"], lambda sizes: all(size >= 1 for size in sizes), "hold sizes >= 1")
-    require(["frame_stack"], lambda value: value <= 255, "be at most 255")
-    _validate_warm_up(config)
-
-
-def _validate_warm_up(config: Config) -> None:
-    """Everything that the first update needs must be there when learning starts."""
-    warm_up, needed = config.learning_starts, (config.n_step + 1) * config.num_envs
-    if warm_up < needed:
-        raise UsageError(
-            f"learning_starts ({warm_up}) is too short: the first {config.n_step}-step transitions "
-            f"of {config.num_envs} environments exist after {needed} steps; raise it to {needed} "
-            "or more, or lower num_envs"
-        )
-    if config.capacity < warm_up:
-        raise UsageError(
-            f"capacity ({config.capacity}) must hold the warm-up: raise it to learning_starts "
-            f"({warm_up}) or more, or lower learning_starts"
-        )
-    if config.batch_size > warm_up:
-        raise UsageError(
-            f"batch_size ({config.batch_size}) is larger than the warm-up: lower it to "
-            f"learning_starts ({warm_up}) or less, or raise learning_starts"
-        )

@@ -69,8 +69,8 @@ def monitor(config: Config) -> EvalProtocol:
     """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes."""
     return EvalProtocol(
         name="monitor",
-        episodes=None,
-        steps=config.eval_steps,
+        episodes=config.eval_episodes or None,
+        steps=None if config.eval_episodes else config.eval_steps,
         max_episode_steps=config.max_episode_steps,
         epsilon=config.eval_epsilon,
         noop_max=config.noop_max,

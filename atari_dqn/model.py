@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from atari_dqn.approximators import LinearQ, PolynomialQ, TabularQ, in_full_precision
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec
 
@@ -84,16 +85,6 @@ def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], num_outputs: i
     return nn.Sequential(*layers), nn.Linear(num_inputs, num_outputs)
 
 
-def in_full_precision(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The layer in float32 even under autocast.
-
-    Values of actions differ by less than bf16 can tell apart: at Q = 1 its numbers are 1/128 apart, so that actions
-    would tie and the first of them win.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        return F.linear(x.float(), layer.weight, layer.bias)
-
-
 def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
     """A copy that is not trained; under "bf16" its large layers are what autocast would make of them each time."""
     frozen = copy.deepcopy(model).requires_grad_(False)
@@ -144,6 +135,9 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
 
 
+Model = NatureCNN | MLP | TabularQ | LinearQ | PolynomialQ
+
+
 @torch.no_grad()
 def check_model(model: nn.Module, spec: EnvSpec, frame_stack: int) -> None:
     """Refuse a network that does not fit the game, before it costs a run.
@@ -164,12 +158,20 @@ def check_model(model: nn.Module, spec: EnvSpec, frame_stack: int) -> None:
 
 
 def make_model(
-    spec: EnvSpec, *, network: str, frame_stack: int, hidden_sizes: Sequence[int], seed: int
-) -> NatureCNN | MLP:
+    spec: EnvSpec,
+    *,
+    network: str,
+    frame_stack: int,
+    hidden_sizes: Sequence[int],
+    polynomial_degree: int = 2,
+    table_bins: int = 8,
+    seed: int,
+) -> Model:
     """A network for this game with weights drawn from `seed`, on the CPU.
 
     Raises:
-      UsageError: a network for pixels was asked for a game of vectors, or the other way round.
+      UsageError: a network for pixels was asked for a game of vectors, or the other way round; one that needs the
+        ranges of the numbers it sees, for a game that has none.
     """
     if network == "own":
         raise UsageError("network is 'own': it comes from Python; pass it as model=...")
@@ -177,10 +179,19 @@ def make_model(
     if is_image != (network == "nature_cnn"):
         kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")
         raise UsageError(f"network is {network!r}, but {spec.game} shows {kind}: use {right!r}")
-    model: NatureCNN | MLP
+    ranges = spec.frame_range * frame_stack
+    if network in ("tabular", "linear", "polynomial") and not ranges:
+        raise UsageError(f"network is {network!r}, but numbers that {spec.game} shows have no known range: use 'mlp'")
+    model: Model
     if is_image:
         height, width = spec.frame_shape
         model = NatureCNN(frame_stack, (height, width), spec.num_actions, hidden_sizes)
+    elif network == "tabular":
+        model = TabularQ(ranges, spec.num_actions, table_bins)
+    elif network == "linear":
+        model = LinearQ(ranges, spec.num_actions)
+    elif network == "polynomial":
+        model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
     else:
         model = MLP(frame_stack * math.prod(spec.frame_shape), spec.num_actions, hidden_sizes)
     initialize(model, torch.Generator().manual_seed(seed))

@@ -102,22 +102,24 @@ def make_optimizer(
     scheduled: bool = False,
     compiled: bool = False,
 ) -> torch.optim.Optimizer:
-    """`rmsprop` (the paper's) or `adam` (torch's, fused: one pass over the parameters).
+    """`rmsprop` (the paper's), `adam` (torch's, fused: one pass over the parameters) or `sgd` (plain gradient descent).
 
     Args:
       params:        of the network.
-      name:          which of the two.
+      name:          which of the three.
       learning_rate: step size.
-      decay:         see `CenteredRMSProp`; unused by adam.
-      eps:           under the root in rmsprop, outside it in adam.
+      decay:         see `CenteredRMSProp`; unused by the others.
+      eps:           under the root in rmsprop, outside it in adam; unused by sgd.
       scheduled:     the step size will change, by `set_learning_rate`.
-      compiled:      see `CenteredRMSProp`; unused by adam.
+      compiled:      see `CenteredRMSProp`; unused by the others.
     """
     params = list(params)
     lr = torch.tensor(learning_rate, device=params[0].device) if scheduled else learning_rate
     if name == "adam":
         on_gpu = params[0].is_cuda  # there its step may be part of a CUDA graph
         return torch.optim.Adam(params, lr=lr, eps=eps, fused=True, capturable=on_gpu)
+    if name == "sgd":
+        return torch.optim.SGD(params, lr=lr, fused=True)
     return CenteredRMSProp(params, lr=lr, decay=decay, eps=eps, compiled=compiled)
 
 

@@ -155,10 +155,34 @@ class FrameReplay:
         Raises:
           ValueError: nothing can be drawn yet.
         """
+        return self.described(self.random_rows(count, generator))
+
+    def random_rows(self, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Learnable rows drawn uniformly, with replacement: [count] int64.
+
+        Raises:
+          ValueError: nothing can be drawn yet.
+        """
+        self._refuse_if_empty()
+        return self._learnable_at(generator.integers(self.first, self.end, size=count))
+
+    def newest_rows(self, count: int) -> np.ndarray:
+        """The `count` learnable rows written last: [count] int64.
+
+        Oldest first, those of one vector step in the order of the environments; if there are fewer, again and again.
+
+        Raises:
+          ValueError: there is none yet.
+        """
+        self._refuse_if_empty()
+        return self._learnable_at(self.first + (np.arange(-count, 0) + len(self)) % len(self))
+
+    def _refuse_if_empty(self) -> None:
         if len(self) == 0:
             raise ValueError("the replay holds no transition yet")
-        drawn = generator.integers(self.first, self.end, size=count)
-        return self.described(self.learnable[drawn % len(self.learnable)].astype(np.int64))
+
+    def _learnable_at(self, positions: np.ndarray) -> np.ndarray:
+        return self.learnable[positions % len(self.learnable)].astype(np.int64)
 
     def described(self, rows: np.ndarray) -> tuple[Tensor, ...]:
         """What `transitions` wants for those that begin at `rows` ([B] int64, learnable)."""
@@ -171,7 +195,7 @@ class FrameReplay:
 
     def learnable_rows(self) -> np.ndarray:
         """Row numbers that `draw` draws from, oldest first, [len(self)] int64."""
-        return self.learnable[np.arange(self.first, self.end) % len(self.learnable)].astype(np.int64)
+        return self._learnable_at(np.arange(self.first, self.end))
 
     def _lines(self, rows: np.ndarray) -> np.ndarray:
         """All that is known of the transitions but their pixels: [B] -> [B, 2 K + 3 + n] int32, one copy to a GPU.

@@ -26,6 +26,7 @@ from atari_dqn.errors import UsageError
 
 MAY_CHANGE_ON_RESUME = {
     "total_steps",
+    "total_episodes",
     "log_period",
     "eval_num_envs",
     "torch_threads",

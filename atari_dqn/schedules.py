@@ -21,12 +21,31 @@ def linear(step: int, *, start: float, end: float, steps: int) -> float:
     return start + max(step, 0) / steps * (end - start)
 
 
+def geometric(times: int, *, start: float, end: float, factor: float) -> float:
+    """`start` multiplied `times` times by `factor`, but never below `end`.
+
+    Args:
+      times:  multiplications so far; negative means not begun.
+      start:  value at the beginning, at least `end`.
+      end:    floor.
+      factor: in [0, 1].
+    """
+    return max(end, start * factor ** max(times, 0))
+
+
 def exploration(config: Config, step: int) -> float:
-    """Chance of a random action at an agent step: 1 until learning starts, then a linear decay."""
-    if step < config.learning_starts:
-        return 1.0
+    """Chance of a random action at an agent step: 1 in a random warm-up, then a linear or a geometric decay."""
+    if config.random_warm_up:
+        if step < config.learning_starts:
+            return 1.0
+        step -= config.learning_starts
+    if config.epsilon_decay_factor < 1.0:
+        # multiplied, then acted: the first action has one multiplication behind it
+        return geometric(
+            step + 1, start=config.epsilon_start, end=config.epsilon_end, factor=config.epsilon_decay_factor
+        )
     return linear(
-        step - config.learning_starts,
+        step,
         start=config.epsilon_start,
         end=config.epsilon_end,
         steps=config.epsilon_decay_steps,
@@ -79,13 +98,3 @@ def learning_plan(
     if rest:
         plan.append((rest, False))
     return plan
-
-
-def in_groups(total: int, largest: int) -> list[int]:
-    """Cut `total` into groups of `largest` and a rest.
-
-    >>> in_groups(10, 4)
-    [4, 4, 2]
-    """
-    groups = [largest] * (total // largest)
-    return [*groups, total % largest] if total % largest else groups

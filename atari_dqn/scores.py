@@ -69,6 +69,18 @@ def published(game: str) -> PublishedScores | None:
     )
 
 
+@cache
+def published_ablation(game: str) -> dict[str, float] | None:
+    """The paper's scores with and without its two ideas, or None if it has none for this game (ROM id).
+
+    Returns:
+      Best evaluation within 10 million agent steps, by "replay and target", "replay only", "target only", "neither".
+    """
+    text = (files("atari_dqn") / "data" / "nature_ablation.csv").read_text(encoding="utf-8")
+    rows = {row.pop("game"): row for row in csv.DictReader(text.splitlines())}
+    return {name: float(score) for name, score in rows[game].items()} if game in rows else None
+
+
 def human_normalized(score: float, game: str, *, pair: Pair) -> float | None:
     """A raw score on the scale where 0 is random play and 1 is the human.
 

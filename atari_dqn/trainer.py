@@ -21,25 +21,24 @@ from torch import Tensor
 from atari_dqn.agent import Agent
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
+from atari_dqn.divergence import refuse_broken_loss, refuse_broken_weights
 from atari_dqn.episodes import EpisodeTracker
-from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score
 from atari_dqn.logger import Logger
 from atari_dqn.optim import set_learning_rate
 from atari_dqn.replay import FrameReplay
 from atari_dqn.saver import Saver
-from atari_dqn.schedules import crossings, exploration, in_groups, learning_plan, step_size
+from atari_dqn.schedules import crossings, exploration, learning_plan, step_size
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
-from atari_dqn.types import LearnStats, VecEnv
+from atari_dqn.types import LearnStats, Step, VecEnv
 
 RECENT_GAMES = 20  # finished games behind "mean return" in logs
 # Updates whose minibatches are built together: few enough for the caches of a CPU, many for one launch on a GPU.
 UPDATES_AT_ONCE = {"cpu": 4, "cuda": 64}
-
-
-class TrainingDiverged(UsageError):
-    """The loss is no longer a number; the checkpoints before it are good."""
+NOT_YET = 2**62  # agent step of the first update, while games are waited for
+# numbers that a resumed run takes over
+COUNTERS = "step updates episodes learn_after evaluated_at evaluated_episodes best_score best_step last_score".split()
 
 
 class Trainer:
@@ -66,22 +65,16 @@ class Trainer:
         saver: Saver | None = None,
         evaluator: Callable[[int], list[Score] | None] | None = None,
     ) -> None:
-        self.config, self.envs, self.agent, self.replay, self.logger = (
-            config,
-            envs,
-            agent,
-            replay,
-            logger,
-        )
-        self.saver, self.evaluator = saver, evaluator
+        self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
+        self.logger, self.saver, self.evaluator = logger, saver, evaluator
         self.tracker = EpisodeTracker(config.num_envs)
         self.replay_generator = np.random.default_rng(stream(config.seed, "replay"))
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
         self.step = 0  # agent steps played
         self.updates = 0  # optimizer steps done
         self.episodes = 0  # games finished
-        self.learn_after = config.learning_starts  # agent step from which updates are due
-        self.evaluated_at = 0  # agent step of the newest evaluation
+        self.learn_after = self._end_of_warm_up()  # agent step from which updates are due
+        self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
         self.alive: Callable[[], None] = lambda: None  # called every vector step; a watchdog listens
@@ -92,26 +85,26 @@ class Trainer:
         self._marks = (time.monotonic(), 0, 0)  # clock, step and updates at the last log
 
     def run(self) -> None:
-        """Play and learn until `total_steps`, or until `stop_requested`; then save."""
+        """Play and learn until the run is over, or until `stop_requested`; then save."""
         if self.step == 0:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
-        while self.step < self.config.total_steps and not self.stop_requested:
+        while not self.over and not self.stop_requested:
             self.alive()
             action = self.agent.sample(self.replay.latest_obs(), self.epsilon)
             self.envs.send(action)  # the emulators play in their own threads from here ...
             if self.config.overlap:
                 self.learn_what_is_due()  # ... while the network learns from rows already stored
             result = self.envs.recv()  # ... to here
+            if self.config.terminal_on_time_limit:
+                result = result._replace(terminated=result.terminated | result.truncated)
             if self.saver:
                 self.saver.before_add()
             self.replay.add(action, result)
             if not self.config.overlap:
                 self.learn_what_is_due()
             self.step += self.config.num_envs
-            for episode in self.tracker.update(result):
-                self.recent.append((episode.episode_return, episode.episode_length))
-                self.episodes += 1
+            self.count_games(result)
             self.log_if_due()
             self.evaluate_if_due()
             self.save_if_due()
@@ -120,14 +113,35 @@ class Trainer:
             self.saver.wait()
 
     @property
+    def over(self) -> bool:
+        """Has everything been played that the config asks for?"""
+        return self.step >= self.config.total_steps or 0 < self.config.total_episodes <= self.episodes
+
+    @property
     def epsilon(self) -> float:
         """Chance of a random action now."""
         return exploration(self.config, self.step)
+
+    def _end_of_warm_up(self) -> int:
+        """Agent step from which updates are due if play goes on with an empty replay now; see `count_games`."""
+        return NOT_YET if self.config.whole_game_warm_up else self.step + self.config.learning_starts
+
+    def count_games(self, result: Step) -> None:
+        """Note the games that have just ended, and learn what is owed at the end of a game."""
+        for game in self.tracker.update(result):
+            self.recent.append((game.episode_return, game.episode_length))
+            self.episodes += 1
+            if self.learn_after == NOT_YET and len(self.replay) >= self.config.learning_starts:
+                self.learn_after = self.step
+            if self.config.game_end_updates and self.step >= self.learn_after:
+                self._do(self.config.game_end_updates, sync=True)
 
     def learn_what_is_due(self) -> None:
         """The updates and target copies that this vector step owes, in the order of the serial algorithm."""
         if self.config.learning_rate_end_ratio < 1.0:
             set_learning_rate(self.agent.algorithm.optimizer, step_size(self.config, self.step))
+        if self.config.game_end_updates:
+            return  # nothing is due within a game
         plan = learning_plan(
             self.step,
             self.step + self.config.num_envs,
@@ -136,12 +150,22 @@ class Trainer:
             target_period=self.config.target_update_period,
         )
         for updates, sync in plan:
-            for group in in_groups(updates, UPDATES_AT_ONCE[self.replay.device.type]):
-                self._learn(*self.replay.draw(group * self.config.batch_size, self.replay_generator))
-            self._stats_count += updates
-            self.updates += updates
-            if sync:
-                self.agent.sync_target()
+            self._do(updates, sync)
+
+    def _do(self, updates: int, sync: bool) -> None:
+        """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
+        count = updates * self.config.batch_size
+        if self.config.replay:
+            rows = self.replay.random_rows(count, self.replay_generator)
+        else:
+            rows = self.replay.newest_rows(count)
+        at_once = UPDATES_AT_ONCE[self.replay.device.type] * self.config.batch_size
+        for first in range(0, count, at_once):
+            self._learn(*self.replay.described(rows[first : first + at_once]))
+        self._stats_count += updates
+        self.updates += updates
+        if sync:
+            self.agent.sync_target()
 
     def _captured(self) -> captured:
         return captured(self._learn_from, self.replay.device, record=self.config.cuda_graph)
@@ -169,7 +193,7 @@ class Trainer:
         if self._stats_count:
             means = (self._stats_sum / self._stats_count).tolist()  # waits for the device
             values |= {f"train/{name}": mean for name, mean in zip(LearnStats._fields, means, strict=True)}
-            self._refuse_divergence(values)
+            refuse_broken_loss(values["train/loss"], self.step)
             self._stats_sum.zero_()
             self._stats_count = 0
         values |= self._speeds()
@@ -188,29 +212,16 @@ class Trainer:
             "time/updates_per_step": self.updates / self.step,
         }
 
-    def _refuse_divergence(self, values: dict[str, float]) -> None:
-        if not math.isfinite(values["train/loss"]):
-            raise TrainingDiverged(
-                f"the loss is {values['train/loss']} at step {self.step}; nothing was saved since the last checkpoint. "
-                "Go on from it with --resume, or start again with a lower learning_rate"
-            )
-
     def evaluate_if_due(self) -> None:
         """Play the evaluation games on environments of their own, and remember the best network."""
-        due = crossings(self.evaluated_at, self.step, self.config.eval_period) if self.config.eval_period else 0
-        if self.step >= self.config.total_steps and self.config.eval_period and self.evaluated_at < self.step:
-            due = 1  # the end of a run is always evaluated
-        if not due or self.evaluator is None:
+        if self.evaluator is None or not self._evaluation_is_due():
             return
         began = time.monotonic()
         scores = self.evaluator(self.step)
-        self._marks = (
-            self._marks[0] + time.monotonic() - began,
-            *self._marks[1:],
-        )  # not part of training speed
+        self._marks = (self._marks[0] + time.monotonic() - began, *self._marks[1:])  # not part of training speed
         if scores is None:
             return  # interrupted; due again after the resume
-        self.evaluated_at = self.step
+        self.evaluated_at, self.evaluated_episodes = self.step, self.episodes
         self.last_score = float(np.mean([score.episode_return for score in scores]))
         is_best = self.last_score > self.best_score
         if is_best:
@@ -218,6 +229,14 @@ class Trainer:
         self._log_evaluation(scores, is_best)
         if is_best:
             self.save()
+
+    def _evaluation_is_due(self) -> bool:
+        steps, games = self.config.eval_period, self.config.eval_period_episodes
+        if (games or steps) and self.over and self.evaluated_at < self.step:
+            return True  # the end of a run is always evaluated
+        if games:
+            return crossings(self.evaluated_episodes, self.episodes, games) > 0
+        return steps > 0 and crossings(self.evaluated_at, self.step, steps) > 0
 
     def _log_evaluation(self, scores: list[Score], is_best: bool) -> None:
         returns = [score.episode_return for score in scores]
@@ -229,11 +248,7 @@ class Trainer:
             values["eval/human_normalized"] = normalized
         self.logger.scalars(values, self.step)
         row = {"protocol": "monitor", "episodes": len(scores), "mean": mean, "std": std}
-        row |= {
-            "human_normalized": normalized,
-            "epsilon": self.config.eval_epsilon,
-            "best": is_best,
-        }
+        row |= {"human_normalized": normalized, "epsilon": self.config.eval_epsilon, "best": is_best}
         self.logger.evaluation(row, self.step)
         obs = self.replay.latest_obs()
         self.logger.histogram("train/q_values", self.agent.algorithm.predict(obs).flatten().cpu().numpy(), self.step)
@@ -251,32 +266,13 @@ class Trainer:
         """Begin to write a checkpoint of this step, unless there is one; old ones are deleted after it."""
         if self.saver is None:
             return
-        self._refuse_broken_weights()
+        refuse_broken_weights(self.agent.algorithm.model, self.step)
         self.logger.flush()  # what the checkpoint will not cut off must be on disk before it
         meta = {"game": self.config.game, "preset": self.config.preset, "step": self.step}
         self.saver.save(self.step, self.state_dict(), meta, best_step=self.best_step)
 
-    def _refuse_broken_weights(self) -> None:
-        """No checkpoint of a network that is no longer one: it would push out the good ones."""
-        model = self.agent.algorithm.model
-        if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
-            raise TrainingDiverged(
-                f"weights of the network are infinite or no number at step {self.step}; the last checkpoint is good. "
-                "Go on from it with --resume, or start again with a lower learning_rate"
-            )
-
     def state_dict(self) -> dict[str, Any]:
         """All of the run but the frames, which `saver` writes: nested dicts of arrays and numbers."""
-        counters = (
-            "step",
-            "updates",
-            "episodes",
-            "learn_after",
-            "evaluated_at",
-            "best_score",
-            "best_step",
-            "last_score",
-        )
         return {
             "agent": self.agent.state_dict(),
             "envs": self.envs.state_dict(),
@@ -287,7 +283,7 @@ class Trainer:
             "recent": [list(game) for game in self.recent],
             "stats_sum": self._stats_sum,
             "stats_count": self._stats_count,
-            "counters": {name: getattr(self, name) for name in counters},
+            "counters": {name: getattr(self, name) for name in COUNTERS},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -304,5 +300,5 @@ class Trainer:
             setattr(self, name, value)
         if self.replay.time < 0:
             self.replay.continue_from(state["newest_frames"])
-            self.learn_after = self.step + self.config.learning_starts
+            self.learn_after = self._end_of_warm_up()
         self._marks = (time.monotonic(), self.step, self.updates)

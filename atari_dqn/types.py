@@ -27,6 +27,9 @@ class EnvSpec:
     """One name per action, in the order of the action's number."""
     frame_skip: int
     """Emulator frames per agent step; 1 where there is no emulator."""
+    frame_range: tuple[tuple[float, float], ...] = ()
+    """Lowest and highest value of each number of a vector, for networks that divide it into cells or scale it; empty
+    where they are not known."""
 
     @property
     def num_actions(self) -> int:

@@ -1,7 +1,7 @@
 """Draws the figures of docs/tutorial.md: `python docs/make_figures.py [NAME ...]`.
 
 Everything is computed here in about a minute on one core, from fixed seeds, but the learning curves, which come from
-benchmarks/results/. Needs matplotlib: pip install -e '.[docs]'.
+benchmarks/results/. Needs matplotlib: pip install -e '.[plot]'.
 """
 
 from __future__ import annotations

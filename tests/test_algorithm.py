@@ -67,8 +67,36 @@ def test_mean_is_the_sum_over_the_batch_size():
 
 def test_raw_rewards_and_squared_errors_on_request():
     values, _ = learned(clip_rewards=False, loss=squared_loss)
-    # row 0: target 5 + 1 = 6, error 5, gradient -5
-    torch.testing.assert_close(values, torch.tensor([[0.0, 1.5], [0.225, 2.0]]))
+    # row 0: target 5 + 1 = 6, error 5, gradient -10; row 1: error -0.25, gradient 0.5
+    torch.testing.assert_close(values, torch.tensor([[0.0, 2.0], [0.2, 2.0]]))
+
+
+def test_rewards_are_scaled_before_they_are_clipped():
+    values, _ = learned(reward_scale=0.1)
+    # row 0: reward 0.5, target 0.5 + 1 = 1.5, error 0.5
+    torch.testing.assert_close(values, torch.tensor([[0.0, 1.05], [0.225, 2.0]]))
+
+
+def two_updates(**settings):
+    """The first raises Q(1, right) by 1; the second, of row 0, bootstraps from it: two minibatches of one."""
+    model = Table([[0.0, 1.0], [0.25, 2.0]])
+    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=1.0), gamma=0.5, **settings)
+    batch = table_batch(
+        obs=torch.tensor([[1], [0]]),
+        next_obs=torch.tensor([[0], [1]]),
+        action=torch.tensor([1, 1]),
+        reward=torch.tensor([[2.5], [0.0]]),
+        terminated=torch.tensor([True, False]),
+    )
+    dqn.learn(batch, updates=2)
+    return model.values.detach().tolist()
+
+
+def test_without_a_target_network_each_update_bootstraps_from_the_one_before():
+    # update 1: target 2.5, error 0.5: 2.5 now. Update 2: 0 + 0.5 * 2 = 1 by the target network, 0.5 * 2.5 by the online
+    assert two_updates(clip_rewards=False) == [[0.0, 1.0], [0.25, 2.5]]
+    for double_q in (False, True):  # the network that picks is the one that values
+        assert two_updates(clip_rewards=False, use_target=False, double_q=double_q) == [[0.0, 1.25], [0.25, 2.5]]
 
 
 def test_an_n_step_target_is_discounted_by_its_own_number_of_steps():

@@ -65,13 +65,13 @@ def test_clipped_loss_has_a_gradient_of_at_most_one():
     assert error.grad.tolist() == [-1.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.0]
 
 
-def test_squared_loss_has_the_error_as_gradient():
+def test_the_mean_of_the_squared_loss_is_the_mean_squared_error():
     error = torch.tensor([-3.0, 2.0], requires_grad=True)
     loss = squared_loss(error)
-    loss.sum().backward()
-    assert loss.tolist() == [4.5, 2.0]
+    loss.mean().backward()
+    assert loss.tolist() == [9.0, 4.0]
     assert error.grad is not None
-    assert error.grad.tolist() == [-3.0, 2.0]
+    assert error.grad.tolist() == [-3.0, 2.0]  # 2 e / 2, a batch of two
 
 
 @pytest.mark.parametrize("online", [None, torch.tensor([[0.0, 1.0]])])

@@ -112,6 +112,19 @@ def test_a_run_killed_at_random_moments_ends_as_the_quiet_one(tmp_path, quiet_ca
     assert_same(folder, quiet_cartpole)
 
 
+def test_a_recipe_counted_in_games_and_interrupted_again_and_again_ends_as_the_quiet_one(tmp_path):
+    recipe = "cartpole --preset cartpole_tf2 --log-period 200 --checkpoint-period 300".split()
+    goes_on = ["--resume", "--total-episodes"]
+    assert train([*recipe, "--eval-period-episodes", "7"], tmp_path / "quiet", "--total-episodes", "40") == 0
+    assert train([*recipe, "--eval-period-episodes", "7"], tmp_path / "run", "--total-episodes", "11") == 0
+    for games in ("23", "40"):
+        # the end of a run is evaluated and saved; an interruption is not an end
+        newest = checkpoint.list_steps(tmp_path / "run/checkpoints")[-1]
+        shutil.rmtree(newest)
+        assert train(recipe, tmp_path / "run", *goes_on, games) == 0
+    assert_same(tmp_path / "run", tmp_path / "quiet")
+
+
 def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(tmp_path):
     assert train(PONG, tmp_path / "quiet") == 0
     assert train(PONG, tmp_path / "run", "--total-steps", "304") == 0

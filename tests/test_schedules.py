@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atari_dqn.schedules import crossings, in_groups, learning_plan, linear
+from atari_dqn.schedules import crossings, learning_plan, linear
 
 STEPS = st.integers(0, 10_000)
 PERIODS = st.integers(1, 300)
@@ -70,11 +70,3 @@ def test_the_ratio_does_not_depend_on_the_number_of_environments():
             )
         )
         assert done == (steps[-1] + num_envs) // 4 - 5_000 // 4
-
-
-@given(STEPS, PERIODS)
-def test_groups_lose_nothing(total, largest):
-    groups = in_groups(total, largest)
-    assert sum(groups) == total
-    assert all(0 < group <= largest for group in groups)
-    assert all(group == largest for group in groups[:-1])

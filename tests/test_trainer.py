@@ -8,12 +8,12 @@ import torch
 
 from atari_dqn import checkpoint
 from atari_dqn.config import Config
+from atari_dqn.divergence import TrainingDiverged
 from atari_dqn.evaluation import Score
 from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature
-from atari_dqn.trainer import TrainingDiverged
 from atari_dqn.types import LearnStats
-from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
+from tests.fakes import ScriptedEnvs, make_step, make_trainer, tiny_config
 
 
 class TapeEnvs(ScriptedEnvs):
@@ -74,6 +74,81 @@ def test_the_target_is_copied_at_its_agent_step_after_the_update_due_there():
         ["learn", "learn", "recv"],
         ["learn", "learn", "sync", "recv"],
     ]  # fmt: skip
+
+
+class ThreeStepGames(TapeEnvs):
+    """Every game ends with its third step, by the time limit."""
+
+    def recv(self):
+        self.tape.append("recv")
+        self.count += 1
+        end = np.full(self.num_envs, self.count % 4 == 3)  # the fourth step opens the next game
+        return make_step(self._frames(), truncated=end, started=np.full(self.num_envs, self.count % 4 == 0))
+
+    def _frames(self):
+        return np.full((self.num_envs, *self.spec.frame_shape), self.count + 1, np.uint8)
+
+
+def of_games(num_envs=1, **settings):
+    tape = []
+    defaults = {"num_envs": num_envs, "frame_stack": 1, "learning_starts": 2 * num_envs, "batch_size": 2}
+    config = tiny_config(**(defaults | settings))
+    trainer = make_trainer(config, ThreeStepGames(tape, num_envs=num_envs), TapeAgent(tape))
+    return trainer, tape
+
+
+def test_games_are_counted_and_learned_from_when_they_end():
+    trainer, tape = of_games(game_end_updates=3, total_episodes=3, learning_starts=4)
+    trainer.run()
+    play = ["act", "send", "recv"]
+    lesson = ["learn"] * 3 + ["sync"]
+    # the first game is over before the warm-up of 4 steps; the second ends with step 7, the third with step 11
+    assert tape == play * 7 + lesson + play * 4 + lesson
+    assert (trainer.episodes, trainer.step, trainer.updates) == (3, 11, 6)
+
+
+def test_two_games_that_end_at_once_are_two_lessons():
+    trainer, tape = of_games(2, game_end_updates=3, total_episodes=2)
+    trainer.run()
+    assert tape == ["act", "send", "recv"] * 3 + (["learn"] * 3 + ["sync"]) * 2
+
+
+def test_a_warm_up_of_whole_games_ends_with_a_game():
+    trainer, tape = of_games(whole_game_warm_up=True, learning_starts=4, update_period=2, total_steps=12)
+    trainer.run()
+    # after step 3 the replay holds 3 transitions, after step 7, the end of the second game, 6
+    assert tape.index("learn") == 3 * 7 + 2  # act, send, and the update that falls on step 8
+    assert trainer.learn_after == 7
+    assert of_games(whole_game_warm_up=True)[0].learn_after > 10**12  # not before a game ends
+
+
+def test_a_time_limit_can_count_as_an_end():
+    rows = {}
+    for counts in (False, True):
+        trainer, _ = of_games(terminal_on_time_limit=counts, total_steps=8)
+        trainer.run()
+        rows[counts] = trainer.replay.terminated[:8].tolist()
+        assert trainer.episodes == 2
+    assert rows == {False: [False] * 8, True: [False, False, True, False, False, False, True, False]}
+
+
+def test_evaluations_can_be_counted_in_games():
+    trainer, _ = of_games(eval_period_episodes=2, total_episodes=5)
+    seen = []
+    trainer.evaluator = lambda step: seen.append((step, trainer.episodes)) or [Score(0, 0, 1.0, 1)]
+    trainer._log_evaluation = lambda *_: None
+    trainer.run()
+    assert seen == [(7, 2), (15, 4), (19, 5)]  # and the end
+
+
+def test_without_replay_the_latest_transitions_are_learned_in_order():
+    trainer, _ = of_games(replay=False, update_period=1, total_steps=24, learning_starts=4, target_update_period=1000)
+    drawn, described = [], trainer.replay.described
+    trainer.replay.described = lambda rows: drawn.append(rows.tolist()) or described(rows)
+    trainer.run()
+    newest = [row for row in range(24) if row % 4 != 3]  # a game's last frame leads nowhere
+    assert drawn[-1] == newest[-2:] == [21, 22]  # of the frames 0 to 23: the last one waits for what follows it
+    assert trainer.updates == 20
 
 
 @pytest.mark.parametrize("num_envs", [1, 3, 8, 50])

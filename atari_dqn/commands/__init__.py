@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import tyro
 
+from atari_dqn.errors import UsageError
+
 
 def parse(kind: Any, words: Sequence[str], *, prog: str, default: Any = None) -> Any:
     """The dataclass `kind` from the words of a command line; a wrong one prints a message and exits with code 2."""
     options = {} if default is None else {"default": default}
     return tyro.cli(kind, args=list(words), prog=prog, description=kind.__doc__, **options)
+
+
+def checked_jobs(jobs: int) -> int:
+    """Processes at a time: `jobs`, or one a core if it is 0.
+
+    Raises:
+      UsageError: it is negative.
+    """
+    if jobs < 0:
+        raise UsageError(f"jobs is {jobs}; it must be at least 0")
+    return jobs or os.cpu_count() or 1
 
 
 def say(line: str) -> None:

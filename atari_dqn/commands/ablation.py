@@ -1,0 +1,118 @@
+"""`atari-dqn ablation`: replay and target network, each with and without."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from atari_dqn import study
+from atari_dqn.commands import checked_jobs, parse, say
+from atari_dqn.errors import UsageError
+from atari_dqn.scores import published_ablation
+
+VARIANTS = {
+    "replay and target": [],
+    "replay only": ["--no-target"],
+    "target only": ["--no-replay"],
+    "neither": ["--no-replay", "--no-target"],
+}
+# The paper's DQN on CartPole: one-step targets, one network that picks and values, a serial schedule of one game.
+CARTPOLE = "--num-envs 1 --n-step 1 --no-double-q --batch-size 32 --eval-episodes 10"
+CARTPOLE_STEPS, ATARI_STEPS = 30_000, 10_000_000
+EVALUATIONS = 15
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Train with and without the paper's two ideas, replay and target network.
+
+    On CartPole: minutes, with a table and a plot. On Atari: prints the commands of the suite that train the four
+    variants (with --start, runs them), and then the best evaluation of each beside the paper's.
+    """
+
+    out: Path
+    """Folder of the runs and the results."""
+    games: tuple[str, ...] = ("cartpole",)
+    """`cartpole`, or ROM ids; the paper has numbers for breakout, enduro, riverraid, seaquest and space_invaders."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Roots of the random streams, one run of each variant for each."""
+    steps: int | None = None
+    """Length of each run, agent steps. Default: 30,000 on CartPole, 10 million on Atari, as in the paper."""
+    preset: str = "nature"
+    """Preset of the Atari runs."""
+    start: bool = False
+    """Run the commands of the Atari suite, one after the other."""
+    jobs: int = 0
+    """Runs at a time; 0 for one a core (CartPole only: the suite decides for itself)."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Carry out an ablation; returns the exit code."""
+    command: Ablation = parse(Ablation, words, prog="atari-dqn ablation")
+    if command.games == ("cartpole",):
+        return _on_cartpole(command)
+    if not command.games or "cartpole" in command.games:
+        raise UsageError(f"games are {' '.join(command.games) or 'none'}; name cartpole alone, or Atari games")
+    return _on_atari(command)
+
+
+def _on_cartpole(command: Ablation) -> int:
+    steps = CARTPOLE_STEPS if command.steps is None else command.steps
+    if steps < 2_000:
+        raise UsageError(f"steps is {steps}; learning begins after 1,000, so give at least 2,000")
+    base = f"{CARTPOLE} --total-steps {steps} --eval-period {steps // EVALUATIONS}".split()
+    result = study.carry_out(
+        study.Study(
+            title="Replay and target network on CartPole",
+            game="cartpole",
+            variants={name: [*base, *flags] for name, flags in VARIANTS.items()},
+            seeds=command.seeds,
+            out=command.out,
+        ),
+        jobs=checked_jobs(command.jobs),
+        say=say,
+    )
+    print("\n".join(result))
+    return 0
+
+
+def _on_atari(command: Ablation) -> int:
+    steps = ATARI_STEPS if command.steps is None else command.steps
+    for name, flags in VARIANTS.items():
+        line = [
+            *("suite", "--games", *command.games, "--seeds", *map(str, command.seeds), "--preset", command.preset),
+            *("--root", str(_root(command, name)), "--total-steps", str(steps), *flags),
+        ]
+        print(shlex.join(["atari-dqn", *line]), flush=True)
+        if command.start:
+            code = subprocess.run([sys.executable, "-m", "atari_dqn", *line], check=False).returncode
+            if code:
+                return code
+    print("\n".join(_beside_the_paper(command)))
+    return 0
+
+
+def _root(command: Ablation, variant: str) -> Path:
+    return command.out / variant.replace(" ", "_")
+
+
+def _beside_the_paper(command: Ablation) -> list[str]:
+    """Best evaluation of each run, mean over the seeds that have one, and the paper's score."""
+    lines = ["", "best evaluation in training, ours (seeds) / the paper's (10 million agent steps)"]
+    lines.append("  ".join([f"{'game':<16}", *(f"{name:>26}" for name in VARIANTS)]).rstrip())
+    for game in command.games:
+        papers = published_ablation(game)
+        cells = []
+        for name in VARIANTS:
+            best = study.best_evaluations(
+                [_root(command, name) / game / command.preset / f"seed{seed}" for seed in command.seeds]
+            )
+            ours = f"{sum(best) / len(best):.1f} ({len(best)})" if best else "not measured yet"
+            theirs = f"{papers[name]:.1f}" if papers else "none"
+            cells.append(f"{f'{ours} / {theirs}':>26}")
+        lines.append("  ".join([f"{game:<16}", *cells]))
+    return lines

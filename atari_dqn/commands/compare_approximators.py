@@ -1,0 +1,60 @@
+"""`atari-dqn compare-approximators`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from atari_dqn import study
+from atari_dqn.commands import checked_jobs, parse, say
+from atari_dqn.errors import UsageError
+
+# Everything else is the preset `cartpole`, the step size of each the better one of a few: see the command's help.
+APPROXIMATORS = {
+    "tabular": "--network tabular --table-bins 8 --learning-rate 0.03",
+    "linear": "--network linear --learning-rate 0.01",
+    "polynomial 2": "--network polynomial --polynomial-degree 2 --learning-rate 0.01",
+    "polynomial 3": "--network polynomial --polynomial-degree 3 --learning-rate 0.01",
+    "mlp": "--network mlp --learning-rate 0.001",
+}
+EVALUATIONS = 15
+
+
+@dataclass(frozen=True)
+class CompareApproximators:
+    """Learn CartPole with a Q table, a linear function, polynomials and a network, and compare.
+
+    Budget, seeds and all else but the step size are the same, those of the preset `cartpole`. Writes curves.csv,
+    table.csv and curves.png.
+    """
+
+    out: Path
+    """Folder of the runs and the results."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Roots of the random streams, one run each."""
+    steps: int = 30_000
+    """Length of each run, agent steps."""
+    jobs: int = 0
+    """Runs at a time; 0 for one a core."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Compare the approximators; returns the exit code."""
+    command = parse(CompareApproximators, words, prog="atari-dqn compare-approximators")
+    if command.steps < 2_000:
+        raise UsageError(f"steps is {command.steps}; learning begins after 1,000, so give at least 2,000")
+    budget = f"--total-steps {command.steps} --eval-period {command.steps // EVALUATIONS} --eval-episodes 10"
+    result = study.carry_out(
+        study.Study(
+            title="Q-functions on CartPole",
+            game="cartpole",
+            variants={name: [*flags.split(), *budget.split()] for name, flags in APPROXIMATORS.items()},
+            seeds=command.seeds,
+            out=command.out,
+        ),
+        jobs=checked_jobs(command.jobs),
+        say=say,
+    )
+    print("\n".join(result))
+    return 0

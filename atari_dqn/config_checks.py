@@ -1,0 +1,99 @@
+"""What can be wrong with a config, as sentences that name the value and the remedy.
+
+Knows the fields by their names only, so that `config.py` can ask it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+AT_LEAST_ONE = (
+    "num_envs",
+    "frame_skip",
+    "frame_stack",
+    "max_episode_steps",
+    "total_steps",
+    "learning_starts",
+    "capacity",
+    "batch_size",
+    "update_period",
+    "target_update_period",
+    "n_step",
+    "eval_steps",
+    "eval_num_envs",
+    "log_period",
+)
+AT_LEAST_ZERO = (
+    "seed",
+    "noop_max",
+    "total_episodes",
+    "game_end_updates",
+    "epsilon_decay_steps",
+    "eval_period",
+    "eval_period_episodes",
+    "eval_episodes",
+    "checkpoint_period",
+    "torch_threads",
+    "env_threads",
+)
+IN_ZERO_TO_ONE = (
+    "sticky_probability",
+    "epsilon_start",
+    "epsilon_end",
+    "epsilon_decay_factor",
+    "eval_epsilon",
+    "gamma",
+    "learning_rate_end_ratio",
+    "rmsprop_decay",
+)
+POSITIVE = ("learning_rate", "optimizer_eps", "reward_scale")
+RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
+    (AT_LEAST_ONE, lambda value: value >= 1, "be at least 1"),
+    (AT_LEAST_ZERO, lambda value: value >= 0, "be at least 0"),
+    (IN_ZERO_TO_ONE, lambda value: 0.0 <= value <= 1.0, "lie in [0, 1]"),
+    (POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number"),
+    (["hidden_sizes"], lambda sizes: all(size >= 1 for size in sizes), "hold sizes >= 1"),
+    (["frame_stack"], lambda value: value <= 255, "be at most 255"),
+    (["polynomial_degree"], lambda value: 1 <= value <= 4, "lie in [1, 4]"),
+    (["table_bins"], lambda value: 2 <= value <= 100, "lie in [2, 100]"),
+)
+
+
+def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What cannot work in a `Config`, one sentence each; none if it can.
+
+    Args:
+      config:  a `Config`, not yet checked.
+      choices: the words that a field may hold, for the fields that hold words.
+    """
+    for names, good, rule in RULES:
+        for name in names:
+            if not good(value := getattr(config, name)):
+                yield f"{name} is {value!r}; it must {rule}"
+    for name, allowed in choices.items():
+        if (value := getattr(config, name)) not in allowed:
+            yield f"{name} is {value!r}; it must be one of {', '.join(allowed)}"
+    yield from _about_the_warm_up(config)
+
+
+def _about_the_warm_up(config: Any) -> Iterator[str]:
+    """Everything that the first update needs must be there when learning starts."""
+    warm_up, needed = config.learning_starts, (config.n_step + 1) * config.num_envs
+    if warm_up < needed:
+        yield (
+            f"learning_starts ({warm_up}) is too short: the first {config.n_step}-step transitions "
+            f"of {config.num_envs} environments exist after {needed} steps; raise it to {needed} "
+            "or more, or lower num_envs"
+        )
+    if config.capacity < warm_up:
+        yield (
+            f"capacity ({config.capacity}) must hold the warm-up: raise it to learning_starts "
+            f"({warm_up}) or more, or lower learning_starts"
+        )
+    if config.batch_size > warm_up:
+        yield (
+            f"batch_size ({config.batch_size}) is larger than the warm-up: lower it to "
+            f"learning_starts ({warm_up}) or less, or raise learning_starts"
+        )
