@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -235,8 +236,14 @@ def _monitor(agent: Agent, config: Config, step: int, should_stop: Callable[[], 
 
 @contextmanager
 def _signals(trainer: Trainer) -> Iterator[list[int]]:
-    """First SIGINT or SIGTERM: end after this vector step and save. Second: stop at once."""
+    """First SIGINT or SIGTERM: end after this vector step and save. Second: stop at once.
+
+    Only the main thread of a process may handle signals; elsewhere they stay as they are.
+    """
     caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
 
     def request_stop(number: int, frame: FrameType | None) -> None:
         caught.append(number)
