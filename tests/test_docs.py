@@ -6,6 +6,7 @@ are run; a comment `<!-- test: FLAGS -->` before the block adds flags that keep 
 """
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -19,10 +20,13 @@ import pytest
 import torch
 
 from atari_dqn.cli import main
+from atari_dqn.types import LearnStats
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-BLOCK = re.compile(r"(?:<!-- (?P<mark>test: [^\n]*|output) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>test: [^\n]*|output) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
+)
 
 
 class Block(NamedTuple):
@@ -97,10 +101,38 @@ def test_links_and_figures_are_there(page):
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} names {target}"
+    anchors = {re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in re.findall(r"^#+ (.*)$", text, re.M)}
+    assert {*re.findall(r"\]\(#([^)\s]+)\)", text)} <= anchors
     for target in re.findall(r"`((?:atari_dqn|benchmarks|docs|scripts|tests)/[\w./]+)`", text):
         assert (DOCS.parent / target).exists(), f"{page.name} names {target}"
 
 
-def test_figures_are_small():
-    large = {path.name: path.stat().st_size for path in (DOCS / "figures").iterdir() if path.stat().st_size >= 100_000}
-    assert not large
+def test_the_tutorial_explains_every_curve():
+    code = (DOCS.parent / "atari_dqn/trainer.py").read_text(encoding="utf-8")
+    tags = {*re.findall(r'"((?:train|eval|time)/\w+)"', code), *(f"train/{name}" for name in LearnStats._fields)}
+    assert len(tags) > 12
+    text = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+    assert [tag for tag in sorted(tags) if f"`{tag}`" not in text] == []
+
+
+@pytest.fixture
+def make_figures(monkeypatch, tmp_path):
+    """The script, drawing into an empty folder."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    script = importlib.import_module("make_figures")
+    monkeypatch.setattr(script, "FIGURES", tmp_path / "figures")
+    return script
+
+
+def test_every_figure_is_drawn_by_the_script_shown_in_a_page_and_small(make_figures):
+    drawn = {maker.__name__ for maker in make_figures.FIGURE_MAKERS}
+    files = list((DOCS / "figures").iterdir())
+    shown = {Path(name).stem for page in PAGES for name in re.findall(r"\]\(figures/(\S+)\)", page.read_text("utf-8"))}
+    assert drawn == {path.stem for path in files} == shown
+    assert not [path.name for path in files if path.stat().st_size >= 100_000]
+
+
+def test_the_script_draws(make_figures, tmp_path):
+    quick = ["loss", "epsilon", "parts", "paper_ablation", "curves", "pong_curve", "forty_nine"]
+    make_figures.main(quick)
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(f"{name}.svg" for name in quick)
