@@ -80,6 +80,7 @@ def train(
     config = settle_compile(resolve(config, say), say)
     envs = make_envs(config)
     try:
+        # may refuse the network: before there is a folder
         agent = make_agent(config, envs.spec, model=model, loss=loss)
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
         place = place_replay(config.replay_device, config.device, frame_bytes, say)

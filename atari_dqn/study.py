@@ -1,9 +1,10 @@
 """A small study: variants of one run, each with the same seeds and budget; curves, a table and a plot of them.
 
 out/runs/<variant>/seed<k>/   runs of `atari-dqn train`, each a process; finished ones are not run again
-out/curves.csv                variant, seed, step, mean return of an evaluation
+out/curves.csv                variant, seed, agent step (or games), mean return of an evaluation
 out/table.csv                 one row a variant, with 95 % intervals
 out/curves.png                means over seeds and their intervals
+out/hardware.json             versions, commit and machine
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from atari_dqn.errors import UsageError
-from atari_dqn.run_folder import write_text
+from atari_dqn.run_folder import hardware, write_text
 
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
@@ -39,6 +40,8 @@ class Study:
     seeds: Sequence[int]
     out: Path
     """Folder of all files."""
+    eval_period_episodes: int = 0
+    """Games between evaluations, where those are counted in games and so come at steps that differ from run to run."""
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
@@ -53,7 +56,7 @@ class Study:
 class Curve(NamedTuple):
     """Evaluations of one variant."""
 
-    steps: np.ndarray  # [T] int64, agent steps
+    when: np.ndarray  # [T] int64, agent steps or games
     returns: np.ndarray  # [seeds, T] float64, mean return of an evaluation
 
 
@@ -65,17 +68,22 @@ def carry_out(study: Study, *, jobs: int, say: Callable[[str], None]) -> list[st
     """
     _pyplot()  # now, not after the training
     train_all(study, jobs=jobs, say=say)
-    curves = {variant: read_curve([study.run_dir(variant, seed) for seed in study.seeds]) for variant in study.variants}
+    curves = {
+        variant: read_curve([study.run_dir(variant, seed) for seed in study.seeds], study.eval_period_episodes)
+        for variant in study.variants
+    }
+    unit = "games" if study.eval_period_episodes else "step"
     rows = [table_row(variant, curve.returns) for variant, curve in curves.items()]
     write_csv(study.out / "table.csv", rows)
     points = [
-        {"variant": variant, "seed": seed, "step": step, "return": round(value, 2)}
+        {"variant": variant, "seed": seed, unit: when, "return": round(value, 2)}
         for variant, curve in curves.items()
         for seed, values in zip(study.seeds, curve.returns.tolist(), strict=True)
-        for step, value in zip(curve.steps.tolist(), values, strict=True)
+        for when, value in zip(curve.when.tolist(), values, strict=True)
     ]
     write_csv(study.out / "curves.csv", points)
-    plot(study.out / "curves.png", curves, title=study.title, xlabel="agent steps")
+    plot(study.out / "curves.png", curves, title=study.title, xlabel="games" if unit == "games" else "agent steps")
+    write_text(study.out / "hardware.json", json.dumps(hardware(), indent=2) + "\n")
     say(f"wrote curves.csv, table.csv and curves.png into {study.out}")
     return in_columns(rows)
 
@@ -128,17 +136,23 @@ def _train(study: Study, variant: str, seed: int) -> str | None:
     return (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1].removeprefix("atari-dqn: ")
 
 
-def read_curve(folders: Sequence[Path]) -> Curve:
+def read_curve(folders: Sequence[Path], eval_period_episodes: int = 0) -> Curve:
     """The evaluations of runs that differ in their seed only.
 
+    Args:
+      folders:              of the runs.
+      eval_period_episodes: games between evaluations, if those are counted in games.
+
     Raises:
-      UsageError: they were not evaluated at the same steps.
+      UsageError: they were not evaluated at the same times.
     """
     tables = [_evaluations(folder) for folder in folders]
-    steps = [[step for step, _ in table] for table in tables]
-    if any(other != steps[0] for other in steps):
+    times = [[step for step, _ in table] for table in tables]
+    if eval_period_episodes:
+        times = [[eval_period_episodes * (index + 1) for index in range(len(table))] for table in tables]
+    if any(other != times[0] for other in times):
         raise UsageError(f"the runs beside {folders[0]} were evaluated at different steps; choose another --out")
-    return Curve(np.array(steps[0]), np.array([[mean for _, mean in table] for table in tables]))
+    return Curve(np.array(times[0]), np.array([[mean for _, mean in table] for table in tables]))
 
 
 def best_evaluations(folders: Sequence[Path]) -> list[float]:
@@ -222,8 +236,8 @@ def plot(path: Path, curves: Mapping[str, Curve], *, title: str, xlabel: str) ->
     """
     figure, axes = _pyplot().subplots(figsize=(7.0, 4.2), dpi=100, layout="constrained")
     for name, curve in curves.items():
-        (line,) = axes.plot(curve.steps, curve.returns.mean(axis=0), label=name)
-        axes.fill_between(curve.steps, *mean_interval(curve.returns), color=line.get_color(), alpha=0.2, linewidth=0)
+        (line,) = axes.plot(curve.when, curve.returns.mean(axis=0), label=name)
+        axes.fill_between(curve.when, *mean_interval(curve.returns), color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(title=title, xlabel=xlabel, ylabel="return, mean over seeds and 95 % interval")
     axes.grid(alpha=0.3)
     axes.legend()

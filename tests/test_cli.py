@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 TINY = (
@@ -47,7 +48,7 @@ def test_help_has_units_and_sources(capsys):
 def test_presets_are_a_table(capsys):
     assert run("presets") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["setting", "nature", "sticky", "quick", "cartpole", "unit"]
+    assert lines[0].split() == ["setting", *PRESETS, "unit"]
     assert any(line.split()[:2] == ["target_update_period", "10,000"] for line in lines)
 
 
@@ -91,6 +92,20 @@ WRONG = [
     ("train pongg", "did you mean pong"),
     ("train pong --preset quik", "choose one of nature"),
     ("train cartpole --preset nature", "use cartpole"),
+    ("train cartpole --preset cartpole_tf2 --reward-scale 0", "reward_scale is 0.0"),
+    ("train cartpole --epsilon-decay-factor 1.01", "epsilon_decay_factor is 1.01"),
+    ("train cartpole --polynomial-degree 5", "polynomial_degree is 5"),
+    ("train cartpole --table-bins 1", "table_bins is 1"),
+    ("train cartpole --total-episodes -1", "total_episodes is -1"),
+    ("train cartpole --network tabular --table-bins 90", "lower table_bins"),
+    ("train gym:Acrobot-v1 --preset nature", "use cartpole"),
+    ("train gym:LunarLander-v3", "Box2D is not installed"),
+    ("train gym:Pendulum-v1", "DQN needs numbered actions"),
+    ("train gym:FrozenLake-v1", "only vectors"),
+    ("train gym:Nonsense-v0", "cannot make 'Nonsense-v0'"),
+    ("train gym:", "cannot make ''"),
+    ("train pong --preset cartpole_parl", "does not fit 'pong'"),
+    ("train pong --network tabular", "use 'nature_cnn'"),
     ("train pong --num-envz 3", "num-envz"),
     ("train pong --num-envs 0", "num_envs is 0"),
     ("train pong --total-steps -5", "total_steps is -5"),

@@ -84,6 +84,27 @@ def test_a_resumed_run_is_an_uninterrupted_one(game, tmp_path):
     other.close()
 
 
+def test_version_0_of_cartpole_is_version_1_with_games_of_200_steps():
+    """Play that keeps the pole up, so that the limit is what ends games."""
+    old, new = make("gym:CartPole-v0", 1, 100_000), make("cartpole", 1, 200)
+    step = old.reset(np.array([5]))
+    new.reset(np.array([5]))
+    lengths, length = [], 0
+    for _ in range(900):
+        action = (step.frame[:, 2] + 0.5 * step.frame[:, 3] + 0.05 * step.frame[:, 1] > 0).astype(np.int64)
+        old.send(action)
+        new.send(action)
+        step = old.recv()
+        for mine, theirs in zip(step, new.recv(), strict=True):
+            assert (mine == theirs).all()
+        length = 0 if step.started[0] else length + 1
+        if step.truncated[0]:
+            lengths.append(length)
+    assert lengths == [200] * 4
+    old.close()
+    new.close()
+
+
 def test_frames_are_vectors_of_float32():
     envs = make(num_envs=2)
     assert envs.spec.frame_shape == (4,)

@@ -140,6 +140,22 @@ def test_every_learnable_transition_is_the_naive_twins(seed, steps, capacity, nu
         assert (replay.latest_obs()[env].numpy() == twin.stack(len(twin.frames) - 1)).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(steps=st.integers(3, 80), capacity=st.integers(1, 60), count=st.integers(1, 60))
+def test_the_newest_rows_are_the_end_of_all(steps, capacity, count):
+    replay = make_replay(capacity)
+    play(replay, ScriptedEnvs(2, end_rate=0.1), steps)
+    everything = replay.learnable_rows().tolist()
+    # too few: the whole replay, again and again, ending at the newest
+    assert replay.newest_rows(count).tolist() == (everything * count)[-count:]
+
+
+def test_nothing_can_be_drawn_from_nothing():
+    for draw in (lambda: make_replay().newest_rows(1), lambda: make_replay().sample(1, np.random.default_rng(0))):
+        with pytest.raises(ValueError, match="no transition yet"):
+            draw()
+
+
 def test_truncation_at_the_write_head_bootstraps_from_the_true_last_frame():
     """time   0 1 2 | 3: the game is cut after the answer to 1; frame 2 is its last, 3 opens the next."""
     replay = make_replay(num_envs=1, frame_stack=1)

@@ -1,10 +1,13 @@
 """Schedules: ends, middle, and the law that pieces of time add up."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atari_dqn.schedules import crossings, learning_plan, linear
+from atari_dqn.presets import cartpole_parl, cartpole_tf2
+from atari_dqn.schedules import crossings, exploration, geometric, learning_plan, linear
 
 STEPS = st.integers(0, 10_000)
 PERIODS = st.integers(1, 300)
@@ -26,6 +29,45 @@ def test_epsilon_never_rises_and_does_move(first, second):
     assert 0.1 <= value[1] <= value[0] <= 1.0
     if early < late <= 1_000:
         assert value[1] < value[0]
+
+
+def test_geometric_by_hand():
+    values = [geometric(times, start=1.0, end=0.3, factor=0.5) for times in (-1, 0, 1, 2, 50)]
+    assert values == [1.0, 1.0, 0.5, 0.3, 0.3]
+
+
+FACTORS = st.floats(0.0, 1.0)
+
+
+@given(st.integers(0, 2_000), st.integers(0, 500), FACTORS)
+def test_geometric_never_rises_nor_leaves_its_ends(times, more, factor):
+    early, late = (geometric(count, start=1.0, end=0.01, factor=factor) for count in (times, times + more))
+    assert 0.01 <= late <= early <= 1.0
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.floats(0.9, 1.0))
+def test_geometric_is_a_product_until_its_floor(first, second, factor):
+    whole = geometric(first + second, start=1.0, end=1e-30, factor=factor)
+    halves = geometric(second, start=geometric(first, start=1.0, end=0.0, factor=factor), end=1e-30, factor=factor)
+    assert whole == pytest.approx(halves)
+
+
+@given(st.integers(0, 1_500))
+def test_geometric_is_the_sources_loop(step):
+    """cartpole_tf2: before every action epsilon is multiplied, and then raised to its floor."""
+    epsilon = 1.0
+    for _ in range(step + 1):
+        epsilon = max(epsilon * 0.995, 0.01)
+    assert exploration(cartpole_tf2(), step) == pytest.approx(epsilon)
+
+
+def test_epsilon_of_the_recipes_counts_from_the_first_step():
+    parl = cartpole_parl()
+    values = [exploration(parl, step) for step in (0, 100, 45_000, 90_000, 400_000)]
+    assert values == pytest.approx([0.1, 0.1 - 100 * 1e-6, 0.055, 0.01, 0.01])
+    assert exploration(cartpole_tf2(), 0) == 0.995
+    waiting = dataclasses.replace(cartpole_tf2(), random_warm_up=True)
+    assert [exploration(waiting, step) for step in (31, 32)] == [1.0, 0.995]
 
 
 def test_crossings_by_hand():

@@ -22,8 +22,8 @@ VARIANTS = {
 }
 # The paper's DQN on CartPole: one-step targets, one network that picks and values, a serial schedule of one game.
 CARTPOLE = "--num-envs 1 --n-step 1 --no-double-q --batch-size 32 --eval-episodes 10"
-CARTPOLE_STEPS, ATARI_STEPS = 30_000, 10_000_000
-EVALUATIONS = 15
+CARTPOLE_STEPS, ATARI_STEPS = 20_000, 10_000_000
+EVALUATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Ablation:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Roots of the random streams, one run of each variant for each."""
     steps: int | None = None
-    """Length of each run, agent steps. Default: 30,000 on CartPole, 10 million on Atari, as in the paper."""
+    """Length of each run, agent steps. Default: 20,000 on CartPole, 10 million on Atari, as in the paper."""
     preset: str = "nature"
     """Preset of the Atari runs."""
     start: bool = False

@@ -1,0 +1,150 @@
+"""Studies: intervals by hand, the files they leave, and what they refuse."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atari_dqn import study
+from atari_dqn.cli import main
+from atari_dqn.errors import UsageError
+from atari_dqn.scores import published_ablation
+
+
+def test_the_interval_of_the_mean():
+    rng = np.random.default_rng(0)
+    values = rng.normal(10.0, 2.0, size=(50, 2))
+    low, high = study.mean_interval(values)
+    # half width of a 95 % interval of the mean of 50: 1.96 * std / sqrt(50)
+    half = 1.96 * values.std(axis=0) / 50**0.5
+    np.testing.assert_allclose(values.mean(axis=0) - low, half, rtol=0.15)
+    np.testing.assert_allclose(high - values.mean(axis=0), half, rtol=0.15)
+
+
+def test_one_seed_has_no_width_and_equal_seeds_have_none():
+    for values in ([[3.0, 4.0]], [[3.0, 4.0]] * 5):
+        low, high = study.mean_interval(np.array(values))
+        assert low.tolist() == high.tolist() == [3.0, 4.0]
+
+
+def test_a_row_by_hand():
+    row = study.table_row("x", np.array([[10.0, 40.0, 20.0], [0.0, 10.0, 10.0]]))
+    assert (row["last"], row["best"], row["all"]) == (15.0, 25.0, 15.0)  # (20+10)/2, (40+10)/2, (70/3 + 20/3)/2
+    assert (row["last_low"], row["last_high"]) == (10.0, 20.0)  # with two seeds: the two of them
+
+
+def write_evaluations(folder, rows):
+    folder.mkdir(parents=True)
+    (folder / "evals.csv").write_text("step,mean\n" + "".join(f"{step},{mean}\n" for step, mean in rows))
+
+
+def test_runs_evaluated_at_other_steps_are_not_mixed(tmp_path):
+    write_evaluations(tmp_path / "a", [(10, 1.0), (20, 2.0)])
+    write_evaluations(tmp_path / "b", [(10, 3.0)])
+    assert study.read_curve([tmp_path / "a"]).returns.tolist() == [[1.0, 2.0]]
+    by_games = study.read_curve([tmp_path / "a"], eval_period_episodes=50)
+    assert by_games.when.tolist() == [50, 100]
+    assert study.best_evaluations([tmp_path / "a", tmp_path / "b", tmp_path / "not yet"]) == [2.0, 3.0]
+    with pytest.raises(UsageError, match="different steps"):
+        study.read_curve([tmp_path / "a", tmp_path / "b"])
+
+
+@pytest.fixture(scope="module")
+def ablation(tmp_path_factory):
+    """A whole ablation on CartPole, as short as it can be."""
+    out = tmp_path_factory.mktemp("study") / "out"
+    words = ["ablation", "--out", str(out), "--steps", "2000", "--seeds", "3", "--jobs", "2"]
+    assert main(words) == 0
+    return out, words
+
+
+def test_an_ablation_leaves_its_table_curves_and_plot(ablation, capsys):
+    out, words = ablation
+    variants = ["replay and target", "replay only", "target only", "neither"]
+    table, points = (
+        list(csv.DictReader((out / name).read_text().splitlines())) for name in ("table.csv", "curves.csv")
+    )
+    assert [row["variant"] for row in table] == variants
+    assert [(row["variant"], row["seed"]) for row in points[::10]] == [(name, "3") for name in variants]
+    assert [int(row["step"]) for row in points[:10]] == list(range(200, 2_001, 200))
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert 5_000 < (out / "curves.png").stat().st_size < 150_000
+    # the four differ: each flag reaches the learner
+    assert len({(out / f"runs/{name.replace(' ', '_')}/seed3/evals.csv").read_text() for name in variants}) == 4
+    # again: nothing is trained, the same table
+    before = (out / "table.csv").read_bytes()
+    times = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*/DONE")}
+    assert len(times) == 4
+    assert main(words) == 0
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert (out / "table.csv").read_bytes() == before
+    assert "replay and target  1" in capsys.readouterr().out
+
+
+def test_another_study_in_the_same_folder_is_refused(ablation, capsys):
+    _, words = ablation
+    assert main(["2001" if word == "2000" else word for word in words]) == 2
+    assert "holds another run" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_is_told_in_its_own_words(tmp_path):
+    wrong = study.Study("x", "cartpole", {"bad": ["--gamma", "7"]}, (0,), tmp_path / "out")
+    with pytest.raises(UsageError, match="bad, seed 0: gamma is 7.0; it must lie in"):
+        study.train_all(wrong, jobs=1, say=print)
+
+
+def test_on_atari_the_suite_is_named_and_the_paper_stands_beside(tmp_path, capsys):
+    folder = tmp_path / "replay_only" / "breakout" / "nature" / "seed0"
+    write_evaluations(folder, [(250_000, 3.0), (500_000, 8.0), (750_000, 5.0)])
+    assert main(["ablation", "--games", "breakout", "pong", "--seeds", "0", "1", "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3] == (
+        f"atari-dqn suite --games breakout pong --seeds 0 1 --preset nature --root {tmp_path}/neither "
+        "--total-steps 10000000 --no-replay --no-target"
+    )
+    assert lines[-2].split("  ")[0] == "breakout"
+    assert "8.0 (1) / 240.7" in lines[-2]
+    assert "not measured yet / 316.8" in lines[-2]
+    assert "not measured yet / none" in lines[-1]
+
+
+def test_the_papers_ablation():
+    assert published_ablation("riverraid")["target only"] == 2867.7
+    assert published_ablation("pong") is None
+
+
+WRONG = [
+    ("ablation", "--out"),
+    ("ablation --out x --games cartpole breakout", "name cartpole alone"),
+    ("ablation --out x --steps 1999", "at least 2,000"),
+    ("ablation --out x --jobs -1", "jobs is -1"),
+    ("ablation --out x --seeds 1 1", "different numbers"),
+    ("ablation --out afile", "is a file"),
+    ("compare-approximators --out x --steps 10", "at least 2,000"),
+    ("compare-approximators --out x --seeds -1", ">= 0"),
+    ("compare-approximators", "--out"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG, ids=[line for line, _ in WRONG])
+def test_bad_input_is_one_message_and_exit_code_two(line, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("afile").write_text("")
+    try:
+        code = main(line.split())
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    text = capsys.readouterr().err
+    assert message in text
+    assert "Traceback" not in text
+    assert not Path("x").exists()
+
+
+def test_without_matplotlib_the_extra_is_named_before_anything_is_trained(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["compare-approximators", "--out", str(tmp_path / "x")]) == 2
+    assert "pip install 'atari-dqn[plot]'" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
