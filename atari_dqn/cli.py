@@ -11,7 +11,7 @@ from atari_dqn.errors import UsageError
 
 EXIT_USAGE = 2
 COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
-    "train": ("GAME", "train; GAME is a ROM id such as pong or ms_pacman, or cartpole"),
+    "train": ("GAME", "train; GAME is a ROM id such as pong or ms_pacman, cartpole, or gym:ID"),
     "evaluate": ("RUN", "play games with a trained network and report its score"),
     "presets": ("", "print the presets side by side"),
     "compare-approximators": ("", "CartPole with a Q table, a linear function, polynomials and a network"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from atari_dqn.agent import make_agent
 from atari_dqn.algorithm import DQN
 from atari_dqn.approximators import LinearQ, PolynomialQ, Scaling, TabularQ
 from atari_dqn.envs import make_envs
@@ -17,6 +18,8 @@ from atari_dqn.model import make_model
 from atari_dqn.optim import make_optimizer
 from atari_dqn.presets import cartpole
 from atari_dqn.types import EnvSpec, Transitions
+from tests.fakes import tiny_config
+from tests.test_algorithm import NoReadBack, random_batch
 
 RANGES = ((-2.0, 2.0), (0.0, 10.0))
 VECTORS = EnvSpec("vectors", (2,), "float32", ("a", "b", "c"), 1, RANGES)
@@ -108,6 +111,15 @@ def test_every_kind_is_made_for_vectors_with_ranges_only(network):
     pixels = EnvSpec("pong", (84, 84), "uint8", tuple("abc"), 4)
     with pytest.raises(UsageError, match="use 'nature_cnn'"):
         make_model(pixels, network=network, frame_stack=4, hidden_sizes=(), seed=0)
+
+
+@pytest.mark.parametrize("network", ["tabular", "linear", "polynomial"])
+def test_an_update_reads_nothing_back_from_the_device(network):
+    settings = {"network": network, "optimizer": "sgd", "target": False, "frame_stack": 1, "reward_scale": 0.1}
+    agent = make_agent(tiny_config(**settings), VECTORS)
+    with NoReadBack():
+        stats = agent.learn(random_batch((1, 2)), 2)
+    assert stats.loss > 0
 
 
 def test_a_table_that_fits_nowhere_is_refused():

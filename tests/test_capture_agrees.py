@@ -24,6 +24,11 @@ gpu = [
 ]
 
 
+def neither(game="pong"):
+    """The paper's DQN without its two ideas: another way to draw, another bootstrap, the same captured body."""
+    return dataclasses.replace(nature(game), replay=False, target=False)
+
+
 def atari_trainer(preset=nature, **settings):
     """The paper's network on scripted screens, about to run."""
     settings = {
@@ -117,7 +122,9 @@ def test_on_a_cpu_both_are_the_plain_thing():
     assert captured(lambda x: x + 1, "cpu")(out).tolist() == [2, 2, 2]
 
 
-@pytest.mark.parametrize(("preset", "precision"), [(nature, "fp32"), (nature, "bf16"), (quick, "bf16")])
+@pytest.mark.parametrize(
+    ("preset", "precision"), [(nature, "fp32"), (nature, "bf16"), (quick, "bf16"), (neither, "fp32")]
+)
 def test_the_learner_never_reads_from_the_device(preset, precision):
     """Tensors without values cannot be read: `.item()`, `.cpu()` or a branch on them would raise."""
     trainer = atari_trainer(preset, precision=precision, total_steps=120)
@@ -143,7 +150,7 @@ class TestOnGpu:
         yield
         torch.backends.cudnn.deterministic = was
 
-    @pytest.mark.parametrize("preset", [nature, quick])
+    @pytest.mark.parametrize("preset", [nature, quick, neither])
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
     def test_captured_training_equals_eager_training(self, preset, precision):
         eager, replayed = (

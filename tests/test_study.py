@@ -101,7 +101,7 @@ def test_on_atari_the_suite_is_named_and_the_paper_stands_beside(tmp_path, capsy
     assert main(["ablation", "--games", "breakout", "pong", "--seeds", "0", "1", "--out", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[3] == (
-        f"atari-dqn suite --games breakout pong --seeds 0 1 --preset nature --root {tmp_path}/neither "
+        f"atari-dqn suite --games breakout pong --seeds 0 1 --preset nature --runs-dir {tmp_path}/neither "
         "--total-steps 10000000 --no-replay --no-target"
     )
     assert lines[-2].split("  ")[0] == "breakout"

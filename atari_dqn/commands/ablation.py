@@ -85,7 +85,7 @@ def _on_atari(command: Ablation) -> int:
     for name, flags in VARIANTS.items():
         line = [
             *("suite", "--games", *command.games, "--seeds", *map(str, command.seeds), "--preset", command.preset),
-            *("--root", str(_root(command, name)), "--total-steps", str(steps), *flags),
+            *("--runs-dir", str(_runs_dir(command, name)), "--total-steps", str(steps), *flags),
         ]
         print(shlex.join(["atari-dqn", *line]), flush=True)
         if command.start:
@@ -96,7 +96,7 @@ def _on_atari(command: Ablation) -> int:
     return 0
 
 
-def _root(command: Ablation, variant: str) -> Path:
+def _runs_dir(command: Ablation, variant: str) -> Path:
     return command.out / variant.replace(" ", "_")
 
 
@@ -109,7 +109,7 @@ def _beside_the_paper(command: Ablation) -> list[str]:
         cells = []
         for name in VARIANTS:
             best = study.best_evaluations(
-                [_root(command, name) / game / command.preset / f"seed{seed}" for seed in command.seeds]
+                [_runs_dir(command, name) / game / command.preset / f"seed{seed}" for seed in command.seeds]
             )
             ours = f"{sum(best) / len(best):.1f} ({len(best)})" if best else "not measured yet"
             theirs = f"{papers[name]:.1f}" if papers else "none"
