@@ -11,12 +11,14 @@ _HOMES = {
     "DQN": "algorithm",
     "FrameReplay": "replay",
     "NatureCNN": "model",
+    "Selection": "assess",
     "Trainer": "trainer",
     "UsageError": "errors",
     "evaluate_run": "assess",
     "make_agent": "agent",
     "make_envs": "envs",
     "presets": "presets",
+    "train": "run",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from atari_dqn import checkpoint
 from atari_dqn.algorithm import DQN
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
-from atari_dqn.model import make_model
+from atari_dqn.errors import UsageError
+from atari_dqn.losses import clipped_loss, squared_loss
+from atari_dqn.model import check_model, make_model
 from atari_dqn.optim import make_optimizer
 from atari_dqn.seeding import stream
 from atari_dqn.types import EnvSpec, LearnStats, Transitions
+from atari_dqn.weights import get_weights, set_weights
+
+Loss = Callable[[Tensor], Tensor]  # of the TD error, [B] -> [B]
 
 
 class Agent:
@@ -52,6 +59,14 @@ class Agent:
     def learn(self, batch: Transitions, updates: int = 1) -> LearnStats:
         return self.algorithm.learn(batch, updates)
 
+    def get_weights(self) -> dict[str, np.ndarray]:
+        """The online network as plain arrays by name: copies, on the host."""
+        return get_weights(self.algorithm.model)
+
+    def set_weights(self, weights: Mapping[str, Any]) -> None:
+        """Fill the online network; the target network follows at its next copy. See `weights.set_weights`."""
+        set_weights(self.algorithm.model, weights)
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "algorithm": self.algorithm.state_dict(),
@@ -75,17 +90,32 @@ class Agent:
         self.load_state_dict(state["agent"])
 
 
-def make_agent(config: Config, spec: EnvSpec) -> Agent:
-    """The agent of a run, with fresh weights, on `config.device` (resolved)."""
-    model = make_model(
-        spec,
-        network=config.network,
-        frame_stack=config.frame_stack,
-        hidden_sizes=config.hidden_sizes,
-        polynomial_degree=config.polynomial_degree,
-        table_bins=config.table_bins,
-        seed=int(stream(config.seed, "init").generate_state(1)[0]),
-    ).to(config.device)
+def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None, loss: Loss | None = None) -> Agent:
+    """The agent of a run on `config.device` (resolved).
+
+    Args:
+      config: its settings.
+      spec:   the game.
+      model:  a network of your own, [B, K, ...] observations -> [B, A]; it is trained itself. None: the config's,
+              with fresh weights.
+      loss:   a loss of your own, of the TD error, [B] -> [B]. None: the config's.
+
+    Raises:
+      UsageError: the network does not fit the game.
+    """
+    if model is None:
+        model = make_model(
+            spec,
+            network=config.network,
+            frame_stack=config.frame_stack,
+            hidden_sizes=config.hidden_sizes,
+            polynomial_degree=config.polynomial_degree,
+            table_bins=config.table_bins,
+            seed=int(stream(config.seed, "init").generate_state(1)[0]),
+        )
+    else:
+        check_model(model, spec, config.frame_stack)
+    model = model.to(config.device)
     optimizer = make_optimizer(
         model.parameters(),
         name=config.optimizer,
@@ -103,9 +133,23 @@ def make_agent(config: Config, spec: EnvSpec) -> Agent:
         use_target=config.target,
         reward_scale=config.reward_scale,
         clip_rewards=config.clip_reward,
-        clip_td_error=config.clip_td_error,
+        loss=loss or (clipped_loss if config.clip_td_error else squared_loss),
         loss_reduction=config.loss_reduction,
         precision=config.precision,
     )
     generator = np.random.default_rng(stream(config.seed, "acting"))
     return Agent(algorithm, num_actions=spec.num_actions, generator=generator, cuda_graph=config.cuda_graph)
+
+
+def with_own_parts(config: Config, model: nn.Module | None, loss: Loss | None) -> Config:
+    """Write down that the network or the loss is the caller's own, so that no resume can forget it.
+
+    Raises:
+      UsageError: the config is of a run with a part of its own, which is not given.
+    """
+    if model is None and config.network == "own":
+        raise UsageError("network is 'own': it comes from Python; use train(..., model=...) as the run did")
+    if loss is None and config.own_loss:
+        raise UsageError("the run has a loss of its own, from Python; use train(..., loss=...) as the run did")
+    network = config.network if model is None else "own"
+    return dataclasses.replace(config, network=network, own_loss=loss is not None)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from atari_dqn.losses import (
-    bootstrap_value,
-    clip_reward,
-    clipped_loss,
-    n_step_return,
-    squared_loss,
-    td_error,
-)
+from atari_dqn.errors import UsageError
+from atari_dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
 from atari_dqn.model import frozen_copy
 from atari_dqn.types import LearnStats, Transitions
+from atari_dqn.weights import sync_weights_to
 
 
 class DQN:
@@ -30,7 +26,7 @@ class DQN:
       use_target:     bootstrap from the target network; else from the online network, anew at each update.
       reward_scale:   rewards are multiplied by this first.
       clip_rewards:   clip each reward to [-1, 1].
-      clip_td_error:  limit the gradient of the error to [-1, 1]; else squared error.
+      loss:           of the TD error, [B] -> [B]; the paper's limits its gradient to [-1, 1].
       loss_reduction: "sum" (the paper's code) or "mean" over the batch.
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
 
@@ -47,7 +43,7 @@ class DQN:
         use_target: bool = True,
         reward_scale: float = 1.0,
         clip_rewards: bool = True,
-        clip_td_error: bool = True,
+        loss: Callable[[Tensor], Tensor] = clipped_loss,
         loss_reduction: str = "sum",
         precision: str = "fp32",
     ) -> None:
@@ -55,8 +51,7 @@ class DQN:
         self.target = frozen_copy(model, precision)
         self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
-        self.loss = clipped_loss if clip_td_error else squared_loss
-        self.loss_reduction, self.precision = loss_reduction, precision
+        self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.device = next(model.parameters()).device
 
     @torch.no_grad()
@@ -108,10 +103,9 @@ class DQN:
     def _grad_norm(self) -> Tensor:
         return torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
 
-    @torch.no_grad()
-    def sync_target(self) -> None:
-        """Copy the online network into the target network."""
-        torch._foreach_copy_(list(self.target.parameters()), list(self.model.parameters()))
+    def sync_target(self, decay: float = 0.0) -> None:
+        """Copy the online network into the target network, or bring it nearer; see `weights.sync_weights_to`."""
+        sync_weights_to(self.model, self.target, decay)
 
     def _q(self, model: nn.Module, obs: Tensor) -> Tensor:
         if self.precision != "bf16":
@@ -128,8 +122,11 @@ class DQN:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.target.load_state_dict(state["target"])
+        try:
+            self.model.load_state_dict(state["model"])
+            self.target.load_state_dict(state["target"])
+        except RuntimeError as error:
+            raise UsageError(f"the stored weights fit another network than this one ({error})") from error
         groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         moments = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from torch import nn
 
 from atari_dqn import checkpoint
 from atari_dqn.agent import Agent, make_agent
@@ -88,7 +89,18 @@ class Selection:
     """Games side by side; does not change which games are played."""
 
 
-def evaluate_run(path: Path, selection: Selection, *, which: str, device: str, say: Say) -> Assessment:
+EVERY_GAME = Selection()
+
+
+def evaluate_run(
+    path: Path | str,
+    selection: Selection = EVERY_GAME,
+    *,
+    which: str = "last",
+    device: str = "auto",
+    say: Say = print,
+    model: nn.Module | None = None,
+) -> Assessment:
     """Play a protocol with the network of a run.
 
     Args:
@@ -97,13 +109,14 @@ def evaluate_run(path: Path, selection: Selection, *, which: str, device: str, s
       which:     "last" or "best" checkpoint of a run folder.
       device:    auto, cpu or cuda.
       say:       prints a line.
+      model:     a network of the same build, where the run has one of your own; its weights are replaced.
 
     Raises:
       UsageError: no such run or checkpoint, or one that does not fit.
     """
-    folder, directory = _find(path, which, say)
+    folder, directory = _find(Path(path), which, say)
     config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
-    agent, step = _load_agent(config, directory)
+    agent, step = _load_agent(config, directory, model)
     origin = {
         "policy": "network",
         "checkpoint": str(directory),
@@ -111,7 +124,7 @@ def evaluate_run(path: Path, selection: Selection, *, which: str, device: str, s
         "preset": config.preset,
         "run_seed": config.seed,
     }
-    label = directory.name if find_run(path)[1] else which
+    label = directory.name if find_run(Path(path))[1] else which
     return _assess(agent, config, selection, epsilon=None, label=label, origin=origin)
 
 
@@ -220,14 +233,14 @@ def _protocol(name: str, config: Config) -> EvalProtocol:
     }[name]
 
 
-def _load_agent(config: Config, directory: Path) -> tuple[Agent, int]:
+def _load_agent(config: Config, directory: Path, model: nn.Module | None) -> tuple[Agent, int]:
     """The agent of a checkpoint, and the agent step it was saved at."""
     state, meta = checkpoint.load(directory)
     if meta.get("game") != config.game:
         raise UsageError(f"{directory} is a checkpoint of {meta.get('game')!r}, its run folder says {config.game!r}")
     probe = make_envs(dataclasses.replace(config, num_envs=1))
-    agent = make_agent(config, probe.spec)
     probe.close()
+    agent = make_agent(config, probe.spec, model=model)
     try:
         agent.load_state_dict(state["agent"])
         return agent, int(meta["step"])

@@ -20,7 +20,7 @@ from atari_dqn.errors import UsageError
 Backend = Literal["native", "reference", "classic"]
 Compile = Literal["auto", "on", "off"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
-Network = Literal["nature_cnn", "mlp", "linear", "polynomial", "tabular"]
+Network = Literal["nature_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
 Optimizer = Literal["rmsprop", "adam", "sgd"]
 Reduction = Literal["sum", "mean"]
 CHOICES = {
@@ -104,6 +104,8 @@ class Config:
     """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
     clip_td_error: bool = True
     """Clip the TD error to [-1, 1] in the gradient (Huber loss). Paper: yes. No: squared error."""
+    own_loss: Suppress[bool] = False
+    """The loss was given from Python; for the record only."""
     loss_reduction: Reduction = "sum"
     """Over the minibatch. Paper's code: sum; optimizer_eps is scaled for it."""
 
@@ -123,7 +125,8 @@ class Config:
     # --- network and optimizer
     network: Network = "nature_cnn"
     """`nature_cnn`: the paper's three convolutions. The others are for vector observations, of which the last three
-    need games whose numbers have known ranges: `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell."""
+    need games whose numbers have known ranges: `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell.
+    `own`: given from Python."""
     hidden_sizes: tuple[int, ...] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
     polynomial_degree: int = 2

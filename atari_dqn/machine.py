@@ -68,7 +68,7 @@ def _precision(config: Config, say: Say) -> Precision:
     precision = config.precision
     if precision == "auto":
         if config.network != "nature_cnn":
-            precision = "fp32"  # too small to gain from less
+            precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
             cost = {name: _seconds_per_update(config, name) for name in candidates}
@@ -90,7 +90,7 @@ def settle_compile(config: Config, say: Say) -> Config:
     if config.optimizer != "rmsprop" or config.compile == "off":
         return dataclasses.replace(config, compile="off")
     if config.compile == "auto" and (config.device != "cpu" or config.network != "nature_cnn"):
-        return dataclasses.replace(config, compile="off")  # not measured on a GPU; too small to gain
+        return dataclasses.replace(config, compile="off")  # not measured on a GPU; too small to gain, or unknown
     began = time.perf_counter()
     try:
         _seconds_per_update(dataclasses.replace(config, compile="on"), config.precision, seconds=0.0)
@@ -123,7 +123,7 @@ def _reuse_freed_memory() -> None:
 def _seconds_per_update(config: Config, precision: Precision, seconds: float = MEASURE_SECONDS) -> float:
     """Median time of one update of the paper's network at this precision, measured for so long, at least once."""
     spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.frame_skip)
-    agent = make_agent(dataclasses.replace(config, precision=precision), spec)
+    agent = make_agent(dataclasses.replace(config, precision=precision, network="nature_cnn"), spec)
     shape = (config.batch_size, config.frame_stack, 84, 84)
     generator = torch.Generator().manual_seed(0)
     obs = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(config.device)

@@ -138,6 +138,25 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
 Model = NatureCNN | MLP | TabularQ | LinearQ | PolynomialQ
 
 
+@torch.no_grad()
+def check_model(model: nn.Module, spec: EnvSpec, frame_stack: int) -> None:
+    """Refuse a network that does not fit the game, before it costs a run.
+
+    Raises:
+      UsageError: it has no weights, or does not give one value per action.
+    """
+    weights = next(model.parameters(), None)
+    if weights is None:
+        raise UsageError(f"{type(model).__name__} has no parameters: there is nothing to learn")
+    shape = (2, frame_stack, *spec.frame_shape)
+    q = model(torch.zeros(shape, dtype=getattr(torch, spec.frame_dtype), device=weights.device))
+    if q.shape != (2, spec.num_actions):
+        raise UsageError(
+            f"{type(model).__name__} gives {tuple(q.shape)} for observations {shape}; {spec.game} has "
+            f"{spec.num_actions} actions, so it must give one value per action: {(2, spec.num_actions)}"
+        )
+
+
 def make_model(
     spec: EnvSpec,
     *,
@@ -154,6 +173,8 @@ def make_model(
       UsageError: a network for pixels was asked for a game of vectors, or the other way round; one that needs the
         ranges of the numbers it sees, for a game that has none.
     """
+    if network == "own":
+        raise UsageError("network is 'own': it comes from Python; pass it as model=...")
     is_image = len(spec.frame_shape) == 2
     if is_image != (network == "nature_cnn"):
         kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")

@@ -36,17 +36,23 @@ class ForeignCheckpoint(UsageError):
     """A checkpoint that is whole, but of another game or network."""
 
 
-def check_resume(stored: Config, wanted: Config) -> None:
+def check_resume(stored: Config, wanted: Config) -> Config:
     """Refuse changes that would make the stored state another run's.
+
+    Returns:
+      The wanted config; a precision that was left to a measurement stays the one that was measured.
 
     Raises:
       UsageError: naming each field, its stored and its wanted value.
     """
+    if wanted.precision == "auto":
+        wanted = dataclasses.replace(wanted, precision=stored.precision)
     mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
     changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
     if changed:
         told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
         raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")
+    return wanted
 
 
 def read_newest(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+from torch import nn
 
-from atari_dqn.agent import Agent, make_agent
+from atari_dqn.agent import Agent, Loss, make_agent, with_own_parts
 from atari_dqn.assess import play
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
@@ -24,7 +27,7 @@ from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
-from atari_dqn.resume import go_on, read_newest
+from atari_dqn.resume import check_resume, go_on, read_newest
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.saver import Saver
 from atari_dqn.scores import published
@@ -41,14 +44,25 @@ def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
     return root / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
-def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, say: Callable[[str], None]) -> int:
+def train(
+    config: Config,
+    run_dir: Path | str | None = None,
+    *,
+    model: nn.Module | None = None,
+    loss: Loss | None = None,
+    resume: bool = False,
+    command: Sequence[str] | None = None,
+    say: Callable[[str], None] = print,
+) -> int:
     """Train until the end or an interruption.
 
     Args:
-      config:  what to do; on resume the stored config with the changes that were asked for.
-      run_dir: the run's folder, new or (resume) begun.
-      command: the command line, for the record.
+      config:  what to do.
+      run_dir: the run's folder, new or (resume) begun; None for `default_run_dir`.
+      model:   a network of your own, see `make_agent`; a resume needs one of the same build.
+      loss:    a loss of your own, likewise.
       resume:  go on from the newest good checkpoint.
+      command: the command line, for the record; None takes it from the process.
       say:     prints a line.
 
     Returns:
@@ -57,14 +71,20 @@ def train(config: Config, run_dir: Path, *, command: list[str], resume: bool, sa
     Raises:
       UsageError: the folder, the device or the memory do not allow it; nothing was written.
     """
+    run_dir = Path(run_dir or default_run_dir(config))
+    config = with_own_parts(config, model, loss)
+    folder = RunFolder.open(run_dir) if resume else None
+    if folder:
+        config = check_resume(folder.config, config)
     config = settle_compile(resolve(config, say), say)
     envs = make_envs(config)
     try:
-        agent = make_agent(config, envs.spec)  # may refuse the network: before there is a folder
+        # may refuse the network: before there is a folder
+        agent = make_agent(config, envs.spec, model=model, loss=loss)
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
         place = place_replay(config.replay_device, config.device, frame_bytes, say)
         config = dataclasses.replace(config, replay_device=place)
-        folder = RunFolder.open(run_dir) if resume else RunFolder.create(run_dir, config, command)
+        folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
         with folder.lock(), _told_in_one_message(folder.path):
             return _train_in(folder, config, envs, agent, resume=resume, say=say)
     finally:
@@ -180,8 +200,14 @@ def _monitor(agent: Agent, config: Config, step: int, should_stop: Callable[[], 
 
 @contextmanager
 def _signals(trainer: Trainer) -> Iterator[list[int]]:
-    """First SIGINT or SIGTERM: end after this vector step and save. Second: stop at once."""
+    """First SIGINT or SIGTERM: end after this vector step and save. Second: stop at once.
+
+    Only the main thread of a process may handle signals; elsewhere they stay as they are.
+    """
     caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
 
     def request_stop(number: int, frame: FrameType | None) -> None:
         caught.append(number)

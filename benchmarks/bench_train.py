@@ -40,6 +40,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     import dataclasses
     import tempfile
 
+    from atari_dqn.agent import make_agent
     from atari_dqn.envs import make_envs
     from atari_dqn.frame_store import FrameStore
     from atari_dqn.machine import resolve, settle_compile
@@ -74,7 +75,8 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
         envs = make_envs(config)
         replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
-        trainer = build(config, envs, run_folder, replay, FrameStore(Path(folder)), resume_step=None)
+        agent, store = make_agent(config, envs.spec), FrameStore(Path(folder))
+        trainer = build(config, envs, agent, run_folder, replay, store, resume_step=None)
         trainer.saver = None  # checkpoints are not part of a step
         trainer.run()
         _wait(config.device)

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from atari_dqn import checkpoint
 from atari_dqn.agent import Agent, make_agent
 from atari_dqn.algorithm import DQN
+from atari_dqn.losses import squared_loss
 from atari_dqn.model import NatureCNN
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
@@ -65,7 +66,7 @@ def test_mean_is_the_sum_over_the_batch_size():
 
 
 def test_raw_rewards_and_squared_errors_on_request():
-    values, _ = learned(clip_rewards=False, clip_td_error=False)
+    values, _ = learned(clip_rewards=False, loss=squared_loss)
     # row 0: target 5 + 1 = 6, error 5, gradient -10; row 1: error -0.25, gradient 0.5
     torch.testing.assert_close(values, torch.tensor([[0.0, 2.0], [0.2, 2.0]]))
 

@@ -13,6 +13,7 @@ from atari_dqn.approximators import LinearQ, PolynomialQ, Scaling, TabularQ
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.classic import CARTPOLE_RANGE
 from atari_dqn.errors import UsageError
+from atari_dqn.losses import squared_loss
 from atari_dqn.model import make_model
 from atari_dqn.optim import make_optimizer
 from atari_dqn.presets import cartpole
@@ -62,7 +63,7 @@ def test_the_table_learns_as_watkins_wrote_it():
     alpha, gamma = 0.4, 0.9
     model = TabularQ(CARTPOLE_RANGE, 2, bins=6)
     optimizer = make_optimizer(model.parameters(), name="sgd", learning_rate=alpha / 2, decay=0.0, eps=1.0)
-    dqn = DQN(model, optimizer, gamma=gamma, use_target=False, clip_rewards=False, clip_td_error=False)
+    dqn = DQN(model, optimizer, gamma=gamma, use_target=False, clip_rewards=False, loss=squared_loss)
     envs = make_envs(dataclasses.replace(cartpole(), num_envs=1))
     last, q, generator = envs.reset(np.array([3])), {}, np.random.default_rng(0)
     for _ in range(400):

@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
     0: "errors watchdog config_checks statistics report.lenient report.markup report.scales",
-    1: "config types seeding scores approximators divergence published_curves report.widgets",
+    1: "config types seeding scores approximators divergence weights published_curves report.widgets",
     2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph report.runs",
     3: "envs.single replay checkpoint run_folder report.tables",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger "

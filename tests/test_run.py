@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -28,3 +29,16 @@ def test_every_public_name_is_there():
     assert atari_dqn.presets.nature().game == "pong"
     with pytest.raises(AttributeError, match="its names are .*Agent"):
         atari_dqn.Agnet  # noqa: B018
+
+
+def test_a_thread_leaves_the_signals_alone():
+    handlers = []
+
+    def enter():
+        with _signals(SimpleNamespace(stop_requested=False)) as caught:
+            handlers.append((signal.getsignal(signal.SIGINT), caught))
+
+    before, thread = signal.getsignal(signal.SIGINT), threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert handlers == [(before, [])]

@@ -15,7 +15,6 @@ from atari_dqn.commands import parse, say
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
-from atari_dqn.resume import check_resume
 from atari_dqn.run_folder import RunFolder
 
 PRESET_NAMES = ", ".join(PRESETS)
@@ -40,7 +39,7 @@ def run(words: Sequence[str]) -> int:
     command = parse_command(game, flags)
     return training.train(
         command.config,
-        command.run_dir or training.default_run_dir(command.config),
+        command.run_dir,
         command=["atari-dqn", "train", *words],
         resume=command.resume,
         say=say,
@@ -56,9 +55,7 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     base = base_config(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
     stored = _stored_config(base, flags) if "--resume" in flags else None
     command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
-    if stored is not None:
-        check_resume(stored, dataclasses.replace(command.config, game=base.game))
-    return command
+    return dataclasses.replace(command, config=dataclasses.replace(command.config, game=base.game))
 
 
 def _flag(name: str, words: Sequence[str]) -> str | None:

@@ -1,0 +1,122 @@
+"""Figures of chapters 5, 8, 9 and 11: committed runs, Atari's screens, published tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import gymnasium
+import matplotlib.pyplot as plt
+import numpy as np
+from figure_style import BLUE, GREEN, GREY, RED, RESULTS, ROOT
+
+from atari_dqn import presets
+from atari_dqn.envs import make_envs
+from atari_dqn.replay import FrameReplay
+from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.scores import human_normalized, nature_49, published
+
+
+def curves() -> plt.Figure:
+    """A healthy CartPole run beside two sick ones."""
+    folder, names = RESULTS / "tutorial_cartpole_202611", ("healthy", "rate_too_high", "rate_too_low")
+    tags = (
+        "train/episode_return",
+        "eval/episode_return",
+        "train/epsilon",
+        "train/q",
+        "train/td_error",
+        "train/grad_norm",
+    )
+    figure, axes = plt.subplots(2, 3, figsize=(7.5, 4.0))
+    for name, color in zip(names, (BLUE, RED, GREY), strict=True):
+        points = [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()]
+        for axis, tag in zip(axes.flat, tags, strict=True):
+            line = [(point["step"], point[tag]) for point in points if tag in point]
+            axis.plot(*zip(*line, strict=True), color=color, label=name.replace("_", " "), linewidth=1)
+            axis.set_title(tag)
+    axes[0, 0].legend(frameon=False, fontsize=7)
+    for axis in axes.flat:
+        axis.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:.0f}k")
+        axis.set_ylim(bottom=0)
+    return figure
+
+
+def pong_curve() -> plt.Figure:
+    """The committed Pong run of preset quick."""
+    path = RESULTS / "quick_pong_seed0_202611/metrics.jsonl"
+    points = [json.loads(line) for line in path.read_text().splitlines()]
+    line = [(point["step"], point["train/episode_return"]) for point in points if "train/episode_return" in point]
+    figure, axis = plt.subplots(figsize=(6.5, 2.2))
+    axis.plot(*zip(*line, strict=True), color=BLUE)
+    row = published("pong")
+    for score, name, place in ((row.random_nature, "random play", 400_000), (row.human_nature, "the paper's human", 0)):
+        axis.axhline(score, color=GREY, linestyle=":")
+        axis.text(place, score + 0.7, name, color=GREY)
+    axis.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:.0f}k")
+    axis.set(xlabel="agent step", ylabel="mean score of 20 games")
+    return figure
+
+
+def pipeline() -> plt.Figure:
+    """Ms. Pac-Man on its way from the screen to the network."""
+    import ale_py
+
+    gymnasium.register_envs(ale_py)
+    env = gymnasium.make("ALE/MsPacman-v5", frameskip=1, repeat_action_probability=0.0)
+    env.reset(seed=0)
+    for _ in range(400):
+        env.step(0)
+    screens = [env.step(0)[0] for _ in range(4)]
+    envs = make_envs(presets.nature("ms_pacman"))
+    replay = FrameReplay(ReplayLayout(envs.num_envs * 8, envs.num_envs, (84, 84), "uint8", 4))
+    replay.start(envs.reset(np.arange(envs.num_envs)))
+    for _ in range(100):
+        action = np.full(envs.num_envs, 2)
+        envs.send(action)
+        replay.add(action, envs.recv())
+    stack = replay.latest_obs()[0].numpy()
+    envs.close()
+    figure = plt.figure(figsize=(7.5, 3.6))
+    above, below = figure.subfigures(2, 1, height_ratios=(1.2, 1))
+    titles = ("frame 1", "frame 2", "frame 3", "frame 4", "max of 3 and 4")
+    for axis, image, title in zip(above.subplots(1, 5), [*screens, np.maximum(*screens[2:])], titles, strict=True):
+        axis.imshow(image)
+        axis.set(title=title, xticks=[], yticks=[])
+    for axis, image, age in zip(below.subplots(1, 4), stack, (3, 2, 1, 0), strict=True):
+        axis.imshow(image, cmap="gray", vmin=0, vmax=255)
+        axis.set(title=f"84 x 84, {age} steps ago" if age else "84 x 84, now", xticks=[], yticks=[])
+    return figure
+
+
+def forty_nine() -> plt.Figure:
+    """The paper's table: DQN on 49 games, human = 100 %."""
+    scores = sorted(
+        (100 * human_normalized(published(game).dqn_nature, game, pair="nature"), game) for game in nature_49()
+    )
+    values = np.array([score for score, _ in scores])
+    figure, axis = plt.subplots(figsize=(7.5, 3.4))
+    axis.bar(range(49), values, color=[BLUE if v >= 100 else GREEN if v >= 75 else GREY for v in values])
+    axis.set_yscale("symlog", linthresh=100)
+    for level, count in ((75, (values >= 75).sum()), (100, (values >= 100).sum())):
+        axis.axhline(level, color=RED, linewidth=0.8)
+        place = level * (1.1 if level == 100 else 0.8)
+        axis.text(0, place, f"{level} %: {count} of 49 games", color=RED)
+    axis.set_xticks(range(49), [game.replace("_", " ") for _, game in scores], rotation=90, fontsize=6)
+    axis.set(ylabel="human-normalised score, %", yticks=[0, 50, 100, 1_000])
+    return figure
+
+
+def paper_ablation() -> plt.Figure:
+    """The paper's ablation, each game relative to its full DQN."""
+    with (ROOT / "atari_dqn/data/nature_ablation.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    variants = [name for name in rows[0] if name != "game"]
+    figure, axis = plt.subplots(figsize=(7.5, 2.4))
+    for place, (variant, color) in enumerate(zip(variants, (BLUE, GREEN, RED, GREY), strict=True)):
+        shares = [100 * float(row[variant]) / float(row[variants[0]]) for row in rows]
+        axis.bar(np.arange(len(rows)) + 0.2 * place, shares, width=0.18, color=color, label=variant.replace("_", " "))
+    axis.set_xticks(np.arange(len(rows)) + 0.3, [row["game"].replace("_", " ") for row in rows])
+    axis.set(ylabel="score, % of the full DQN", ylim=(0, 135))
+    axis.legend(frameon=False, ncols=4, loc="upper center")
+    return figure

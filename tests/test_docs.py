@@ -1,0 +1,138 @@
+"""Every code block of the pages in docs/ works as it stands.
+
+```python blocks of one page are run in order and share their names. Lines of ```bash blocks that begin with `atari-dqn`
+are run; a comment `<!-- test: FLAGS -->` before the block adds flags that keep the run short. After `<!-- output -->` a
+```text block is what the python block before it prints.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from atari_dqn.cli import main
+from atari_dqn.types import LearnStats
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>test: [^\n]*|output) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
+)
+
+
+class Block(NamedTuple):
+    mark: str  # what the comment before it says
+    language: str
+    code: str
+    line: int  # of its first line of code in the page
+
+
+def blocks(page):
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(found["mark"] or "", found["language"], found["code"], text[: found.start("code")].count("\n") + 1)
+        for found in BLOCK.finditer(text)
+    ]
+
+
+def run_python(block, page, names):
+    """What the block prints; a failure shows the page's own line."""
+    code = compile("\n" * (block.line - 1) + block.code, str(page), "exec")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, names)
+    return printed.getvalue()
+
+
+def run_bash(block, page):
+    for line in block.code.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] != ["atari-dqn"]:
+            continue
+        words = words[1:] + shlex.split(block.mark.removeprefix("test:"))
+        assert main(words) == 0, f"{page.name}, line {block.line}: atari-dqn {' '.join(words)}"
+
+
+def in_this_process(command, **options):
+    """What a study starts, `python -m atari_dqn ...`, without the seconds that a process needs to import torch."""
+    return subprocess.CompletedProcess(command, main(command[3:]), stderr="")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})  # small work: a second core would only wait
+    monkeypatch.setattr("atari_dqn.study.subprocess", SimpleNamespace(run=in_this_process))
+    threads = torch.get_num_threads()
+    names, printed = {"__name__": "__main__"}, ""
+    try:
+        for block in blocks(page):
+            if block.language == "python":
+                printed = run_python(block, page, names)
+            elif block.language == "bash":
+                run_bash(block, page)
+            elif block.mark == "output":
+                assert printed == block.code, f"{page.name}, line {block.line}: the block before it prints\n{printed}"
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_block_escapes_the_tests(page):
+    text = page.read_text(encoding="utf-8")
+    found = blocks(page)
+    assert len(re.findall(r"^```", text, re.M)) == 2 * len(found)
+    assert {block.language for block in found} <= {"python", "bash", "text", "math", "mermaid"}
+    for block in found:
+        assert block.mark == "" or block.language == ("text" if block.mark == "output" else "bash")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_and_figures_are_there(page):
+    text = re.sub(r"```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} names {target}"
+    anchors = {re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in re.findall(r"^#+ (.*)$", text, re.M)}
+    assert {*re.findall(r"\]\(#([^)\s]+)\)", text)} <= anchors
+    for target in re.findall(r"`((?:atari_dqn|benchmarks|docs|scripts|tests)/[\w./]+)`", text):
+        assert (DOCS.parent / target).exists(), f"{page.name} names {target}"
+
+
+def test_the_tutorial_explains_every_curve():
+    code = (DOCS.parent / "atari_dqn/trainer.py").read_text(encoding="utf-8")
+    tags = {*re.findall(r'"((?:train|eval|time)/\w+)"', code), *(f"train/{name}" for name in LearnStats._fields)}
+    assert len(tags) > 12
+    text = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+    assert [tag for tag in sorted(tags) if f"`{tag}`" not in text] == []
+
+
+@pytest.fixture
+def make_figures(monkeypatch, tmp_path):
+    """The script, drawing into an empty folder."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    script = importlib.import_module("make_figures")
+    monkeypatch.setattr(script, "FIGURES", tmp_path / "figures")
+    return script
+
+
+def test_every_figure_is_drawn_by_the_script_shown_in_a_page_and_small(make_figures):
+    drawn = {maker.__name__ for maker in make_figures.FIGURE_MAKERS}
+    files = list((DOCS / "figures").iterdir())
+    shown = {Path(name).stem for page in PAGES for name in re.findall(r"\]\(figures/(\S+)\)", page.read_text("utf-8"))}
+    assert drawn == {path.stem for path in files} == shown
+    assert not [path.name for path in files if path.stat().st_size >= 100_000]
+
+
+def test_the_script_draws(make_figures, tmp_path):
+    quick = ["loss", "epsilon", "parts", "paper_ablation", "curves", "pong_curve", "forty_nine"]
+    make_figures.main(quick)
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(f"{name}.svg" for name in quick)
