@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from atari_dqn import checkpoint
+from atari_dqn import checkpoint, pretrained
 from atari_dqn.agent import Agent, make_agent
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
@@ -17,6 +17,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import (
     FIVE_MINUTES,
     EvalProtocol,
+    Policy,
     Score,
     evaluate,
     greedy,
@@ -33,25 +34,25 @@ Say = Callable[[str], None]
 
 
 def play(
-    agent: Agent,
+    policy: Policy,
     config: Config,
     protocol: EvalProtocol,
     *,
     num_envs: int,
     seed: np.random.SeedSequence,
-    should_stop: Callable[[], bool] = lambda: False,
+    **options: Any,
 ) -> list[Score] | None:
-    """Evaluate on environments made for it and closed after it; see `evaluation.evaluate`."""
+    """Evaluate on environments made for it and closed after it; see `evaluation.evaluate` for more `options`."""
     envs = make_envs(protocol.env_config(config, num_envs))
     try:
         return evaluate(
-            agent,
+            policy,
             envs,
             protocol,
             seed=seed,
             frame_stack=config.frame_stack,
             device=config.device,
-            should_stop=should_stop,
+            **options,
         )
     finally:
         envs.close()
@@ -71,7 +72,7 @@ def evaluate_run(
     """Play a protocol with the network of a run.
 
     Args:
-      path:          a run folder or one of its checkpoints.
+      path:          a run folder, one of its checkpoints, or `pretrained:<game>`.
       which:         "last" or "best" checkpoint of a run folder.
       protocol_name: auto, nature, sticky, monitor or greedy.
       episodes:      games instead of the protocol's number.
@@ -86,15 +87,39 @@ def evaluate_run(
     Raises:
       UsageError: no such run or checkpoint, or one that does not fit.
     """
-    folder, directory = _find(path, which, say)
-    config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
-    protocol = _protocol(protocol_name, config, episodes)
+    player = load_player(path, which=which, device=device, say=say)
+    protocol = protocol_named(protocol_name, player.config, episodes)
     if protocol.episodes is not None:
         num_envs = min(num_envs, protocol.episodes)
-    agent, step = _load_agent(config, directory)
-    scores = play(agent, config, protocol, num_envs=num_envs, seed=stream(seed, "eval"))
+    scores = play(player.agent, player.config, protocol, num_envs=num_envs, seed=stream(seed, "eval"))
     assert scores is not None
-    return {**_summary(config, protocol, scores), "seed": seed, "checkpoint": str(directory), "step": step}
+    summary = _summary(player.config, protocol, scores)
+    return {**summary, "seed": seed, "checkpoint": player.source, "step": player.step}
+
+
+class Player(NamedTuple):
+    """A trained network, ready to play."""
+
+    agent: Agent
+    config: Config  # of its run, resolved for this machine
+    source: str  # where it was read from: a checkpoint or `pretrained:<game>`
+    step: int  # agent step it was saved at
+
+
+def load_player(path: Path, *, which: str, device: str, say: Say) -> Player:
+    """The network of a run or a checkpoint (arguments as for `evaluate_run`), or one that comes with the package.
+
+    Raises:
+      UsageError: no such run, checkpoint or pretrained network, or one that does not fit.
+    """
+    if (exported := pretrained.find(path)) is not None:
+        config = resolve(dataclasses.replace(pretrained.config_of(exported), device=device, compile="off"), say)
+        agent, step = pretrained.load_agent(exported, config)
+        return Player(agent, config, str(path), step)
+    folder, directory = _find(path, which, say)
+    config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
+    agent, step = _load_agent(config, directory)
+    return Player(agent, config, str(directory), step)
 
 
 def _summary(config: Config, protocol: EvalProtocol, scores: list[Score]) -> dict[str, Any]:
@@ -135,7 +160,8 @@ def _find(path: Path, which: str, say: Say) -> tuple[RunFolder, Path]:
     return folder, directory
 
 
-def _protocol(name: str, config: Config, episodes: int | None) -> EvalProtocol:
+def protocol_named(name: str, config: Config, episodes: int | None) -> EvalProtocol:
+    """What `--protocol` means for a run; `episodes` instead of its own number of games."""
     if name == "auto":
         name = "greedy" if config.backend == "classic" else "nature"
     if name in ("nature", "sticky") and config.backend == "classic":

@@ -13,6 +13,7 @@ EXIT_USAGE = 2
 COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "train": ("GAME", "train; GAME is a ROM id such as pong or ms_pacman, or cartpole"),
     "evaluate": ("RUN", "play games with a trained network and report its score"),
+    "video": ("RUN", "film a game of an evaluation, with what the network sees and thinks"),
     "presets": ("", "print the presets side by side"),
 }
 

@@ -102,6 +102,24 @@ class Score(NamedTuple):
     episode_length: int  # agent steps
 
 
+class Moment(NamedTuple):
+    """One vector step of an evaluation, for those who watch it. Where `step.started`, the action was ignored."""
+
+    playing: np.ndarray  # [N] int64, number of the game of each environment
+    action: np.ndarray  # [N] int64, as played
+    explored: np.ndarray  # [N] bool, a coin chose the action, not the policy
+    step: Step  # what the action led to
+
+
+def game_seed(root: np.random.SeedSequence, number: int) -> int:
+    """The emulator's seed of a game, by its number in the evaluation with this root."""
+    return int(game_seeds(_of_game(root, number, 0), 1)[0])
+
+
+def _of_game(root: np.random.SeedSequence, number: int, purpose: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, number, purpose))
+
+
 def evaluate(
     policy: Policy,
     envs: VecEnv,
@@ -111,6 +129,8 @@ def evaluate(
     frame_stack: int,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] = lambda: False,
+    first_game: int = 0,
+    watch: Callable[[Moment], None] = lambda moment: None,
 ) -> list[Score] | None:
     """Play the games of a protocol.
 
@@ -122,11 +142,13 @@ def evaluate(
       frame_stack: K.
       device:      where observations are stacked for the policy.
       should_stop: asked once a vector step; True gives the evaluation up.
+      first_game:  number of the first game; those before it are left out.
+      watch:       is shown every vector step.
 
     Returns:
       The games in the order of their index, or None if it was given up.
     """
-    games = _Games(protocol, seed, envs.num_envs)
+    games = _Games(protocol, seed, envs.num_envs, first_game)
     layout = ReplayLayout(
         capacity=envs.num_envs,
         num_envs=envs.num_envs,
@@ -143,37 +165,36 @@ def evaluate(
         envs.send(action)
         step = envs.recv()
         stacks.add(action, step)
+        watch(Moment(games.first + games.playing, action, games.explored, step))
         for env, next_seed in games.update(step):
             envs.seed_next_game(env, next_seed)
     return games.scores()
 
 
 class _Games:
-    """Which environment plays which game, and what came of it."""
+    """Which environment plays which game, and what came of it; games are counted from `first` on."""
 
-    def __init__(self, protocol: EvalProtocol, seed: np.random.SeedSequence, num_envs: int) -> None:
-        self.protocol, self.root = protocol, seed
-        self.playing = np.arange(num_envs)  # game number of each environment
+    def __init__(self, protocol: EvalProtocol, seed: np.random.SeedSequence, num_envs: int, first: int = 0) -> None:
+        self.protocol, self.root, self.first = protocol, seed, first
+        self.playing = np.arange(num_envs)  # game of each environment
         self.coins = [self._coin(index) for index in range(num_envs)]
         self.opening = np.zeros(num_envs, bool)  # the next step only opens a game
-        self.episode_return: list[float] = [0.0] * num_envs  # by game number, from here on
+        self.episode_return: list[float] = [0.0] * num_envs  # by game, from here on
         self.episode_length = [0] * num_envs
         self.done = [False] * num_envs
 
     def _seed(self, index: int) -> int:
-        return int(game_seeds(self._sequence(index, 0), 1)[0])
+        return game_seed(self.root, self.first + index)
 
     def _coin(self, index: int) -> np.random.Generator:
-        return np.random.default_rng(self._sequence(index, 1))
-
-    def _sequence(self, index: int, purpose: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence(self.root.entropy, spawn_key=(*self.root.spawn_key, index, purpose))
+        return np.random.default_rng(_of_game(self.root, self.first + index, 1))
 
     def open_first(self) -> np.ndarray:
         return np.array([self._seed(int(index)) for index in self.playing], np.int64)
 
     def explore(self, action: np.ndarray, num_actions: int) -> np.ndarray:
-        """Replace greedy actions by random ones, each by the coin of its game."""
+        """Replace greedy actions by random ones, each by the coin of its game; `explored` says which."""
+        self.explored = np.zeros(len(action), bool)
         if self.protocol.epsilon == 0.0:
             return action
         action = action.copy()
@@ -181,7 +202,7 @@ class _Games:
             if self.opening[env]:  # the action is ignored: a game must not pay for it with a coin
                 continue
             if coin.random() < self.protocol.epsilon:
-                action[env] = coin.integers(num_actions)
+                action[env], self.explored[env] = coin.integers(num_actions), True
         return action
 
     def update(self, step: Step) -> list[tuple[int, int]]:
@@ -227,6 +248,6 @@ class _Games:
     def scores(self) -> list[Score]:
         count, _ = self._fitting()
         return [
-            Score(index, self._seed(index), self.episode_return[index], self.episode_length[index])
+            Score(self.first + index, self._seed(index), self.episode_return[index], self.episode_length[index])
             for index in range(count)
         ]

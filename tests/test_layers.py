@@ -5,17 +5,17 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "errors watchdog",
+    0: "errors watchdog gif panel",
     1: "config types seeding scores",
-    2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph",
+    2: "film presets schedules losses model optim episodes replay_layout envs.contract cuda_graph",
     3: "envs.single replay checkpoint run_folder",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger",
-    5: "envs agent saver",
-    6: "evaluation machine",
+    5: "envs envs.camera agent saver",
+    6: "evaluation machine pretrained",
     7: "assess trainer",
-    8: "run",
+    8: "run video",
     9: "commands",
-    10: "commands.train commands.evaluate commands.presets",
+    10: "commands.train commands.evaluate commands.presets commands.video",
     11: "cli",
     12: "__main__",
 }

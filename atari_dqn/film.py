@@ -1,0 +1,146 @@
+"""Where the pictures of a game go: H.264 for everything that plays video, GIF for pages, PNG for one picture.
+
+Pictures are handed on as they come; none is kept but the newest, so the length of a game costs no memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from atari_dqn.errors import UsageError
+from atari_dqn.gif import Gif
+
+GIF_SHRINK = 2  # a GIF is so many times smaller, in height and width, than a video
+# Without a word on colours a player guesses which matrix made them, and many guess wrong at this size.
+BT709 = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv".split()
+H264 = ["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart", *BT709]
+
+
+class Film(Protocol):
+    """Takes the pictures of 60 frames per second, one after the other."""
+
+    def add(self, picture: np.ndarray) -> None:
+        """[H, W, 3] uint8 RGB, all of one size, H and W even."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def filming(paths: Iterable[Path], fps: int) -> Iterator[list[Film]]:
+    """Films whose kinds are the endings of their paths, to be filled within; folders are made.
+
+    A film appears at its path when all is done; if something goes wrong, what stood there stays.
+
+    Raises:
+      UsageError: another ending than KINDS, a package that is missing, or a place that cannot be written.
+    """
+    targets = {path: path.with_name(f"{path.stem}.partial{path.suffix}") for path in paths}
+    with ExitStack() as clean_up:
+        try:
+            films: list[Film] = []
+            for path, partial in targets.items():
+                kind = _kind(path)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                clean_up.callback(partial.unlink, missing_ok=True)
+                films.append(kind(partial, fps))
+                clean_up.callback(films[-1].close)
+            yield films
+            for film, (path, partial) in zip(films, targets.items(), strict=True):
+                film.close()
+                os.replace(partial, path)
+        except OSError as error:
+            reason = error.strerror or str(error).splitlines()[0]
+            raise UsageError(f"cannot write {', '.join(map(str, targets))} ({reason})") from error
+
+
+def _kind(path: Path) -> Callable[[Path, int], Film]:
+    kinds: dict[str, Callable[[Path, int], Film]] = {".mp4": Mp4, ".gif": GifFilm, ".png": Still}
+    if path.suffix not in kinds:
+        raise UsageError(f"{path} must end in {' or '.join(kinds)}")
+    return kinds[path.suffix]
+
+
+class Mp4:
+    """H.264 in 4:2:0, every frame, by the ffmpeg of the package imageio-ffmpeg."""
+
+    def __init__(self, path: Path, fps: int) -> None:
+        try:
+            import imageio_ffmpeg
+        except ImportError as error:
+            raise UsageError(
+                "an .mp4 needs the 'video' extra: pip install 'atari-dqn[video]' (a .gif does without)"
+            ) from error
+        self.path, self.fps, self._write_frames = path, fps, imageio_ffmpeg.write_frames
+        self._pipe: Generator[None, Any, None] | None = None
+
+    def add(self, picture: np.ndarray) -> None:
+        if self._pipe is None:
+            height, width, _ = picture.shape
+            self._pipe = self._write_frames(
+                str(self.path),
+                (width, height),
+                fps=self.fps,
+                codec="libx264",
+                quality=None,
+                macro_block_size=2,
+                ffmpeg_log_level="error",
+                output_params=["-vf", "scale=out_color_matrix=bt709:out_range=tv", *H264],
+            )
+            self._pipe.send(None)
+        self._pipe.send(np.ascontiguousarray(picture))
+
+    def close(self) -> None:
+        if self._pipe is not None:
+            self._pipe.close()
+
+
+class GifFilm:
+    """Half the frames, half the size. Two frames become their brighter pixels, as for the network: sprites flicker."""
+
+    def __init__(self, path: Path, fps: int) -> None:
+        self._file = path.open("wb")
+        self._gif = Gif(self._file, Fraction(2, fps))
+        self._first: np.ndarray | None = None  # of two frames
+
+    def add(self, picture: np.ndarray) -> None:
+        import cv2
+
+        if self._first is None:
+            self._first = picture
+            return
+        both, self._first = np.maximum(self._first, picture), None
+        height, width, _ = both.shape
+        size = (width // GIF_SHRINK, height // GIF_SHRINK)
+        self._gif.add(np.asarray(cv2.resize(both, size, interpolation=cv2.INTER_AREA)))
+
+    def close(self) -> None:
+        if self._first is not None:
+            self.add(self._first)
+        if not self._file.closed:
+            self._gif.close()
+            self._file.close()
+
+
+class Still:
+    """The last frame, without loss."""
+
+    def __init__(self, path: Path, fps: int) -> None:
+        self.path = path
+        self._last: np.ndarray | None = None
+
+    def add(self, picture: np.ndarray) -> None:
+        self._last = picture
+
+    def close(self) -> None:
+        from PIL import Image
+
+        if self._last is not None:
+            Image.fromarray(self._last).save(self.path, optimize=True)
