@@ -2,8 +2,8 @@
 
     header | loop for ever | picture | rectangle that changed | rectangle that changed | ... | trailer
 
-Each rectangle has a palette of its own, at most 256 colours, so a screen of an Atari keeps its colours exactly. A picture
-that changes nothing makes the one before it longer. Pillow compresses; it could also write the whole file, but
+Each rectangle has a palette of its own, at most 256 colours, so a screen of an Atari keeps its colours exactly. A
+picture that changes nothing makes the one before it longer. Pillow compresses; it could also write the whole file, but
 it would hold all pictures until the end.
 """
 

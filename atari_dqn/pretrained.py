@@ -16,6 +16,7 @@ import difflib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,7 +31,7 @@ from atari_dqn.run_folder import write_text
 PREFIX = "pretrained:"
 CONFIG, MODEL, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
 # An export plays anywhere: what the machine that trained it had is left to the machine at hand.
-ANY_MACHINE = {
+ANY_MACHINE: dict[str, Any] = {
     "device": "auto",
     "replay_device": "auto",
     "precision": "fp32",
@@ -65,7 +66,7 @@ def find(path: Path) -> Path | None:
         return home() / game
     if not known:
         raise UsageError(
-            f"{name}: this package comes without trained networks; train one: atari-dqn train {game or 'pong'}"
+            f"there is no {name}: this package comes without trained networks; make one with atari-dqn train {game}"
         )
     near = difflib.get_close_matches(game, known, n=1)
     hint = f"did you mean {PREFIX}{near[0]}? " if near else ""
@@ -91,37 +92,11 @@ def load_agent(folder: Path, config: Config) -> tuple[Agent, int]:
     probe.close()
     try:
         with safe_open(folder / MODEL, framework="pt") as file:
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (it is no dict)
-            step = int(file.metadata()["step"])
-        agent.algorithm.model.load_state_dict(weights)
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{folder / MODEL} does not fit the network of {config.game} ({reason})") from error
-    agent.sync_target()
-    return agent, step
-
-
-def export(agent: Agent, config: Config, step: int, card: str, out: Path, source: Mapping[str, str]) -> None:
-    """Write a folder that `find` and `load_agent` understand.
-
-    Args:
-      agent:  whose online network is written, in half precision.
-      config: of its run.
-      step:   agent step of the network.
-      card:   the text of MODEL_CARD.md.
-      out:    the folder; made if need be.
-      source: more facts for the header of the weights.
-
-    Raises:
-      UsageError: a weight is beyond half precision, or the folder cannot be written.
-    """
-    weights = {
-        name: value.detach().cpu().half().contiguous() for name, value in agent.algorithm.model.state_dict().items()
-    }
+            model = agent.algorithm.model.state_dict()
+    weights = {name: value.detach().cpu().half().contiguous() for name, value in model.items()}
     if broken := [name for name, value in weights.items() if not bool(value.isfinite().all())]:
-        raise UsageError(
-            f"{', '.join(broken)}: weights that half precision cannot hold (above {torch.finfo(torch.half).max:.0f})"
-        )
+        limit = torch.finfo(torch.half).max
+        raise UsageError(f"{', '.join(broken)} cannot be exported: half precision holds no weight above {limit:.0f}")
     try:
         out.mkdir(parents=True, exist_ok=True)
         save_file(weights, out / MODEL, {**source, "game": config.game, "step": str(step)})

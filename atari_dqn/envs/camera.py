@@ -92,6 +92,6 @@ def _screen_size(game: str) -> tuple[int, int]:
     from ale_py.env import AtariEnv
 
     probe = AtariEnv(game=game, obs_type="rgb")
-    height, width, _ = probe.observation_space.shape
+    height, width, _ = probe.observation_space.shape or ()
     probe.close()
     return int(height), int(width)

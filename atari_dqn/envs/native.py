@@ -216,9 +216,8 @@ def make_emulators(
 ) -> Any:
     """ale-py's vector environment with every argument explicit; its defaults are not Nature's.
 
-    Args:
-      picture: what a screen becomes (`img_height`, `img_width`, `grayscale`, `frameskip`, `maxpool`). It changes
-               nothing in the course of the games.
+    Its arguments are those of `NativeEnvs`, and in `picture` what a screen becomes (`img_height`, `img_width`,
+    `grayscale`, `frameskip`, `maxpool`), which changes nothing in the course of the games.
     """
     from ale_py.vector_env import AtariVectorEnv
 
