@@ -92,7 +92,31 @@ def load_agent(folder: Path, config: Config) -> tuple[Agent, int]:
     probe.close()
     try:
         with safe_open(folder / MODEL, framework="pt") as file:
-            model = agent.algorithm.model.state_dict()
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            step = int(file.metadata()["step"])
+        agent.algorithm.model.load_state_dict(weights)
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"{folder / MODEL} does not fit the network of {config.game} ({reason})") from error
+    agent.sync_target()
+    return agent, step
+
+
+def export(agent: Agent, config: Config, step: int, card: str, out: Path, source: Mapping[str, str]) -> None:
+    """Write a folder that `find` and `load_agent` understand.
+
+    Args:
+      agent:  whose online network is written, in half precision.
+      config: of its run.
+      step:   agent step of the network.
+      card:   the text of MODEL_CARD.md.
+      out:    the folder; made if need be.
+      source: more facts for the header of the weights.
+
+    Raises:
+      UsageError: a weight is beyond half precision, or the folder cannot be written.
+    """
+    model = agent.algorithm.model.state_dict()
     weights = {name: value.detach().cpu().half().contiguous() for name, value in model.items()}
     if broken := [name for name, value in weights.items() if not bool(value.isfinite().all())]:
         limit = torch.finfo(torch.half).max
