@@ -23,6 +23,7 @@ from atari_dqn.types import Step, VecEnv
 
 FIVE_MINUTES = 4_500  # agent steps of 4 frames at 60 frames a second
 THIRTY_MINUTES = 27_000
+BATCH = 8  # observations in one call of a policy
 
 
 class Policy(Protocol):
@@ -50,6 +51,8 @@ class EvalProtocol:
     """Up to this many no-ops open a game, frames."""
     sticky_probability: float
     """Chance that a frame repeats the previous action."""
+    first_episode: int = 0
+    """Number of the first game; each number has its own seed, so any game can be played alone."""
 
     def env_config(self, config: Config, num_envs: int) -> Config:
         """The environments to play in: a lost life never ends a game; the action set stays the network's."""
@@ -129,7 +132,6 @@ def evaluate(
     frame_stack: int,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] = lambda: False,
-    first_game: int = 0,
     watch: Callable[[Moment], None] = lambda moment: None,
 ) -> list[Score] | None:
     """Play the games of a protocol.
@@ -142,13 +144,12 @@ def evaluate(
       frame_stack: K.
       device:      where observations are stacked for the policy.
       should_stop: asked once a vector step; True gives the evaluation up.
-      first_game:  number of the first game; those before it are left out.
       watch:       is shown every vector step.
 
     Returns:
       The games in the order of their index, or None if it was given up.
     """
-    games = _Games(protocol, seed, envs.num_envs, first_game)
+    games = _Games(protocol, seed, envs.num_envs)
     layout = ReplayLayout(
         capacity=envs.num_envs,
         num_envs=envs.num_envs,
@@ -161,33 +162,48 @@ def evaluate(
     while not games.complete():
         if should_stop():
             return None
-        action = games.explore(policy.predict(stacks.latest_obs()), envs.spec.num_actions)
+        action = games.explore(_greedy(policy, stacks.latest_obs()), envs.spec.num_actions)
         envs.send(action)
         step = envs.recv()
         stacks.add(action, step)
-        watch(Moment(games.first + games.playing, action, games.explored, step))
+        watch(Moment(protocol.first_episode + games.playing, action, games.explored, step))
         for env, next_seed in games.update(step):
             envs.seed_next_game(env, next_seed)
     return games.scores()
 
 
-class _Games:
-    """Which environment plays which game, and what came of it; games are counted from `first` on."""
+def _greedy(policy: Policy, obs: Tensor) -> np.ndarray:
+    """Actions for all games, asked for in batches of one size.
 
-    def __init__(self, protocol: EvalProtocol, seed: np.random.SeedSequence, num_envs: int, first: int = 0) -> None:
-        self.protocol, self.root, self.first = protocol, seed, first
-        self.playing = np.arange(num_envs)  # game of each environment
+    How a network's sums are rounded depends on the size of the batch, and a nearly equal pair of Q-values on the
+    rounding; a game must not depend on how many others are played beside it.
+    """
+    actions = []
+    for begin in range(0, len(obs), BATCH):
+        part = obs[begin : begin + BATCH]
+        missing = BATCH - len(part)
+        full = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part
+        actions.append(policy.predict(full)[: len(part)])
+    return np.concatenate(actions)
+
+
+class _Games:
+    """Which environment plays which game, and what came of it."""
+
+    def __init__(self, protocol: EvalProtocol, seed: np.random.SeedSequence, num_envs: int) -> None:
+        self.protocol, self.root = protocol, seed
+        self.playing = np.arange(num_envs)  # index of each environment's game; its number is first_episode higher
         self.coins = [self._coin(index) for index in range(num_envs)]
         self.opening = np.zeros(num_envs, bool)  # the next step only opens a game
-        self.episode_return: list[float] = [0.0] * num_envs  # by game, from here on
+        self.episode_return: list[float] = [0.0] * num_envs  # by index, from here on
         self.episode_length = [0] * num_envs
         self.done = [False] * num_envs
 
     def _seed(self, index: int) -> int:
-        return game_seed(self.root, self.first + index)
+        return game_seed(self.root, self.protocol.first_episode + index)
 
     def _coin(self, index: int) -> np.random.Generator:
-        return np.random.default_rng(_of_game(self.root, self.first + index, 1))
+        return np.random.default_rng(_of_game(self.root, self.protocol.first_episode + index, 1))
 
     def open_first(self) -> np.ndarray:
         return np.array([self._seed(int(index)) for index in self.playing], np.int64)
@@ -247,7 +263,8 @@ class _Games:
 
     def scores(self) -> list[Score]:
         count, _ = self._fitting()
+        first = self.protocol.first_episode
         return [
-            Score(self.first + index, self._seed(index), self.episode_return[index], self.episode_length[index])
+            Score(first + index, self._seed(index), self.episode_return[index], self.episode_length[index])
             for index in range(count)
         ]

@@ -19,8 +19,8 @@ from atari_dqn.gif import Gif
 
 GIF_SHRINK = 2  # a GIF is so many times smaller, in height and width, than a video
 # Without a word on colours a player guesses which matrix made them, and many guess wrong at this size.
-BT709 = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv".split()
-H264 = ["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart", *BT709]
+BT709 = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+H264 = f"-vf scale=out_color_matrix=bt709:out_range=tv,{BT709} -crf 18 -preset veryfast -movflags +faststart"
 
 
 class Film(Protocol):
@@ -62,7 +62,7 @@ def filming(paths: Iterable[Path], fps: int) -> Iterator[list[Film]]:
 
 
 def _kind(path: Path) -> Callable[[Path, int], Film]:
-    kinds: dict[str, Callable[[Path, int], Film]] = {".mp4": Mp4, ".gif": GifFilm, ".png": Still}
+    kinds: dict[str, Callable[[Path, int], Film]] = {".mp4": Mp4, ".gif": GifFilm, ".png": Photo}
     if path.suffix not in kinds:
         raise UsageError(f"{path} must end in {' or '.join(kinds)}")
     return kinds[path.suffix]
@@ -92,7 +92,7 @@ class Mp4:
                 quality=None,
                 macro_block_size=2,
                 ffmpeg_log_level="error",
-                output_params=["-vf", "scale=out_color_matrix=bt709:out_range=tv", *H264],
+                output_params=H264.split(),
             )
             self._pipe.send(None)
         self._pipe.send(np.ascontiguousarray(picture))
@@ -129,7 +129,7 @@ class GifFilm:
             self._file.close()
 
 
-class Still:
+class Photo:
     """The last frame, without loss."""
 
     def __init__(self, path: Path, fps: int) -> None:

@@ -5,9 +5,9 @@
         v
     camera ------- same seed, same actions ------> every screen, 60 a second -> film
 
-Game K has a seed of its own, so it is played alone here. Only one thing depends on the other games: the network rounds
-differently, in the last bits, for another batch size. So it is asked with as many observations as in the evaluation,
-all the same one, and the first answer counts. The camera's score is compared with the game's at each step.
+Game K has a seed of its own, for the emulator and for the coin of the policy, so it is played alone here by the same
+`evaluate`. The camera's points are compared with the game's at each step: a film never shows another game than the one
+that is scored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ def film_game(
     *,
     number: int,
     seed: int,
-    num_envs: int,
     outs: Sequence[Path],
     overlay: bool,
     seconds: float | None = None,
@@ -50,7 +49,6 @@ def film_game(
       protocol: of the evaluation.
       number:   of the game, from 0.
       seed:     root of the games' seeds, as of the evaluation.
-      num_envs: games side by side in the evaluation.
       outs:     files to write; the ending says what (.mp4, .gif, .png).
       overlay:  draw what the agent sees and thinks beside the game.
       seconds:  film no more than this from the start; None for the whole game.
@@ -66,9 +64,8 @@ def film_game(
             f"episode is {number}, but protocol {protocol.name} has {protocol.episodes} games; they count from 0"
         )
     root = stream(seed, "eval")
-    num_envs = min(num_envs, protocol.episodes or num_envs)
-    one_game = dataclasses.replace(protocol, episodes=1, steps=None)
-    policy = _Thinking(player.agent, num_envs)
+    one_game = dataclasses.replace(protocol, episodes=1, steps=None, first_episode=number)
+    policy = _Thinking(player.agent)
     with (
         closing(Camera(one_game.env_config(player.config, 1))) as camera,
         filming(outs, FRAMES_PER_SECOND) as films,
@@ -82,7 +79,6 @@ def film_game(
             one_game,
             num_envs=1,
             seed=root,
-            first_game=number,
             watch=take.watch,
             should_stop=take.is_long_enough,
         )
@@ -108,21 +104,15 @@ def _panel(player: Player, protocol: EvalProtocol, camera: Camera) -> Panel:
 
 
 class _Thinking:
-    """A policy of one game that remembers what it saw and thought of it.
+    """A policy of one game that remembers what it saw and thought of it; the rows of a batch are all alike."""
 
-    Args:
-      agent:      decides.
-      batch_size: observations that it is asked about at once.
-    """
-
-    def __init__(self, agent: Agent, batch_size: int) -> None:
-        self.agent, self.batch_size = agent, batch_size
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
 
     def predict(self, obs: Tensor) -> np.ndarray:
-        batch = obs.expand(self.batch_size, *obs.shape[1:]).contiguous()
         self.planes = obs[0].cpu().numpy()
-        self.q = self.agent.algorithm.predict(batch)[0].cpu().numpy()
-        return self.agent.predict(batch)[:1]
+        self.q = self.agent.algorithm.predict(obs)[0].cpu().numpy()
+        return self.agent.predict(obs)
 
 
 class _Take:

@@ -36,8 +36,6 @@ class Video:
     """Which of its games; they count from 0."""
     seed: int = 0
     """Root of the games' seeds, as in `evaluate`."""
-    num_envs: int = 8
-    """As in `evaluate`: the network rounds alike if as many games are played side by side."""
     checkpoint: Literal["last", "best"] = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     device: str = "auto"
@@ -49,9 +47,9 @@ class Video:
 def run(words: Sequence[str]) -> int:
     """Film a game of a run, a checkpoint or a pretrained network; returns the exit code."""
     command = parse(Video, words, prog="atari-dqn video")
-    for name, least in (("episode", 0), ("seed", 0), ("num_envs", 1)):
-        if (value := getattr(command, name)) < least:
-            raise UsageError(f"{name} is {value}; it must be at least {least}")
+    for name in ("episode", "seed"):
+        if (value := getattr(command, name)) < 0:
+            raise UsageError(f"{name} is {value}; it must be at least 0")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
     player = assess.load_player(command.run, which=command.checkpoint, device=command.device, say=say)
@@ -62,7 +60,6 @@ def run(words: Sequence[str]) -> int:
         protocol,
         number=command.episode,
         seed=command.seed,
-        num_envs=command.num_envs,
         outs=list(dict.fromkeys([out, *([out.with_suffix(".gif")] if command.gif else [])])),
         overlay=command.overlay,
         seconds=command.seconds,
