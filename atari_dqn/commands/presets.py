@@ -59,6 +59,7 @@ UNITS = {
     "eval_steps": "agent steps",
     "eval_epsilon": "probability",
     "eval_num_envs": "environments",
+    "film_seconds": "seconds of play",
     "log_period": "agent steps",
     "checkpoint_period": "agent steps",
     "torch_threads": "threads, 0 = cores",
