@@ -6,11 +6,12 @@ Pictures are handed on as they come; none is kept but the newest, so the length 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -19,8 +20,8 @@ from atari_dqn.gif import Gif
 
 GIF_SHRINK = 2  # a GIF is so many times smaller, in height and width, than a video
 # Without a word on colours a player guesses which matrix made them, and many guess wrong at this size.
-BT709 = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
-H264 = f"-vf scale=out_color_matrix=bt709:out_range=tv,{BT709} -crf 18 -preset veryfast -movflags +faststart"
+BT709 = "scale=out_color_matrix=bt709:out_range=tv,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+H264 = f"-c:v libx264 -pix_fmt yuv420p -vf {BT709} -crf 18 -preset veryfast -movflags +faststart"
 
 
 class Film(Protocol):
@@ -73,33 +74,45 @@ class Mp4:
 
     def __init__(self, path: Path, fps: int) -> None:
         try:
-            import imageio_ffmpeg
+            from imageio_ffmpeg import get_ffmpeg_exe
         except ImportError as error:
             raise UsageError(
                 "an .mp4 needs the 'video' extra: pip install 'atari-dqn[video]' (a .gif does without)"
             ) from error
-        self.path, self.fps, self._write_frames = path, fps, imageio_ffmpeg.write_frames
-        self._pipe: Generator[None, Any, None] | None = None
+        self.path, self.fps, self._program = path, fps, get_ffmpeg_exe()
+        self._ffmpeg: subprocess.Popen[bytes] | None = None
 
     def add(self, picture: np.ndarray) -> None:
-        if self._pipe is None:
+        if self._ffmpeg is None:
             height, width, _ = picture.shape
-            self._pipe = self._write_frames(
-                str(self.path),
-                (width, height),
-                fps=self.fps,
-                codec="libx264",
-                quality=None,
-                macro_block_size=2,
-                ffmpeg_log_level="error",
-                output_params=H264.split(),
+            pictures = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {self.fps} -i -"
+            self._ffmpeg = subprocess.Popen(
+                [self._program, "-y", "-v", "error", *pictures.split(), *H264.split(), str(self.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C is ours to handle
             )
-            self._pipe.send(None)
-        self._pipe.send(np.ascontiguousarray(picture))
+        assert self._ffmpeg.stdin
+        try:
+            self._ffmpeg.stdin.write(np.ascontiguousarray(picture).data)
+        except BrokenPipeError:
+            self.close()  # says why
 
     def close(self) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
+        """Finish the file.
+
+        Raises:
+          UsageError: ffmpeg could not write it, with its reason.
+        """
+        ffmpeg, self._ffmpeg = self._ffmpeg, None
+        if ffmpeg is None:
+            return
+        with suppress(BrokenPipeError):
+            _, told = ffmpeg.communicate()
+        if ffmpeg.returncode:
+            reason = told.decode(errors="replace").strip().splitlines()
+            raise UsageError(f"cannot write {self.path}: ffmpeg says {reason[-1] if reason else ffmpeg.returncode}")
 
 
 class GifFilm:

@@ -72,7 +72,7 @@ class RunLogger:
       total_steps:     length of the run, agent steps.
       frames_per_step: emulator frames of an agent step.
       resume_step:     what was written after this agent step is cut off; None for a new run.
-      settings:        of the run, for TensorBoard's HPARAMS; tuples and the like are shown as text.
+      settings:        of the run, for TensorBoard's HPARAMS; all but numbers are shown as text.
     """
 
     def __init__(
@@ -112,9 +112,7 @@ class RunLogger:
         """
         from torch.utils.tensorboard.summary import hparams
 
-        plain = {
-            name: value if isinstance(value, bool | int | float) else str(value) for name, value in settings.items()
-        }
+        plain = {name: value if type(value) in (int, float) else str(value) for name, value in settings.items()}
         experiment, begin, end = hparams(plain, dict.fromkeys(HPARAM_SCORES, 0.0))  # type: ignore[no-untyped-call]
         self._summary(experiment)
         self._summary(begin)
