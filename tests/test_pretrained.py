@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from atari_dqn import pretrained
+from atari_dqn import evaluation, pretrained
 from atari_dqn.assess import load_player
 from atari_dqn.cli import main
 from atari_dqn.config import Config
@@ -92,16 +92,10 @@ def test_evaluate_and_video_take_it_by_name(package, tmp_path, monkeypatch, caps
     assert pretrained.available() == ["pong"]
     assert main(["video", "pretrained:pong", "--seconds", "0.2", "--out", "pong.gif"]) == 0
     assert (tmp_path / "pong.gif").exists()
-    protocol = dataclasses.replace(assess_nature(), max_episode_steps=20)
+    protocol = dataclasses.replace(evaluation.nature(), max_episode_steps=20)
     monkeypatch.setattr("atari_dqn.assess.nature", lambda *_, **__: protocol)
     assert main(["evaluate", "pretrained:pong", "--protocol", "nature", "--episodes", "1"]) == 0
     assert "pong, protocol nature, checkpoint of step 700: 0.0 +- 0.0 over 1 games" in capsys.readouterr().out
-
-
-def assess_nature():
-    from atari_dqn.evaluation import nature as protocol
-
-    return protocol()
 
 
 @pytest.mark.parametrize("command", ["evaluate", "video"])
@@ -146,7 +140,7 @@ def test_damage_is_named(harm, exported, tmp_path):
 def test_weights_beyond_half_precision_are_refused(run, tmp_path):
     player = load_player(run, which="last", device="cpu", say=quiet)
     with torch.no_grad():
-        next(iter(player.agent.algorithm.model.parameters())).flatten()[0] = 70_000.0
+        next(iter(player.agent.algorithm.model.parameters()))[0] = 70_000.0
     with pytest.raises(UsageError, match="half precision holds no weight above 65504"):
         pretrained.export(player.agent, player.config, 1, "", tmp_path / "out", {})
     assert not (tmp_path / "out").exists()
