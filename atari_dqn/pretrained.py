@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -74,10 +75,15 @@ def find(path: Path) -> Path | None:
 
 
 def config_of(folder: Path) -> Config:
-    """The config of the run that a network comes from."""
+    """The config of the run that a network comes from; fields that came later have their defaults.
+
+    Raises:
+      UsageError: it cannot be read.
+    """
     try:
-        return Config.from_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, UsageError) as error:
+        table = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return Config.from_json(json.dumps(dataclasses.asdict(Config()) | table))
+    except (OSError, ValueError, TypeError, UsageError) as error:
         raise UsageError(f"{folder / CONFIG} cannot be used: {error}") from error
 
 

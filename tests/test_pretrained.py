@@ -1,6 +1,7 @@
 """Networks in the package: exported in half precision, found by name, read into float32."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,16 @@ def test_a_name_leads_nowhere_else(package, tmp_path):
     with pytest.raises(UsageError, match="no network is called"):
         pretrained.find(Path("pretrained:../networks/pong"))
     assert pretrained.find(tmp_path) is None
+
+
+def test_a_network_from_before_a_setting_existed_is_read(exported, tmp_path):
+    table = json.loads((exported / pretrained.CONFIG).read_text())
+    del table["film_seconds"]
+    (tmp_path / pretrained.CONFIG).write_text(json.dumps(table))
+    assert pretrained.config_of(tmp_path) == pretrained.config_of(exported)
+    (tmp_path / pretrained.CONFIG).write_text(json.dumps(table | {"film_minutes": 3}))
+    with pytest.raises(UsageError, match="unknown fields: film_minutes"):
+        pretrained.config_of(tmp_path)
 
 
 @pytest.mark.parametrize("harm", ["cut", "other", "config"])
