@@ -16,7 +16,7 @@ from atari_dqn.cli import main
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import nature
-from tests.test_video import make_run
+from tests.fakes import make_run
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,29 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atari_dqn import assess, checkpoint, evaluation, video
-from atari_dqn.agent import make_agent
+from atari_dqn import assess, evaluation, video
 from atari_dqn.cli import main
-from atari_dqn.envs import make_envs
 from atari_dqn.film import Mp4, filming
 from atari_dqn.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, Decision, Panel, television
 from atari_dqn.presets import cartpole, nature
-from atari_dqn.run_folder import RunFolder
 from atari_dqn.seeding import stream
+from tests.fakes import make_run
 
 ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the 'video' extra is not installed")
 SHORT = dataclasses.replace(evaluation.nature(3), max_episode_steps=60)
-
-
-def make_run(path, config):
-    """A run folder with a network that has not learned."""
-    folder = RunFolder.create(path, config, ["atari-dqn", "train", config.game])
-    envs = make_envs(dataclasses.replace(config, num_envs=1))
-    state = {"agent": make_agent(config, envs.spec).state_dict(), "counters": {"best_step": -1}}
-    envs.close()
-    meta = {"game": config.game, "preset": config.preset, "step": 700}
-    checkpoint.save(checkpoint.step_directory(folder.checkpoints, 700), state, meta)
-    return path
 
 
 @pytest.fixture(scope="module")
