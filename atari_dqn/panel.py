@@ -86,7 +86,7 @@ class Panel:
         for index, (name, value) in enumerate(facts):
             left = MARGIN + index * (PANEL_WIDTH - 2 * MARGIN) // len(facts)
             draw.text((left, 82), name, QUIET, self._font(14))
-            draw.text((left, 100), value, TEXT, self._font(26))
+            draw.text((left, 102), value, TEXT, self._font(22))
 
     def _bars(self, draw: Any, decision: Decision) -> None:
         """One line for each action, its bar between the least and the greatest Q-value of the game so far."""
