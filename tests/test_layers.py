@@ -5,18 +5,19 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "errors watchdog config_checks",
+    0: "errors watchdog config_checks gif panel",
     1: "config types seeding scores approximators divergence",
-    2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph",
+    2: "film presets schedules losses model optim episodes replay_layout envs.contract cuda_graph",
     3: "envs.single replay checkpoint run_folder",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger",
-    5: "envs agent saver",
-    6: "evaluation machine",
-    7: "assess trainer evaluation_files",
-    8: "resume study",
+    5: "wandb_logger envs envs.camera agent saver",
+    6: "evaluation machine pretrained",
+    7: "assess trainer evaluation_files highlight",
+    8: "resume study video",
     9: "run",
     10: "commands suite",
-    11: "commands.train commands.evaluate commands.presets commands.ablation commands.compare_approximators",
+    11: "commands.train commands.evaluate commands.video commands.presets commands.ablation "
+    "commands.compare_approximators",
     12: "suite_table estimate",
     13: "local_engine ray_engine",
     14: "commands.suite",

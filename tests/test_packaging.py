@@ -25,3 +25,6 @@ def test_the_wheel_is_whole(tmp_path):
     assert "usage: atari-dqn" in help_text
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "atari_dqn").rglob("*.py")}
     assert modules == {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.py")}
+    data = {path.relative_to(ROOT).as_posix() for path in (ROOT / "atari_dqn/data").rglob("*") if path.is_file()}
+    shipped = (tmp_path / "site/atari_dqn/data").rglob("*")
+    assert data == {path.relative_to(tmp_path / "site").as_posix() for path in shipped if path.is_file()}
