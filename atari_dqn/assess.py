@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import nn
 
-from atari_dqn import checkpoint
+from atari_dqn import checkpoint, pretrained
 from atari_dqn.agent import Agent, make_agent
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
@@ -45,9 +45,9 @@ def play(
     *,
     num_envs: int,
     seed: np.random.SeedSequence,
-    should_stop: Callable[[], bool] = lambda: False,
+    **options: Any,
 ) -> list[Score] | None:
-    """Evaluate on environments made for it and closed after it; see `evaluation.evaluate`."""
+    """Evaluate on environments made for it and closed after it; see `evaluation.evaluate` for more `options`."""
     envs = make_envs(protocol.env_config(config, num_envs))
     try:
         return evaluate(
@@ -57,7 +57,7 @@ def play(
             seed=seed,
             frame_stack=config.frame_stack,
             device=config.device,
-            should_stop=should_stop,
+            **options,
         )
     finally:
         envs.close()
@@ -104,7 +104,7 @@ def evaluate_run(
     """Play a protocol with the network of a run.
 
     Args:
-      path:      a run folder or one of its checkpoints.
+      path:      a run folder, one of its checkpoints, or `pretrained:<game>`.
       selection: which games.
       which:     "last" or "best" checkpoint of a run folder.
       device:    auto, cpu or cuda.
@@ -114,18 +114,41 @@ def evaluate_run(
     Raises:
       UsageError: no such run or checkpoint, or one that does not fit.
     """
-    folder, directory = _find(Path(path), which, say)
-    config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
-    agent, step = _load_agent(config, directory, model)
+    player = load_player(Path(path), which=which, device=device, say=say, model=model)
     origin = {
         "policy": "network",
-        "checkpoint": str(directory),
-        "step": step,
-        "preset": config.preset,
-        "run_seed": config.seed,
+        "checkpoint": player.source,
+        "step": player.step,
+        "preset": player.config.preset,
+        "run_seed": player.config.seed,
     }
-    label = directory.name if find_run(Path(path))[1] else which
-    return _assess(agent, config, selection, epsilon=None, label=label, origin=origin)
+    return _assess(player.agent, player.config, selection, epsilon=None, label=player.label, origin=origin)
+
+
+class Player(NamedTuple):
+    """A trained network, ready to play."""
+
+    agent: Agent
+    config: Config  # of its run, resolved for this machine
+    source: str  # where it was read from: a checkpoint or `pretrained:<game>`
+    label: str  # what its evaluations are called: last, best, the checkpoint's name, or pretrained
+    step: int  # agent step it was saved at
+
+
+def load_player(path: Path, *, which: str, device: str, say: Say, model: nn.Module | None = None) -> Player:
+    """The network of a run or a checkpoint (arguments as for `evaluate_run`), or one that comes with the package.
+
+    Raises:
+      UsageError: no such run, checkpoint or pretrained network, or one that does not fit.
+    """
+    if (exported := pretrained.find(path)) is not None:
+        config = resolve(dataclasses.replace(pretrained.config_of(exported), device=device, compile="off"), say)
+        agent, step = pretrained.load_agent(exported, config)
+        return Player(agent, config, str(path), "pretrained", step)
+    folder, directory = _find(path, which, say)
+    config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
+    agent, step = _load_agent(config, directory, model)
+    return Player(agent, config, str(directory), directory.name if find_run(path)[1] else which, step)
 
 
 def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
@@ -157,7 +180,7 @@ def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
 def _assess(
     policy: Policy, config: Config, selection: Selection, *, epsilon: float | None, label: str, origin: dict[str, Any]
 ) -> Assessment:
-    protocol = _protocol(selection.protocol, config)
+    protocol = protocol_named(selection.protocol, config)
     if epsilon is not None:
         protocol = dataclasses.replace(protocol, epsilon=epsilon)
     if selection.episodes is not None:
@@ -220,7 +243,8 @@ def _find(path: Path, which: str, say: Say) -> tuple[RunFolder, Path]:
     return folder, directory
 
 
-def _protocol(name: str, config: Config) -> EvalProtocol:
+def protocol_named(name: str, config: Config) -> EvalProtocol:
+    """What `--protocol` means for a run."""
     if name == "auto":
         name = "greedy" if config.backend == "classic" else "nature"
     if name in ("nature", "sticky") and config.backend == "classic":

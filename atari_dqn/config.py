@@ -158,6 +158,8 @@ class Config:
     """Chance of a random action in evaluations during training. Paper: 0.05."""
     eval_num_envs: int = 16
     """Evaluation games played side by side; does not change the result."""
+    film_seconds: int = 20
+    """Length of the GIF in TensorBoard of a game of each best evaluation, seconds of play; 0 for none. Atari only."""
     log_period: int = 10_000
     """Agent steps between points in TensorBoard and metrics.jsonl."""
     checkpoint_period: int = 250_000

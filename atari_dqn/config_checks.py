@@ -35,6 +35,7 @@ AT_LEAST_ZERO = (
     "eval_period_episodes",
     "eval_episodes",
     "checkpoint_period",
+    "film_seconds",
     "torch_threads",
     "env_threads",
 )

@@ -112,6 +112,24 @@ class Score(NamedTuple):
     episode_length: int  # agent steps
 
 
+class Moment(NamedTuple):
+    """One vector step of an evaluation, for those who watch it. Where `step.started`, the action was ignored."""
+
+    playing: np.ndarray  # [N] int64, number of the game of each environment
+    action: np.ndarray  # [N] int64, as played
+    explored: np.ndarray  # [N] bool, a coin chose the action, not the policy
+    step: Step  # what the action led to
+
+
+def game_seed(root: np.random.SeedSequence, number: int) -> int:
+    """The emulator's seed of a game, by its number in the evaluation with this root."""
+    return int(game_seeds(_of_game(root, number, 0), 1)[0])
+
+
+def _of_game(root: np.random.SeedSequence, number: int, purpose: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, number, purpose))
+
+
 def evaluate(
     policy: Policy,
     envs: VecEnv,
@@ -121,6 +139,7 @@ def evaluate(
     frame_stack: int,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] = lambda: False,
+    watch: Callable[[Moment], None] = lambda moment: None,
 ) -> list[Score] | None:
     """Play the games of a protocol.
 
@@ -132,6 +151,7 @@ def evaluate(
       frame_stack: K.
       device:      where observations are stacked for the policy.
       should_stop: asked once a vector step; True gives the evaluation up.
+      watch:       is shown every vector step.
 
     Returns:
       The games in the order of their index, or None if it was given up.
@@ -153,6 +173,7 @@ def evaluate(
         envs.send(action)
         step = envs.recv()
         stacks.add(action, step)
+        watch(Moment(protocol.first_episode + games.playing, action, games.explored, step))
         for env, next_seed in games.update(step):
             envs.seed_next_game(env, next_seed)
     return games.scores()
@@ -186,20 +207,17 @@ class _Games:
         self.done = [False] * num_envs
 
     def _seed(self, index: int) -> int:
-        return int(game_seeds(self._sequence(index, 0), 1)[0])
+        return game_seed(self.root, self.protocol.first_episode + index)
 
     def _coin(self, index: int) -> np.random.Generator:
-        return np.random.default_rng(self._sequence(index, 1))
-
-    def _sequence(self, index: int, purpose: int) -> np.random.SeedSequence:
-        number = self.protocol.first_episode + index
-        return np.random.SeedSequence(self.root.entropy, spawn_key=(*self.root.spawn_key, number, purpose))
+        return np.random.default_rng(_of_game(self.root, self.protocol.first_episode + index, 1))
 
     def open_first(self) -> np.ndarray:
         return np.array([self._seed(int(index)) for index in self.playing], np.int64)
 
     def explore(self, action: np.ndarray, num_actions: int) -> np.ndarray:
-        """Replace greedy actions by random ones, each by the coin of its game."""
+        """Replace greedy actions by random ones, each by the coin of its game; `explored` says which."""
+        self.explored = np.zeros(len(action), bool)
         if self.protocol.epsilon == 0.0:
             return action
         action = action.copy()
@@ -207,7 +225,7 @@ class _Games:
             if self.opening[env]:  # the action is ignored: a game must not pay for it with a coin
                 continue
             if coin.random() < self.protocol.epsilon:
-                action[env] = coin.integers(num_actions)
+                action[env], self.explored[env] = coin.integers(num_actions), True
         return action
 
     def update(self, step: Step) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import struct
 import sys
 import time
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ EVAL_COLUMNS = (
     "epsilon",
     "best",
 )  # fmt: skip
+HPARAM_SCORES = ("eval/episode_return", "eval/human_normalized", "train/episode_return")  # columns beside the settings
 PLAIN_PERIOD_SECONDS = 30.0  # between progress lines where there is no terminal
 
 
@@ -42,6 +44,7 @@ class Logger(Protocol):
     def scalars(self, values: Mapping[str, float], step: int) -> None: ...
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None: ...
     def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
+    def animation(self, tag: str, gif: bytes, step: int) -> None: ...
     def evaluation(self, row: Mapping[str, Any], step: int) -> None: ...
     def progress(self, step: int, values: Mapping[str, float]) -> None: ...
     def flush(self) -> None: ...
@@ -54,6 +57,7 @@ class NullLogger:
     def scalars(self, values: Mapping[str, float], step: int) -> None: ...
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None: ...
     def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
+    def animation(self, tag: str, gif: bytes, step: int) -> None: ...
     def evaluation(self, row: Mapping[str, Any], step: int) -> None: ...
     def progress(self, step: int, values: Mapping[str, float]) -> None: ...
     def flush(self) -> None: ...
@@ -68,6 +72,7 @@ class RunLogger:
       total_steps:     length of the run, agent steps.
       frames_per_step: emulator frames of an agent step.
       resume_step:     what was written after this agent step is cut off; None for a new run.
+      settings:        of the run, for TensorBoard's HPARAMS; all but numbers are shown as text.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class RunLogger:
         total_steps: int,
         frames_per_step: int,
         resume_step: int | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
@@ -90,8 +96,30 @@ class RunLogger:
             self._write_row(EVAL_COLUMNS)
         purge = None if resume_step is None else resume_step + 1
         self._board = SummaryWriter(str(folder), purge_step=purge)
+        self._total, self._newest = total_steps, 0
+        self._session_end = self._begin_session(settings or {})
         terminal = sys.stderr.isatty()
         self._display: _Bar | _Lines = _Bar(total_steps) if terminal else _Lines(total_steps)
+
+    def _begin_session(self, settings: Mapping[str, Any]) -> Any:
+        """Write the run's line in TensorBoard's HPARAMS, whose scores are the newest points of the curves of this run.
+
+        `SummaryWriter.add_hparams` would open a second event file in a folder of its own, with copies of the scores.
+        A resumed run writes the line again; TensorBoard keeps the first.
+
+        Returns:
+          What marks the run as finished, to be written at its end.
+        """
+        from torch.utils.tensorboard.summary import hparams
+
+        plain = {name: value if type(value) in (int, float) else str(value) for name, value in settings.items()}
+        experiment, begin, end = hparams(plain, dict.fromkeys(HPARAM_SCORES, 0.0))  # type: ignore[no-untyped-call]
+        self._summary(experiment)
+        self._summary(begin)
+        return end
+
+    def _summary(self, summary: Any, step: int | None = None) -> None:
+        self._board._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """One point of each curve; a value that is no number becomes null in metrics.jsonl."""
@@ -100,6 +128,7 @@ class RunLogger:
         self._metrics.write(json.dumps(record) + "\n")
         for tag, value in values.items():
             self._board.add_scalar(tag, value, step)
+        self._newest = step
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Distribution of `values`, any shape."""
@@ -109,6 +138,14 @@ class RunLogger:
         """A picture: [H, W] or [H, W, 3] uint8."""
         layout = "HW" if image.ndim == 2 else "HWC"
         self._board.add_image(tag, image, step, dataformats=layout)
+
+    def animation(self, tag: str, gif: bytes, step: int) -> None:
+        """A GIF among the images; TensorBoard plays it."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        width, height = struct.unpack("<HH", gif[6:10])
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
+        self._summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
     def evaluation(self, row: Mapping[str, Any], step: int) -> None:
         """One row of evals.csv: the columns of EVAL_COLUMNS but step and frames."""
@@ -132,6 +169,8 @@ class RunLogger:
 
     def close(self) -> None:
         self._display.close()
+        if self._newest >= self._total:
+            self._summary(self._session_end)
         self._board.close()
         self._metrics.close()
         self._evals.close()

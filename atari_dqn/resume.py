@@ -20,6 +20,7 @@ from atari_dqn.trainer import Trainer
 MAY_CHANGE_ON_RESUME = {
     "total_steps",
     "total_episodes",
+    "film_seconds",
     "log_period",
     "eval_num_envs",
     "torch_threads",

@@ -23,6 +23,7 @@ from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score, monitor
 from atari_dqn.frame_store import FrameStore
+from atari_dqn.highlight import Highlight
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
@@ -34,6 +35,7 @@ from atari_dqn.scores import published
 from atari_dqn.seeding import stream
 from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, VecEnv
+from atari_dqn.wandb_logger import Mirror, WandbLogger
 from atari_dqn.watchdog import Watchdog
 
 HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
@@ -53,6 +55,7 @@ def train(
     resume: bool = False,
     command: Sequence[str] | None = None,
     say: Callable[[str], None] = print,
+    wandb: bool = False,
 ) -> int:
     """Train until the end or an interruption.
 
@@ -64,6 +67,7 @@ def train(
       resume:  go on from the newest good checkpoint.
       command: the command line, for the record; None takes it from the process.
       say:     prints a line.
+      wandb:   mirror the numbers to Weights & Biases.
 
     Returns:
       The exit code: 0 at the end, 130 after Ctrl-C, 143 after SIGTERM.
@@ -86,7 +90,7 @@ def train(
         config = dataclasses.replace(config, replay_device=place)
         folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
         with folder.lock(), _told_in_one_message(folder.path):
-            return _train_in(folder, config, envs, agent, resume=resume, say=say)
+            return _train_in(folder, config, envs, agent, resume=resume, say=say, wandb=wandb)
     finally:
         envs.close()
 
@@ -121,13 +125,22 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
 
 
 def _train_in(
-    folder: RunFolder, config: Config, envs: VecEnv, agent: Agent, *, resume: bool, say: Callable[[str], None]
+    folder: RunFolder,
+    config: Config,
+    envs: VecEnv,
+    agent: Agent,
+    *,
+    resume: bool,
+    say: Callable[[str], None],
+    wandb: bool,
 ) -> int:
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
     state = read_newest(folder, config, replay, store, say) if resume else None
     resume_step = state["counters"]["step"] if state else 0 if resume else None
     trainer = build(config, envs, agent, folder, replay, store, resume_step=resume_step)
+    if wandb:
+        trainer.logger = Mirror(trainer.logger, WandbLogger(folder.path, config))
     try:
         if state:
             go_on(trainer, state)
@@ -166,6 +179,7 @@ def build(
         total_steps=config.total_steps,
         frames_per_step=config.frames_per_step,
         resume_step=resume_step,
+        settings=dataclasses.asdict(config),
     )
     trainer = Trainer(
         config,
@@ -180,11 +194,13 @@ def build(
         trainer.alive()
         return trainer.stop_requested
 
-    trainer.evaluator = lambda step: _monitor(agent, config, step, stop_evaluation)
+    highlight = Highlight(config, monitor(config))
+    trainer.evaluator = lambda step: _monitor(agent, config, step, should_stop=stop_evaluation, watch=highlight.begin())
+    trainer.show_best = lambda scores: highlight.show(scores[0].seed, trainer.logger, trainer.step)
     return trainer
 
 
-def _monitor(agent: Agent, config: Config, step: int, should_stop: Callable[[], bool]) -> list[Score] | None:
+def _monitor(agent: Agent, config: Config, step: int, **options: Any) -> list[Score] | None:
     # the same games at every evaluation would reward luck with them: each step has its own
     root = stream(config.seed, "eval")
     seed = type(root)(root.entropy, spawn_key=(*root.spawn_key, step))
@@ -194,7 +210,7 @@ def _monitor(agent: Agent, config: Config, step: int, should_stop: Callable[[], 
         monitor(config),
         num_envs=config.eval_num_envs,
         seed=seed,
-        should_stop=should_stop,
+        **options,
     )
 
 

@@ -77,6 +77,7 @@ class Trainer:
         self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
+        self.show_best: Callable[[list[Score]], None] = lambda scores: None  # called after each best evaluation
         self.alive: Callable[[], None] = lambda: None  # called every vector step; a watchdog listens
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self._stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)
@@ -228,6 +229,7 @@ class Trainer:
             self.best_score, self.best_step = self.last_score, self.step
         self._log_evaluation(scores, is_best)
         if is_best:
+            self.show_best(scores)
             self.save()
 
     def _evaluation_is_due(self) -> bool:

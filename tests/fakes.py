@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
+from atari_dqn import checkpoint
 from atari_dqn.agent import make_agent
 from atari_dqn.config import Config
+from atari_dqn.envs import make_envs
 from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import NullLogger
 from atari_dqn.replay import FrameReplay
 from atari_dqn.run import replay_layout
+from atari_dqn.run_folder import RunFolder
 from atari_dqn.saver import Saver
 from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, Step
@@ -124,3 +129,14 @@ def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None
         logger=logger or NullLogger(),
         saver=Saver(checkpoints, replay, FrameStore(checkpoints / "frames")) if checkpoints else None,
     )
+
+
+def make_run(path, config):
+    """A run folder with a network that has not learned."""
+    folder = RunFolder.create(path, config, ["atari-dqn", "train", config.game])
+    envs = make_envs(dataclasses.replace(config, num_envs=1))
+    state = {"agent": make_agent(config, envs.spec).state_dict(), "counters": {"best_step": -1}}
+    envs.close()
+    meta = {"game": config.game, "preset": config.preset, "step": 700}
+    checkpoint.save(checkpoint.step_directory(folder.checkpoints, 700), state, meta)
+    return path

@@ -24,7 +24,7 @@ fuzz = settings(
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.lists(st.integers()))
 WORDS = st.one_of(
     st.sampled_from(
-        ["train", "evaluate", "presets", "cartpole", "--resume", "--json", "--help", "--seed", "--episodes"]
+        ["train", "evaluate", "video", "presets", "cartpole", "--resume", "--json", "--help", "--seed", "--episodes"]
     ),
     st.text(max_size=12).filter(lambda word: "\x00" not in word),
 )

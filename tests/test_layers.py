@@ -5,20 +5,20 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "errors watchdog config_checks statistics report.lenient report.markup report.scales",
+    0: "errors watchdog config_checks gif panel statistics report.lenient report.markup report.scales",
     1: "config types seeding scores approximators divergence weights published_curves report.widgets",
-    2: "presets schedules losses model optim episodes replay_layout envs.contract cuda_graph report.runs",
+    2: "film presets schedules losses model optim episodes replay_layout envs.contract cuda_graph report.runs",
     3: "envs.single replay checkpoint run_folder report.tables",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger "
     "report.csv_files report.curves report.gaps report.machines report.words",
-    5: "envs agent saver report.figures report.median_curve",
-    6: "evaluation machine report.contents",
-    7: "assess trainer evaluation_files report.game_chapters",
-    8: "resume study report.chapters",
+    5: "wandb_logger envs envs.camera agent saver report.figures report.median_curve",
+    6: "evaluation machine pretrained report.contents",
+    7: "assess trainer evaluation_files highlight report.game_chapters",
+    8: "resume study video report.chapters",
     9: "run report.page",
     10: "commands suite report",
-    11: "commands.train commands.evaluate commands.presets commands.ablation commands.compare_approximators "
-    "commands.report",
+    11: "commands.train commands.evaluate commands.video commands.presets commands.ablation "
+    "commands.compare_approximators commands.report",
     12: "suite_table estimate",
     13: "local_engine ray_engine",
     14: "commands.suite",

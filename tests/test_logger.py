@@ -1,11 +1,15 @@
 """What a run writes: one point once, also after a resume or a crash."""
 
+import io
 import json
 import time
+from fractions import Fraction
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
+from atari_dqn.gif import Gif
 from atari_dqn.logger import RunLogger
 
 
@@ -37,6 +41,39 @@ def test_curves_files_and_pictures(tmp_path, capsys):
     assert [event.step for event in events.Scalars("train/loss")] == [10, 20]
     assert events.Tags()["images"] == ["observation"]
     assert "evaluation 1.0 +- 0.0 over 2 games" in capsys.readouterr().err
+
+
+def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_path):
+    settings = {"game": "pong", "double_q": True, "gamma": 0.5, "hidden_sizes": (8, 4)}
+    write(tmp_path, [10], settings=settings)
+    time.sleep(1.1)  # TensorBoard orders its files by the second
+    logger = RunLogger(tmp_path, total_steps=30, frames_per_step=4, resume_step=10, settings=settings | {"gamma": 0.9})
+    logger.scalars({"eval/episode_return": 2.0}, 30)
+    file = io.BytesIO()
+    gif = Gif(file, Fraction(1, 15))
+    gif.add(np.zeros((6, 8, 3), np.uint8))
+    gif.close()
+    logger.animation("eval/best_game", file.getvalue(), 30)
+    logger.close()
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+    events = EventAccumulator(str(tmp_path)).Reload()
+    parts = {name: plugin_data_pb2.HParamsPluginData.FromString(content)
+             for name, content in events.PluginTagToContent("hparams").items()}  # fmt: skip
+    start = parts["_hparams_/session_start_info"].session_start_info.hparams
+    assert (start["gamma"].number_value, start["game"].string_value) == (0.5, "pong")
+    assert (start["double_q"].string_value, start["hidden_sizes"].string_value) == ("True", "(8, 4)")
+    scores = [info.name.tag for info in parts["_hparams_/experiment"].experiment.metric_infos]
+    assert scores[0] == "eval/episode_return"
+    assert parts["_hparams_/session_end_info"].session_end_info.status == 1  # success
+    (image,) = events.Images("eval/best_game")
+    assert (image.width, image.height, image.step) == (8, 6, 30)
+    assert image.encoded_image_string == file.getvalue()
+
+
+def test_a_run_that_was_stopped_is_not_marked_as_finished(tmp_path):
+    write(tmp_path, [10], settings={"gamma": 0.5})
+    parts = EventAccumulator(str(tmp_path)).Reload().PluginTagToContent("hparams")
+    assert set(parts) == {"_hparams_/experiment", "_hparams_/session_start_info"}
 
 
 def test_a_resume_cuts_off_what_came_after_its_checkpoint(tmp_path):

@@ -23,8 +23,9 @@ def test_the_wheel_is_whole(tmp_path):
     assert answer.split() == [str(tmp_path / "site/atari_dqn/scores.py"), "18.9"]
     help_text = subprocess.run([sys.executable, "-m", "atari_dqn"], capture_output=True, text=True, **options).stdout
     assert "usage: atari-dqn" in help_text
-    for pattern in ("*.py", "data/*"):
-        here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "atari_dqn").rglob(pattern)}
-        site = tmp_path / "site"
-        assert here == {path.relative_to(site).as_posix() for path in (site / "atari_dqn").rglob(pattern)}
-    assert "atari_dqn/data/report.css" in here
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "atari_dqn").rglob("*.py")}
+    assert modules == {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.py")}
+    data = {path.relative_to(ROOT).as_posix() for path in (ROOT / "atari_dqn/data").rglob("*") if path.is_file()}
+    shipped = (tmp_path / "site/atari_dqn/data").rglob("*")
+    assert "atari_dqn/data/report.css" in data
+    assert data == {path.relative_to(tmp_path / "site").as_posix() for path in shipped if path.is_file()}

@@ -197,6 +197,8 @@ def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tm
     config = tiny_config(total_steps=700, eval_period=200, checkpoint_period=100)
     trainer = make_trainer(config, logger=logger, checkpoints=tmp_path)
     trainer.evaluator = lambda step: [Score(0, 0, means[step] - 1, 10), Score(1, 1, means[step] + 1, 10)]
+    shown = []
+    trainer.show_best = lambda scores: shown.append(scores[0].episode_return)
     trainer.run()
     assert [(step, row["mean"], row["std"], row["best"]) for step, row in logger.rows] == [
         (200, 3.0, 1.0, True), (400, 7.0, 1.0, True), (600, 5.0, 1.0, False), (700, 6.0, 1.0, False),
@@ -204,6 +206,7 @@ def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tm
     kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
     assert kept == [400, 600, 700]  # the best and the newest two
     assert trainer.best_step == 400
+    assert shown == [2.0, 6.0]  # the first game of the evaluations at 200 and 400
 
 
 def test_an_evaluation_given_up_is_due_again():

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from atari_dqn import assess
+from atari_dqn import assess, pretrained
 from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation_files import FOLDER, check_writable, write_evaluation
@@ -21,7 +21,8 @@ class Evaluate:
     """Play games with a trained network, or without one, and report the score."""
 
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|GAME")]
-    """A run folder, or one of its checkpoints (checkpoints/step_...); a game with `--policy random` or `noop`."""
+    """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>; a game with
+    `--policy random` or `noop`."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
     """`nature`: 30 games of 5 minutes, epsilon 0.05. `sticky`: 100 games, sticky actions 0.25, epsilon 0.01.
     `monitor`: as during training. `greedy`: 100 games, epsilon 0. `auto`: greedy for vector games, else nature."""
@@ -89,7 +90,12 @@ def _destination(command: Evaluate) -> Path | None:
         return None
     if command.out is not None:
         return command.out
-    if command.policy != "network" or command.episodes is not None or command.only_episode is not None:
+    if (
+        pretrained.find(Path(command.run)) is not None
+        or command.policy != "network"
+        or command.episodes is not None
+        or command.only_episode is not None
+    ):
         return None
     return assess.find_run(Path(command.run))[0].path / FOLDER
 
@@ -99,5 +105,9 @@ def _keep(command: Evaluate, folder: Path | None, assessed: assess.Assessment) -
         write_evaluation(folder, assessed.name, assessed.result, assessed.games)
         say(f"games: {folder / assessed.name}.csv and .json")
     elif command.write:
-        why = "not a run" if command.policy != "network" else "not all games of the protocol"
+        why = (
+            "not a run"
+            if command.policy != "network" or pretrained.find(Path(command.run))
+            else "not all games of the protocol"
+        )
         say(f"games: kept in no file ({why}); --out FOLDER keeps them")

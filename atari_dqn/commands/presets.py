@@ -65,6 +65,7 @@ UNITS = {
     "eval_episodes": "games, 0 = by steps",
     "eval_epsilon": "probability",
     "eval_num_envs": "environments",
+    "film_seconds": "seconds of play",
     "log_period": "agent steps",
     "checkpoint_period": "agent steps",
     "torch_threads": "threads, 0 = cores",

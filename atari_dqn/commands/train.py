@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from atari_dqn import run as training
+from atari_dqn import wandb_logger
 from atari_dqn.commands import parse, say
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
@@ -29,6 +30,9 @@ class Train:
     """Folder of the run. Default: runs/<game>/<preset>/seed<seed>."""
     resume: bool = False
     """Go on from the newest good checkpoint of the run folder."""
+    wandb: bool = False
+    """Mirror the numbers to Weights & Biases; needs the `wandb` extra. To be given again with --resume.
+    WANDB_MODE=offline in the environment keeps them in the run folder."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -37,12 +41,15 @@ def run(words: Sequence[str]) -> int:
     if game is None and not {"-h", "--help"} & set(flags):
         raise UsageError("train needs a GAME right after it: a ROM id such as pong or ms_pacman, or cartpole")
     command = parse_command(game, flags)
+    if command.wandb:
+        wandb_logger.check_installed()
     return training.train(
         command.config,
         command.run_dir,
         command=["atari-dqn", "train", *words],
         resume=command.resume,
         say=say,
+        wandb=command.wandb,
     )
 
 

@@ -63,32 +63,20 @@ class NativeEnvs:
         max_episode_steps: int = 27_000,
         reseed_after: int = 0,
     ) -> None:
-        from ale_py.vector_env import AtariVectorEnv
-
         self.num_envs, self.life_loss = num_envs, life_loss
         self.max_episode_steps, self.reseed_after = max_episode_steps, reseed_after
-        self._env = AtariVectorEnv(
-            game=game,
-            num_envs=num_envs,
-            batch_size=num_envs,
+        self._env = make_emulators(
+            game,
+            num_envs,
             num_threads=num_threads,
-            thread_affinity_offset=-1,
-            max_num_frames_per_episode=NO_LIMIT,
-            repeat_action_probability=sticky_probability,
+            noop_max=noop_max,
+            sticky_probability=sticky_probability,
             full_action_space=full_action_space,
-            continuous=False,
-            autoreset_mode="NextStep",
             img_height=SIZE,
             img_width=SIZE,
             grayscale=True,
-            stack_num=1,
             frameskip=frame_skip,
             maxpool=True,
-            noop_max=noop_max + 1,  # ale-py draws below its bound
-            episodic_life=False,  # would restart the whole game on a lost life
-            life_loss_info=False,
-            reward_clipping=False,
-            use_fire_reset=False,
         )
         names = tuple(action.name.lower() for action in self._env.ale.get_action_set())
         self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
@@ -214,6 +202,44 @@ class NativeEnvs:
 
     def close(self) -> None:
         self._env.close()
+
+
+def make_emulators(
+    game: str,
+    num_envs: int,
+    *,
+    num_threads: int,
+    noop_max: int,
+    sticky_probability: float,
+    full_action_space: bool,
+    **picture: Any,
+) -> Any:
+    """ale-py's vector environment with every argument explicit; its defaults are not Nature's.
+
+    Its arguments are those of `NativeEnvs`, and in `picture` what a screen becomes (`img_height`, `img_width`,
+    `grayscale`, `frameskip`, `maxpool`), which changes nothing in the course of the games.
+    """
+    from ale_py.vector_env import AtariVectorEnv
+
+    return AtariVectorEnv(
+        game=game,
+        num_envs=num_envs,
+        batch_size=num_envs,
+        num_threads=num_threads,
+        thread_affinity_offset=-1,
+        max_num_frames_per_episode=NO_LIMIT,
+        repeat_action_probability=sticky_probability,
+        full_action_space=full_action_space,
+        continuous=False,
+        autoreset_mode="NextStep",
+        stack_num=1,
+        noop_max=noop_max + 1,  # ale-py draws below its bound
+        episodic_life=False,  # would restart the whole game on a lost life
+        life_loss_info=False,
+        reward_clipping=False,
+        use_fire_reset=False,
+        **picture,
+    )
 
 
 def _checked_seeds(seeds: np.ndarray, count: int) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""`atari-dqn video RUN`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from atari_dqn import assess, video
+from atari_dqn.commands import parse, say
+from atari_dqn.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Video:
+    """Film one game of an evaluation, in true colours and at 60 frames per second."""
+
+    run: tyro.conf.Positional[Path]
+    """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
+    out: Path | None = None
+    """File to write: .mp4 (H.264, needs the `video` extra), .gif (30 frames per second, half the size) or .png (the
+    last picture). Default: RUN/videos/<protocol>_<checkpoint>_game<episode>.mp4, or <game>.mp4 here."""
+    gif: bool = False
+    """Write a .gif beside the video, too."""
+    overlay: bool = False
+    """Show beside the game what the network sees, its Q-values and the chosen action."""
+    seconds: float | None = None
+    """Film no more than this from the start of the game."""
+    protocol: Literal["auto", "nature", "sticky", "monitor"] = "auto"
+    """The evaluation that the game is taken from; `auto` is nature."""
+    episode: int = 0
+    """Which of its games; they count from 0."""
+    seed: int = 0
+    """Root of the games' seeds, as in `evaluate`."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
+    device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
+    json: bool = False
+    """End with one line of JSON."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Film a game of a run, a checkpoint or a pretrained network; returns the exit code."""
+    command = parse(Video, words, prog="atari-dqn video")
+    for name in ("episode", "seed"):
+        if (value := getattr(command, name)) < 0:
+            raise UsageError(f"{name} is {value}; it must be at least 0")
+    if command.seconds is not None and not command.seconds > 0:
+        raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
+    player = assess.load_player(command.run, which=command.checkpoint, device=command.device, say=say)
+    protocol = assess.protocol_named(command.protocol, player.config)
+    out = command.out or _default_out(command, protocol.name, player)
+    result = video.film_game(
+        player,
+        protocol,
+        number=command.episode,
+        seed=command.seed,
+        outs=list(dict.fromkeys([out, *([out.with_suffix(".gif")] if command.gif else [])])),
+        overlay=command.overlay,
+        seconds=command.seconds,
+    )
+    for line in video.video_lines(result):
+        print(line)
+    if command.json:
+        print(json.dumps(result))
+    return 0
+
+
+def _default_out(command: Video, protocol: str, player: assess.Player) -> Path:
+    if (command.run / "config.json").is_file() and (command.run / "checkpoints").is_dir():
+        return command.run / "videos" / f"{protocol}_{command.checkpoint}_game{command.episode}.mp4"
+    return Path(f"{player.config.game}.mp4")

@@ -1,0 +1,97 @@
+"""Films a game that `NativeEnvs` plays: every frame of the emulator, in its own colours and size.
+
+The native environment hands out one gray 84 x 84 plane for each agent step; what lies between is lost. So a second
+emulator plays the same game with other eyes: ale-py's own, made by the same function from the same settings, seeded
+alike, but with a frame skip of 1 and without any change to the screen.
+
+    agent step       t                       t + 1
+    NativeEnvs       [ a  a  a  a ] -> 84x84 [ b  b  b  b ] -> 84x84
+    Camera             a  a  a  a   210x160    b  b  b  b   210x160, RGB
+
+The course of a game depends on its seed and its actions alone, the no-ops at its start and sticky actions included.
+`tests/test_camera.py` rebuilds the planes of NativeEnvs from such screens: no pixel differs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from atari_dqn.config import Config
+from atari_dqn.envs.native import make_emulators
+from atari_dqn.errors import UsageError
+
+FRAMES_PER_SECOND = 60  # of the emulator
+
+
+class Shot(NamedTuple):
+    """One frame of the emulator."""
+
+    screen: np.ndarray  # [H, W, 3] uint8, RGB; most games have 210 x 160
+    reward: float  # score change in this frame
+    over: bool  # the game ended
+
+
+class Camera:
+    """The screens of one game at a time.
+
+    Args:
+      config: of the environments that play the game, as `EvalProtocol.env_config` gives it.
+      colours: RGB; no: luminance, [H, W] (what the network's input is made from).
+
+    Raises:
+      UsageError: the game is not played by the native environment.
+    """
+
+    def __init__(self, config: Config, *, colours: bool = True) -> None:
+        if config.backend != "native":
+            raise UsageError(
+                f"{config.game} is played by the backend {config.backend!r}, which cannot be filmed; only 'native' can"
+            )
+        self.frame_skip = config.frame_skip
+        height, width = _screen_size(config.game)
+        self._emulator = make_emulators(
+            config.game,
+            1,
+            num_threads=1,
+            noop_max=config.noop_max,
+            sticky_probability=config.sticky_probability,
+            full_action_space=config.full_action_space,
+            img_height=height,
+            img_width=width,
+            grayscale=not colours,
+            frameskip=1,
+            maxpool=False,
+        )
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """A name for each action, in the order of their numbers."""
+        return tuple(action.name.lower() for action in self._emulator.ale.get_action_set())
+
+    def open(self, seed: int) -> np.ndarray:
+        """Begin the game of this seed; returns its first screen, before any action of the agent."""
+        screen, _ = self._emulator.reset(seed=np.array([seed], np.int64))
+        return np.array(screen[0, 0])
+
+    def play(self, action: int) -> list[Shot]:
+        """The frames of one agent step: `frame_skip` of them, fewer if the game ends within."""
+        shots: list[Shot] = []
+        while len(shots) < self.frame_skip and not (shots and shots[-1].over):
+            screen, reward, over, _, _ = self._emulator.step(np.array([action], np.int64))
+            shots.append(Shot(np.array(screen[0, 0]), float(reward[0]), bool(over[0])))
+        return shots
+
+    def close(self) -> None:
+        self._emulator.close()
+
+
+def _screen_size(game: str) -> tuple[int, int]:
+    """Height and width of the emulator's screen; they differ between games."""
+    from ale_py.env import AtariEnv
+
+    probe = AtariEnv(game=game, obs_type="rgb")
+    height, width, _ = probe.observation_space.shape or ()
+    probe.close()
+    return int(height), int(width)

@@ -1,0 +1,163 @@
+"""Films one game of an evaluation: the same game, action for action, that `atari-dqn evaluate` scores.
+
+    evaluate ----- plays game K ------> score
+        | watch: what was seen, Q-values, action
+        v
+    camera ------- same seed, same actions ------> every screen, 60 a second -> film
+
+Game K has a seed of its own, for the emulator and for the coin of the policy, so it is played alone here by the same
+`evaluate`. The camera's points are compared with the game's at each step: a film never shows another game than the one
+that is scored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from atari_dqn.agent import Agent
+from atari_dqn.assess import Player, play
+from atari_dqn.envs.camera import FRAMES_PER_SECOND, Camera
+from atari_dqn.errors import UsageError
+from atari_dqn.evaluation import EvalProtocol, Moment, game_seed
+from atari_dqn.film import Film, filming
+from atari_dqn.panel import HEIGHT, Decision, Panel, television
+from atari_dqn.seeding import stream
+
+
+def film_game(
+    player: Player,
+    protocol: EvalProtocol,
+    *,
+    number: int,
+    seed: int,
+    outs: Sequence[Path],
+    overlay: bool,
+    seconds: float | None = None,
+) -> dict[str, Any]:
+    """Play one game of an evaluation and write it to films.
+
+    Args:
+      player:   who plays.
+      protocol: of the evaluation.
+      number:   of the game, from 0.
+      seed:     root of the games' seeds, as of the evaluation.
+      outs:     files to write; the ending says what (.mp4, .gif, .png).
+      overlay:  draw what the agent sees and thinks beside the game.
+      seconds:  film no more than this from the start; None for the whole game.
+
+    Returns:
+      A JSON object: which game, its score and length, how many frames were filmed; `whole` if it was played out.
+
+    Raises:
+      UsageError: there is no such game, or it cannot be filmed here.
+    """
+    if protocol.episodes is not None and number >= protocol.episodes:
+        raise UsageError(
+            f"episode is {number}, but protocol {protocol.name} has {protocol.episodes} games; they count from 0"
+        )
+    root = stream(seed, "eval")
+    one_game = dataclasses.replace(protocol, episodes=1, steps=None, first_episode=number)
+    policy = _Thinking(player.agent)
+    with (
+        closing(Camera(one_game.env_config(player.config, 1))) as camera,
+        filming(outs, FRAMES_PER_SECOND) as films,
+    ):
+        camera.open(game_seed(root, number))
+        panel = _panel(player, one_game, camera) if overlay else None
+        take = _Take(camera, films, policy, panel, limit=math.inf if seconds is None else seconds * FRAMES_PER_SECOND)
+        scores = play(
+            policy,
+            player.config,
+            one_game,
+            num_envs=1,
+            seed=root,
+            watch=take.watch,
+            should_stop=take.is_long_enough,
+        )
+    return {
+        "game": player.config.game,
+        "protocol": protocol.name,
+        "episode": number,
+        "seed": seed,
+        "checkpoint": player.source,
+        "step": player.step,
+        "episode_return": take.score,
+        "episode_length": take.steps,
+        "whole": scores is not None,
+        "frames": take.frames,
+        "files": [str(path) for path in outs],
+    }
+
+
+def _panel(player: Player, protocol: EvalProtocol, camera: Camera) -> Panel:
+    title = player.config.game.replace("_", " ").title()
+    subtitle = f"network of step {player.step:,}, protocol {protocol.name}, epsilon {protocol.epsilon:g}"
+    return Panel(title, subtitle, camera.action_names, camera.frame_skip / FRAMES_PER_SECOND)
+
+
+class _Thinking:
+    """A policy of one game that remembers what it saw and thought of it; the rows of a batch are all alike."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+
+    def predict(self, obs: Tensor) -> np.ndarray:
+        self.planes = obs[0].cpu().numpy()
+        self.q = self.agent.algorithm.predict(obs)[0].cpu().numpy()
+        return self.agent.predict(obs)
+
+
+class _Take:
+    """The filming of one game, from its first action on."""
+
+    def __init__(
+        self, camera: Camera, films: Sequence[Film], policy: _Thinking, panel: Panel | None, *, limit: float
+    ) -> None:
+        self.camera, self.films, self.policy, self.panel, self.limit = camera, films, policy, panel, limit
+        self.score = 0.0
+        self.steps = self.frames = 0
+
+    def is_long_enough(self) -> bool:
+        return self.frames >= self.limit
+
+    def watch(self, moment: Moment) -> None:
+        """Film one agent step.
+
+        Raises:
+          UsageError: the camera's game is no longer the one that is played.
+        """
+        action = int(moment.action[0])
+        decision = Decision(self.steps, self.policy.planes, self.policy.q, action, bool(moment.explored[0]))
+        shots = self.camera.play(action)
+        gained, over = sum(shot.reward for shot in shots), shots[-1].over
+        if gained != moment.step.reward[0] or over != moment.step.terminated[0]:
+            raise UsageError(
+                f"at step {self.steps} the camera saw another game than the one that is scored "
+                f"({gained:g} points, not {moment.step.reward[0]:g}); use the ale-py version of constraints.txt"
+            )
+        drawn = None
+        for shot in shots:
+            if self.panel and (drawn is None or shot.reward):
+                drawn = self.panel.draw(decision, self.score + shot.reward)
+            self.score += shot.reward
+            picture = television(shot.screen, HEIGHT)
+            for film in self.films:
+                film.add(picture if drawn is None else np.concatenate([picture, drawn], axis=1))
+        self.steps, self.frames = self.steps + 1, self.frames + len(shots)
+
+
+def video_lines(result: dict[str, Any]) -> list[str]:
+    """The result of `film_game` in words."""
+    length = f"{result['frames'] / FRAMES_PER_SECOND:.1f} s"
+    what = f"game {result['episode']} of protocol {result['protocol']} with seed {result['seed']}"
+    score = f"score {result['episode_return']:.0f} after {result['episode_length']:,} agent steps"
+    told = score if result["whole"] else f"not played out ({score})"
+    return [f"{result['game']}, {what}: {told}", *(f"{path}: {length} at 4:3" for path in result["files"])]

@@ -1,0 +1,136 @@
+"""The numbers of a run on Weights & Biases: a mirror beside the run folder, which stays the place that counts.
+
+The id of the wandb run is kept in the run folder, so a resumed run goes on as the same one there. What was written
+after the checkpoint cannot be cut off at wandb: it refuses points of steps it has seen, so none stands twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+from atari_dqn.logger import Logger
+from atari_dqn.run_folder import write_text
+
+RUN_ID = "wandb_id"  # file in the run folder
+PROJECT = "atari_dqn"  # unless WANDB_PROJECT says otherwise
+
+
+def check_installed() -> None:
+    """Refuse early what would fail after the run folder was made.
+
+    Raises:
+      UsageError: naming the extra.
+    """
+    try:
+        import wandb  # noqa: F401
+    except ImportError as error:
+        raise UsageError("--wandb needs the 'wandb' extra: pip install 'atari-dqn[wandb]'") from error
+
+
+class WandbLogger:
+    """Writes to Weights & Biases; WANDB_MODE=offline keeps everything in `<run folder>/wandb`.
+
+    Args:
+      folder: the run folder; exists.
+      config: the settings of the run.
+
+    Raises:
+      UsageError: wandb does not start (no account on this machine, no network).
+    """
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        import wandb
+
+        path = folder / RUN_ID
+        if not path.exists():
+            write_text(path, f"{uuid.uuid4().hex[:8]}\n")
+        try:
+            self._run = wandb.init(
+                project=os.environ.get("WANDB_PROJECT", PROJECT),
+                id=path.read_text(encoding="utf-8").strip(),
+                resume="allow",
+                name=f"{config.game}-{config.preset}-seed{config.seed}",
+                dir=folder,
+                config=dataclasses.asdict(config),
+                settings=wandb.Settings(console="off", silent=True),
+            )
+        except wandb.Error as error:
+            raise UsageError(
+                f"wandb does not start ({error}); log in with `wandb login`, or keep the numbers here: "
+                "WANDB_MODE=offline"
+            ) from error
+        self._wandb = wandb
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self._run.log({tag: value for tag, value in values.items() if math.isfinite(value)}, step=step)
+
+    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
+        self._run.log({tag: self._wandb.Histogram(values.ravel().tolist())}, step=step)
+
+    def image(self, tag: str, image: np.ndarray, step: int) -> None:
+        self._run.log({tag: self._wandb.Image(image)}, step=step)
+
+    def animation(self, tag: str, gif: bytes, step: int) -> None:
+        self._run.log({tag: self._wandb.Video(io.BytesIO(gif), format="gif")}, step=step)
+
+    def evaluation(self, row: Mapping[str, Any], step: int) -> None:
+        """The curves have its numbers already; here only which one was the best."""
+        if row["best"]:
+            self._run.summary.update({"best_eval": row["mean"], "best_eval_step": step})
+
+    def progress(self, step: int, values: Mapping[str, float]) -> None: ...
+    def flush(self) -> None: ...
+
+    def close(self) -> None:
+        self._run.log({}, commit=True)  # the newest step is held open for more values; finish() may lose it
+        self._run.finish()
+
+
+class Mirror:
+    """Passes every call to two loggers, one after the other."""
+
+    def __init__(self, first: Logger, second: Logger) -> None:
+        self.both = first, second
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        for logger in self.both:
+            logger.scalars(values, step)
+
+    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
+        for logger in self.both:
+            logger.histogram(tag, values, step)
+
+    def image(self, tag: str, image: np.ndarray, step: int) -> None:
+        for logger in self.both:
+            logger.image(tag, image, step)
+
+    def animation(self, tag: str, gif: bytes, step: int) -> None:
+        for logger in self.both:
+            logger.animation(tag, gif, step)
+
+    def evaluation(self, row: Mapping[str, Any], step: int) -> None:
+        for logger in self.both:
+            logger.evaluation(row, step)
+
+    def progress(self, step: int, values: Mapping[str, float]) -> None:
+        for logger in self.both:
+            logger.progress(step, values)
+
+    def flush(self) -> None:
+        for logger in self.both:
+            logger.flush()
+
+    def close(self) -> None:
+        for logger in self.both:
+            logger.close()

@@ -1,0 +1,148 @@
+#!/usr/bin/env python
+"""Make a network for the package from a run: weights in half precision, its config, and a card that says what it is.
+
+    python scripts/export_pretrained.py runs/pong/quick/seed0 --checkpoint best --out atari_dqn/data/pretrained/pong
+    atari-dqn evaluate atari_dqn/data/pretrained/pong --protocol nature --json | tail -1 > nature.json
+    python scripts/export_pretrained.py runs/pong/quick/seed0 --checkpoint best --out atari_dqn/data/pretrained/pong \
+        --scores nature.json
+
+The card lists scores of the exported weights (--scores) and, marked as such, those of the run's own evaluations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from atari_dqn import assess, pretrained
+from atari_dqn.errors import UsageError
+from atari_dqn.logger import EVALS
+from atari_dqn.run_folder import RunFolder
+
+
+def main() -> int:
+    """Export; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="a run folder")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; what is there is replaced")
+    parser.add_argument("--checkpoint", choices=["last", "best"], default="last")
+    parser.add_argument("--scores", type=Path, nargs="*", default=[], help="what `evaluate --json` said of the export")
+    words = parser.parse_args()
+    try:
+        folder = RunFolder.open(words.run)
+        player = assess.load_player(words.run, which=words.checkpoint, device="cpu", say=lambda line: None)
+        meta = read_json(words.run / "meta.json")
+        card = model_card(folder, player, meta, words.checkpoint, scores_of(words.scores, words.run, player.step))
+        source = {"commit": str(meta.get("commit")), "seed": str(folder.config.seed), "preset": folder.config.preset}
+        pretrained.export(player.agent, folder.config, player.step, card, words.out, source)
+    except UsageError as error:
+        print(f"export_pretrained: {error}", file=sys.stderr)
+        return 2
+    size = (words.out / pretrained.MODEL).stat().st_size
+    print(f"{words.out}: step {player.step:,} of {words.run}, {size / 1e6:.2f} MB")
+    if size >= pretrained.MAX_BYTES:
+        print(f"export_pretrained: too large for the package, the limit is {pretrained.MAX_BYTES / 1e6:.0f} MB")
+        return 1
+    return 0
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+      UsageError: there is none.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read ({error})") from error
+    if not isinstance(table, dict):
+        raise UsageError(f"{path} must hold a JSON object")
+    return table
+
+
+def scores_of(files: Iterable[Path], run: Path, step: int) -> list[tuple[str, dict[str, Any]]]:
+    """Evaluations of this step: of the exported weights, and of the checkpoint before rounding."""
+    found = [("these weights", read_json(path)) for path in files]
+    found += [("checkpoint in float32", read_json(path)) for path in sorted(run.glob("evaluations/*.json"))]
+    return [(what, result) for what, result in found if result.get("step") == step]
+
+
+def model_card(
+    folder: RunFolder,
+    player: assess.Player,
+    meta: dict[str, Any],
+    checkpoint: str,
+    scores: list[tuple[str, dict[str, Any]]],
+) -> str:
+    """MODEL_CARD.md as text; every number comes from the run folder or from an evaluation's JSON."""
+    config, name = folder.config, f"{pretrained.PREFIX}{folder.config.game}"
+    weights = sum(parameter.numel() for parameter in player.agent.algorithm.model.parameters())
+    packages = ", ".join(f"{key} {value}" for key, value in (meta.get("packages") or {}).items() if value)
+    facts = {
+        "game": config.game,
+        "preset": config.preset,
+        "seed": config.seed,
+        "command": f"`{' '.join(meta.get('command') or ['unknown'])}`",
+        "commit": meta.get("commit"),
+        "started": meta.get("started"),
+        "hardware": f"{meta.get('cpu')}, {meta.get('cores')} cores, GPU {meta.get('gpu') or 'none'}",
+        "software": f"Python {meta.get('python')}, {packages}",
+        "network": f"{config.network}, {weights:,} weights, stored in half precision, computed in float32",
+        "checkpoint": f"{checkpoint}, agent step {player.step:,} of {config.total_steps:,} "
+        f"({player.step * config.frames_per_step:,} frames)",
+    }
+    rows = [
+        f"| {what} | {result['protocol']} | {result['episodes']} | {result['mean']:.1f} ± {result['std']:.1f} | "
+        f"{result['min']:.0f} to {result['max']:.0f} | {result['seed']} |"
+        for what, result in scores
+    ] + training_rows(folder.path / EVALS, player.step)
+    lines = [
+        f"# {name}",
+        "",
+        "A network of the package atari-dqn. Written by `scripts/export_pretrained.py`.",
+        "",
+        "| what | |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in facts.items()),
+        "",
+        "## Scores",
+        "",
+        "Raw scores of whole games, mean ± standard deviation. `monitor` is the evaluation during training; the best",
+        "of several such evaluations is chosen by luck, too, so it is no estimate of what comes next.",
+        "",
+        "| what played | protocol | games | score | range | seed |",
+        "|---|---|---|---|---|---|",
+        *(rows or ["| nothing was evaluated at this step | | | | | |"]),
+        "",
+        "## Use",
+        "",
+        "```bash",
+        f"atari-dqn evaluate {name} --protocol nature",
+        f"atari-dqn video {name} --overlay --out {config.game}.mp4",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def training_rows(path: Path, step: int) -> list[str]:
+    """The evaluation during training at this step, as a line of the table."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            f"| checkpoint in training | {row['protocol']} | {row['episodes']} | {float(row['mean']):.1f} ± "
+            f"{float(row['std']):.1f} | | |"
+            for row in csv.DictReader(file)
+            if row["step"] == str(step)
+        ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

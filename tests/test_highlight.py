@@ -1,0 +1,77 @@
+"""The GIF of a best evaluation: the first game, as it was played, at no cost to the run."""
+
+import dataclasses
+import io
+
+import numpy as np
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from atari_dqn.assess import play
+from atari_dqn.cli import main
+from atari_dqn.envs.camera import Camera
+from atari_dqn.evaluation import EvalProtocol
+from atari_dqn.highlight import Highlight
+from atari_dqn.panel import television
+from atari_dqn.presets import cartpole, nature
+
+PROTOCOL = EvalProtocol("test", 3, None, 40, 0.3, 30, 0.25)
+CONFIG = dataclasses.replace(nature("breakout"), device="cpu", env_threads=1, film_seconds=2)
+
+
+class Still:
+    def predict(self, obs):
+        return np.ones(len(obs), np.int64)
+
+
+def test_it_shows_the_first_game_of_the_newest_evaluation():
+    highlight = Highlight(CONFIG, PROTOCOL)
+    for root in (1, 2):
+        played, listen = [], highlight.begin()
+
+        def note(moment, listen=listen, played=played):
+            listen(moment)
+            if moment.playing[0] == 0:
+                played.append(int(moment.action[0]))
+
+        scores = play(Still(), CONFIG, PROTOCOL, num_envs=2, seed=np.random.SeedSequence(root), watch=note)
+    assert len(played) == scores[0].episode_length == 40
+    assert highlight.actions == played[:30]  # two seconds of 15 steps
+    camera = Camera(PROTOCOL.env_config(CONFIG, 1))
+    camera.open(scores[0].seed)
+    with Image.open(io.BytesIO(highlight.gif(scores[0].seed))) as image:
+        assert image.size == (280, 210)
+        image.seek(image.n_frames - 1)
+        shown = np.array(image.convert("RGB"))
+    for action in highlight.actions:
+        shots = camera.play(action)
+    camera.close()
+    last = np.maximum(shots[2].screen, shots[3].screen)
+    assert (shown == television(last, 210)).all()
+
+
+def test_where_nothing_can_be_filmed_nothing_is_kept():
+    for config in (dataclasses.replace(CONFIG, film_seconds=0), cartpole()):
+        highlight = Highlight(config, PROTOCOL)
+        assert highlight._limit == 0
+        highlight.show(1, None, 10)  # no film, no logger
+
+
+def test_a_run_shows_its_best_evaluations_and_is_the_same_without(tmp_path):
+    words = (
+        "train pong --preset quick --total-steps 300 --num-envs 4 --learning-starts 200 --capacity 300 "
+        "--eval-period 200 --eval-steps 20 --eval-num-envs 2 --max-episode-steps 20 --log-period 100 "
+        "--checkpoint-period 0 --torch-threads 1 --env-threads 1 --precision fp32 --batch-size 8"
+    ).split()
+    for name, seconds in (("with", "1"), ("without", "0")):
+        assert main([*words, "--run-dir", str(tmp_path / name), "--film-seconds", seconds]) == 0
+    assert (tmp_path / "with/evals.csv").read_text() == (tmp_path / "without/evals.csv").read_text()
+    best = [int(row.split(",")[0]) for row in (tmp_path / "with/evals.csv").read_text().splitlines() if "True" in row]
+    events = EventAccumulator(str(tmp_path / "with")).Reload()
+    assert [image.step for image in events.Images("eval/best_game")] == best
+    assert "eval/best_game" not in EventAccumulator(str(tmp_path / "without")).Reload().Tags()["images"]
+    weights = [
+        next(path.glob("checkpoints/step_0000000300/tensors.safetensors")).read_bytes()
+        for path in (tmp_path / "with", tmp_path / "without")
+    ]
+    assert weights[0] == weights[1]

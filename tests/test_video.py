@@ -1,0 +1,220 @@
+"""Films of the game that an evaluation scores: same actions, same score, true colours, every frame."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from atari_dqn import assess, evaluation, video
+from atari_dqn.cli import main
+from atari_dqn.film import Mp4, filming
+from atari_dqn.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, Decision, Panel, television
+from atari_dqn.presets import cartpole, nature
+from atari_dqn.seeding import stream
+from tests.fakes import make_run
+
+ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the 'video' extra is not installed")
+SHORT = dataclasses.replace(evaluation.nature(3), max_episode_steps=60)
+
+
+@pytest.fixture(scope="module")
+def pong(tmp_path_factory):
+    config = dataclasses.replace(nature("pong"), device="cpu", compile="off", torch_threads=1, env_threads=1)
+    return make_run(tmp_path_factory.mktemp("pong") / "run", config)
+
+
+@pytest.fixture(scope="module")
+def player(pong):
+    return assess.load_player(pong, which="last", device="cpu", say=lambda line: None)
+
+
+def film(player, out, **options):
+    options = {"number": 1, "seed": 4, "overlay": False} | options
+    return video.film_game(player, SHORT, outs=[out], **options)
+
+
+def read_video(path):
+    """What ffmpeg says of a video, and its frames."""
+    command = [ffmpeg.get_ffmpeg_exe(), "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    (facts,) = re.findall(r"Stream #0:0.*Video: (h264.*)", done.stderr.decode().split("Output #0")[0])
+    width, height = map(int, re.search(r", (\d+)x(\d+)", facts).groups())
+    return facts, np.frombuffer(done.stdout, np.uint8).reshape(-1, height, width, 3)
+
+
+def test_the_film_is_of_the_game_that_is_scored(player, tmp_path, monkeypatch):
+    actions = {0: [], 1: [], 2: []}
+
+    def note(moment):
+        for number, action, started in zip(moment.playing, moment.action, moment.step.started, strict=True):
+            if number in actions and not started:
+                actions[number].append(int(action))
+
+    scores = assess.play(player.agent, player.config, SHORT, num_envs=2, seed=stream(4, "eval"), watch=note)
+    filmed = []
+    play = video.Camera.play
+    monkeypatch.setattr(video.Camera, "play", lambda self, action: filmed.append(action) or play(self, action))
+    for score in scores:
+        filmed.clear()
+        result = film(player, tmp_path / "game.png", number=score.number)
+        assert (result["episode_return"], result["episode_length"]) == (score.episode_return, score.episode_length)
+        assert filmed == actions[score.number]
+        assert (result["whole"], result["frames"]) == (True, 4 * score.episode_length)
+    assert len({tuple(played) for played in actions.values()}) == 3
+    assert any(score.episode_return for score in scores)
+
+
+def test_an_mp4_has_every_frame_at_60_a_second_in_the_colours_of_the_emulator(player, tmp_path):
+    film(player, tmp_path / "game.png")
+    result = film(player, tmp_path / "game.mp4")
+    facts, frames = read_video(tmp_path / "game.mp4")
+    assert "yuv420p(tv, bt709, progressive), 840x630" in facts
+    assert "60 fps" in facts
+    assert len(frames) == result["frames"] == 240
+    with Image.open(tmp_path / "game.png") as picture:
+        true, seen = np.array(picture).astype(int), frames[-1].astype(int)
+    assert true[300, 400].tolist() == [144, 72, 17]  # the brown of Pong
+    assert abs(true - seen).mean() < 2
+    flat = [(300, 400), (85, 400), (610, 400), (30, 220)]  # field, upper wall, lower wall, a digit
+    assert max(abs(true[at] - seen[at]).max() for at in flat) <= 4
+    assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+
+
+def test_a_gif_has_every_second_frame_at_half_the_size(player, tmp_path):
+    result = film(player, tmp_path / "game.gif", overlay=True, seconds=1.0)
+    assert (result["whole"], result["frames"], result["episode_length"]) == (False, 60, 15)
+    with Image.open(tmp_path / "game.gif") as image:
+        assert image.size == (640, 315)
+        assert image.n_frames <= 30
+        durations = []
+        for index in range(image.n_frames):
+            image.seek(index)
+            durations.append(image.info["duration"])
+    assert sum(durations) == 1000
+
+
+def test_screens_are_stretched_to_a_television_without_new_colours():
+    screen = np.random.default_rng(0).integers(0, 256, (210, 160, 3), np.uint8)
+    picture = television(screen, 630)
+    assert picture.shape == (630, 840, 3)
+    assert (picture[::3] == picture[1::3]).all()  # each line three times
+    assert (picture[1::3, 2::21] == screen[:, ::4]).all()  # four columns are 21 wide
+    assert television(np.zeros((250, 160, 3), np.uint8), 210).shape == (210, 280, 3)
+
+
+@pytest.mark.parametrize("count", [2, 6, 18])
+@pytest.mark.parametrize(("explored", "colour"), [(False, GREEDY), (True, RANDOM)])
+def test_the_panel_marks_the_action_and_shows_the_planes(count, explored, colour):
+    draw = np.random.default_rng(0)
+    planes = draw.integers(0, 256, (4, 84, 84), np.uint8)
+    q = np.linspace(-1, 1, count).astype(np.float32)
+    panel = Panel("Pong", "", tuple(f"action {index}" for index in range(count)), 1 / 15)
+    picture = panel.draw(Decision(75, planes, q, count - 1, explored), 3.0)
+    assert picture.shape == (630, PANEL_WIDTH, 3)
+    assert (picture[172:256, 24:108, 0] == planes[0]).all()  # pixel for pixel
+    assert (picture[172:256, PANEL_WIDTH - 108 : PANEL_WIDTH - 24, 0] == planes[3]).all()
+    marked = (picture == colour).all(axis=2)[300:].sum(axis=1)
+    bar = np.flatnonzero(marked > 150)  # a full bar is 206 wide
+    line = min(40, (612 - 300) / count)
+    assert (count - 1) * line <= bar.min()
+    assert bar.max() < count * line
+    assert (picture[-8:, 24:-24] == BACKGROUND).all()  # nothing runs over the end
+
+
+def test_bars_keep_their_scale_within_a_game():
+    panel = Panel("", "", ("a", "b"), 1 / 15)
+
+    def bar(values):
+        decision = Decision(0, np.zeros((4, 84, 84), np.uint8), np.array(values, np.float32), 0, False)
+        picture = panel.draw(decision, 0.0)
+        return int((picture[315:330] == GREEDY).all(axis=2).sum(axis=1).max())
+
+    assert bar([1.0, 0.0]) > 200
+    bar([3.0, -1.0])
+    assert 95 < bar([1.0, 0.0]) < 115  # the middle of [-1, 3]
+
+
+def test_a_film_that_fails_leaves_what_stood_there(tmp_path):
+    (tmp_path / "game.mp4").write_bytes(b"the film before")
+    with pytest.raises(KeyError), filming([tmp_path / "game.mp4", tmp_path / "game.gif"], 60) as films:
+        for each in films:
+            each.add(np.zeros((64, 64, 3), np.uint8))
+        raise KeyError
+    assert (tmp_path / "game.mp4").read_bytes() == b"the film before"
+    assert [path.name for path in tmp_path.iterdir()] == ["game.mp4"]
+
+
+def test_why_ffmpeg_gave_up_is_told(tmp_path):
+    (tmp_path / "game.mp4").mkdir()
+    mp4 = Mp4(tmp_path / "game.mp4", 60)
+    with pytest.raises(video.UsageError, match=r"game\.mp4: ffmpeg says .*"):
+        for _ in range(1000):
+            mp4.add(np.zeros((64, 64, 3), np.uint8))
+    mp4.close()  # told once
+
+
+def test_a_camera_that_sees_another_game_is_noticed(player, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "game_seed", lambda root, number: 99)
+    result = main(["video", "nowhere"])
+    assert result == 2
+    with pytest.raises(video.UsageError, match="the camera saw another game"):
+        film(player, tmp_path / "game.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the command
+
+
+def test_the_command_films_into_the_run_folder(pong, capsys):
+    words = ["video", str(pong), "--overlay", "--gif", "--seconds", "0.5", "--episode", "2", "--json"]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    result = json.loads(lines[-1])
+    assert lines[0].startswith("pong, game 2 of protocol nature with seed 0: not played out (score ")
+    assert result["files"] == [str(pong / "videos" / f"nature_last_game2{end}") for end in (".mp4", ".gif")]
+    facts, frames = read_video(result["files"][0])
+    assert frames.shape == (32, 630, 1280, 3)  # whole steps: 8 of 4 frames
+    assert "60 fps" in facts
+
+
+WRONG = [
+    ("--episode 30", "protocol nature has 30 games; they count from 0"),
+    ("--episode -1", "episode is -1; it must be at least 0"),
+    ("--seconds 0", "seconds is 0.0"),
+    ("--seconds nan", "seconds is nan"),
+    ("--out x.avi", "x.avi must end in .mp4 or .gif or .png"),
+    ("--out config.json/x.gif", "cannot write"),
+    ("--checkpoint best", "has not been evaluated"),
+    ("--protocol greedy", "greedy"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=[words for words, _ in WRONG])
+def test_bad_input_is_one_message_and_exit_code_two(words, message, pong, capsys, monkeypatch):
+    monkeypatch.chdir(pong)
+    try:
+        code = main(["video", ".", *words.split()])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_a_game_without_a_screen_is_refused(tmp_path, capsys):
+    run = make_run(tmp_path / "run", cartpole())
+    assert main(["video", str(run)]) == 2
+    assert "cannot be filmed" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(tmp_path, monkeypatch, pong, capsys):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(video.UsageError, match=r"pip install 'atari-dqn\[video\]'"):
+        Mp4(tmp_path / "game.mp4", 60)
+    assert main(["video", str(pong), "--seconds", "0.1", "--out", str(tmp_path / "game.gif")]) == 0
