@@ -93,6 +93,7 @@ class WandbLogger:
     def flush(self) -> None: ...
 
     def close(self) -> None:
+        self._run.log({}, commit=True)  # the newest step is held open for more values; finish() may lose it
         self._run.finish()
 
 
