@@ -17,7 +17,7 @@ from ale_py.vector_env import AtariVectorEnv
 from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.config import Config
-from atari_dqn.envs import ATARI_RESEED_AFTER, make_envs
+from atari_dqn.envs import RESEED_AFTER, make_envs
 
 OFTEN = 200
 
@@ -74,11 +74,11 @@ def reseeding_share(game: str, threads: int, repeats: int) -> float:
     Measured where it happens OFTEN times as often as in training, so that it shows, and divided by that.
     """
     each = (game, 8, threads, 3_000)
-    contestants = {"never": ours(*each, reseed_after=0), "often": ours(*each, ATARI_RESEED_AFTER // OFTEN)}
+    contestants = {"never": ours(*each, reseed_after=0), "often": ours(*each, RESEED_AFTER // OFTEN)}
     speeds = in_turns(contestants, repeats)
     print_speeds(speeds, "steps/s")
     slowdown = median_ratio(speeds["never"], speeds["often"]) - 1.0
-    print(f"seeding afresh every {ATARI_RESEED_AFTER:,} steps of a game takes {slowdown / OFTEN:.2%} of the time")
+    print(f"seeding afresh every {RESEED_AFTER:,} steps of a game takes {slowdown / OFTEN:.2%} of the time")
     return slowdown / OFTEN
 
 

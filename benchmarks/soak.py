@@ -26,10 +26,11 @@ import torch.utils.tensorboard  # noqa: F401
 from compare_runs import differences
 from measuring import finish
 
-from atari_dqn import checkpoint, cli, run, trainer
+from atari_dqn import checkpoint, cli, envs, run, trainer
 from atari_dqn.commands import train  # noqa: F401
 from atari_dqn.frame_store import FrameStore
 
+RESEED_AFTER = 400  # steps of a game, instead of 100,000: what a life plays again stays short, and it happens often
 SETTINGS = {
     "cartpole": (
         "--learning-starts 200 --capacity 1500 --eval-period 1000 --eval-steps 200 --log-period 200 "
@@ -64,7 +65,7 @@ class Chain:
                 with self.log.open("w") as log:
                     os.dup2(log.fileno(), 1)
                     os.dup2(log.fileno(), 2)
-                mark_what_goes_on(self.marks)
+                prepare_life(self.marks)
                 code = cli.main(words)
             finally:
                 os._exit(code)
@@ -95,8 +96,8 @@ def _ended(process: int) -> bool:
     return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def mark_what_goes_on(marks: Path) -> None:
-    """Make this process write into a file what it is about: byte 0 its loop, byte 1 its saver."""
+def prepare_life(marks: Path) -> None:
+    """Make this process write into a file what it is about: byte 0 its loop, byte 1 its saver; seed games often."""
     place = os.open(marks, os.O_RDWR)
 
     def mark(owner: Any, name: str, offset: int, sign: bytes, after: bytes | None = None) -> None:
@@ -112,6 +113,7 @@ def mark_what_goes_on(marks: Path) -> None:
 
         setattr(owner, name, call)
 
+    envs.RESEED_AFTER = RESEED_AFTER
     mark(run, "read_newest", 0, b"r", after=b"r")
     mark(trainer.Trainer, "run", 0, b"p")
     mark(trainer.Trainer, "evaluate_if_due", 0, b"e")

@@ -141,14 +141,19 @@ def test_a_seeded_game_is_the_same_in_any_environment(backend):
     among.close()
 
 
-def test_reseeding_keeps_logs_short_and_is_repeated_after_a_resume():
-    settings = {"max_episode_steps": 20, "reseed_after": 30}
-    envs, other = native(**settings), native(**settings)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_reseeding_keeps_logs_short_and_is_repeated_after_a_resume(backend, monkeypatch):
+    monkeypatch.setattr("atari_dqn.envs.RESEED_AFTER", 30)
+    envs, other = make(backend, max_episode_steps=20), make(backend, max_episode_steps=20)
     envs.reset(np.array([1, 2]))
-    lengths = []
-    for _ in play(envs, 200):
+    lengths, seeds = [], set()
+    for number, _ in enumerate(play(envs, 130)):
         lengths.append(len(envs.state_dict()["log"]))
-    assert max(lengths) <= 30 + 21
+        seeds |= set(envs.state_dict()["seeds"].tolist())
+        if number == 70:
+            envs.seed_next_game(0, 77)  # from here on the two open their logs at different steps
+    assert max(lengths) <= 30 + 2 * 21
+    assert len(seeds) > 4
     other.load_state_dict(envs.state_dict())
     for (_, one), (_, two) in zip(play(envs, 90, 1), play(other, 90, 1), strict=True):
         assert (one.frame == two.frame).all()

@@ -11,7 +11,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.types import VecEnv
 
 LIST_COMMAND = 'python -c "from atari_dqn.envs import atari_games; print(*atari_games())"'
-ATARI_RESEED_AFTER = 100_000  # agent steps; bounds what a resume has to play again
+RESEED_AFTER = 100_000  # agent steps; bounds what a resume has to play again
 
 
 def make_envs(config: Config) -> VecEnv:
@@ -23,7 +23,8 @@ def make_envs(config: Config) -> VecEnv:
     if config.backend == "classic":
         from atari_dqn.envs.classic import ClassicEnvs
 
-        return ClassicEnvs(config.game, config.num_envs, max_episode_steps=config.max_episode_steps)
+        limits = {"max_episode_steps": config.max_episode_steps, "reseed_after": RESEED_AFTER}
+        return ClassicEnvs(config.game, config.num_envs, **limits)
     check_rom(config.game)
     if config.backend == "reference":
         from atari_dqn.envs.reference import ReferenceEnvs
@@ -35,7 +36,6 @@ def make_envs(config: Config) -> VecEnv:
         config.game,
         config.num_envs,
         num_threads=config.env_threads,
-        reseed_after=ATARI_RESEED_AFTER,
         **_atari_settings(config),
     )
 
@@ -49,6 +49,7 @@ def _atari_settings(config: Config) -> dict[str, Any]:
         "full_action_space": config.full_action_space,
         "life_loss": config.terminal_on_life_loss,
         "max_episode_steps": config.max_episode_steps,
+        "reseed_after": RESEED_AFTER,
     }
 
 

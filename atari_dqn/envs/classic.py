@@ -39,13 +39,14 @@ class ClassicEnvs(SingleEnvs):
       game:              `cartpole` or `gym:ID`.
       num_envs:          N.
       max_episode_steps: time limit of a game, agent steps, besides the game's own.
+      reseed_after:      see `SingleEnvs`.
 
     Raises:
       UsageError: an unknown id, or a game whose observations are no vectors or whose actions are
         not numbered.
     """
 
-    def __init__(self, game: str, num_envs: int, *, max_episode_steps: int) -> None:
+    def __init__(self, game: str, num_envs: int, *, max_episode_steps: int, reseed_after: int = 0) -> None:
         identifier = gymnasium_id(game)
 
         def make_one() -> gymnasium.Env[Any, Any]:
@@ -59,7 +60,7 @@ class ClassicEnvs(SingleEnvs):
             raise UsageError(f"gymnasium cannot make {identifier!r}: {error}") from error
         spec = _spec(game, probe)
         probe.close()
-        super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps)
+        super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps, reseed_after=reseed_after)
 
 
 def _spec(game: str, env: gymnasium.Env[Any, Any]) -> EnvSpec:

@@ -30,6 +30,7 @@ class ReferenceEnvs(SingleEnvs):
       full_action_space:  all 18 actions instead of the game's minimal set.
       life_loss:          a lost life is reported as terminated, and the game goes on.
       max_episode_steps:  time limit of a game, agent steps.
+      reseed_after:       see `SingleEnvs`.
       interpolation:      "area" as the native path, or "bilinear" as the paper's code.
     """
 
@@ -44,6 +45,7 @@ class ReferenceEnvs(SingleEnvs):
         full_action_space: bool = False,
         life_loss: bool = True,
         max_episode_steps: int = 27_000,
+        reseed_after: int = 0,
         interpolation: Interpolation = "area",
     ) -> None:
         from ale_py.env import AtariEnv
@@ -68,7 +70,7 @@ class ReferenceEnvs(SingleEnvs):
         names = tuple(name.lower() for name in probe.get_action_meanings())
         probe.close()
         spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
-        super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps)
+        super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps, reseed_after=reseed_after)
 
 
 class NoopStart(gymnasium.Wrapper[Any, Any, Any, Any]):

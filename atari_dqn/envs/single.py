@@ -22,6 +22,8 @@ class SingleEnvs:
       num_envs:          N.
       spec:              of the game.
       max_episode_steps: time limit of a game, agent steps, besides the game's own.
+      reseed_after:      agent steps after which a game's stream is seeded afresh when its next game opens, so that its
+                         action log stays short; 0 for never.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class SingleEnvs:
         *,
         spec: EnvSpec,
         max_episode_steps: int,
+        reseed_after: int = 0,
     ) -> None:
-        self.spec, self.num_envs, self.max_episode_steps = spec, num_envs, max_episode_steps
+        self.spec, self.num_envs = spec, num_envs
+        self.max_episode_steps, self.reseed_after = max_episode_steps, reseed_after
         self._envs = [make_one() for _ in range(num_envs)]
         self._turns = Turns()
 
@@ -40,6 +44,7 @@ class SingleEnvs:
         self._turns.reset()
         self._seeds = np.array(seeds, np.int64)
         self._next_seed = np.full(self.num_envs, -1, np.int64)  # of the next game; -1: the game's stream goes on
+        self._fresh_seeds = np.random.default_rng(self._seeds)
         self._log = ActionLog(self.num_envs)
         self._elapsed = np.zeros(self.num_envs, np.int64)
         self._over = np.zeros(self.num_envs, bool)
@@ -72,6 +77,8 @@ class SingleEnvs:
 
     def _open(self, index: int) -> np.ndarray:
         """First frame of a new game, from a seed of its own if there is one."""
+        if self.reseed_after and self._next_seed[index] < 0 and self._log.lengths()[index] >= self.reseed_after:
+            self._next_seed[index] = self._fresh_seeds.integers(2**31)
         seed = int(self._next_seed[index])
         self._next_seed[index] = -1
         self._elapsed[index] = 0
@@ -96,6 +103,7 @@ class SingleEnvs:
             "log": log,
             "begin": begin,
             "next_seed": self._next_seed.copy(),
+            "fresh_seeds": self._fresh_seeds.bit_generator.state,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -107,12 +115,14 @@ class SingleEnvs:
             if time and joining.any():
                 self._log.forget(joining)
                 for index in np.flatnonzero(joining):
+                    self._seeds[index] = state["seeds"][index]  # play before this was another seed's
                     self._envs[index].reset(seed=int(self._seeds[index]))
                     self._elapsed[index], self._over[index] = 0, False
             if time < len(log):
                 self.send(log[time].astype(np.int64))
                 self.recv()
         self._next_seed[:] = state["next_seed"]
+        self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
 
     def close(self) -> None:
         for env in self._envs:
