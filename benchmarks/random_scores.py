@@ -126,7 +126,7 @@ def main() -> int:
                     writer.writeheader()
                 writer.writerow(row)
             print(f"{time.monotonic() - began:6.0f} s  {row}", flush=True)
-    rows = list(csv.DictReader(table.open()))
+    rows = sorted(csv.DictReader(table.open()), key=lambda row: row["game"])
     (options.out / "README.md").write_text(readme(rows))
     agreeing = [row["game"] for row in rows if row["agrees"] == "yes"]
     summary = {"bench": "random_scores", "games": len(rows), "agree": len(agreeing), "cores": os.cpu_count()}
