@@ -169,7 +169,8 @@ def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
     if policy == "random-10hz":
         if vectors:
             raise UsageError(f"policy 'random-10hz' is for Atari, but {game} has no emulator; use random")
-        config = dataclasses.replace(config, frame_skip=FRAMES_AT_10_HZ)
+        limit = config.max_episode_steps * config.frame_skip // FRAMES_AT_10_HZ
+        config = dataclasses.replace(config, frame_skip=FRAMES_AT_10_HZ, max_episode_steps=limit)
     if vectors and policy == "noop":
         raise UsageError(f"policy 'noop' is for Atari: {game} has no action that does nothing; use random")
     origin = {"policy": policy, "checkpoint": None, "step": None, "preset": None, "run_seed": None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,21 +39,26 @@ def run(runs: Sequence[JobRun], *, address: str | None, cpus: float, gpus: float
     ray = connect(address)
     _check_size(ray, cpus, gpus)
     task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(run_job)
-    pending = {}
+    pending, sent, lost = {}, dict[Job, float](), Counter[Job]()
+
+    def send(job_run: JobRun) -> None:
+        sent[job_run.job] = time.time()
+        pending[task.remote(job_run.job, job_run.settings)] = job_run
+
     for job_run in runs:
         if next_stage(job_run.job, job_run.settings) is None:
             job_run.state, job_run.note = "finished", "finished before"
         else:
-            pending[task.remote(job_run.job, job_run.settings)] = job_run
-    began, lost = time.time(), dict.fromkeys((job_run.job for job_run in runs), 0)
+            send(job_run)
     with stop_signals() as caught:
         while pending and not caught:
             ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
             for ref in ready:
                 job_run = pending.pop(ref)
                 if not _take(ray, ref, job_run) and _may_go_on(job_run, lost):
-                    pending[task.remote(job_run.job, job_run.settings)] = job_run
-            _notice_begun(pending.values(), began)
+                    send(job_run)
+            for job_run in pending.values():
+                _notice_begun(job_run, sent[job_run.job])
             table.show(runs)
         if caught:
             _stop(ray, pending, caught)
@@ -135,7 +141,7 @@ def _take(ray: Any, ref: Any, job_run: JobRun) -> bool:
     return True
 
 
-def _may_go_on(job_run: JobRun, lost: dict[Job, int]) -> bool:
+def _may_go_on(job_run: JobRun, lost: Counter[Job]) -> bool:
     lost[job_run.job] += 1
     if lost[job_run.job] > LOST_AT_MOST:
         job_run.state, job_run.note = "failed", f"{job_run.note}, {LOST_AT_MOST} times already"
@@ -144,12 +150,11 @@ def _may_go_on(job_run: JobRun, lost: dict[Job, int]) -> bool:
     return True
 
 
-def _notice_begun(waiting: Any, since: float) -> None:
-    """A job whose log has been written to since the suite began is under way."""
-    for job_run in waiting:
-        log = job_run.job.folder / LOG
-        if job_run.state == "queued" and not job_run.note and log.exists() and log.stat().st_mtime >= since:
-            job_run.state, job_run.note = "running", "in the cluster"
+def _notice_begun(job_run: JobRun, sent: float) -> None:
+    """A job whose log has been written to since it was sent is under way."""
+    log = job_run.job.folder / LOG
+    if job_run.state == "queued" and log.exists() and log.stat().st_mtime >= sent:
+        job_run.state, job_run.note = "running", job_run.note or "in the cluster"
 
 
 def _stop(ray: Any, pending: dict[Any, JobRun], caught: list[int]) -> None:

@@ -220,11 +220,13 @@ class JobRun:
     def _ended(self, code: int) -> None:
         if self.state != "running":
             return
+        assert self._stage is not None
         if code == 0:
-            if next_stage(self.job, self.settings) == self._stage:
+            lacking = next_stage(self.job, self.settings)
+            if lacking is not None and lacking.name == self._stage.name:
                 self.state, self.note = "failed", f"{self.note}: ended well, but left no result"
             return
-        why = f"{self._stage.name if self._stage else ''}: {ending(code)}; {last_line(self.job.folder / LOG)}"
+        why = f"{self._stage.name}: {ending(code)}; {last_line(self.job.folder / LOG)}"
         if code == BAD_INPUT or self.retried >= self.settings.retries:
             self.state, self.note = "failed", why
             return

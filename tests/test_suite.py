@@ -41,7 +41,7 @@ if words[0] == "train":
     if seed == 1 and count == 1: os.kill(os.getpid(), signal.SIGKILL)
     if seed == 2: print("ValueError: broken"); sys.exit(1)
     if seed == 3: print("atari-dqn: gamma is 7"); sys.exit(2)
-    if seed == 4: sys.exit(0)  # all well, says it, but leaves nothing
+    if seed == 4: (folder / "config.json").write_text(""); sys.exit(0)  # all well, says it, but leaves no result
     if seed == 5:
         signal.signal(signal.SIGTERM, lambda *_: ((folder / "saved").write_text(""), sys.exit(143)))
         (folder / "ready").write_text("")

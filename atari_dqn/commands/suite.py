@@ -75,7 +75,7 @@ def run(words: Sequence[str]) -> int:
         _print_plan(command, jobs, settings)
         return 0
     if command.engine == "local":
-        _refuse_too_little_memory(jobs, min(command.jobs, len(jobs)))
+        _refuse_too_little_memory(jobs, settings, command.jobs)
     runs = [JobRun(job, settings) for job in jobs]
     with Table(f"{len(runs)} jobs in {command.runs_dir}") as table:
         if command.engine == "local":
@@ -144,8 +144,10 @@ def _threads(command: Suite, jobs: int) -> int:
     return max(1, len(os.sched_getaffinity(0)) // min(command.jobs, jobs))
 
 
-def _refuse_too_little_memory(jobs: Sequence[Job], slots: int) -> None:
+def _refuse_too_little_memory(jobs: Sequence[Job], settings: Settings, slots: int) -> None:
     """On a CPU the replays of all jobs side by side must fit; on a GPU each job looks when it starts."""
+    stages = [next_stage(job, settings) for job in jobs]
+    slots = min(slots, sum(stage is not None and stage.name == "train" for stage in stages))
     if jobs[0].config.device != "cpu" and torch.cuda.is_available():
         return
     needed = slots * estimate.memory_bytes(jobs[0].config, estimate.spec_of(jobs[0].config))
