@@ -234,13 +234,13 @@ def plot(path: Path, curves: Mapping[str, Curve], *, title: str, xlabel: str) ->
     Raises:
       UsageError: matplotlib is missing.
     """
-    figure, axes = _pyplot().subplots(figsize=(7.0, 4.2), dpi=100, layout="constrained")
+    figure, axes = _pyplot().subplots(figsize=(8.0, 4.2), dpi=100, layout="constrained")
     for name, curve in curves.items():
         (line,) = axes.plot(curve.when, curve.returns.mean(axis=0), label=name)
         axes.fill_between(curve.when, *mean_interval(curve.returns), color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(title=title, xlabel=xlabel, ylabel="return, mean over seeds and 95 % interval")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     figure.savefig(path)
     _pyplot().close(figure)
 
