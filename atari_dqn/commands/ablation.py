@@ -20,8 +20,8 @@ VARIANTS = {
     "target only": ["--no-replay"],
     "neither": ["--no-replay", "--no-target"],
 }
-# The paper's DQN on CartPole: one-step targets, one network that picks and values, a serial schedule of one game.
-CARTPOLE = "--num-envs 1 --n-step 1 --no-double-q --batch-size 32 --eval-episodes 10"
+# The preset `cartpole` made the paper's DQN: one-step targets, and one network that picks and values.
+CARTPOLE = "--n-step 1 --no-double-q --batch-size 32 --eval-episodes 10"
 CARTPOLE_STEPS, ATARI_STEPS = 20_000, 10_000_000
 EVALUATIONS = 10
 
