@@ -107,6 +107,31 @@ def forty_nine() -> plt.Figure:
     return figure
 
 
+def approximators_on_cartpole() -> plt.Figure:
+    """The committed comparison of Q-functions: a thin line for every seed, a thick one for their mean."""
+    return _study("approximators_202611", (GREY, RED, GREEN, BLUE, "#e08214"))
+
+
+def _study(folder: str, colors: tuple[str, ...]) -> plt.Figure:
+    """Evaluations of each variant of a study, by its curves.csv."""
+    with (RESULTS / folder / "curves.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    figure, axis = plt.subplots(figsize=(7.5, 2.8))
+    for variant, color in zip(variants, colors, strict=True):
+        seeds: dict[str, list[tuple[int, float]]] = {}
+        for row in rows:
+            if row["variant"] == variant:
+                seeds.setdefault(row["seed"], []).append((int(row["step"]), float(row["return"])))
+        lines = np.array(list(seeds.values()))  # [seeds, T, 2]
+        for line in lines:
+            axis.plot(*line.T, color=color, linewidth=0.5, alpha=0.5)
+        axis.plot(*lines.mean(axis=0).T, color=color, label=variant)
+    axis.set(xlabel="agent step", ylabel="score of 10 greedy games", ylim=(0, 520))
+    axis.legend(frameon=False, ncols=len(variants), loc="upper center", bbox_to_anchor=(0.5, 1.18))
+    return figure
+
+
 def paper_ablation() -> plt.Figure:
     """The paper's ablation, each game relative to its full DQN."""
     with (ROOT / "atari_dqn/data/nature_ablation.csv").open(encoding="utf-8", newline="") as file:

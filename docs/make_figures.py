@@ -23,7 +23,14 @@ from figure_style import FIGURES, STYLE
 FIGURE_MAKERS = (
     *(before.random_play, before.q_table, before.table_fails, before.approximators, before.correlated),
     *(dqn.replay_memory, dqn.target, dqn.loss, dqn.epsilon, dqn.parts, dqn.double),
-    *(runs.paper_ablation, runs.curves, runs.pong_curve, runs.pipeline, runs.forty_nine),
+    *(
+        runs.approximators_on_cartpole,
+        runs.paper_ablation,
+        runs.curves,
+        runs.pong_curve,
+        runs.pipeline,
+        runs.forty_nine,
+    ),
 )
 AS_PIXELS = {"approximators", "pipeline"}
 
