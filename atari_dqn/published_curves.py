@@ -17,12 +17,13 @@ PROTOCOLS: dict[Source, str] = {
 
 
 class PublishedPoint(NamedTuple):
-    """Mean over seeds, and the lowest and highest seed, of raw scores."""
+    """Mean over seeds, the lowest and highest seed, and the standard deviation over seeds, of raw scores."""
 
     frames: int
     mean: float
     low: float
     high: float
+    std: float
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def _curves() -> dict[tuple[str, str], PublishedCurve]:
         for source in PROTOCOLS:
             if row["source"] == source:
                 point = PublishedPoint(
-                    int(row["frames"]), float(row["mean"]), float(row["seed_min"]), float(row["seed_max"])
+                    int(row["frames"]),
+                    *(float(row[column]) for column in ("mean", "seed_min", "seed_max", "std")),
                 )
                 points.setdefault((row["game"], source), []).append(point)
     return {key: PublishedCurve(key[1], tuple(sorted(found))) for key, found in points.items()}
