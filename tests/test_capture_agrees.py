@@ -67,7 +67,8 @@ def tape(monkeypatch):
             calls.append("replay")
 
     @contextlib.contextmanager
-    def record(graph):
+    def record(graph, capture_error_mode):
+        assert capture_error_mode == "thread_local"  # the saver's thread may use the device meanwhile
         calls.append("record")
         yield
 
