@@ -38,8 +38,8 @@ SETTINGS = {
     ),
     "pong": (
         "--preset quick --num-envs 4 --learning-starts 200 --capacity 600 --eval-period 1000 --eval-steps 60 "
-        "--eval-num-envs 2 --max-episode-steps 150 --log-period 100 --checkpoint-period 100 --torch-threads 1 "
-        "--env-threads 1 --precision fp32 --batch-size 8 --update-period 8 --hidden-sizes 32"
+        "--eval-num-envs 2 --max-episode-steps 60 --film-seconds 0 --log-period 100 --checkpoint-period 100 "
+        "--torch-threads 1 --env-threads 1 --precision fp32 --batch-size 8 --update-period 8 --hidden-sizes 32"
     ),
 }
 LOOP = {b"i": "starting", b"r": "resuming", b"p": "playing and learning", b"e": "evaluating", b"c": "copying a save"}
