@@ -39,6 +39,25 @@ def envs_share(result: Result) -> str:
     return ", ".join(shares) + " environments"
 
 
+def flat_memory(result: Result) -> str:
+    """Resident memory when the replay was full and at the end, with handles and threads."""
+    memory, handles, threads = (result[name] for name in ("resident_bytes", "file_handles", "threads"))
+    return (
+        f"{memory['when_full'] / 1e9:.3f} GB when full, {memory['at_end'] / 1e9:.3f} GB after {result['hours']} hours "
+        f"and {result['steps']:,} steps; {handles['at_end']} file handles, {threads['at_end']} threads throughout"
+    )
+
+
+def checkpoint_cost(result: Result) -> str:
+    """Size and time of the first checkpoint and of the next."""
+    first, following = result["first"], result["next"]
+    return (
+        f"{first['bytes'] / 1e9:.2f} GB in {first['seconds']:.0f} s, the next (250,000 new) "
+        f"{following['bytes'] / 1e9:.2f} GB in {following['seconds']:.0f} s; training stands still for "
+        f"{following['blocking_seconds']:.2f} s of it; {result['of_ceiling']:.0%} of plain writing"
+    )
+
+
 def update_rates(result: Result) -> str:
     """Updates per second of each precision."""
     rates = (f"{row['updates_per_second']:,.0f} in {row['precision']}" for row in result["rows"])
@@ -54,6 +73,13 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
         "replay of one million transitions, host memory",
         "bench_replay_cpu2",
         lambda r: f"{r['bytes'] / 1e9:.2f} GB; sampling at {r['of_ceiling']:.0%} of a bare copy",
+    ),
+    ("memory of a long run, replay of 200,000 transitions", "soak_memory_*/memory", flat_memory),
+    ("a checkpoint with a replay of one million transitions", "bench_checkpoint_cpu2", checkpoint_cost),
+    (
+        "seeding games afresh, part of the emulators' time",
+        "bench_envs_cpu2",
+        lambda r: f"{r['reseeding_share']:.2%}" if "reseeding_share" in r else "not measured yet",
     ),
     (
         "one H100 or H200 with 16 cores, `nature`, Breakout, frames/s",
