@@ -112,6 +112,11 @@ def approximators_on_cartpole() -> plt.Figure:
     return _study("approximators_202611", (GREY, RED, GREEN, BLUE, "#e08214"))
 
 
+def ablation_on_cartpole() -> plt.Figure:
+    """Replay and target network, each with and without."""
+    return _study("ablation_cartpole_202611", (BLUE, GREEN, RED, GREY))
+
+
 def _study(folder: str, colors: tuple[str, ...]) -> plt.Figure:
     """Evaluations of each variant of a study, by its curves.csv."""
     with (RESULTS / folder / "curves.csv").open(encoding="utf-8", newline="") as file:

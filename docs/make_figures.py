@@ -25,6 +25,7 @@ FIGURE_MAKERS = (
     *(dqn.replay_memory, dqn.target, dqn.loss, dqn.epsilon, dqn.parts, dqn.double),
     *(
         runs.approximators_on_cartpole,
+        runs.ablation_on_cartpole,
         runs.paper_ablation,
         runs.curves,
         runs.pong_curve,
