@@ -31,8 +31,6 @@ from atari_dqn.presets import PRESETS
 UPDATE_PERIOD = 4  # agent steps, ours and the peer's
 BATCH_SIZE = 32
 CAPACITY = 100_000
-WARM_UP = 4_000  # agent steps before the clock starts, more than learning_starts
-LEARNING_STARTS = 2_000
 
 
 def run_ours(options: argparse.Namespace) -> dict[str, Any]:
@@ -51,8 +49,8 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     config = dataclasses.replace(
         PRESETS[options.preset](options.game),
         num_envs=options.num_envs,
-        total_steps=WARM_UP,
-        learning_starts=LEARNING_STARTS,
+        total_steps=options.warm_up,
+        learning_starts=options.warm_up // 2,
         capacity=CAPACITY,
         epsilon_decay_steps=1,
         eval_period=0,
@@ -80,7 +78,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         trainer.saver = None  # checkpoints are not part of a step
         trainer.run()
         _wait(config.device)
-        trainer.config = dataclasses.replace(config, total_steps=WARM_UP + options.steps)
+        trainer.config = dataclasses.replace(config, total_steps=options.warm_up + options.steps)
         began, first, updates = time.perf_counter(), trainer.step, trainer.updates
         trainer.run()
         _wait(config.device)
@@ -117,7 +115,7 @@ def run_sb3(options: argparse.Namespace) -> dict[str, Any]:
         envs,
         learning_rate=1e-4,
         buffer_size=CAPACITY,
-        learning_starts=LEARNING_STARTS,
+        learning_starts=options.warm_up // 2,
         batch_size=BATCH_SIZE,
         train_freq=max(1, UPDATE_PERIOD // num_envs),
         gradient_steps=max(1, num_envs // UPDATE_PERIOD),
@@ -128,7 +126,7 @@ def run_sb3(options: argparse.Namespace) -> dict[str, Any]:
         replay_buffer_kwargs={"handle_timeout_termination": False},
         device=options.device,
     )
-    agent.learn(WARM_UP)
+    agent.learn(options.warm_up)
     _wait(options.device)
     began, first, updates = time.perf_counter(), agent.num_timesteps, agent._n_updates
     agent.learn(options.steps, reset_num_timesteps=False)
@@ -176,6 +174,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--num-envs", type=int, default=64)
     parser.add_argument("--precision", nargs="+", default=["fp32", "auto"])
     parser.add_argument("--steps", type=int, default=8_000, help="agent steps on the clock, each run of ours")
+    parser.add_argument("--warm-up", type=int, default=4_000, help="agent steps before the clock; half without updates")
     parser.add_argument("--vs", choices=["sb3"], help="peer to run in turns with ours ([bench] extra)")
     parser.add_argument(
         "--peer-envs", type=int, nargs="+", default=[1, 8], help="environments of the peer; 1 is its model zoo's choice"
@@ -201,6 +200,7 @@ def main() -> None:
         print(json.dumps(WORKERS[options.worker](options)))
         return
     shared = ["--game", options.game, "--device", options.device, "--torch-threads", str(options.torch_threads)]
+    shared += ["--warm-up", str(options.warm_up)]
     ours = [*shared, "--preset", options.preset, "--num-envs", str(options.num_envs), "--steps", str(options.steps)]
     ours += ["--compile", options.compile]
     ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]

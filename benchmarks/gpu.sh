@@ -15,7 +15,7 @@ if [ "${2:-}" = --dry ]; then
   device=cpu envs=(8 16)
   small_update=(--updates 4 --repeats 1 --capacity 2000 --compile off)
   small_replay=(--capacity 5000 --batches 10 --repeats 1)
-  small_train=(--steps 64 --peer-steps 16 --repeats 1 --compile off)
+  small_train=(--steps 64 --peer-steps 16 --warm-up 512 --repeats 1 --compile off)
   small_envs=(--num-envs 8 --steps 160 --repeats 1)
   "$python" -c "import stable_baselines3" 2>/dev/null || peer=()
 fi
