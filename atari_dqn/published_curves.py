@@ -23,7 +23,7 @@ class PublishedPoint(NamedTuple):
     mean: float
     low: float
     high: float
-    std: float
+    std: float | None = None  # not known of medians
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _nnabla(games: Sequence[str]) -> PublishedCurve | None:
     for frame in (point.frames for point in curves[0].points):
         scores = [(curve.at(frame), game) for curve, game in zip(curves, games, strict=True)]
         middle = float(np.median([_percent(np.array([score]), game)[0] for score, game in scores if score is not None]))
-        points.append(PublishedPoint(frame, middle, middle, middle, 0.0))
+        points.append(PublishedPoint(frame, middle, middle, middle))
     return PublishedCurve("nnabla_rl", tuple(points))
 
 
