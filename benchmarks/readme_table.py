@@ -68,7 +68,7 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
     ("two CPU cores, Breakout, fp32, against stable-baselines3", "bench_train_cpu2", lambda r: against_peer(r, "fp32")),
     ("the same in bf16", "bench_train_cpu2", lambda r: against_peer(r, "bf16")),
     ("learner alone on two CPU cores, updates/s", "bench_update_cpu2", update_rates),
-    ("emulators through our layer, against bare `AtariVectorEnv`", "bench_envs_cpu2", envs_share),
+    ("emulators through our layer, against bare `AtariVectorEnv`", "bench_envs_cpu2_amx", envs_share),
     (
         "replay of one million transitions, host memory",
         "bench_replay_cpu2",
