@@ -14,7 +14,7 @@ from torch import nn
 from atari_dqn import checkpoint, pretrained
 from atari_dqn.agent import Agent, make_agent
 from atari_dqn.config import Config
-from atari_dqn.envs import make_envs
+from atari_dqn.envs import is_vector_game, make_envs, spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import (
     FIVE_MINUTES,
@@ -163,7 +163,7 @@ def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
     Raises:
       UsageError: no such game, or the policy does not fit it.
     """
-    vectors = game == "cartpole" or game.startswith("gym:")
+    vectors = is_vector_game(game)
     preset = "cartpole" if vectors else "sticky" if selection.protocol == "sticky" else "nature"
     config = dataclasses.replace(PRESETS[preset](game), device="cpu")
     if policy == "random-10hz":
@@ -263,9 +263,7 @@ def _load_agent(config: Config, directory: Path, model: nn.Module | None) -> tup
     state, meta = checkpoint.load(directory)
     if meta.get("game") != config.game:
         raise UsageError(f"{directory} is a checkpoint of {meta.get('game')!r}, its run folder says {config.game!r}")
-    probe = make_envs(dataclasses.replace(config, num_envs=1))
-    probe.close()
-    agent = make_agent(config, probe.spec, model=model)
+    agent = make_agent(config, spec_of(config), model=model)
     try:
         agent.load_state_dict(state["agent"])
         return agent, int(meta["step"])

@@ -36,13 +36,6 @@ class Rate:
     """Where the number comes from, in words."""
 
 
-def spec_of(config: Config) -> EnvSpec:
-    """What the replay and the network of a job have to know."""
-    envs = make_envs(dataclasses.replace(config, num_envs=1))
-    envs.close()
-    return envs.spec
-
-
 def memory_bytes(config: Config, spec: EnvSpec) -> int:
     """The replay, frames and all, by far the largest part of a run's memory."""
     layout = replay_layout(config, spec)

@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 
 from atari_dqn.agent import Agent, make_agent
 from atari_dqn.config import Config
-from atari_dqn.envs import make_envs
+from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.run_folder import write_text
 
@@ -93,9 +93,7 @@ def load_agent(folder: Path, config: Config) -> tuple[Agent, int]:
     Raises:
       UsageError: the file is damaged, or does not fit the network of the config.
     """
-    probe = make_envs(dataclasses.replace(config, num_envs=1))
-    agent = make_agent(config, probe.spec)
-    probe.close()
+    agent = make_agent(config, spec_of(config))
     try:
         with safe_open(folder / MODEL, framework="pt") as file:
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (it is no dict)

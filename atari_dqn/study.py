@@ -26,6 +26,9 @@ from atari_dqn.errors import UsageError
 from atari_dqn.run_folder import hardware, write_text
 from atari_dqn.statistics import mean_interval
 
+SHORTEST = 2_000  # agent steps: the preset `cartpole` begins to learn after 1,000
+EVALUATIONS = 10
+
 
 @dataclass(frozen=True)
 class Study:
@@ -56,6 +59,17 @@ class Curve(NamedTuple):
 
     when: np.ndarray  # [T] int64, agent steps or games
     returns: np.ndarray  # [seeds, T] float64, mean return of an evaluation
+
+
+def budget(steps: int) -> list[str]:
+    """Flags of a CartPole run of so many agent steps, evaluated ten times.
+
+    Raises:
+      UsageError: it would end before it has learned.
+    """
+    if steps < SHORTEST:
+        raise UsageError(f"steps is {steps}; learning begins after 1,000, so give at least {SHORTEST:,}")
+    return ["--total-steps", str(steps), "--eval-period", str(steps // EVALUATIONS)]
 
 
 def carry_out(study: Study, *, jobs: int, say: Callable[[str], None]) -> list[str]:

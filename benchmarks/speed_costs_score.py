@@ -9,13 +9,11 @@ seconds there. The replay on a GPU is not among them: it gives the same rows as 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from atari_dqn import study
-from atari_dqn.run_folder import hardware
 
-STEPS, EVALUATIONS = 40_000, 10
+STEPS = 40_000
 BASE = "--n-step 1 --no-double-q --batch-size 32 --learning-rate 5e-4 --eval-episodes 20".split()
 VARIANTS = {
     "1 game, serial, fp32": "--num-envs 1 --no-overlap",
@@ -33,19 +31,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    length = ["--total-steps", str(STEPS), "--eval-period", str(STEPS // EVALUATIONS)]
     lines = study.carry_out(
         study.Study(
             title="What makes it fast, and the score on CartPole",
             game="cartpole",
-            variants={name: [*BASE, *length, *flags.split()] for name, flags in VARIANTS.items()},
+            variants={name: [*BASE, *study.budget(STEPS), *flags.split()] for name, flags in VARIANTS.items()},
             seeds=options.seeds,
             out=options.out,
         ),
         jobs=options.jobs,
         say=print,
     )
-    (options.out / "hardware.json").write_text(json.dumps(hardware(), indent=1) + "\n")
     print("\n".join(lines))
 
 

@@ -15,6 +15,7 @@ import pytest
 from atari_dqn import estimate, local_engine, ray_engine, suite
 from atari_dqn.cli import main
 from atari_dqn.commands.suite import split_flags
+from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.run_folder import RunFolder
@@ -231,7 +232,7 @@ def test_the_estimate_by_hand(tmp_path):
     rate = estimate.Rate(100.0, "")
     # two slots: 1,000 + 2,000 in one, 1,500 in the other
     assert estimate.seconds_left([1_000, 1_500, 2_000], rate, 2) == 30.0
-    spec = estimate.spec_of(nature())
+    spec = spec_of(nature())
     # a frame is 84 x 84 bytes and 11 bytes beside it; 4 rows more for each of 64 games, and one blank one
     rows = 1_000_000 + 64 * 4
     assert estimate.memory_bytes(nature(), spec) == (rows + 1) * 84 * 84 + 11 * rows
@@ -328,5 +329,5 @@ def test_a_suite_that_is_killed_leaves_no_process_behind_and_goes_on(tmp_path, m
     assert "1 finished" in capsys.readouterr().out
     size = sum(path.stat().st_size for path in (folder / "checkpoints").rglob("*") if path.is_file())
     config = RunFolder.open(folder).config
-    limit = estimate.disk_bytes(dataclasses.replace(config, total_steps=steps), estimate.spec_of(config))
+    limit = estimate.disk_bytes(dataclasses.replace(config, total_steps=steps), spec_of(config))
     assert limit / 4 < size <= limit

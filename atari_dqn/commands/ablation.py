@@ -23,7 +23,6 @@ VARIANTS = {
 # The preset `cartpole` made the paper's DQN: one-step targets, and one network that picks and values.
 CARTPOLE = "--n-step 1 --no-double-q --batch-size 32 --eval-episodes 10"
 CARTPOLE_STEPS, ATARI_STEPS = 20_000, 10_000_000
-EVALUATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,7 @@ def run(words: Sequence[str]) -> int:
 
 def _on_cartpole(command: Ablation) -> int:
     steps = CARTPOLE_STEPS if command.steps is None else command.steps
-    if steps < 2_000:
-        raise UsageError(f"steps is {steps}; learning begins after 1,000, so give at least 2,000")
-    base = f"{CARTPOLE} --total-steps {steps} --eval-period {steps // EVALUATIONS}".split()
+    base = [*CARTPOLE.split(), *study.budget(steps)]
     result = study.carry_out(
         study.Study(
             title="Replay and target network on CartPole",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from atari_dqn import study
 from atari_dqn.commands import checked_jobs, parse, say
-from atari_dqn.errors import UsageError
 
 # All else is the preset `cartpole`. Step sizes: of 0.1 and 0.01 the better one in a run with seed 100 for the table and
 # the linear function; 0.1 for the polynomials, which it carried to 500 there; the network's is the preset's.
@@ -19,7 +18,6 @@ APPROXIMATORS = {
     "polynomial 3": "--network polynomial --polynomial-degree 3 --learning-rate 0.1",
     "mlp": "--network mlp --learning-rate 0.001",
 }
-EVALUATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -43,14 +41,12 @@ class CompareApproximators:
 def run(words: Sequence[str]) -> int:
     """Compare the approximators; returns the exit code."""
     command = parse(CompareApproximators, words, prog="atari-dqn compare-approximators")
-    if command.steps < 2_000:
-        raise UsageError(f"steps is {command.steps}; learning begins after 1,000, so give at least 2,000")
-    budget = f"--total-steps {command.steps} --eval-period {command.steps // EVALUATIONS} --eval-episodes 10"
+    base = [*study.budget(command.steps), "--eval-episodes", "10"]
     result = study.carry_out(
         study.Study(
             title="Q-functions on CartPole",
             game="cartpole",
-            variants={name: [*flags.split(), *budget.split()] for name, flags in APPROXIMATORS.items()},
+            variants={name: [*flags.split(), *base] for name, flags in APPROXIMATORS.items()},
             seeds=command.seeds,
             out=command.out,
         ),

@@ -19,7 +19,7 @@ from atari_dqn import estimate, local_engine, ray_engine
 from atari_dqn.commands import parse, say
 from atari_dqn.commands import train as train_command
 from atari_dqn.config import Config
-from atari_dqn.envs import check_rom
+from atari_dqn.envs import check_rom, spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.machine import GIB, free_bytes
 from atari_dqn.scores import atari_10, atari_57, nature_49
@@ -131,7 +131,7 @@ def _configs(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
             parsed[base.preset] = train_command.parse_command(game, [*preset, *flags]).config
         config = dataclasses.replace(parsed[base.preset], game=game)
         if config.backend == "classic":
-            estimate.spec_of(config)
+            spec_of(config)
         else:
             check_rom(game)
         configs += [dataclasses.replace(config, seed=seed) for seed in dict.fromkeys(command.seeds)]
@@ -150,7 +150,7 @@ def _refuse_too_little_memory(jobs: Sequence[Job], settings: Settings, slots: in
     slots = min(slots, sum(stage is not None and stage.name == "train" for stage in stages))
     if jobs[0].config.device != "cpu" and torch.cuda.is_available():
         return
-    needed = slots * estimate.memory_bytes(jobs[0].config, estimate.spec_of(jobs[0].config))
+    needed = slots * estimate.memory_bytes(jobs[0].config, spec_of(jobs[0].config))
     if needed > (free := free_bytes("cpu")):
         raise UsageError(
             f"the replays of {slots} jobs side by side need {_size(needed)}, but {_size(free)} are free; "
@@ -173,7 +173,7 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
         slots = ray_engine.slots(command.ray_address, command.cpus_per_job, command.gpus_per_job)
     slots = min(slots, len(jobs))
     config = jobs[0].config
-    spec = estimate.spec_of(config)
+    spec = spec_of(config)
     memory, disk = estimate.memory_bytes(config, spec), estimate.disk_bytes(config, spec)
     print(
         f"memory: {_size(memory)} of replay each, {_size(slots * memory)} for {slots} side by side; "

@@ -14,6 +14,7 @@ from atari_dqn import run as training
 from atari_dqn import wandb_logger
 from atari_dqn.commands import parse, say
 from atari_dqn.config import Config
+from atari_dqn.envs import is_vector_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
 from atari_dqn.run_folder import RunFolder
@@ -77,7 +78,7 @@ def _flag(name: str, words: Sequence[str]) -> str | None:
 
 def base_config(game: str, name: str | None, seed: str | None) -> Config:
     """The preset that the flags of a command line start from."""
-    vectors = game == "cartpole" or game.startswith("gym:")
+    vectors = is_vector_game(game)
     name = name or ("cartpole" if vectors else "nature")
     if name not in PRESETS:
         raise UsageError(f"preset is {name!r}; choose one of {PRESET_NAMES}")

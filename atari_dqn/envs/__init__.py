@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 from typing import Any
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
-from atari_dqn.types import VecEnv
+from atari_dqn.types import EnvSpec, VecEnv
 
 LIST_COMMAND = 'python -c "from atari_dqn.envs import atari_games; print(*atari_games())"'
 RESEED_AFTER = 100_000  # agent steps; bounds what a resume has to play again
@@ -38,6 +39,22 @@ def make_envs(config: Config) -> VecEnv:
         num_threads=config.env_threads,
         **_atari_settings(config),
     )
+
+
+def spec_of(config: Config) -> EnvSpec:
+    """What a network and a replay have to know about the game of a config, as one environment tells it.
+
+    Raises:
+      UsageError: an unknown game, as by `make_envs`.
+    """
+    envs = make_envs(dataclasses.replace(config, num_envs=1))
+    envs.close()
+    return envs.spec
+
+
+def is_vector_game(game: str) -> bool:
+    """Is it one of gymnasium's games of vectors, by its name: `cartpole` or `gym:ID`? All others are ROM ids."""
+    return game == "cartpole" or game.startswith("gym:")
 
 
 def _atari_settings(config: Config) -> dict[str, Any]:
@@ -72,7 +89,7 @@ def check_rom(game: str) -> None:
     Raises:
       UsageError: naming the nearest ROM ids, and how to list them all.
     """
-    if game == "cartpole" or game.startswith("gym:"):
+    if is_vector_game(game):
         raise UsageError(f"{game} is no Atari game; its backend is 'classic', as in preset cartpole")
     known = atari_games()
     if game in known:
