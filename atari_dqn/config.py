@@ -20,7 +20,7 @@ from atari_dqn.errors import UsageError
 Backend = Literal["native", "reference", "classic"]
 Compile = Literal["auto", "on", "off"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
-Network = Literal["nature_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
+Network = Literal["nature_cnn", "nips_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
 Optimizer = Literal["rmsprop", "adam", "sgd"]
 Reduction = Literal["sum", "mean"]
 CHOICES = {
@@ -124,9 +124,9 @@ class Config:
 
     # --- network and optimizer
     network: Network = "nature_cnn"
-    """`nature_cnn`: the paper's three convolutions. The others are for vector observations, of which the last three
-    need games whose numbers have known ranges: `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell.
-    `own`: given from Python."""
+    """`nature_cnn`: the paper's three convolutions. `nips_cnn`: the two of its predecessor of 2013, a third of the work.
+    The others are for vector observations, of which the last three need games whose numbers have known ranges: `mlp`,
+    `linear`, `polynomial`, and `tabular` with one row a cell. `own`: given from Python."""
     hidden_sizes: tuple[int, ...] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
     polynomial_degree: int = 2

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from atari_dqn.agent import make_agent
-from atari_dqn.config import Config, Precision
+from atari_dqn.config import Config, Network, Precision
 from atari_dqn.errors import UsageError
+from atari_dqn.model import PIXEL_NETWORKS
 from atari_dqn.types import EnvSpec, Transitions
 
 Say = Callable[[str], None]
@@ -67,7 +68,7 @@ def _precision(config: Config, say: Say) -> Precision:
         raise UsageError("precision is 'tf32', which only CUDA GPUs have; use fp32 or bf16")
     precision = config.precision
     if precision == "auto":
-        if config.network != "nature_cnn":
+        if config.network not in PIXEL_NETWORKS:
             precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
@@ -89,7 +90,7 @@ def settle_compile(config: Config, say: Say) -> Config:
     """
     if config.optimizer != "rmsprop" or config.compile == "off":
         return dataclasses.replace(config, compile="off")
-    if config.compile == "auto" and (config.device != "cpu" or config.network != "nature_cnn"):
+    if config.compile == "auto" and (config.device != "cpu" or config.network not in PIXEL_NETWORKS):
         return dataclasses.replace(config, compile="off")  # not measured on a GPU; too small to gain, or unknown
     began = time.perf_counter()
     try:
@@ -121,9 +122,10 @@ def _reuse_freed_memory() -> None:
 
 
 def _seconds_per_update(config: Config, precision: Precision, seconds: float = MEASURE_SECONDS) -> float:
-    """Median time of one update of the paper's network at this precision, measured for so long, at least once."""
+    """Median time of one update at this precision, measured for so long, at least once; on pixels in any case."""
     spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.frame_skip)
-    agent = make_agent(dataclasses.replace(config, precision=precision, network="nature_cnn"), spec)
+    network: Network = config.network if config.network in PIXEL_NETWORKS else "nature_cnn"
+    agent = make_agent(dataclasses.replace(config, precision=precision, network=network), spec)
     shape = (config.batch_size, config.frame_stack, 84, 84)
     generator = torch.Generator().manual_seed(0)
     obs = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(config.device)

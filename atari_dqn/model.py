@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,9 @@ class NatureCNN(nn.Module):
       hidden_sizes: units of the fully connected hidden layers; the paper's are (512,).
     """
 
+    FILTERS: ClassVar[tuple[tuple[int, int, int], ...]] = ((32, 8, STRIDE), (64, 4, 2), (64, 3, 1))
+    """Channels, kernel size and stride of each convolution."""
+
     def __init__(
         self,
         frame_stack: int,
@@ -41,28 +45,45 @@ class NatureCNN(nn.Module):
         hidden_sizes: Sequence[int] = (512,),
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(frame_stack, 32, kernel_size=8, stride=STRIDE)
-        self.conv2 = nn.Conv2d(32, 64, kernel_size=4, stride=2)
-        self.conv3 = nn.Conv2d(64, 64, kernel_size=3, stride=1)
-        with torch.no_grad():
-            image = torch.zeros(1, frame_stack, *frame_shape)
-            features = self.conv3(self.conv2(self.conv1(image))).numel()
-        self.hidden, self.last = fully_connected(features, hidden_sizes, num_actions)
+        planes, size = frame_stack, torch.tensor(frame_shape)
+        for number, (channels, kernel_size, stride) in enumerate(self.FILTERS, start=1):
+            self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
+            planes, size = channels, (size - kernel_size) // stride + 1
+        self.hidden, self.last = fully_connected(planes * int(size.prod()), hidden_sizes, num_actions)
+
+    @property
+    def convolutions(self) -> list[nn.Conv2d]:
+        """`conv1` and so on, in their order."""
+        return [layer for layer in self.children() if isinstance(layer, nn.Conv2d)]
 
     def forward(self, obs: Tensor) -> Tensor:
         """Q-values of every action: [B, K, H, W] uint8 -> [B, A] float32, also under autocast."""
+        first, *others = self.convolutions
         x = space_to_depth(obs)
-        kernel = space_to_depth_kernel(self.conv1.weight) * PIXEL_SCALE  # 8,192 weights instead of as many pixels
-        x = F.relu_(F.conv2d(x.to(self.compute_dtype(x)), kernel, self.conv1.bias))
-        x = F.relu_(self.conv2(x))
-        x = F.relu_(self.conv3(x))
+        kernel = space_to_depth_kernel(first.weight) * PIXEL_SCALE  # 8,192 weights instead of as many pixels
+        x = F.relu_(F.conv2d(x.to(compute_dtype(first.weight)), kernel, first.bias))
+        for convolution in others:
+            x = F.relu_(convolution(x))
         return in_full_precision(self.last, self.hidden(x.flatten(1)))
 
-    def compute_dtype(self, x: Tensor) -> torch.dtype:
-        """What pixels become: the autocast type, which spares a copy in float32, else the weights' type."""
-        if torch.is_autocast_enabled(x.device.type):
-            return torch.get_autocast_dtype(x.device.type)
-        return self.conv1.weight.dtype
+
+class NipsCNN(NatureCNN):
+    """The smaller Q-network of Mnih et al. 2013, a third of the arithmetic; the paper's hidden_sizes are (256,).
+
+    Source: Playing Atari with Deep Reinforcement Learning, section 4.1.
+    """
+
+    FILTERS: ClassVar[tuple[tuple[int, int, int], ...]] = ((16, 8, STRIDE), (32, 4, 2))
+
+
+def compute_dtype(weight: Tensor) -> torch.dtype:
+    """What pixels become: the autocast type, which spares a copy in float32, else the weights' type."""
+    if torch.is_autocast_enabled(weight.device.type):
+        return torch.get_autocast_dtype(weight.device.type)
+    return weight.dtype
+
+
+PIXEL_NETWORKS = {"nature_cnn": NatureCNN, "nips_cnn": NipsCNN}
 
 
 class MLP(nn.Module):
@@ -176,7 +197,7 @@ def make_model(
     if network == "own":
         raise UsageError("network is 'own': it comes from Python; pass it as model=...")
     is_image = len(spec.frame_shape) == 2
-    if is_image != (network == "nature_cnn"):
+    if is_image != (network in PIXEL_NETWORKS):
         kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")
         raise UsageError(f"network is {network!r}, but {spec.game} shows {kind}: use {right!r}")
     ranges = spec.frame_range * frame_stack
@@ -185,7 +206,7 @@ def make_model(
     model: Model
     if is_image:
         height, width = spec.frame_shape
-        model = NatureCNN(frame_stack, (height, width), spec.num_actions, hidden_sizes)
+        model = PIXEL_NETWORKS[network](frame_stack, (height, width), spec.num_actions, hidden_sizes)
     elif network == "tabular":
         model = TabularQ(ranges, spec.num_actions, table_bins)
     elif network == "linear":
