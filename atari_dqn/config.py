@@ -124,11 +124,13 @@ class Config:
 
     # --- network and optimizer
     network: Network = "nature_cnn"
-    """`nature_cnn`: the paper's three convolutions. `nips_cnn`: the two of its predecessor of 2013, a third of the work.
-    The others are for vector observations, of which the last three need games whose numbers have known ranges: `mlp`,
-    `linear`, `polynomial`, and `tabular` with one row a cell. `own`: given from Python."""
+    """`nature_cnn`: the paper's three convolutions; `nips_cnn`: the two of its predecessor of 2013, a third as dear.
+    The others are for vector observations, of which the last three need games whose numbers have known ranges:
+    `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell. `own`: given from Python."""
     hidden_sizes: tuple[int, ...] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
+    layer_norm: bool = False
+    """Normalize the sums of each hidden layer over its units (Ba et al. 2016). Paper: no."""
     polynomial_degree: int = 2
     """Products of up to so many numbers of the observation enter `polynomial`."""
     table_bins: int = 8

@@ -28,10 +28,11 @@ class NatureCNN(nn.Module):
     """The Q-network of Mnih et al. 2015.
 
     Args:
-      frame_stack: K, frames in one observation.
-      frame_shape: (H, W) pixels, both multiples of 4; the paper's are (84, 84).
-      num_actions: A.
+      frame_stack:  K, frames in one observation.
+      frame_shape:  (H, W) pixels, both multiples of 4; the paper's are (84, 84).
+      num_actions:  A.
       hidden_sizes: units of the fully connected hidden layers; the paper's are (512,).
+      layer_norm:   see `fully_connected`; the paper's has none.
     """
 
     FILTERS: ClassVar[tuple[tuple[int, int, int], ...]] = ((32, 8, STRIDE), (64, 4, 2), (64, 3, 1))
@@ -43,13 +44,16 @@ class NatureCNN(nn.Module):
         frame_shape: tuple[int, int],
         num_actions: int,
         hidden_sizes: Sequence[int] = (512,),
+        *,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         planes, size = frame_stack, torch.tensor(frame_shape)
         for number, (channels, kernel_size, stride) in enumerate(self.FILTERS, start=1):
             self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
             planes, size = channels, (size - kernel_size) // stride + 1
-        self.hidden, self.last = fully_connected(planes * int(size.prod()), hidden_sizes, num_actions)
+        features = planes * int(size.prod())
+        self.hidden, self.last = fully_connected(features, hidden_sizes, num_actions, layer_norm)
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
@@ -89,19 +93,30 @@ PIXEL_NETWORKS = {"nature_cnn": NatureCNN, "nips_cnn": NipsCNN}
 class MLP(nn.Module):
     """Fully connected Q-network for vector observations: [B, K, D] or [B, D] float32 -> [B, A]."""
 
-    def __init__(self, num_inputs: int, num_actions: int, hidden_sizes: Sequence[int]) -> None:
+    def __init__(
+        self, num_inputs: int, num_actions: int, hidden_sizes: Sequence[int], *, layer_norm: bool = False
+    ) -> None:
         super().__init__()
-        self.hidden, self.last = fully_connected(num_inputs, hidden_sizes, num_actions)
+        self.hidden, self.last = fully_connected(num_inputs, hidden_sizes, num_actions, layer_norm)
 
     def forward(self, obs: Tensor) -> Tensor:
         return in_full_precision(self.last, self.hidden(obs.flatten(1).float()))
 
 
-def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int) -> tuple[nn.Sequential, nn.Linear]:
-    """Linear layers with ReLU after each, and the linear end."""
+def fully_connected(
+    num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int, layer_norm: bool
+) -> tuple[nn.Sequential, nn.Linear]:
+    """Linear layers with ReLU after each, and the linear end.
+
+    With `layer_norm` a layer's sums have mean 0 and variance 1 over its units before the ReLU, then a gain and a bias
+    each. So no step of the optimizer can switch all of them off at once, which Adam's first steps do now and then:
+    all rewards are -1 in the first games of Pong, and every unit that raises a value is pushed below 0.
+
+    Source: Ba et al. 2016, Layer normalization, eq. 3; for Q-learning, Gallici et al. 2024.
+    """
     layers: list[nn.Module] = []
     for size in hidden_sizes:
-        layers += [nn.Linear(num_inputs, size), nn.ReLU()]
+        layers += [nn.Linear(num_inputs, size), *([nn.LayerNorm(size)] if layer_norm else []), nn.ReLU()]
         num_inputs = size
     return nn.Sequential(*layers), nn.Linear(num_inputs, num_outputs)
 
@@ -110,7 +125,9 @@ def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
     """A copy that is not trained; under "bf16" its large layers are what autocast would make of them each time."""
     frozen = copy.deepcopy(model).requires_grad_(False)
     if precision == "bf16" and isinstance(frozen, NatureCNN | MLP):
-        frozen.hidden.to(torch.bfloat16)
+        for layer in frozen.hidden:
+            if isinstance(layer, nn.Linear):
+                layer.to(torch.bfloat16)
     return frozen
 
 
@@ -184,6 +201,7 @@ def make_model(
     network: str,
     frame_stack: int,
     hidden_sizes: Sequence[int],
+    layer_norm: bool = False,
     polynomial_degree: int = 2,
     table_bins: int = 8,
     seed: int,
@@ -206,7 +224,8 @@ def make_model(
     model: Model
     if is_image:
         height, width = spec.frame_shape
-        model = PIXEL_NETWORKS[network](frame_stack, (height, width), spec.num_actions, hidden_sizes)
+        network_class = PIXEL_NETWORKS[network]
+        model = network_class(frame_stack, (height, width), spec.num_actions, hidden_sizes, layer_norm=layer_norm)
     elif network == "tabular":
         model = TabularQ(ranges, spec.num_actions, table_bins)
     elif network == "linear":
@@ -214,6 +233,7 @@ def make_model(
     elif network == "polynomial":
         model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
     else:
-        model = MLP(frame_stack * math.prod(spec.frame_shape), spec.num_actions, hidden_sizes)
+        num_inputs = frame_stack * math.prod(spec.frame_shape)
+        model = MLP(num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm)
     initialize(model, torch.Generator().manual_seed(seed))
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU

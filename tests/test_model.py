@@ -16,17 +16,22 @@ def nature_cnn(seed=0):
     return make_model(ATARI, network="nature_cnn", frame_stack=4, hidden_sizes=(512,), seed=seed)
 
 
+def nips_cnn(seed=0):
+    return make_model(ATARI, network="nips_cnn", frame_stack=4, hidden_sizes=(256,), seed=seed)
+
+
 def random_obs(batch=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (batch, 4, 84, 84), dtype=torch.uint8, generator=generator)
 
 
 def plain_forward(model, obs):
-    """The paper's network as everyone writes it."""
+    """The papers' networks as everyone writes them."""
     x = obs.float() / 255.0
     x = F.relu(F.conv2d(x, model.conv1.weight, model.conv1.bias, stride=4))
     x = F.relu(F.conv2d(x, model.conv2.weight, model.conv2.bias, stride=2))
-    x = F.relu(F.conv2d(x, model.conv3.weight, model.conv3.bias))
+    if hasattr(model, "conv3"):
+        x = F.relu(F.conv2d(x, model.conv3.weight, model.conv3.bias))
     return model.last(model.hidden(x.flatten(1)))
 
 
@@ -37,13 +42,20 @@ def test_parameters_are_the_papers():
     ]  # fmt: skip
 
 
-def test_space_to_depth_equals_the_plain_convolution():
-    model, obs = nature_cnn(), random_obs()
+def test_parameters_of_the_small_network_are_those_of_2013():
+    shapes = [tuple(param.shape) for param in nips_cnn().parameters()]
+    assert shapes == [(16, 4, 8, 8), (16,), (32, 16, 4, 4), (32,), (256, 2592), (256,), (6, 256), (6,)]
+
+
+@pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
+def test_space_to_depth_equals_the_plain_convolution(make):
+    model, obs = make(), random_obs()
     torch.testing.assert_close(model(obs), plain_forward(model, obs), rtol=1e-4, atol=1e-6)
 
 
-def test_space_to_depth_has_the_plain_gradients():
-    model, obs = nature_cnn(), random_obs()
+@pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
+def test_space_to_depth_has_the_plain_gradients(make):
+    model, obs = make(), random_obs()
     model(obs).square().sum().backward()
     fast = [param.grad.clone() for param in model.parameters()]
     model.zero_grad()
@@ -117,6 +129,34 @@ def test_weights_depend_on_the_seed_alone():
     again, other = nature_cnn(seed=7), nature_cnn(seed=8)
     assert torch.equal(first.hidden[0].weight, again.hidden[0].weight)
     assert not torch.equal(first.hidden[0].weight, other.hidden[0].weight)
+
+
+@pytest.mark.parametrize(("spec", "network"), [(ATARI, "nature_cnn"), (ATARI, "nips_cnn"), (CARTPOLE, "mlp")])
+def test_layer_norm_keeps_units_alive_whatever_the_bias(spec, network):
+    """A shift of all sums, which would switch every unit off, changes nothing."""
+    shape = (3, 4, *spec.frame_shape)
+    obs = random_obs() if spec is ATARI else torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    values = {}
+    for layer_norm in (False, True):
+        model = make_model(spec, network=network, frame_stack=4, hidden_sizes=(64,), layer_norm=layer_norm, seed=0)
+        with torch.no_grad():
+            before = model(obs)
+            model.hidden[0].bias -= 1e3
+            values[layer_norm] = before, model(obs)
+    torch.testing.assert_close(*values[True], rtol=1e-3, atol=1e-3)
+    before, after = values[False]
+    assert before.std(dim=0).max() > 0
+    assert torch.equal(after, after[:1].expand_as(after)), "without it the values no longer depend on what is seen"
+
+
+def test_layer_norm_is_that_of_its_source():
+    """Ba et al. 2016, eq. 3, written out."""
+    model = make_model(CARTPOLE, network="mlp", frame_stack=1, hidden_sizes=(8,), layer_norm=True, seed=0)
+    obs = torch.randn(5, 1, 4, generator=torch.Generator().manual_seed(0))
+    sums = model.hidden[0](obs.flatten(1))
+    centered = sums - sums.mean(dim=1, keepdim=True)
+    normal = centered / (centered.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(model(obs), model.last(normal.clamp(min=0.0)))
 
 
 def test_mlp_takes_vectors():
