@@ -14,7 +14,7 @@ from pathlib import Path
 from atari_dqn import study
 
 STEPS = 40_000
-BASE = "--n-step 1 --no-double-q --batch-size 32 --learning-rate 5e-4 --eval-episodes 20".split()
+BASE = "--n-step 1 --no-double-q --batch-size 32 --hidden-sizes 256 256 --learning-rate 5e-4 --eval-episodes 20".split()
 VARIANTS = {
     "1 game, serial, fp32": "--num-envs 1 --no-overlap",
     "1 game, overlap": "--num-envs 1",
