@@ -96,6 +96,10 @@ class Config:
     """Bootstrap from the target network. No: from the online network; the ablation of the paper's second idea."""
     n_step: int = 1
     """Rewards summed before the bootstrap. Paper: 1."""
+    n_step_end: int = 1
+    """What n_step falls to if `n_step_decay_steps` is above 0."""
+    n_step_decay_steps: int = 0
+    """Length of that fall, by equal factors, agent steps counted from learning_starts; 0: n_step stays. Paper: 0."""
     double_q: bool = False
     """The online network picks the next action, the target network values it (van Hasselt 2016). Paper: no."""
     reward_scale: float = 1.0

@@ -21,6 +21,7 @@ AT_LEAST_ONE = (
     "update_period",
     "target_update_period",
     "n_step",
+    "n_step_end",
     "eval_steps",
     "eval_num_envs",
     "log_period",
@@ -31,6 +32,7 @@ AT_LEAST_ZERO = (
     "total_episodes",
     "game_end_updates",
     "epsilon_decay_steps",
+    "n_step_decay_steps",
     "eval_period",
     "eval_period_episodes",
     "eval_episodes",
@@ -76,6 +78,8 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
     for name, allowed in choices.items():
         if (value := getattr(config, name)) not in allowed:
             yield f"{name} is {value!r}; it must be one of {', '.join(allowed)}"
+    if config.n_step_decay_steps and config.n_step_end > config.n_step:
+        yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
     yield from _about_the_warm_up(config)
 
 

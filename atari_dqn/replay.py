@@ -53,6 +53,7 @@ class FrameReplay:
         frames_on: torch.device | str | None = None,
     ) -> None:
         self.num_envs, self.frame_stack, self.n_step = layout.num_envs, layout.frame_stack, layout.n_step
+        self.bootstrap_distance = layout.n_step  # rewards summed, <= n_step; may change between draws
         self.frame_shape = layout.frame_shape
         self.rows_per_env, self.usable_per_env = layout.rows_per_env, layout.usable_per_env
         self.num_rows = layout.rows_per_env * layout.num_envs
@@ -207,7 +208,7 @@ class FrameReplay:
         terminated = np.zeros(len(rows), bool)
         going = np.ones(len(rows), bool)
         current = rows
-        for i in range(self.n_step):
+        for i in range(self.bootstrap_distance):
             if i:  # a game cut by the time limit ends at a dead row: bootstrap from its frame
                 going &= ~terminated & ~self._is_dead(current)
             reward[:, i] = np.where(going, self.reward[current], 0.0)

@@ -62,6 +62,19 @@ def step_size(config: Config, step: int) -> float:
     )
 
 
+def bootstrap_distance(config: Config, step: int) -> int:
+    """Rewards summed before the bootstrap at an agent step: n_step, or its fall by equal factors to n_step_end.
+
+    Many at first carry a reward back fast, few at the end are nearly right whatever policy played them.
+
+    Source: Schwarzer et al. 2023, Bigger, Better, Faster, section 3 (from 10 to 3).
+    """
+    if config.n_step_decay_steps == 0:
+        return config.n_step
+    part = linear(step - config.learning_starts, start=0.0, end=1.0, steps=config.n_step_decay_steps)
+    return round(config.n_step * (config.n_step_end / config.n_step) ** part)
+
+
 def crossings(before: int, after: int, period: int) -> int:
     """Number of multiples of `period` in (before, after].
 

@@ -28,7 +28,7 @@ from atari_dqn.logger import Logger
 from atari_dqn.optim import set_learning_rate
 from atari_dqn.replay import FrameReplay
 from atari_dqn.saver import Saver
-from atari_dqn.schedules import crossings, exploration, learning_plan, step_size
+from atari_dqn.schedules import bootstrap_distance, crossings, exploration, learning_plan, step_size
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.types import LearnStats, Step, VecEnv
@@ -141,6 +141,7 @@ class Trainer:
         """The updates and target copies that this vector step owes, in the order of the serial algorithm."""
         if self.config.learning_rate_end_ratio < 1.0:
             set_learning_rate(self.agent.algorithm.optimizer, step_size(self.config, self.step))
+        self.replay.bootstrap_distance = bootstrap_distance(self.config, self.step)
         if self.config.game_end_updates:
             return  # nothing is due within a game
         plan = learning_plan(

@@ -100,7 +100,7 @@ def expected_transitions(replay, twins):
     oldest = max(0, newest - replay.n_step - replay.usable_per_env + 1)
     for time in range(oldest, newest - replay.n_step + 1):
         for twin in twins:
-            if (transition := twin.transition(time, replay.n_step)) is not None:
+            if (transition := twin.transition(time, replay.bootstrap_distance)) is not None:
                 yield transition
 
 
@@ -113,7 +113,7 @@ def assert_same_as_twins(replay, twins):
     for index, (obs, action, rewards, num_steps, terminated, next_obs) in enumerate(expected):
         assert (batch.obs[index].numpy() == obs).all()
         assert batch.action[index] == action
-        assert batch.reward[index].tolist() == rewards
+        assert batch.reward[index].tolist() == rewards + [0.0] * (replay.n_step - len(rewards))
         assert batch.num_steps[index] == num_steps
         assert batch.terminated[index] == terminated
         if not terminated:  # else nothing uses it
@@ -128,12 +128,16 @@ def assert_same_as_twins(replay, twins):
     num_envs=st.integers(1, 3),
     frame_stack=st.integers(1, 5),
     n_step=st.integers(1, 5),
+    fewer=st.integers(0, 4),
     end_rate=st.sampled_from([0.0, 0.05, 0.3, 0.9]),
 )
-def test_every_learnable_transition_is_the_naive_twins(seed, steps, capacity, num_envs, frame_stack, n_step, end_rate):
-    """Wrap-around, games shorter than the stack, capacities that N does not divide, ends at the write head."""
+def test_every_learnable_transition_is_the_naive_twins(
+    seed, steps, capacity, num_envs, frame_stack, n_step, fewer, end_rate
+):
+    """Wrap-around, short games, capacities that N does not divide, ends at the write head, fewer rewards than n."""
     envs = ScriptedEnvs(num_envs, seed=seed, end_rate=end_rate)
     replay = make_replay(capacity, num_envs, frame_stack, n_step)
+    replay.bootstrap_distance = max(1, n_step - fewer)
     twins = play(replay, envs, steps, seed)
     assert_same_as_twins(replay, twins)
     for env, twin in enumerate(twins):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atari_dqn.presets import cartpole_parl, cartpole_tf2
-from atari_dqn.schedules import crossings, exploration, geometric, learning_plan, linear
+from atari_dqn.presets import cartpole_parl, cartpole_tf2, nature
+from atari_dqn.schedules import bootstrap_distance, crossings, exploration, geometric, learning_plan, linear
 
 STEPS = st.integers(0, 10_000)
 PERIODS = st.integers(1, 300)
@@ -68,6 +68,17 @@ def test_epsilon_of_the_recipes_counts_from_the_first_step():
     assert exploration(cartpole_tf2(), 0) == 0.995
     waiting = dataclasses.replace(cartpole_tf2(), random_warm_up=True)
     assert [exploration(waiting, step) for step in (31, 32)] == [1.0, 0.995]
+
+
+def test_bootstrap_distance_falls_by_equal_factors():
+    config = dataclasses.replace(nature(), n_step=8, n_step_end=2, n_step_decay_steps=1_000, learning_starts=50_000)
+    steps = (0, 50_000, 50_500, 51_000, 10**7)
+    assert [bootstrap_distance(config, step) for step in steps] == [8, 8, 4, 2, 2]
+
+
+def test_bootstrap_distance_stays_unless_told():
+    config = dataclasses.replace(nature(), n_step=3)
+    assert [bootstrap_distance(config, step) for step in (0, 10**9)] == [3, 3]
 
 
 def test_crossings_by_hand():

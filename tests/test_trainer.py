@@ -151,6 +151,20 @@ def test_without_replay_the_latest_transitions_are_learned_in_order():
     assert trainer.updates == 20
 
 
+def test_fewer_rewards_are_summed_as_the_run_goes_on():
+    settings = {"n_step": 4, "n_step_end": 1, "n_step_decay_steps": 200, "learning_starts": 100, "total_steps": 400}
+    trainer = make_trainer(tiny_config(num_envs=4, **settings))
+    learn, seen = trainer.agent.learn, []
+
+    def spy(batch, updates):
+        seen.append((trainer.step, int(batch.num_steps.max())))
+        return learn(batch, updates)
+
+    trainer.agent.learn = spy
+    trainer.run()
+    assert [max(most for step, most in seen if first <= step < first + 50) for first in (100, 200, 300)] == [4, 2, 1]
+
+
 @pytest.mark.parametrize("num_envs", [1, 3, 8, 50])
 def test_the_update_ratio_is_exact_for_every_number_of_environments(num_envs):
     config = tiny_config(num_envs=num_envs, learning_starts=200, total_steps=1_000, update_period=4)

@@ -52,6 +52,8 @@ UNITS = {
     "target_update_period": "agent steps",
     "gamma": "per agent step",
     "n_step": "agent steps",
+    "n_step_end": "agent steps",
+    "n_step_decay_steps": "agent steps, 0 = none",
     "epsilon_start": "probability",
     "epsilon_end": "probability",
     "epsilon_decay_steps": "agent steps",
