@@ -141,7 +141,7 @@ def test_layer_norm_keeps_units_alive_whatever_the_bias(spec, network):
         model = make_model(spec, network=network, frame_stack=4, hidden_sizes=(64,), layer_norm=layer_norm, seed=0)
         with torch.no_grad():
             before = model(obs)
-            model.hidden[0].bias -= 1e3
+            model.hidden[0].bias -= 100.0
             values[layer_norm] = before, model(obs)
     torch.testing.assert_close(*values[True], rtol=1e-3, atol=1e-3)
     before, after = values[False]

@@ -33,7 +33,7 @@ CARTPOLE = (
 PONG = (
     "pong --preset quick --total-steps 1200 --num-envs 4 --learning-starts 200 --capacity 300 --eval-period 600 "
     "--eval-steps 100 --eval-num-envs 2 --log-period 100 --checkpoint-period 100 --torch-threads 1 --env-threads 1 "
-    "--precision fp32 --batch-size 8"
+    "--precision fp32 --batch-size 8 --learning-rate-end-ratio 1"  # else it would depend on --total-steps
 ).split()
 
 
