@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 results=benchmarks/results
 if [ $# -eq 0 ]; then
-  set -- "$results/quick_pong_seed0_202611" --compare "$results/quick_pong_eps_202611" \
-    --names "replay 400,000" "replay 100,000"
+  set -- "$results/quick_pong_202611" --compare "$results/quick_pong_seed0_202611" \
+    --names "quick" "its predecessor"
 fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
