@@ -128,7 +128,7 @@ class Config:
 
     # --- network and optimizer
     network: Network = "nature_cnn"
-    """`nature_cnn`: the paper's three convolutions; `nips_cnn`: the two of its predecessor of 2013, a third as dear.
+    """`nature_cnn`: the paper's three convolutions; `nips_cnn`: the two of its predecessor of 2013, half the cost.
     The others are for vector observations, of which the last three need games whose numbers have known ranges:
     `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell. `own`: given from Python."""
     hidden_sizes: tuple[int, ...] = (512,)

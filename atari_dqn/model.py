@@ -64,7 +64,7 @@ class NatureCNN(nn.Module):
         """Q-values of every action: [B, K, H, W] uint8 -> [B, A] float32, also under autocast."""
         first, *others = self.convolutions
         x = space_to_depth(obs)
-        kernel = space_to_depth_kernel(first.weight) * PIXEL_SCALE  # 8,192 weights instead of as many pixels
+        kernel = space_to_depth_kernel(first.weight) * PIXEL_SCALE  # a few thousand weights instead of all pixels
         x = F.relu_(F.conv2d(x.to(compute_dtype(first.weight)), kernel, first.bias))
         for convolution in others:
             x = F.relu_(convolution(x))
