@@ -11,8 +11,8 @@ Rows are written around a ring, one per environment and vector step:
     stack at 5   .    .    E    F                     K = 4: frames before the opening are blank
 
 A row can be learned from when the frame after it belongs to the same game, or when it terminated: D cannot. For n-step
-returns it also has to be n rows old. The learnable rows stand in a second ring, in the order of writing, so a draw is
-one uniform integer: no rejection, whatever the games do.
+returns it also has to be n rows old. The learnable rows stand in a ring of their own (`learnable_rows.py`), so a draw
+is one uniform integer: no rejection, whatever the games do.
 
 Frames may lie on a GPU. Everything else is small (11 bytes a row) and stays on the host, so rows are drawn by the same
 generator, and in the same order, wherever the frames are. Reading has two halves: `draw` decides on the host what is
@@ -28,12 +28,12 @@ import torch
 from torch import Tensor
 
 from atari_dqn.cuda_graph import Upload
-from atari_dqn.errors import UsageError
-from atari_dqn.replay_layout import OLDEST_AGE, ReplayLayout
+from atari_dqn.learnable_rows import LearnableRows
+from atari_dqn.replay_layout import OLDEST_AGE, ReplayLayout, refuse_other_sizes
 from atari_dqn.types import Step, Transitions
 
-ARRAYS = ("action", "reward", "terminated", "age", "learnable", "added")  # the state of a replay, but its frames
-COUNTERS = ("first", "end", "time", "first_time")
+ARRAYS = ("action", "reward", "terminated", "age")  # what is known of each row, but its frame
+COUNTERS = ("time", "first_time")
 
 
 class FrameReplay:
@@ -69,15 +69,13 @@ class FrameReplay:
         self.reward = np.zeros(self.num_rows, np.float32)
         self.terminated = np.zeros(self.num_rows, bool)
         self.age = np.zeros(self.num_rows, np.uint8)
-        self.learnable = np.zeros(self.usable_per_env * self.num_envs, np.int32)  # ring of row numbers
-        self.first, self.end = 0, 0  # learnable rows ever dropped, ever added
-        self.added = np.zeros(self.rows_per_env, np.int32)  # learnable rows among those written at this position
+        self.learnable = LearnableRows(self.usable_per_env * self.num_envs, self.rows_per_env)
         self.time = -1  # vector steps written so far, minus one; -1 means empty
         self.first_time = 0  # rows before this time lack what followed them (see `continue_from`)
 
     def __len__(self) -> int:
         """Transitions that can be drawn now."""
-        return self.end - self.first
+        return len(self.learnable)
 
     # --- writing
 
@@ -115,20 +113,15 @@ class FrameReplay:
         """Forget learnable rows whose stack reaches into the frames just overwritten."""
         expired = self.time - self.n_step - self.usable_per_env
         if expired >= 0:
-            position = expired % self.rows_per_env
-            self.first += int(self.added[position])
-            self.added[position] = 0
+            self.learnable.drop(expired % self.rows_per_env)
 
     def _admit(self, time: int) -> None:
         """Make the rows written at `time` learnable, now that the n rows after them exist."""
         if time < self.first_time:
             return
-        rows = np.arange(time % self.rows_per_env * self.num_envs, (time % self.rows_per_env + 1) * self.num_envs)
-        fresh = rows[~self._is_dead(rows)]
-        slots = (self.end + np.arange(len(fresh))) % len(self.learnable)
-        self.learnable[slots] = fresh
-        self.added[time % self.rows_per_env] = len(fresh)
-        self.end += len(fresh)
+        written = self._rows_at(time)
+        rows = np.arange(written.start, written.stop)
+        self.learnable.admit(time % self.rows_per_env, rows[~self._is_dead(rows)])
 
     def _is_dead(self, rows: np.ndarray) -> np.ndarray:
         """The next frame opens another game, though this row did not terminate: nothing true follows it."""
@@ -156,34 +149,7 @@ class FrameReplay:
         Raises:
           ValueError: nothing can be drawn yet.
         """
-        return self.described(self.random_rows(count, generator))
-
-    def random_rows(self, count: int, generator: np.random.Generator) -> np.ndarray:
-        """Learnable rows drawn uniformly, with replacement: [count] int64.
-
-        Raises:
-          ValueError: nothing can be drawn yet.
-        """
-        self._refuse_if_empty()
-        return self._learnable_at(generator.integers(self.first, self.end, size=count))
-
-    def newest_rows(self, count: int) -> np.ndarray:
-        """The `count` learnable rows written last: [count] int64.
-
-        Oldest first, those of one vector step in the order of the environments; if there are fewer, again and again.
-
-        Raises:
-          ValueError: there is none yet.
-        """
-        self._refuse_if_empty()
-        return self._learnable_at(self.first + (np.arange(-count, 0) + len(self)) % len(self))
-
-    def _refuse_if_empty(self) -> None:
-        if len(self) == 0:
-            raise ValueError("the replay holds no transition yet")
-
-    def _learnable_at(self, positions: np.ndarray) -> np.ndarray:
-        return self.learnable[positions % len(self.learnable)].astype(np.int64)
+        return self.described(self.learnable.random(count, generator))
 
     def described(self, rows: np.ndarray) -> tuple[Tensor, ...]:
         """What `transitions` wants for those that begin at `rows` ([B] int64, learnable)."""
@@ -193,10 +159,6 @@ class FrameReplay:
     def transitions(self, *drawn: Tensor) -> Transitions:
         """The learner's half of `sample`: [B] transitions from what `draw` gave. Never waits for the device."""
         return self._build(*drawn) if self.frames_are_near else Transitions(*drawn)
-
-    def learnable_rows(self) -> np.ndarray:
-        """Row numbers that `draw` draws from, oldest first, [len(self)] int64."""
-        return self._learnable_at(np.arange(self.first, self.end))
 
     def _lines(self, rows: np.ndarray) -> np.ndarray:
         """All that is known of the transitions but their pixels: [B] -> [B, 2 K + 3 + n] int32, one copy to a GPU.
@@ -273,7 +235,8 @@ class FrameReplay:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the frames, without copies: the arrays are the replay's own."""
-        return {name: getattr(self, name) for name in (*ARRAYS, *COUNTERS)}
+        own = {name: getattr(self, name) for name in (*ARRAYS, *COUNTERS)}
+        return own | {"learnable": self.learnable.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` gave, from a replay of the same sizes; the frames come through `put_frames`.
@@ -281,10 +244,8 @@ class FrameReplay:
         Raises:
           UsageError: the sizes differ; nothing was changed.
         """
-        for name in ARRAYS:
-            mine, theirs = getattr(self, name).shape, tuple(state[name].shape)
-            if mine != theirs:
-                raise UsageError(f"the stored replay's {name} is {theirs}, this run's is {mine}: use the same config")
+        refuse_other_sizes(self, ARRAYS, state)
+        self.learnable.load_state_dict(state["learnable"])
         for name in ARRAYS:
             getattr(self, name)[...] = state[name]
         for name in COUNTERS:
@@ -292,9 +253,8 @@ class FrameReplay:
 
     def clear(self) -> None:
         """Empty, as at the start."""
-        self.first = self.end = self.first_time = 0
-        self.time = -1
-        self.added[:] = 0
+        self.learnable.clear()
+        self.time, self.first_time = -1, 0
 
     def newest_frames(self) -> dict[str, Any]:
         """What is needed to go on acting with an otherwise empty replay: the frames of the current stacks."""

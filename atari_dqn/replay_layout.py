@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,3 +50,15 @@ class ReplayLayout:
     @property
     def host_bytes(self) -> int:
         return 11 * self.rows_per_env * self.num_envs
+
+
+def refuse_other_sizes(owner: object, arrays: Sequence[str], state: Mapping[str, Any]) -> None:
+    """Compare stored arrays with the attributes of `owner` that they are to fill.
+
+    Raises:
+      UsageError: the shapes differ.
+    """
+    for name in arrays:
+        mine, theirs = getattr(owner, name).shape, tuple(state[name].shape)
+        if mine != theirs:
+            raise UsageError(f"the stored replay's {name} is {theirs}, this run's is {mine}: use the same config")

@@ -31,6 +31,7 @@ from atari_dqn.saver import Saver
 from atari_dqn.schedules import bootstrap_distance, crossings, exploration, learning_plan, step_size
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
+from atari_dqn.speedometer import Speedometer
 from atari_dqn.types import LearnStats, Step, VecEnv
 
 RECENT_GAMES = 20  # finished games behind "mean return" in logs
@@ -83,7 +84,7 @@ class Trainer:
         self._stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)
         self._stats_count = 0
         self._learn = self._captured()
-        self._marks = (time.monotonic(), 0, 0)  # clock, step and updates at the last log
+        self.speedometer = Speedometer(config.frames_per_step)
 
     def run(self) -> None:
         """Play and learn until the run is over, or until `stop_requested`; then save."""
@@ -158,9 +159,9 @@ class Trainer:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
         count = updates * self.config.batch_size
         if self.config.replay:
-            rows = self.replay.random_rows(count, self.replay_generator)
+            rows = self.replay.learnable.random(count, self.replay_generator)
         else:
-            rows = self.replay.newest_rows(count)
+            rows = self.replay.learnable.newest(count)
         at_once = UPDATES_AT_ONCE[self.replay.device.type] * self.config.batch_size
         for first in range(0, count, at_once):
             self._learn(*self.replay.described(rows[first : first + at_once]))
@@ -198,21 +199,9 @@ class Trainer:
             refuse_broken_loss(values["train/loss"], self.step)
             self._stats_sum.zero_()
             self._stats_count = 0
-        values |= self._speeds()
+        values |= self.speedometer.read(self.step, self.updates)
         self.logger.scalars(values, self.step)
         self.logger.progress(self.step, values)
-
-    def _speeds(self) -> dict[str, float]:
-        now, step, updates = time.monotonic(), *self._marks[1:]
-        seconds = max(now - self._marks[0], 1e-9)
-        self._marks = (now, self.step, self.updates)
-        steps_per_second = (self.step - step) / seconds
-        return {
-            "time/steps_per_second": steps_per_second,
-            "time/frames_per_second": steps_per_second * self.config.frames_per_step,
-            "time/updates_per_second": (self.updates - updates) / seconds,
-            "time/updates_per_step": self.updates / self.step,
-        }
 
     def evaluate_if_due(self) -> None:
         """Play the evaluation games on environments of their own, and remember the best network."""
@@ -220,7 +209,7 @@ class Trainer:
             return
         began = time.monotonic()
         scores = self.evaluator(self.step)
-        self._marks = (self._marks[0] + time.monotonic() - began, *self._marks[1:])  # not part of training speed
+        self.speedometer.leave_out(time.monotonic() - began)
         if scores is None:
             return  # interrupted; due again after the resume
         self.evaluated_at, self.evaluated_episodes = self.step, self.episodes
@@ -304,4 +293,4 @@ class Trainer:
         if self.replay.time < 0:
             self.replay.continue_from(state["newest_frames"])
             self.learn_after = self._end_of_warm_up()
-        self._marks = (time.monotonic(), self.step, self.updates)
+        self.speedometer.start(self.step, self.updates)

@@ -35,7 +35,7 @@ def what_a_run_left(folder: Path) -> dict[str, Any]:
     pieces = meta["frames"]
     content = b"".join((folder / "checkpoints/frames" / piece["name"]).read_bytes() for piece in pieces)
     times = sum(piece["last"] - piece["first"] + 1 for piece in pieces)
-    kept = len(state["replay"]["added"]) * (len(content) // times)
+    kept = len(state["replay"]["learnable"]["admitted"]) * (len(content) // times)
     left["frames"] = content[-kept:]  # pieces may reach back further than the ring
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     left["metrics"] = [

@@ -109,7 +109,7 @@ def assert_same_as_twins(replay, twins):
     assert len(replay) == len(expected)
     if not expected:
         return
-    batch = transitions_at(replay, replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable.all())
     for index, (obs, action, rewards, num_steps, terminated, next_obs) in enumerate(expected):
         assert (batch.obs[index].numpy() == obs).all()
         assert batch.action[index] == action
@@ -149,13 +149,13 @@ def test_every_learnable_transition_is_the_naive_twins(
 def test_the_newest_rows_are_the_end_of_all(steps, capacity, count):
     replay = make_replay(capacity)
     play(replay, ScriptedEnvs(2, end_rate=0.1), steps)
-    everything = replay.learnable_rows().tolist()
+    everything = replay.learnable.all().tolist()
     # too few: the whole replay, again and again, ending at the newest
-    assert replay.newest_rows(count).tolist() == (everything * count)[-count:]
+    assert replay.learnable.newest(count).tolist() == (everything * count)[-count:]
 
 
 def test_nothing_can_be_drawn_from_nothing():
-    for draw in (lambda: make_replay().newest_rows(1), lambda: make_replay().sample(1, np.random.default_rng(0))):
+    for draw in (lambda: make_replay().learnable.newest(1), lambda: make_replay().sample(1, np.random.default_rng(0))):
         with pytest.raises(ValueError, match="no transition yet"):
             draw()
 
@@ -170,11 +170,11 @@ def test_truncation_at_the_write_head_bootstraps_from_the_true_last_frame():
     replay.start(make_step(frame(10), started=[True]))
     replay.add(np.array([0]), make_step(frame(11)))
     replay.add(np.array([1]), make_step(frame(12), reward=[5.0], truncated=[True]))
-    batch = transitions_at(replay, replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable.all())
     assert batch.next_obs[1].unique().tolist() == [12]
     assert not batch.terminated[1]
     replay.add(np.array([2]), make_step(frame(13), started=[True]))
-    batch = transitions_at(replay, replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable.all())
     assert len(replay) == 2  # the answer to the last frame was ignored: no third transition
     assert batch.next_obs[1].unique().tolist() == [12]
 
@@ -200,7 +200,7 @@ def test_n_step_across_a_truncation_uses_fewer_steps():
                 started=[started],
             ),
         )
-    batch = transitions_at(replay, replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable.all())
     # frames 1 2 3 | 4 5 6: from 1 two rewards to frame 3, from 2 one reward to frame 3; frame 3 answers nothing
     assert batch.reward.tolist() == [[1.0, 2.0, 0.0], [2.0, 0.0, 0.0]]
     assert batch.num_steps.tolist() == [2, 1]
@@ -213,7 +213,7 @@ def test_a_lost_life_cuts_the_sum_but_not_the_stack():
     replay.start(make_step(np.full((1, 2, 2), 1, np.uint8), started=[True]))
     replay.add(np.array([0]), make_step(np.full((1, 2, 2), 2, np.uint8), terminated=[True]))
     replay.add(np.array([0]), make_step(np.full((1, 2, 2), 3, np.uint8)))
-    batch = transitions_at(replay, replay.learnable_rows())
+    batch = transitions_at(replay, replay.learnable.all())
     assert batch.terminated.tolist() == [True, False]
     assert batch.obs[1, :, 0, 0].tolist() == [1, 2]
 
@@ -221,7 +221,7 @@ def test_a_lost_life_cuts_the_sum_but_not_the_stack():
 def test_sampling_is_uniform_over_the_learnable_rows():
     replay = make_replay(capacity=40, num_envs=2)
     play(replay, ScriptedEnvs(2, end_rate=0.3), 90)
-    rows, draws = replay.learnable_rows(), 60_000
+    rows, draws = replay.learnable.all(), 60_000
     generator, counts = np.random.default_rng(0), np.zeros(replay.num_rows)
     (lines,) = replay.draw(draws, generator)
     np.add.at(counts, lines[:, replay.frame_stack - 1].numpy(), 1)  # the newest plane of obs lies at the row itself
@@ -265,7 +265,7 @@ def test_a_million_transitions_fit_in_7_2_gigabytes():
 def test_the_layout_is_what_is_allocated():
     size = ReplayLayout(capacity=100, num_envs=3, frame_shape=(4, 4), frame_dtype="uint8", frame_stack=4, n_step=2)
     replay = make_replay(100, 3, n_step=2, frame_shape=(4, 4))
-    host = (replay.action, replay.reward, replay.terminated, replay.age, replay.learnable)
+    host = (replay.action, replay.reward, replay.terminated, replay.age, replay.learnable.ring)
     assert replay.frames.numel() == size.frame_bytes
     assert sum(array.nbytes for array in host) <= size.host_bytes
 
@@ -274,7 +274,7 @@ def test_state_round_trip_goes_on_the_same():
     envs = ScriptedEnvs(2)
     replay, other = make_replay(capacity=30), make_replay(capacity=30)
     play(replay, envs, 50)
-    other.load_state_dict({name: _copy(value) for name, value in replay.state_dict().items()})
+    other.load_state_dict(_copy(replay.state_dict()))
     for _ in range(25):
         step = envs.recv()
         for each in (replay, other):
@@ -288,6 +288,8 @@ def test_state_round_trip_goes_on_the_same():
 
 
 def _copy(value):
+    if isinstance(value, dict):
+        return {name: _copy(inner) for name, inner in value.items()}
     return value.clone() if isinstance(value, torch.Tensor) else np.copy(value)
 
 

@@ -1,0 +1,96 @@
+"""Which rows of a replay can be learned from: row numbers in the order of writing, around a ring.
+
+A draw is one uniform integer between the oldest and the newest of them. They come and go by vector steps: those of
+one position in the replay are admitted together, and dropped together when that position is about to be overwritten.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from atari_dqn.replay_layout import refuse_other_sizes
+
+ARRAYS = ("ring", "admitted")
+COUNTERS = ("first", "end")
+
+
+class LearnableRows:
+    """The learnable rows of a replay.
+
+    Args:
+      capacity:  most rows that are learnable at once.
+      positions: vector steps in the replay.
+    """
+
+    def __init__(self, capacity: int, positions: int) -> None:
+        self.ring = np.zeros(capacity, np.int32)
+        self.admitted = np.zeros(positions, np.int32)  # how many came from each position
+        self.first, self.end = 0, 0  # rows ever dropped, ever admitted
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    def admit(self, position: int, rows: np.ndarray) -> None:
+        """`rows` ([<= N] int64), written at `position`, can be learned from now."""
+        self.ring[(self.end + np.arange(len(rows))) % len(self.ring)] = rows
+        self.admitted[position] = len(rows)
+        self.end += len(rows)
+
+    def drop(self, position: int) -> None:
+        """Forget the oldest rows, which were written at `position`."""
+        self.first += int(self.admitted[position])
+        self.admitted[position] = 0
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.first = self.end = 0
+        self.admitted[:] = 0
+
+    def random(self, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Rows drawn uniformly, with replacement: [count] int64.
+
+        Raises:
+          ValueError: there is none yet.
+        """
+        self._refuse_if_empty()
+        return self._at(generator.integers(self.first, self.end, size=count))
+
+    def newest(self, count: int) -> np.ndarray:
+        """The rows written last: [count] int64.
+
+        Oldest first, those of one vector step in the order of the environments; if there are fewer, again and again.
+
+        Raises:
+          ValueError: there is none yet.
+        """
+        self._refuse_if_empty()
+        return self._at(self.first + (np.arange(-count, 0) + len(self)) % len(self))
+
+    def all(self) -> np.ndarray:
+        """Every row once, oldest first: [len(self)] int64."""
+        return self._at(np.arange(self.first, self.end))
+
+    def _at(self, places: np.ndarray) -> np.ndarray:
+        return self.ring[places % len(self.ring)].astype(np.int64)
+
+    def _refuse_if_empty(self) -> None:
+        if len(self) == 0:
+            raise ValueError("the replay holds no transition yet")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it, without copies."""
+        return {name: getattr(self, name) for name in (*ARRAYS, *COUNTERS)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave.
+
+        Raises:
+          UsageError: it is of another size; nothing was changed.
+        """
+        refuse_other_sizes(self, ARRAYS, state)
+        for name in ARRAYS:
+            getattr(self, name)[...] = state[name]
+        for name in COUNTERS:
+            setattr(self, name, int(state[name]))
