@@ -187,7 +187,7 @@ def _assess(
     if selection.episodes is not None:
         protocol = dataclasses.replace(protocol, episodes=selection.episodes, steps=None)
     if selection.only_episode is not None:
-        protocol = dataclasses.replace(protocol, episodes=1, steps=None, first_episode=selection.only_episode)
+        protocol = protocol.only(selection.only_episode)
     num_envs = min(selection.num_envs, protocol.episodes or selection.num_envs)
     games = play(policy, config, protocol, num_envs=num_envs, seed=stream(selection.seed, "eval"))
     assert games is not None

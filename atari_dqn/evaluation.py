@@ -61,6 +61,10 @@ class EvalProtocol:
     first_episode: int = 0
     """Number of the first game; each number has its own seed, so any game can be played alone."""
 
+    def only(self, number: int) -> EvalProtocol:
+        """The same, but of its games the one with this number is played and no other."""
+        return dataclasses.replace(self, episodes=1, steps=None, first_episode=number)
+
     def env_config(self, config: Config, num_envs: int) -> Config:
         """The environments to play in: a lost life never ends a game; the action set stays the network's."""
         return dataclasses.replace(

@@ -12,7 +12,6 @@ that is scored.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from contextlib import closing
@@ -59,12 +58,7 @@ def film_game(
     Raises:
       UsageError: there is no such game, or it cannot be filmed here.
     """
-    if protocol.episodes is not None and number >= protocol.episodes:
-        raise UsageError(
-            f"episode is {number}, but protocol {protocol.name} has {protocol.episodes} games; they count from 0"
-        )
-    root = stream(seed, "eval")
-    one_game = dataclasses.replace(protocol, episodes=1, steps=None, first_episode=number)
+    one_game, root = _one_game(protocol, number), stream(seed, "eval")
     policy = _Thinking(player.agent)
     with (
         closing(Camera(one_game.env_config(player.config, 1))) as camera,
@@ -73,15 +67,8 @@ def film_game(
         camera.open(game_seed(root, number))
         panel = _panel(player, one_game, camera) if overlay else None
         take = _Take(camera, films, policy, panel, limit=math.inf if seconds is None else seconds * FRAMES_PER_SECOND)
-        scores = play(
-            policy,
-            player.config,
-            one_game,
-            num_envs=1,
-            seed=root,
-            watch=take.watch,
-            should_stop=take.is_long_enough,
-        )
+        stop = take.is_long_enough
+        scores = play(policy, player.config, one_game, num_envs=1, seed=root, watch=take.watch, should_stop=stop)
     return {
         "game": player.config.game,
         "protocol": protocol.name,
@@ -95,6 +82,14 @@ def film_game(
         "frames": take.frames,
         "files": [str(path) for path in outs],
     }
+
+
+def _one_game(protocol: EvalProtocol, number: int) -> EvalProtocol:
+    if protocol.episodes is not None and number >= protocol.episodes:
+        raise UsageError(
+            f"episode is {number}, but protocol {protocol.name} has {protocol.episodes} games; they count from 0"
+        )
+    return protocol.only(number)
 
 
 def _panel(player: Player, protocol: EvalProtocol, camera: Camera) -> Panel:
