@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ale_py.vector_env import AtariVectorEnv
@@ -28,16 +29,7 @@ def ours(game: str, num_envs: int, threads: int, steps: int, reseed_after: int |
     if reseed_after is not None:
         envs.reseed_after = reseed_after
     envs.reset(np.arange(num_envs))
-    actions = np.random.default_rng(0).integers(envs.spec.num_actions, size=(steps, num_envs))
-
-    def run() -> float:
-        began = time.perf_counter()
-        for action in actions:
-            envs.send(action)
-            envs.recv()
-        return actions.size / (time.perf_counter() - began)
-
-    return run
+    return playing(envs, np.random.default_rng(0).integers(envs.spec.num_actions, size=(steps, num_envs)))
 
 
 def bare(game: str, num_envs: int, threads: int, steps: int) -> Callable[[], float]:
@@ -56,7 +48,11 @@ def bare(game: str, num_envs: int, threads: int, steps: int) -> Callable[[], flo
         repeat_action_probability=0.0,
     )
     envs.reset(seed=np.arange(num_envs))
-    actions = np.random.default_rng(0).integers(envs.single_action_space.n, size=(steps, num_envs))
+    return playing(envs, np.random.default_rng(0).integers(envs.single_action_space.n, size=(steps, num_envs)))
+
+
+def playing(envs: Any, actions: np.ndarray) -> Callable[[], float]:
+    """Agent steps per second of [T, N] actions."""
 
     def run() -> float:
         began = time.perf_counter()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from atari_dqn.errors import UsageError
-from atari_dqn.types import EnvSpec, Step
+from atari_dqn.types import EnvSpec, Step, VecEnv
 
 
 def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarray:
@@ -101,3 +103,21 @@ class ActionLog:
             self.used -= first
             self.begin -= first
         return self.table[: self.used].copy(), self.begin.copy()
+
+
+def play_logs(envs: VecEnv, log: np.ndarray, begin: np.ndarray, join: Callable[[np.ndarray], None]) -> None:
+    """Play what `ActionLog.compact` gave again, so that all games end at the same vector step.
+
+    Args:
+      envs:  just reset.
+      log:   [T, N] uint8 actions.
+      begin: [N] row of each game's first action; those of 0 are seeded already.
+      join:  seeds the games of a mask [N], whose logs begin now; what they played before was another seed's.
+    """
+    for time in range(len(log) + 1):
+        joining = begin == time
+        if time and joining.any():
+            join(joining)
+        if time < len(log):
+            envs.send(log[time].astype(np.int64))
+            envs.recv()

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step
+from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step, play_logs
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, Step
 
@@ -180,18 +180,16 @@ class NativeEnvs:
         Raises:
           UsageError: the state is of another number of games, or the games took another course.
         """
-        seeds, log, begin = state["seeds"], state["log"], state["begin"]
+        seeds = state["seeds"]
         self.reset(seeds)
-        for time in range(len(log) + 1):
-            joining = begin == time
-            if time and joining.any():
-                _, info = self._seeded_reset(joining, seeds[joining])
-                self._clock, self._lives = info["episode_frame_number"], info["lives"]
-                self._elapsed[joining] = 0
-                self._over[joining] = self._cut[joining] = False
-            if time < len(log):
-                self.send(log[time].astype(np.int64))
-                self.recv()
+
+        def join(mask: np.ndarray) -> None:
+            _, info = self._seeded_reset(mask, seeds[mask])
+            self._clock, self._lives = info["episode_frame_number"], info["lives"]
+            self._elapsed[mask] = 0
+            self._over[mask] = self._cut[mask] = False
+
+        play_logs(self, state["log"], state["begin"], join)
         self._next_seed[:] = state["next_seed"]
         self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
         if (self._traces() != state["traces"]).any():

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step
+from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step, play_logs
 from atari_dqn.types import EnvSpec, Step
 
 
@@ -109,18 +109,15 @@ class SingleEnvs:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Play the logs again, all ending at the same vector step."""
         self.reset(state["seeds"])
-        log, begin = state["log"], state["begin"]
-        for time in range(len(log) + 1):
-            joining = begin == time
-            if time and joining.any():
-                self._log.forget(joining)
-                for index in np.flatnonzero(joining):
-                    self._seeds[index] = state["seeds"][index]  # play before this was another seed's
-                    self._envs[index].reset(seed=int(self._seeds[index]))
-                    self._elapsed[index], self._over[index] = 0, False
-            if time < len(log):
-                self.send(log[time].astype(np.int64))
-                self.recv()
+
+        def join(mask: np.ndarray) -> None:
+            self._log.forget(mask)
+            for index in np.flatnonzero(mask):
+                self._seeds[index] = state["seeds"][index]
+                self._envs[index].reset(seed=int(self._seeds[index]))
+                self._elapsed[index], self._over[index] = 0, False
+
+        play_logs(self, state["log"], state["begin"], join)
         self._next_seed[:] = state["next_seed"]
         self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
 
