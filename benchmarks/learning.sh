@@ -27,4 +27,4 @@ if tail -n +2 "$run/evals.csv" | grep -q .; then
   "$python" -m atari_dqn evaluate "$run" --protocol nature --checkpoint best --num-envs 30
 fi
 "$python" benchmarks/learning_curve.py "$run" --out "$out"
-cp -r "$run"/{config.json,meta.json,metrics.jsonl,evals.csv,evaluations} "$out/"
+"$python" benchmarks/keep_run.py "$run" "$out"

@@ -1,4 +1,4 @@
-"""Put the committed speed results into the README, between its two `speed` marks. Rows without one say so.
+"""Put committed results into the README, between its marks: speed, and the scores of `quick`. Rows without one say so.
 
 python benchmarks/readme_table.py [--check]     --check changes nothing and fails where the README is stale
 """
@@ -13,7 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-BEGIN, END = "<!-- speed: written by benchmarks/readme_table.py -->", "<!-- end of speed -->"
+MARKS = "<!-- {}: written by benchmarks/readme_table.py -->", "<!-- end of {} -->"
+QUICK = RESULTS / "quick_202611"  # <game>/quick/seed<k>, as `atari-dqn suite` writes them
 
 Result = dict[str, Any]
 
@@ -91,8 +92,8 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
 ]
 
 
-def table() -> str:
-    """The table in Markdown."""
+def speed() -> str:
+    """The table of speeds in Markdown."""
     lines = ["| what | measured | where |", "|---|---|---|"]
     for what, name, say in ROWS:
         found = sorted(RESULTS.glob(f"{name}*.json"))
@@ -104,13 +105,30 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def quick() -> str:
+    """The table of scores of `quick` in Markdown: the last network of each run over 30 games."""
+    runs: dict[tuple[str, int], list[tuple[Result, Result]]] = {}
+    for path in sorted(QUICK.glob("*/quick/seed*/evaluations/nature_last.json")):
+        score, run = json.loads(path.read_text()), json.loads((path.parent.parent / "DONE").read_text())
+        runs.setdefault((run["game"], run["steps"]), []).append((score, run))
+    lines = ["| game | agent steps | mean of 30 games, last network | minutes |", "|---|---|---|---|"]
+    for (game, steps), found in sorted(runs.items(), key=lambda item: (item[0][1], item[0][0])):
+        seeds = ", ".join(f"seed {run['seed']}: {score['mean']:.1f} ± {score['std']:.1f}" for score, run in found)
+        minutes = sorted(round(run["seconds"] / 60) for _, run in found)
+        spent = f"{minutes[0]}" if minutes[0] == minutes[-1] else f"{minutes[0]} to {minutes[-1]}"
+        lines.append(f"| {game.replace('_', ' ')} | {steps:,} | {seeds} | {spent} |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     """Rewrite, or check."""
     readme = ROOT / "README.md"
-    text = readme.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    fresh = f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    text = fresh = readme.read_text()
+    for table in (speed, quick):
+        begin, end = (mark.format(table.__name__) for mark in MARKS)
+        before, rest = fresh.split(begin)
+        after = rest.split(end)[1]
+        fresh = f"{before}{begin}\n{table()}\n{end}{after}"
     if "--check" in sys.argv:
         if fresh != text:
             print("README.md is stale: run python benchmarks/readme_table.py", file=sys.stderr)

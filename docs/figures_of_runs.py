@@ -12,6 +12,7 @@ from figure_style import BLUE, GREEN, GREY, RED, RESULTS, ROOT
 
 from atari_dqn import presets
 from atari_dqn.envs import make_envs
+from atari_dqn.published_curves import published_curve
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
 from atari_dqn.scores import human_normalized, nature_49, published
@@ -42,19 +43,28 @@ def curves() -> plt.Figure:
     return figure
 
 
-def pong_curve() -> plt.Figure:
-    """The committed Pong run of preset quick."""
-    path = RESULTS / "quick_pong_202611/metrics.jsonl"
-    points = [json.loads(line) for line in path.read_text().splitlines()]
-    line = [(point["step"], point["train/episode_return"]) for point in points if "train/episode_return" in point]
-    figure, axis = plt.subplots(figsize=(6.5, 2.2))
-    axis.plot(*zip(*line, strict=True), color=BLUE)
-    row = published("pong")
-    for score, name, place in ((row.random_nature, "random play", 320_000), (row.human_nature, "the paper's human", 0)):
-        axis.axhline(score, color=GREY, linestyle=":")
-        axis.text(place, score + 0.7, name, color=GREY)
-    axis.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:.0f}k")
-    axis.set(xlabel="agent step", ylabel="mean score of 20 games")
+def quick_curves() -> plt.Figure:
+    """The committed runs of preset quick: each seed a line, over what DQN had reached elsewhere by the same frames."""
+    games: dict[str, list[list[tuple[int, float]]]] = {}
+    for path in sorted(RESULTS.glob("quick_202611/*/quick/seed*/metrics.jsonl")):
+        points = [json.loads(line) for line in path.read_text().splitlines()]
+        tag = "train/episode_return"
+        line = [(point["step"], point[tag]) for point in points[::2] if tag in point]
+        games.setdefault(path.parts[-4], []).append(line)
+    games = dict(sorted(games.items(), key=lambda item: -len(item[1])))
+    figure, axes = plt.subplots(1, len(games), figsize=(7.5, 2.4), squeeze=False)
+    for axis, (game, lines) in zip(axes.flat, games.items(), strict=True):
+        for line in lines:
+            axis.plot(*zip(*line, strict=True), color=BLUE, linewidth=0.8)
+        last = max(line[-1][0] for line in lines)
+        curve = published_curve(game, "nnabla_rl")
+        if curve:
+            known = [(point.frames / 4, point.mean) for point in curve.points]
+            axis.plot(*zip(*known, strict=True), color=GREY, marker=".", linewidth=0.8, scaley=False)
+        axis.axhline(published(game).random_nature, color=GREY, linestyle=":", linewidth=0.8)
+        axis.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:.0f}k")
+        axis.set(title=game.replace("_", " "), xlabel="agent step", xlim=(0, last))
+    axes[0, 0].set_ylabel("score")
     return figure
 
 

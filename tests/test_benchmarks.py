@@ -37,3 +37,21 @@ def test_the_readme_shows_the_committed_results():
         [sys.executable, ROOT / "benchmarks/readme_table.py", "--check"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_kept_of_a_run_names_no_folder_of_this_machine(tmp_path):
+    run, out = tmp_path / "run", tmp_path / "kept"
+    (run / "evaluations").mkdir(parents=True)
+    (run / "checkpoints").mkdir()
+    (run / "meta.json").write_text(json.dumps({"command": ["--run-dir", str(run)]}))
+    (run / "evaluations/nature_last.json").write_text(json.dumps({"checkpoint": f"{run}/checkpoints/step_1"}))
+    command = [sys.executable, ROOT / "benchmarks/keep_run.py", run, out]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "config.json is missing" in refused.stderr
+    (run / "config.json").write_text("{}")
+    subprocess.run(command, check=True, capture_output=True)
+    kept = {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
+    assert kept.keys() == {"config.json", "meta.json", "evaluations/nature_last.json"}
+    assert not any(str(tmp_path) in text for text in kept.values())
+    assert "FOLDER/checkpoints/step_1" in kept["evaluations/nature_last.json"]
