@@ -78,6 +78,10 @@ class Config:
     """The warm-up goes on until a game ends with `learning_starts` transitions in the replay. Paper: no."""
     capacity: int = 1_000_000
     """Transitions kept, all environments together. Paper: replay memory size, 1 million."""
+    recent_share: float = 1.0
+    """Minibatches come from this share of all agent steps so far, the newest, in (0, 1]. Paper: 1, all kept."""
+    recent_least: int = 0
+    """... but from no fewer than this many transitions, if they are kept."""
     batch_size: int = 32
     """Transitions per update. Paper: minibatch size, 32."""
     update_period: int = 4

@@ -48,14 +48,15 @@ class LearnableRows:
         self.first = self.end = 0
         self.admitted[:] = 0
 
-    def random(self, count: int, generator: np.random.Generator) -> np.ndarray:
-        """Rows drawn uniformly, with replacement: [count] int64.
+    def random(self, count: int, generator: np.random.Generator, *, among: int | None = None) -> np.ndarray:
+        """Rows drawn uniformly, with replacement, from the newest `among` or from all: [count] int64.
 
         Raises:
           ValueError: there is none yet.
         """
         self._refuse_if_empty()
-        return self._at(generator.integers(self.first, self.end, size=count))
+        first = self.first if among is None else max(self.first, self.end - among)
+        return self._at(generator.integers(first, self.end, size=count))
 
     def newest(self, count: int) -> np.ndarray:
         """The rows written last: [count] int64.

@@ -75,6 +75,17 @@ def bootstrap_distance(config: Config, step: int) -> int:
     return round(config.n_step * (config.n_step_end / config.n_step) ** part)
 
 
+def replay_window(config: Config, step: int) -> int | None:
+    """How many of the newest transitions minibatches are drawn from: a share of what has been played, or None for all.
+
+    Sums of several rewards are right only for the policy that played them, and early on a policy is soon out of date;
+    later, when it changes slowly, more of the past is worth having.
+    """
+    if config.recent_share == 1.0:
+        return None
+    return max(config.recent_least, int(config.recent_share * step), 1)
+
+
 def crossings(before: int, after: int, period: int) -> int:
     """Number of multiples of `period` in (before, after].
 

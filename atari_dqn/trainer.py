@@ -28,7 +28,7 @@ from atari_dqn.logger import Logger
 from atari_dqn.optim import set_learning_rate
 from atari_dqn.replay import FrameReplay
 from atari_dqn.saver import Saver
-from atari_dqn.schedules import bootstrap_distance, crossings, exploration, learning_plan, step_size
+from atari_dqn.schedules import bootstrap_distance, crossings, exploration, learning_plan, replay_window, step_size
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.speedometer import Speedometer
@@ -159,7 +159,8 @@ class Trainer:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
         count = updates * self.config.batch_size
         if self.config.replay:
-            rows = self.replay.learnable.random(count, self.replay_generator)
+            window = replay_window(self.config, self.step)
+            rows = self.replay.learnable.random(count, self.replay_generator, among=window)
         else:
             rows = self.replay.learnable.newest(count)
         at_once = UPDATES_AT_ONCE[self.replay.device.type] * self.config.batch_size

@@ -28,7 +28,7 @@ FIGURE_MAKERS = (
         runs.ablation_on_cartpole,
         runs.paper_ablation,
         runs.curves,
-        runs.quick_curves,
+        runs.pong_curve,
         runs.pipeline,
         runs.forty_nine,
     ),

@@ -154,6 +154,15 @@ def test_the_newest_rows_are_the_end_of_all(steps, capacity, count):
     assert replay.learnable.newest(count).tolist() == (everything * count)[-count:]
 
 
+@settings(max_examples=40, deadline=None)
+@given(steps=st.integers(3, 80), capacity=st.integers(1, 60), among=st.integers(1, 60))
+def test_a_draw_among_the_newest_leaves_out_the_older(steps, capacity, among):
+    replay = make_replay(capacity)
+    play(replay, ScriptedEnvs(2, end_rate=0.1), steps)
+    drawn = replay.learnable.random(600, np.random.default_rng(0), among=among)
+    assert set(drawn) == set(replay.learnable.all()[-among:])
+
+
 def test_nothing_can_be_drawn_from_nothing():
     for draw in (lambda: make_replay().learnable.newest(1), lambda: make_replay().sample(1, np.random.default_rng(0))):
         with pytest.raises(ValueError, match="no transition yet"):
@@ -311,7 +320,7 @@ def test_newest_frames_let_acting_go_on_with_an_empty_replay(steps):
         step = envs.recv()
         for each in (replay, fresh):
             each.add(np.array([0, 1]), step)
-    one, two = (transitions_at(each, each.learnable_rows()[-len(fresh) :]) for each in (replay, fresh))
+    one, two = (transitions_at(each, each.learnable.all()[-len(fresh) :]) for each in (replay, fresh))
     assert len(fresh) > 0
     for left, right in zip(one, two, strict=True):
         assert torch.equal(left, right)

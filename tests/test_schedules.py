@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atari_dqn.presets import cartpole_parl, cartpole_tf2, nature
-from atari_dqn.schedules import bootstrap_distance, crossings, exploration, geometric, learning_plan, linear
+from atari_dqn.schedules import (
+    bootstrap_distance,
+    crossings,
+    exploration,
+    geometric,
+    learning_plan,
+    linear,
+    replay_window,
+)
 
 STEPS = st.integers(0, 10_000)
 PERIODS = st.integers(1, 300)
@@ -74,6 +82,12 @@ def test_bootstrap_distance_falls_by_equal_factors():
     config = dataclasses.replace(nature(), n_step=8, n_step_end=2, n_step_decay_steps=1_000, learning_starts=50_000)
     steps = (0, 50_000, 50_500, 51_000, 10**7)
     assert [bootstrap_distance(config, step) for step in steps] == [8, 8, 4, 2, 2]
+
+
+def test_the_window_is_a_share_of_what_was_played():
+    config = dataclasses.replace(nature(), recent_share=0.25, recent_least=1_000)
+    assert [replay_window(config, step) for step in (0, 4_000, 4_004, 10**6)] == [1_000, 1_000, 1_001, 250_000]
+    assert replay_window(nature(), 10**6) is None  # everything that is kept
 
 
 def test_bootstrap_distance_stays_unless_told():

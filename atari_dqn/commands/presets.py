@@ -46,6 +46,8 @@ UNITS = {
     "total_episodes": "games, 0 = by steps",
     "learning_starts": "agent steps",
     "capacity": "transitions",
+    "recent_share": "of all steps",
+    "recent_least": "transitions",
     "batch_size": "transitions",
     "update_period": "agent steps",
     "game_end_updates": "updates per game",
