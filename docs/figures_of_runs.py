@@ -43,22 +43,6 @@ def curves() -> plt.Figure:
     return figure
 
 
-def pong_curve() -> plt.Figure:
-    """The committed Pong run of preset quick."""
-    path = RESULTS / "quick_pong_202611/metrics.jsonl"
-    points = [json.loads(line) for line in path.read_text().splitlines()]
-    line = [(point["step"], point["train/episode_return"]) for point in points if "train/episode_return" in point]
-    figure, axis = plt.subplots(figsize=(6.5, 2.2))
-    axis.plot(*zip(*line, strict=True), color=BLUE)
-    row = published("pong")
-    for score, name, place in ((row.random_nature, "random play", 320_000), (row.human_nature, "the paper's human", 0)):
-        axis.axhline(score, color=GREY, linestyle=":")
-        axis.text(place, score + 0.7, name, color=GREY)
-    axis.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:.0f}k")
-    axis.set(xlabel="agent step", ylabel="mean score of 20 games")
-    return figure
-
-
 def quick_curves() -> plt.Figure:
     """The committed runs of preset quick: each seed a line, over what DQN had reached elsewhere by the same frames."""
     games: dict[str, list[list[tuple[int, float]]]] = {}

@@ -28,7 +28,7 @@ FIGURE_MAKERS = (
         runs.ablation_on_cartpole,
         runs.paper_ablation,
         runs.curves,
-        runs.pong_curve,
+        runs.quick_curves,
         runs.pipeline,
         runs.forty_nine,
     ),
