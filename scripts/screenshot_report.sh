@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 results=benchmarks/results
 if [ $# -eq 0 ]; then
-  set -- "$results/quick_pong_202611" --compare "$results/quick_pong_seed0_202611" \
+  set -- "$results/quick_202611" --compare "$results/quick_pong_seed0_202611" \
     --names "quick" "its predecessor"
 fi
 out=$(mktemp -d)
