@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +37,7 @@ EVAL_COLUMNS = (
 )  # fmt: skip
 HPARAM_SCORES = ("eval/episode_return", "eval/human_normalized", "train/episode_return")  # columns beside the settings
 PLAIN_PERIOD_SECONDS = 30.0  # between progress lines where there is no terminal
+LINES_OF_PACE = 10  # a run is fast while its replay fills, so its first minutes tell little of the rest
 
 
 class Logger(Protocol):
@@ -223,22 +225,20 @@ class _Bar:
 
 
 class _Lines:
-    """A plain line now and then, for files and pipes."""
+    """A plain line now and then, for files and pipes; the time left is told by the pace since some lines ago."""
 
     def __init__(self, total_steps: int) -> None:
-        self._total, self._began = total_steps, time.monotonic()
-        self._first: int | None = None
-        self._printed = -math.inf
+        self._total = total_steps
+        self._printed: deque[tuple[float, int]] = deque(maxlen=LINES_OF_PACE)
+        """When the last lines were printed, and the step that each one named."""
 
     def update(self, step: int, status: str) -> None:
         now = time.monotonic()
-        if self._first is None:
-            self._first, self._began = step, now
-        if step < self._total and now - self._printed < PLAIN_PERIOD_SECONDS:
+        if step < self._total and self._printed and now - self._printed[-1][0] < PLAIN_PERIOD_SECONDS:
             return
-        self._printed = now
-        done = step - self._first
-        left = f"{(now - self._began) / done * (self._total - step) / 60:.0f} min left, " if done > 0 else ""
+        began, first = self._printed[0] if self._printed else (now, step)
+        self._printed.append((now, step))
+        left = f"{(now - began) / (step - first) * (self._total - step) / 60:.0f} min left, " if step > first else ""
         self.message(f"step {step:,} of {self._total:,}: {left}{status}")
 
     def message(self, text: str) -> None:

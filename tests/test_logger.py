@@ -70,6 +70,20 @@ def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_pat
     assert image.encoded_image_string == file.getvalue()
 
 
+def test_the_time_left_follows_the_pace_of_the_last_lines(tmp_path, capsys, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    logger = RunLogger(tmp_path, total_steps=10_000, frames_per_step=4)
+    for step in (100, 1_000, *range(1_100, 1_100 + 100 * 10, 100)):  # 900 steps in a minute, then 100 each
+        now += 60.0
+        logger.progress(step, {})
+    logger.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert "left" not in lines[0]
+    assert lines[1].startswith("step 1,000 of 10,000: 10 min left")
+    assert lines[-1].startswith("step 2,000 of 10,000: 80 min left")
+
+
 def test_a_run_that_was_stopped_is_not_marked_as_finished(tmp_path):
     write(tmp_path, [10], settings={"gamma": 0.5})
     parts = EventAccumulator(str(tmp_path)).Reload().PluginTagToContent("hparams")
