@@ -63,7 +63,10 @@ class FrameReplay:
         self.frames = torch.zeros((self.num_rows + 1, *self.frame_shape), dtype=dtype, device=frames_on or device)
         self.frames.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
         self.frames_are_near = self.frames.device.type == self.device.type  # the learner
-        self.upload = Upload(self.frames.device)
+        self.upload, self.upload_rows = Upload(self.frames.device), Upload(self.frames.device)
+        self.newest_stacks = torch.zeros(
+            (self.num_envs, self.frame_stack), dtype=torch.int64, device=frames_on or device
+        )
         self.blank_row = self.num_rows
         self.action = np.zeros(self.num_rows, np.uint8)
         self.reward = np.zeros(self.num_rows, np.float32)
@@ -133,7 +136,8 @@ class FrameReplay:
         """Newest observation of every environment, [N, K, *frame_shape], on the learner's device."""
         newest = self._rows_at(self.time)
         rows = torch.from_numpy(self._stack_rows(np.arange(newest.start, newest.stop)))
-        return self._gather(rows.to(self.frames.device)).to(self.device)
+        self.upload_rows(rows, self.newest_stacks)
+        return self._gather(self.newest_stacks).to(self.device)
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Transitions:
         """Draw `batch_size` transitions uniformly, with replacement: both halves at once.
