@@ -88,7 +88,7 @@ class Trainer:
 
     def run(self) -> None:
         """Play and learn until the run is over, or until `stop_requested`; then save."""
-        if self.step == 0:
+        if self.replay.time < 0:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
         while not self.over and not self.stop_requested:

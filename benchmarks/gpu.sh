@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in under ten minutes, into one folder: tests, four benchmarks, a profile, the table
 # over numbers of environments.
-#   bash benchmarks/gpu.sh FOLDER          on a machine with a CUDA GPU and the package installed with [bench,dev]
+#   bash benchmarks/gpu.sh FOLDER          on a machine with a CUDA GPU
 #   bash benchmarks/gpu.sh FOLDER --dry    the same steps at small sizes on the CPU, to see that each runs
+# $PYTHON has the package with [bench,dev] installed; without it .venv is made first, see scripts/setup.sh.
 set -uo pipefail
-out=${1:?usage: bash benchmarks/gpu.sh FOLDER [--dry]}
-python=${PYTHON:-python}
+out=$(realpath -m "${1:?usage: bash benchmarks/gpu.sh FOLDER [--dry]}")
 cd "$(dirname "$0")/.."
 mkdir -p "$out"
+python=${PYTHON:-.venv/bin/python}
+if [ -z "${PYTHON:-}" ]; then
+  source scripts/setup.sh
+  setup bench dev
+  set +e # a step that fails does not end the others
+fi
 
 device=cuda peer=(--vs sb3) envs=(32 64 128 256) threads=0
 small_update=() small_replay=() small_train=(--steps 200000 --peer-steps 2000) small_envs=()

@@ -3,12 +3,18 @@
 # curve over the published one.
 #   bash benchmarks/learning.sh GAME MINUTES FOLDER [train flags...]      e.g. pong 9 results/pong --precision bf16
 # The run itself lies in $RUN_DIR (default: FOLDER/run); FOLDER gets its curve, evaluations, config and the table.
+# $PYTHON has the package with [plot] installed; without it .venv is made first, see scripts/setup.sh.
 set -euo pipefail
 usage="usage: bash benchmarks/learning.sh GAME MINUTES FOLDER [train flags...]"
 game=${1:?$usage} minutes=${2:?$usage} out=$(realpath -m "${3:?$usage}")
 shift 3
-run=${RUN_DIR:-$out/run} python=${PYTHON:-python}
+run=$(realpath -m "${RUN_DIR:-$out/run}")
 cd "$(dirname "$0")/.."
+python=${PYTHON:-.venv/bin/python}
+if [ -z "${PYTHON:-}" ]; then
+  source scripts/setup.sh
+  setup plot
+fi
 mkdir -p "$out"
 
 resume=()

@@ -97,6 +97,21 @@ def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(tmp_path):
     assert_same(tmp_path / "run", tmp_path / "quiet")
 
 
+def test_a_run_interrupted_before_its_first_step_ends_as_the_quiet_one(tmp_path, quiet_cartpole, monkeypatch):
+    start = FrameReplay.start
+
+    def interrupted(replay, step):
+        start(replay, step)
+        signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameReplay, "start", interrupted)
+        assert train(CARTPOLE, tmp_path / "run") == 128 + signal.SIGTERM
+    assert checkpoint.list_steps(tmp_path / "run/checkpoints")[-1].name == "step_0000000000"
+    assert train(CARTPOLE, tmp_path / "run", "--resume") == 0
+    assert_same(tmp_path / "run", quiet_cartpole)
+
+
 # Kills the process at the n-th call of anything that changes the disk while a checkpoint is written.
 KILL_IN_SAVE = """
 import os, signal, sys
