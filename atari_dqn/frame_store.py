@@ -20,7 +20,7 @@ import torch
 
 from atari_dqn.checkpoint import CheckpointError, force_to_disk, read_meta, step_name
 from atari_dqn.errors import UsageError
-from atari_dqn.replay import FrameReplay
+from atari_dqn.frame_ring import FrameRing
 
 BLOCK_BYTES = 32 * 2**20
 
@@ -54,12 +54,12 @@ class FrameStore:
         """Newest vector step whose frames are on the disk, -1 if none are."""
         return self.pieces[-1].last if self.pieces else -1
 
-    def write(self, replay: FrameReplay, times: tuple[int, int], step: int) -> list[dict[str, Any]]:
+    def write(self, ring: FrameRing, times: tuple[int, int], step: int) -> list[dict[str, Any]]:
         """Write the frames that are not on disk yet. The replay may grow meanwhile, but not replace them.
 
         Args:
-          replay: whose frames.
-          times:  its oldest and newest vector step to be written (`replay.times` at the checkpoint).
+          ring:   the frames.
+          times:  its oldest and newest vector step to be written (`ring.times` at the checkpoint).
           step:   agent step of the checkpoint, the name of the new piece.
 
         Returns:
@@ -72,18 +72,18 @@ class FrameStore:
         kept = [piece for piece in self.pieces if piece.last >= oldest]
         first = kept[-1].last + 1 if kept else oldest
         if first <= newest:
-            kept.append(self._write_piece(replay, step_name(step) + ".bin", first, newest))
+            kept.append(self._write_piece(ring, step_name(step) + ".bin", first, newest))
         self.pieces = kept
         return [asdict(piece) for piece in kept]
 
-    def _write_piece(self, replay: FrameReplay, name: str, first: int, last: int) -> Piece:
+    def _write_piece(self, ring: FrameRing, name: str, first: int, last: int) -> Piece:
         partial = self.folder / (name + ".partial")
         digest = hashlib.sha256()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
-                for time, count in blocks(replay, first, last):
-                    content = replay.frames_at(time, count).contiguous().numpy().data.cast("B")
+                for time, count in blocks(ring, first, last):
+                    content = ring.read(time, count).contiguous().numpy().data.cast("B")
                     digest.update(content)
                     file.write(content)
                 file.flush()
@@ -98,35 +98,35 @@ class FrameStore:
             ) from error
         return Piece(name, first, last, digest.hexdigest())
 
-    def read(self, replay: FrameReplay, pieces: list[Piece]) -> None:
+    def read(self, ring: FrameRing, pieces: list[Piece]) -> None:
         """Fill the frames of a replay whose other arrays are in place.
 
         Raises:
           CheckpointError: a piece is missing, damaged, or not of this replay.
         """
-        oldest, newest = replay.times
+        oldest, newest = ring.times
         ends = [piece.last + 1 for piece in pieces]
         starts = [piece.first for piece in pieces]
         if not pieces or starts[1:] != ends[:-1] or starts[0] > oldest or ends[-1] != newest + 1:
             raise CheckpointError(f"the pieces in {self.folder} do not make up the replay; use an older checkpoint")
         for piece in pieces:
-            self._read_piece(replay, piece, oldest)
+            self._read_piece(ring, piece, oldest)
         self.pieces = pieces
 
-    def _read_piece(self, replay: FrameReplay, piece: Piece, oldest: int) -> None:
+    def _read_piece(self, ring: FrameRing, piece: Piece, oldest: int) -> None:
         path = self.folder / piece.name
         digest = hashlib.sha256()
         try:
             with path.open("rb") as file:
-                for time, count in blocks(replay, piece.first, piece.last):
-                    block = torch.empty(replay.block_shape(count), dtype=replay.frames.dtype)
+                for time, count in blocks(ring, piece.first, piece.last):
+                    block = torch.empty(ring.block_shape(count), dtype=ring.frames.dtype)
                     content = block.numpy().data.cast("B")
                     if file.readinto(content) != len(content):
                         raise CheckpointError(f"{path} is cut off; use an older checkpoint")
                     digest.update(content)
                     if time + count > oldest:  # what the ring has overwritten since is only checked
                         skipped = max(0, oldest - time)
-                        replay.put_frames(time + skipped, block[skipped:])
+                        ring.write(time + skipped, block[skipped:])
         except OSError as error:
             raise CheckpointError(f"{path} cannot be read ({error.strerror}); use an older checkpoint") from error
         if digest.hexdigest() != piece.sha256:
@@ -143,13 +143,13 @@ class FrameStore:
                 path.unlink()
 
 
-def blocks(replay: FrameReplay, first: int, last: int) -> list[tuple[int, int]]:
+def blocks(ring: FrameRing, first: int, last: int) -> list[tuple[int, int]]:
     """(time, count) of runs of vector steps that lie side by side in the ring, each of at most BLOCK_BYTES."""
-    one = replay.frames[0].nbytes * replay.num_envs
+    one = ring.frames[0].nbytes * ring.num_envs
     longest = max(1, BLOCK_BYTES // one)
     found = []
     while first <= last:
-        until_wrap = replay.rows_per_env - first % replay.rows_per_env
+        until_wrap = ring.rows_per_env - first % ring.rows_per_env
         count = min(longest, until_wrap, last - first + 1)
         found.append((first, count))
         first += count

@@ -76,7 +76,7 @@ def read_newest(
             pieces = pieces_of(meta) if config.save_replay else []
             if pieces:
                 replay.load_state_dict(state["replay"])
-                store.read(replay, pieces)
+                store.read(replay.ring, pieces)
         except ForeignCheckpoint:
             raise
         except (UsageError, KeyError, TypeError) as error:

@@ -187,7 +187,7 @@ def build(
         agent=agent,
         replay=replay,
         logger=logger,
-        saver=Saver(folder.checkpoints, replay, store, save_frames=config.save_replay),
+        saver=Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay),
     )
 
     def stop_evaluation() -> bool:

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from atari_dqn import checkpoint
+from atari_dqn.frame_ring import FrameRing
 from atari_dqn.frame_store import FrameStore
-from atari_dqn.replay import FrameReplay
 
 CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
 
@@ -28,13 +28,13 @@ class Saver:
 
     Args:
       folder:      where they go.
-      replay:      whose frames go with them.
+      ring:        frames that go with them.
       store:       where its frames are; those it holds already are not written again.
       save_frames: no: checkpoints without the replay.
     """
 
-    def __init__(self, folder: Path, replay: FrameReplay, store: FrameStore, *, save_frames: bool = True) -> None:
-        self.folder, self.replay, self.store, self.save_frames = folder, replay, store, save_frames
+    def __init__(self, folder: Path, ring: FrameRing, store: FrameStore, *, save_frames: bool = True) -> None:
+        self.folder, self.ring, self.store, self.save_frames = folder, ring, store, save_frames
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="saver")
         self._writing: Future[None] | None = None
         self._reads_from = 0  # vector step of the oldest frame that the thread still reads
@@ -55,7 +55,7 @@ class Saver:
         snapshot = None
         if not checkpoint.step_directory(self.folder, step).exists():
             snapshot = checkpoint.snapshot(state)
-        times = self.replay.times
+        times = self.ring.times
         self._reads_from = max(times[0], self.store.written_until + 1)
         self._writing = self._thread.submit(
             self._write, step, snapshot, dict(meta), times, best_step, self._after_play_so_far()
@@ -63,10 +63,10 @@ class Saver:
 
     def _after_play_so_far(self) -> AbstractContextManager[Any]:
         """Work within sees the frames as the GPU has them now; on the host they simply are there."""
-        if self.replay.frames.device.type != "cuda":
+        if self.ring.device.type != "cuda":
             return nullcontext()
-        stream = torch.cuda.Stream(self.replay.frames.device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(self.replay.frames.device))
+        stream = torch.cuda.Stream(self.ring.device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(self.ring.device))
         return torch.cuda.stream(stream)
 
     def _write(
@@ -80,7 +80,7 @@ class Saver:
     ) -> None:
         if snapshot is not None:
             with after_play_so_far:
-                meta["frames"] = self.store.write(self.replay, times, step) if self.save_frames else []
+                meta["frames"] = self.store.write(self.ring, times, step) if self.save_frames else []
             checkpoint.write(checkpoint.step_directory(self.folder, step), snapshot, meta)
         best = checkpoint.step_directory(self.folder, max(best_step, 0))
         checkpoint.prune(self.folder, keep=CHECKPOINTS_KEPT, protect={best})
@@ -94,7 +94,7 @@ class Saver:
         """
         if self._writing is None:
             return
-        replaced = self.replay.time + 1 - self.replay.rows_per_env
+        replaced = self.ring.time + 1 - self.ring.rows_per_env
         if self._writing.done() or (self.save_frames and replaced >= self._reads_from):
             self.wait()
 

@@ -88,7 +88,7 @@ class Trainer:
 
     def run(self) -> None:
         """Play and learn until the run is over, or until `stop_requested`; then save."""
-        if self.replay.time < 0:
+        if self.replay.is_empty:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
         while not self.over and not self.stop_requested:
@@ -291,7 +291,7 @@ class Trainer:
         self._stats_count = state["stats_count"]
         for name, value in state["counters"].items():
             setattr(self, name, value)
-        if self.replay.time < 0:
+        if self.replay.is_empty:
             self.replay.continue_from(state["newest_frames"])
             self.learn_after = self._end_of_warm_up()
         self.speedometer.start(self.step, self.updates)

@@ -69,7 +69,7 @@ def main() -> None:
             replay.add(action, next(steps))
 
     play(layout.rows_per_env * config.num_envs)
-    saver = Saver(options.folder, replay, FrameStore(options.folder / "frames"))
+    saver = Saver(options.folder, replay.ring, FrameStore(options.folder / "frames"))
     before = peak_bytes()
 
     def save(step: int) -> dict[str, float]:
@@ -112,7 +112,7 @@ def read_back(directory: Path, replay: FrameReplay) -> None:
     """What a resume does, into the same memory."""
     state, meta = checkpoint.load(directory)
     replay.load_state_dict(state["replay"])
-    FrameStore(directory.parent / "frames").read(replay, pieces_of(meta))
+    FrameStore(directory.parent / "frames").read(replay.ring, pieces_of(meta))
 
 
 def write_plainly(path: Path, size: int) -> None:

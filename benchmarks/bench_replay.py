@@ -56,10 +56,10 @@ def main() -> None:
     no, yes, zero = np.zeros(NUM_ENVS, bool), np.ones(NUM_ENVS, bool), np.zeros(NUM_ENVS, np.float32)
     replay.start(Step(frame, zero, no, no, yes, no))
     began = time.perf_counter()
-    for _ in range(replay.rows_per_env):
+    for _ in range(replay.ring.rows_per_env):
         replay.add(rng.integers(6, size=NUM_ENVS), Step(frame, zero, no, no, no, no))
     wait()
-    adds = replay.rows_per_env * NUM_ENVS / (time.perf_counter() - began)
+    adds = replay.ring.rows_per_env * NUM_ENVS / (time.perf_counter() - began)
     used = resident_bytes(options.device) - before
 
     def draw() -> float:
@@ -69,13 +69,13 @@ def main() -> None:
         wait()
         return options.batches / (time.perf_counter() - began)
 
-    index = torch.randint(len(replay.frames), (options.batches, 8 * BATCH_SIZE), device=options.device)
+    index = torch.randint(len(replay.ring.frames), (options.batches, 8 * BATCH_SIZE), device=options.device)
     out = torch.empty((8 * BATCH_SIZE, 84, 84), dtype=torch.uint8, device=options.device)
 
     def copy() -> float:
         began = time.perf_counter()
         for rows in index:
-            torch.index_select(replay.frames, 0, rows, out=out)
+            torch.index_select(replay.ring.frames, 0, rows, out=out)
         wait()
         return options.batches / (time.perf_counter() - began)
 

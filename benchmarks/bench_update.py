@@ -67,7 +67,7 @@ def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
     def run() -> float:
         began, done = time.perf_counter(), 0
         while done < options.updates:
-            trainer._learn(*replay.draw(group * BATCH_SIZE, generator))
+            trainer._learn(*replay.described(replay.learnable.random(group * BATCH_SIZE, generator)))
             done += group
         if options.device.startswith("cuda"):
             torch.cuda.synchronize()
@@ -83,7 +83,7 @@ def fill(replay: FrameReplay) -> None:
     frame = rng.integers(256, size=(NUM_ENVS, 84, 84), dtype=np.uint8)
     zero = np.zeros(NUM_ENVS, np.float32)
     replay.start(Step(frame, zero, no, no, yes, no))
-    for _ in range(replay.rows_per_env):
+    for _ in range(replay.ring.rows_per_env):
         replay.add(rng.integers(6, size=NUM_ENVS), Step(frame, zero, no, no, no, no))
 
 

@@ -127,7 +127,7 @@ def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None
         agent=agent or make_agent(config, envs.spec),
         replay=replay,
         logger=logger or NullLogger(),
-        saver=Saver(checkpoints, replay, FrameStore(checkpoints / "frames")) if checkpoints else None,
+        saver=Saver(checkpoints, replay.ring, FrameStore(checkpoints / "frames")) if checkpoints else None,
     )
 
 

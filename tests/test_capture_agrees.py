@@ -130,7 +130,8 @@ def test_the_learner_never_reads_from_the_device(preset, precision):
     """Tensors without values cannot be read: `.item()`, `.cpu()` or a branch on them would raise."""
     trainer = atari_trainer(preset, precision=precision, total_steps=120)
     trainer.run()
-    (lines,) = trainer.replay.draw(3 * trainer.config.batch_size, np.random.default_rng(0))
+    rows = trainer.replay.learnable.random(3 * trainer.config.batch_size, np.random.default_rng(0))
+    (lines,) = trainer.replay.described(rows)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         trainer._learn_from(mode.from_tensor(lines))
         with pytest.raises(DataDependentOutputException):  # the check can fail

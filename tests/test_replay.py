@@ -231,8 +231,8 @@ def test_sampling_is_uniform_over_the_learnable_rows():
     replay = make_replay(capacity=40, num_envs=2)
     play(replay, ScriptedEnvs(2, end_rate=0.3), 90)
     rows, draws = replay.learnable.all(), 60_000
-    generator, counts = np.random.default_rng(0), np.zeros(replay.num_rows)
-    (lines,) = replay.draw(draws, generator)
+    generator, counts = np.random.default_rng(0), np.zeros(replay.ring.num_rows)
+    (lines,) = replay.described(replay.learnable.random(draws, generator))
     np.add.at(counts, lines[:, replay.frame_stack - 1].numpy(), 1)  # the newest plane of obs lies at the row itself
     assert counts.sum() == draws
     assert set(np.flatnonzero(counts)) == set(rows)
@@ -275,7 +275,7 @@ def test_the_layout_is_what_is_allocated():
     size = ReplayLayout(capacity=100, num_envs=3, frame_shape=(4, 4), frame_dtype="uint8", frame_stack=4, n_step=2)
     replay = make_replay(100, 3, n_step=2, frame_shape=(4, 4))
     host = (replay.action, replay.reward, replay.terminated, replay.age, replay.learnable.ring)
-    assert replay.frames.numel() == size.frame_bytes
+    assert replay.ring.frames.numel() == size.frame_bytes
     assert sum(array.nbytes for array in host) <= size.host_bytes
 
 

@@ -249,12 +249,12 @@ def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, m
     replay, envs = filled(5)
     store = FrameStore(tmp_path / "frames")
     for step in range(1, 8):
-        listed = store.write(replay, replay.times, step)
-        assert sum(path.stat().st_size for path in (tmp_path / "frames").iterdir()) <= 12 * (replay.time + 1)
+        listed = store.write(replay.ring, replay.ring.times, step)
+        assert sum(path.stat().st_size for path in (tmp_path / "frames").iterdir()) <= 12 * (replay.ring.time + 1)
         other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
         other.load_state_dict(replay.state_dict())
-        FrameStore(tmp_path / "frames").read(other, pieces_of({"frames": listed}))
-        assert torch.equal(other.frames, replay.frames)
+        FrameStore(tmp_path / "frames").read(other.ring, pieces_of({"frames": listed}))
+        assert torch.equal(other.ring.frames, replay.ring.frames)
         for _ in range(7):
             envs.send(np.zeros(2, int))
             replay.add(np.zeros(2, int), envs.recv())
@@ -265,7 +265,7 @@ def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, m
 
 def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):
     replay, _ = filled(5)
-    listed = FrameStore(tmp_path / "frames").write(replay, replay.times, 1)
+    listed = FrameStore(tmp_path / "frames").write(replay.ring, replay.ring.times, 1)
     listed[0]["name"] = "../" + listed[0]["name"]
     with pytest.raises(UsageError, match="described wrongly"):
         pieces_of({"frames": listed})
@@ -291,11 +291,11 @@ def slow_disk(monkeypatch):
 
 def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces_a_frame(tmp_path, slow_disk):
     replay, envs = filled(5)
-    saver = Saver(tmp_path, replay, FrameStore(tmp_path / "frames"))
+    saver = Saver(tmp_path, replay.ring, FrameStore(tmp_path / "frames"))
     counter = np.zeros(3)
     saver.save(10, {"counter": counter, "replay": replay.state_dict()}, {}, best_step=-1)
     counter += 1  # the checkpoint holds what was
-    before = replay.frames.clone()
+    before = replay.ring.frames.clone()
 
     def play(steps):
         for _ in range(steps):
@@ -303,7 +303,7 @@ def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces
             saver.before_add()
             replay.add(np.zeros(2, int), envs.recv())
 
-    free = replay.rows_per_env - len(range(replay.times[0], replay.times[1] + 1))
+    free = replay.ring.rows_per_env - len(range(replay.ring.times[0], replay.ring.times[1] + 1))
     play(free)
     assert checkpoint.list_steps(tmp_path) == []
     threading.Timer(0.3, slow_disk.set).start()
@@ -313,13 +313,13 @@ def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces
     assert state["counter"].tolist() == [0, 0, 0]
     other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
     other.load_state_dict(state["replay"])
-    FrameStore(tmp_path / "frames").read(other, pieces_of(meta))
-    assert torch.equal(other.frames[:12], before[:12])
+    FrameStore(tmp_path / "frames").read(other.ring, pieces_of(meta))
+    assert torch.equal(other.ring.frames[:12], before[:12])
 
 
 def test_a_save_that_failed_is_told_at_the_next_step(tmp_path, monkeypatch):
     replay, _ = filled(5)
-    saver = Saver(tmp_path, replay, FrameStore(tmp_path / "frames"))
+    saver = Saver(tmp_path, replay.ring, FrameStore(tmp_path / "frames"))
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     saver.save(10, {}, {}, best_step=-1)
     with pytest.raises(UsageError, match="No space left on device.*older checkpoints are intact"):
