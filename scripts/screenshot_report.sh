@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# docs/report.png: a report in headless Chromium. Without arguments that of two committed Pong runs, else
+# docs/report.png: a report in headless Chromium. Without arguments that of the committed Pong runs, else
 #   bash scripts/screenshot_report.sh RUNS [--compare RUNS --names A B]
 set -euo pipefail
 cd "$(dirname "$0")/.."
