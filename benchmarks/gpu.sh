@@ -7,14 +7,10 @@
 # $PYTHON has the package with [bench,dev] installed; without it .venv is made first, see scripts/setup.sh.
 set -uo pipefail
 out=$(realpath -m "${1:?usage: bash benchmarks/gpu.sh FOLDER [--dry]}")
-cd "$(dirname "$0")/.."
+source "$(dirname "$0")/../scripts/setup.sh"
+interpreter bench dev
+set +e # a step that fails does not end the others
 mkdir -p "$out"
-python=${PYTHON:-.venv/bin/python}
-if [ -z "${PYTHON:-}" ]; then
-  source scripts/setup.sh
-  setup bench dev
-  set +e # a step that fails does not end the others
-fi
 
 device=cuda peer=(--vs sb3) envs=(32 64 128 256) precisions=(fp32 tf32 bf16)
 update=() replay=() emulators=() train=(--steps 100000 --peer-steps 2000)

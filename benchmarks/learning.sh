@@ -9,12 +9,8 @@ usage="usage: bash benchmarks/learning.sh GAME MINUTES FOLDER [train flags...]"
 game=${1:?$usage} minutes=${2:?$usage} out=$(realpath -m "${3:?$usage}")
 shift 3
 run=$(realpath -m "${RUN_DIR:-$out/run}")
-cd "$(dirname "$0")/.."
-python=${PYTHON:-.venv/bin/python}
-if [ -z "${PYTHON:-}" ]; then
-  source scripts/setup.sh
-  setup plot
-fi
+source "$(dirname "$0")/../scripts/setup.sh"
+interpreter plot
 mkdir -p "$out"
 
 resume=()

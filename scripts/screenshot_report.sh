@@ -3,6 +3,7 @@
 #   bash scripts/screenshot_report.sh RUNS [--compare RUNS --names A B]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/screenshot.sh
 results=benchmarks/results
 if [ $# -eq 0 ]; then
   set -- "$results/quick_202611" --compare "$results/quick_pong_seed0_202611" \
@@ -11,9 +12,4 @@ fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 .venv/bin/python -m atari_dqn report "$@" --out "$out/report"
-sandbox=()
-[ "$(id -u)" -eq 0 ] && sandbox=(--no-sandbox) # Chromium refuses root otherwise
-"${CHROMIUM:-chromium}" --headless "${sandbox[@]}" --disable-gpu --hide-scrollbars --user-data-dir="$out/profile" \
-  --window-size=1040,2470 --screenshot="$out/shot.png" "file://$out/report/index.html?theme=light"
-# 256 colours are enough for it, and a third of the bytes
-.venv/bin/python -c "from PIL import Image; Image.open('$out/shot.png').quantize(256).save('docs/report.png', optimize=True)"
+screenshot "file://$out/report/index.html?theme=light" 1040,2470 docs/report.png

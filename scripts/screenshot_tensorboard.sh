@@ -4,6 +4,7 @@
 set -euo pipefail
 runs=$(realpath "${1:?usage: bash scripts/screenshot_tensorboard.sh RUNS}")
 cd "$(dirname "$0")/.."
+source scripts/screenshot.sh
 port=${PORT:-6016}
 out=$(mktemp -d)
 tensorboard=$PWD/.venv/bin/tensorboard
@@ -16,11 +17,5 @@ until curl --silent --fail --output /dev/null "http://127.0.0.1:$port/data/runs"
   kill -0 $server 2>/dev/null || { cat "$out/log" >&2; exit 1; }
   sleep 1
 done
-sandbox=()
-[ "$(id -u)" -eq 0 ] && sandbox=(--no-sandbox) # Chromium refuses root otherwise
 page="http://127.0.0.1:$port/?darkMode=false#scalars&tagFilter=eval%7Creturn%7Closs%7Cframes&_smoothingWeight=0"
-"${CHROMIUM:-chromium}" --headless "${sandbox[@]}" --disable-gpu --user-data-dir="$out/profile" \
-  --disable-background-networking --window-size=1400,1040 --virtual-time-budget=30000 \
-  --screenshot="$out/shot.png" "$page"
-# 256 colours are enough for it, and a third of the bytes
-.venv/bin/python -c "from PIL import Image; Image.open('$out/shot.png').quantize(256).save('docs/tensorboard.png', optimize=True)"
+screenshot "$page" 1400,1040 docs/tensorboard.png --virtual-time-budget=30000 # time for its curves to load

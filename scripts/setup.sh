@@ -1,4 +1,4 @@
-# Sourced by train.sh and test.sh: makes .venv and installs the package into it, once for each set of requirements.
+# Sourced by train.sh, test.sh and benchmarks/*.sh: makes .venv and installs the package into it, once for each set of requirements.
 #
 #   ATARI_DQN_PYTHON        interpreter that makes the environment             (default: python3)
 #   ATARI_DQN_TORCH_INDEX   package index that torch comes from                (default: pip's own)
@@ -34,4 +34,9 @@ setup() { # setup EXTRA...: install the package with these extras
   fi
   "${pip[@]}" --editable ".${extras:+[$extras]}"
   echo "$want" > "$stamp"
+}
+
+interpreter() { # interpreter EXTRA...: into $python, what $PYTHON names, else that of .venv with these extras
+  python=${PYTHON:-.venv/bin/python}
+  if [ -z "${PYTHON:-}" ]; then setup "$@"; fi
 }
