@@ -50,6 +50,8 @@ class Config:
     `classic`: gymnasium games with vector observations."""
     num_envs: int = 64
     """Games played side by side. Paper: 1. Ours: more, with the same number of updates per step."""
+    env_groups: int = 1
+    """Groups of environments that take turns: while one is acted for, the others play. Must divide `num_envs`."""
     frame_skip: int = 4
     """Emulator frames per agent step. Paper: action repeat, 4."""
     frame_stack: int = 4
@@ -204,6 +206,11 @@ class Config:
     def frames_per_step(self) -> int:
         """Emulator frames behind one agent step; 1 where there is no emulator."""
         return 1 if self.backend == "classic" else self.frame_skip
+
+    @property
+    def envs_at_once(self) -> int:
+        """Environments that one vector step is about: all, or those of one group."""
+        return self.num_envs // self.env_groups
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

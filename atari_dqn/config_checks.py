@@ -11,6 +11,7 @@ from typing import Any
 
 AT_LEAST_ONE = (
     "num_envs",
+    "env_groups",
     "frame_skip",
     "frame_stack",
     "max_episode_steps",
@@ -80,6 +81,8 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
     for name, allowed in choices.items():
         if (value := getattr(config, name)) not in allowed:
             yield f"{name} is {value!r}; it must be one of {', '.join(allowed)}"
+    if config.env_groups >= 1 and config.num_envs % config.env_groups:
+        yield f"env_groups ({config.env_groups}) must divide num_envs ({config.num_envs}); change one of them"
     if config.n_step_decay_steps and config.n_step_end > config.n_step:
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
     yield from _about_the_warm_up(config)

@@ -24,20 +24,21 @@ class EpisodeTracker:
         self.episode_return = np.zeros(num_envs, np.float64)
         self.episode_length = np.zeros(num_envs, np.int64)
 
-    def update(self, step: Step) -> list[Episode]:
-        """Count one vector step; returns the games that it finished."""
+    def update(self, step: Step, first: int = 0) -> list[Episode]:
+        """Count one step of the environments from `first` on; returns the games that it finished."""
+        these = slice(first, first + len(step.reward))
         late = step.finished & step.started  # an end that only showed when the next game had opened
-        episodes = self._report(late)
-        self.episode_return[step.started] = 0.0
-        self.episode_length[step.started] = 0
-        self.episode_return += step.reward
-        self.episode_length += ~step.started
-        return episodes + self._report(step.finished & ~late)
+        episodes = self._report(late, first)
+        self.episode_return[these][step.started] = 0.0
+        self.episode_length[these][step.started] = 0
+        self.episode_return[these] += step.reward
+        self.episode_length[these] += ~step.started
+        return episodes + self._report(step.finished & ~late, first)
 
-    def _report(self, finished: np.ndarray) -> list[Episode]:
+    def _report(self, finished: np.ndarray, first: int) -> list[Episode]:
         return [
             Episode(int(env), float(self.episode_return[env]), int(self.episode_length[env]))
-            for env in np.flatnonzero(finished)
+            for env in first + np.flatnonzero(finished)
         ]
 
     def state_dict(self) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class EvalProtocol:
         return dataclasses.replace(
             config,
             num_envs=num_envs,
+            env_groups=1,
             learning_starts=max(config.learning_starts, (config.n_step + 1) * num_envs),
             capacity=max(config.capacity, (config.n_step + 1) * num_envs),
             terminal_on_life_loss=False,

@@ -1,6 +1,10 @@
 """Where the frames of a replay lie: rows around a ring, one per environment and vector step, on a GPU or the host.
 
-row = (time modulo the vector steps that fit) * N + environment
+Time counts what is written at once: a vector step of all N environments, or of one group, where groups take turns.
+
+row = (time modulo the times that fit) * environments at once + environment of those
+
+so the next frame of an environment lies N rows further, whatever the groups.
 """
 
 from __future__ import annotations
@@ -23,14 +27,15 @@ class FrameRing:
 
     def __init__(self, layout: ReplayLayout, device: torch.device | str) -> None:
         self.num_envs, self.frame_shape = layout.num_envs, layout.frame_shape
-        self.rows_per_env = layout.rows_per_env
+        self.envs_at_once = layout.envs_at_once
+        self.num_times = layout.rows_per_env * layout.groups  # that fit
         self.num_rows = layout.rows_per_env * layout.num_envs
         dtype = getattr(torch, layout.frame_dtype)
         # the last row stays blank: it stands in for frames before a game's first
         self.blank_row = self.num_rows
         self.frames = torch.zeros((self.num_rows + 1, *self.frame_shape), dtype=dtype, device=device)
         self.frames.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
-        self.time = -1  # vector steps written so far, minus one; -1 means empty
+        self.time = -1  # the newest written; -1 means empty
         self._upload = Upload(self.frames.device)
 
     @property
@@ -39,11 +44,11 @@ class FrameRing:
 
     @property
     def times(self) -> tuple[int, int]:
-        """Oldest and newest vector step whose frames are in the ring."""
-        return max(0, self.time - self.rows_per_env + 1), self.time
+        """Oldest and newest time whose frames are in the ring."""
+        return max(0, self.time - self.num_times + 1), self.time
 
     def append(self, frame: Tensor) -> None:
-        """Write the frames of the next vector step, [N, *frame_shape] from the host, over the oldest."""
+        """Write the frames of the next time, [envs_at_once, *frame_shape] from the host, over the oldest."""
         self.time += 1
         self._upload(frame, self.frames[self.rows_at(self.time)])
 
@@ -52,26 +57,26 @@ class FrameRing:
         return self.frames.index_select(0, rows.flatten()).view(*rows.shape, *self.frame_shape)
 
     def rows_at(self, time: int) -> slice:
-        """Rows of a vector step, in the order of the environments."""
-        first = time % self.rows_per_env * self.num_envs
-        return slice(first, first + self.num_envs)
+        """Rows written at a time, in the order of the environments."""
+        first = time % self.num_times * self.envs_at_once
+        return slice(first, first + self.envs_at_once)
 
     def after(self, rows: np.ndarray, steps: int | np.ndarray) -> np.ndarray:
         """Rows of the same environments so many vector steps later, or earlier if negative."""
         return (rows + steps * self.num_envs) % self.num_rows
 
-    # --- blocks of vector steps that lie side by side, for the disk
+    # --- blocks of times that lie side by side, for the disk
 
     def block_shape(self, count: int) -> tuple[int, ...]:
-        """Shape of the frames of `count` vector steps, [T, N, *frame_shape]."""
-        return (count, self.num_envs, *self.frame_shape)
+        """Shape of the frames of `count` times, [T, envs_at_once, *frame_shape]."""
+        return (count, self.envs_at_once, *self.frame_shape)
 
     def read(self, time: int, count: int) -> Tensor:
-        """Frames of `count` vector steps from `time`, [T, N, *frame_shape] on the host; they lie before the wrap."""
+        """Frames of `count` times from `time`, [T, envs_at_once, *frame_shape] on the host, before the wrap."""
         first = self.rows_at(time).start
-        return self.frames[first : first + count * self.num_envs].cpu().view(self.block_shape(count))
+        return self.frames[first : first + count * self.envs_at_once].cpu().view(self.block_shape(count))
 
     def write(self, time: int, frames: Tensor) -> None:
         """The other way round."""
         first = self.rows_at(time).start
-        self.frames[first : first + len(frames) * self.num_envs].copy_(frames.flatten(0, 1))
+        self.frames[first : first + len(frames) * self.envs_at_once].copy_(frames.flatten(0, 1))

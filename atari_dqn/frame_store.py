@@ -1,6 +1,6 @@
 """The replay's frames on disk, in pieces that are written once: a checkpoint adds what is new since the one before.
 
-    checkpoints/frames/step_0000250000.bin     raw frames of all environments, from one vector step to another
+    checkpoints/frames/step_0000250000.bin     raw frames of all environments, from one time of the ring to another
 
 A checkpoint lists the pieces that its replay is made of, oldest first, with their checksums. Neither writing nor
 reading holds more than one block in memory beside the replay.
@@ -27,7 +27,7 @@ BLOCK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class Piece:
-    """Frames of the vector steps `first` to `last`, both included."""
+    """Frames of the times `first` to `last`, both included."""
 
     name: str
     first: int
@@ -51,7 +51,7 @@ class FrameStore:
 
     @property
     def written_until(self) -> int:
-        """Newest vector step whose frames are on the disk, -1 if none are."""
+        """Newest time whose frames are on the disk, -1 if none are."""
         return self.pieces[-1].last if self.pieces else -1
 
     def write(self, ring: FrameRing, times: tuple[int, int], step: int) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ class FrameStore:
 
         Args:
           ring:   the frames.
-          times:  its oldest and newest vector step to be written (`ring.times` at the checkpoint).
+          times:  its oldest and newest time to be written (`ring.times` at the checkpoint).
           step:   agent step of the checkpoint, the name of the new piece.
 
         Returns:
@@ -144,12 +144,12 @@ class FrameStore:
 
 
 def blocks(ring: FrameRing, first: int, last: int) -> list[tuple[int, int]]:
-    """(time, count) of runs of vector steps that lie side by side in the ring, each of at most BLOCK_BYTES."""
-    one = ring.frames[0].nbytes * ring.num_envs
+    """(time, count) of runs of times that lie side by side in the ring, each of at most BLOCK_BYTES."""
+    one = ring.frames[0].nbytes * ring.envs_at_once
     longest = max(1, BLOCK_BYTES // one)
     found = []
     while first <= last:
-        until_wrap = ring.rows_per_env - first % ring.rows_per_env
+        until_wrap = ring.num_times - first % ring.num_times
         count = min(longest, until_wrap, last - first + 1)
         found.append((first, count))
         first += count

@@ -1,7 +1,7 @@
 """Which rows of a replay can be learned from: row numbers in the order of writing, around a ring.
 
-A draw is one uniform integer between the oldest and the newest of them. They come and go by vector steps: those of
-one position in the replay are admitted together, and dropped together when that position is about to be overwritten.
+A draw is one uniform integer between the oldest and the newest of them. They come and go together: those written at
+one time are admitted at once, and dropped at once when their position in the replay is about to be overwritten.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class LearnableRows:
 
     Args:
       capacity:  most rows that are learnable at once.
-      positions: vector steps in the replay.
+      positions: times that fit in the replay.
     """
 
     def __init__(self, capacity: int, positions: int) -> None:

@@ -11,7 +11,8 @@ Rows are written around a ring, one per environment and vector step:
     stack at 5   .    .    E    F                     K = 4: frames before the opening are blank
 
 A row can be learned from when the frame after it belongs to the same game, or when it terminated: D cannot. For n-step
-returns it also has to be n rows old. The learnable rows stand in a ring of their own (`learnable_rows.py`), so a draw
+returns it also has to be n rows old. Where groups of environments take turns, each vector step is written in as many
+parts, one at a time, to the same rows. The learnable rows stand in a ring of their own (`learnable_rows.py`), so a draw
 is one uniform integer: no rejection, whatever the games do.
 
 Frames may lie on a GPU. Everything else is small (11 bytes a row) and stays on the host, so rows are drawn by the same
@@ -55,16 +56,17 @@ class FrameReplay:
         self.device = torch.device(device)
         self.ring = FrameRing(layout, frames_on or device)
         self.frames_are_near = self.ring.device.type == self.device.type  # the learner
-        self.num_envs, self.frame_stack, self.n_step = layout.num_envs, layout.frame_stack, layout.n_step
+        self.groups, self.frame_stack, self.n_step = layout.groups, layout.frame_stack, layout.n_step
         self.bootstrap_distance = layout.n_step  # rewards summed, <= n_step; may change between draws
         self.usable_per_env = layout.usable_per_env
         self.action = np.zeros(self.ring.num_rows, np.uint8)
         self.reward = np.zeros(self.ring.num_rows, np.float32)
         self.terminated = np.zeros(self.ring.num_rows, bool)
         self.age = np.zeros(self.ring.num_rows, np.uint8)
-        self.learnable = LearnableRows(self.usable_per_env * self.num_envs, self.ring.rows_per_env)
+        self.learnable = LearnableRows(self.usable_per_env * layout.num_envs, self.ring.num_times)
         self.first_time = 0  # rows before this time lack what followed them (see `continue_from`)
-        self._newest_stacks = torch.zeros((self.num_envs, self.frame_stack), dtype=torch.int64, device=self.ring.device)
+        shape = (layout.envs_at_once, self.frame_stack)
+        self._newest_stacks = torch.zeros(shape, dtype=torch.int64, device=self.ring.device)
         self._upload = Upload(self.ring.device)
 
     def __len__(self) -> int:
@@ -79,19 +81,20 @@ class FrameReplay:
     # --- writing
 
     def start(self, step: Step) -> None:
-        """Write the first frames. Later ones come through `add`."""
+        """Write the first frames, of all N environments. Later ones come through `add`."""
         assert self.is_empty, "start() is for an empty replay"
-        self.ring.append(torch.from_numpy(step.frame))
-        self.age[self.ring.rows_at(0)] = 0
+        for frames in torch.from_numpy(step.frame).chunk(self.groups):
+            self.ring.append(frames)
+            self.age[self.ring.rows_at(self.ring.time)] = 0
 
     def add(self, action: np.ndarray, step: Step) -> None:
-        """Store what was answered to the newest frames, and what followed.
+        """Store what was answered to the newest frames of the group whose turn it is, and what followed.
 
         Args:
-          action: [N] int, in [0, 256).
+          action: [N / groups] int, in [0, 256).
           step:   what the environments returned; its frames become the newest rows.
         """
-        answered = self.ring.rows_at(self.ring.time)
+        answered = self.ring.rows_at(self.ring.time + 1 - self.groups)
         self.action[answered] = action
         self.reward[answered] = step.reward
         self.terminated[answered] = step.terminated
@@ -100,20 +103,20 @@ class FrameReplay:
         older = np.minimum(self.age[answered], OLDEST_AGE - 1)
         self.age[self.ring.rows_at(time)] = np.where(step.started, 0, older + 1)
         self._drop_overwritten()
-        self._admit(time - self.n_step)
+        self._admit(time - self.n_step * self.groups)
 
     def _drop_overwritten(self) -> None:
         """Forget learnable rows whose stack reaches into the frames just overwritten."""
-        expired = self.ring.time - self.n_step - self.usable_per_env
+        expired = self.ring.time - (self.n_step + self.usable_per_env) * self.groups
         if expired >= 0:
-            self.learnable.drop(expired % self.ring.rows_per_env)
+            self.learnable.drop(expired % self.ring.num_times)
 
     def _admit(self, time: int) -> None:
         """Make the rows written at `time` learnable, now that the n rows after them exist."""
         if time < self.first_time:
             return
         rows = self._numbers(time)
-        self.learnable.admit(time % self.ring.rows_per_env, rows[~self._is_dead(rows)])
+        self.learnable.admit(time % self.ring.num_times, rows[~self._is_dead(rows)])
 
     def _is_dead(self, rows: np.ndarray) -> np.ndarray:
         """The next frame opens another game, though this row did not terminate: nothing true follows it."""
@@ -121,9 +124,13 @@ class FrameReplay:
 
     # --- reading
 
-    def latest_obs(self) -> Tensor:
-        """Newest observation of every environment, [N, K, *frame_shape], on the learner's device."""
-        rows = self._stack_rows(self._numbers(self.ring.time))
+    def latest_obs(self, back: int = 0) -> Tensor:
+        """Newest observations, [N / groups, K, *frame_shape], on the learner's device.
+
+        Args:
+          back: 0 for the group written last, 1 for the one before it, and so on; below `groups`.
+        """
+        rows = self._stack_rows(self._numbers(self.ring.time - back))
         self._upload(torch.from_numpy(rows), self._newest_stacks)
         return self.ring.gather(self._newest_stacks).to(self.device)
 
@@ -187,7 +194,7 @@ class FrameReplay:
         return np.where(back <= self.age[rows, None], planes, self.ring.blank_row)
 
     def _numbers(self, time: int) -> np.ndarray:
-        """Rows of a vector step, [N] int64."""
+        """Rows written at a time, [N / groups] int64."""
         rows = self.ring.rows_at(time)
         return np.arange(rows.start, rows.stop)
 
@@ -220,10 +227,12 @@ class FrameReplay:
         """What is needed to go on acting with an otherwise empty replay: the frames of the current stacks.
 
         Returns:
-          `frames` ([T, N, *frame_shape], T <= K, oldest first) and their `age` ([T, N] uint8), on the host.
+          `frames` ([T, N / groups, *frame_shape], oldest first) and their `age` ([T, N / groups] uint8), on the host.
         """
         newest = self.ring.time
-        rows = np.stack([self._numbers(time) for time in range(max(0, newest - self.frame_stack + 1), newest + 1)])
+        oldest = max(0, newest + 1 - self.frame_stack * self.groups)
+        oldest -= oldest % self.groups  # the first group is written first
+        rows = np.stack([self._numbers(time) for time in range(oldest, newest + 1)])
         frames = self.ring.gather(torch.from_numpy(rows).to(self.ring.device)).cpu()
         return {"frames": frames, "age": self.age[rows]}
 
@@ -233,4 +242,4 @@ class FrameReplay:
         for frame, age in zip(newest["frames"], newest["age"], strict=True):
             self.ring.append(frame)
             self.age[self.ring.rows_at(self.ring.time)] = age
-        self.first_time = self.ring.time
+        self.first_time = self.ring.time + 1 - self.groups

@@ -28,6 +28,8 @@ class ReplayLayout:
     """K, frames in an observation, in [1, 255]."""
     n_step: int = 1
     """Rewards between an observation and its bootstrap."""
+    groups: int = 1
+    """Groups of environments that are written in turns (see `envs/in_turns.py`); they divide `num_envs`."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.frame_stack <= OLDEST_AGE:
@@ -41,6 +43,10 @@ class ReplayLayout:
     def rows_per_env(self) -> int:
         # the oldest rows only complete stacks, the newest wait for what follows
         return self.usable_per_env + (self.frame_stack - 1) + self.n_step
+
+    @property
+    def envs_at_once(self) -> int:
+        return self.num_envs // self.groups
 
     @property
     def frame_bytes(self) -> int:

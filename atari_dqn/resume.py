@@ -87,7 +87,8 @@ def read_newest(
         for other in damaged:  # out of the way of the one that will be written at its step
             os.replace(other, other.with_name(f"damaged_{other.name}_{time.time_ns()}"))
         inexact = "" if pieces else "; the replay fills up again first, so this is not an exact continuation"
-        played = len(state["envs"].get("log", ()))
+        envs = state["envs"]
+        played = max(len(group.get("log", ())) for group in envs.get("groups", [envs]))
         say(f"resuming from {directory}; the games play {played:,} steps each again{inexact}")
         return state
     if checkpoint.list_steps(folder.checkpoints):

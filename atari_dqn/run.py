@@ -121,6 +121,7 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
         frame_dtype=spec.frame_dtype,
         frame_stack=config.frame_stack,
         n_step=config.n_step,
+        groups=config.env_groups,
     )
 
 

@@ -37,7 +37,7 @@ class Saver:
         self.folder, self.ring, self.store, self.save_frames = folder, ring, store, save_frames
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="saver")
         self._writing: Future[None] | None = None
-        self._reads_from = 0  # vector step of the oldest frame that the thread still reads
+        self._reads_from = 0  # time of the oldest frame that the thread still reads
 
     def save(self, step: int, state: Mapping[str, Any], meta: Mapping[str, Any], *, best_step: int) -> None:
         """Begin to write the checkpoint of an agent step, unless there is one; then delete older ones.
@@ -94,7 +94,7 @@ class Saver:
         """
         if self._writing is None:
             return
-        replaced = self.ring.time + 1 - self.ring.rows_per_env
+        replaced = self.ring.time + 1 - self.ring.num_times
         if self._writing.done() or (self.save_frames and replaced >= self._reads_from):
             self.wait()
 

@@ -3,7 +3,8 @@
     act -> send -> learn what is due (while the emulators play) -> recv -> store -> now and then: log, evaluate, save
 
 One clock counts agent steps. A vector step moves it by N, and what falls due in between is counted, not rounded.
-With `overlap` the learner sees the rows up to the previous vector step; without it, up to this one.
+With `overlap` the learner sees the rows up to the previous vector step; without it, up to this one. With groups of
+environments that take turns a vector step is one group's, and the others play while it is acted for.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Trainer:
     ) -> None:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
         self.logger, self.saver, self.evaluator = logger, saver, evaluator
+        self.answers: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
         self.tracker = EpisodeTracker(config.num_envs)
         self.replay_generator = np.random.default_rng(stream(config.seed, "replay"))
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
@@ -91,10 +93,11 @@ class Trainer:
         if self.replay.is_empty:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
+        while len(self.answers) < self.config.env_groups - 1:
+            self.act()
         while not self.over and not self.stop_requested:
             self.alive()
-            action = self.agent.sample(self.replay.latest_obs(), self.epsilon)
-            self.envs.send(action)  # the emulators play in their own threads from here ...
+            self.act()  # the emulators play in their own threads from here ...
             if self.config.overlap:
                 self.learn_what_is_due()  # ... while the network learns from rows already stored
             result = self.envs.recv()  # ... to here
@@ -102,10 +105,10 @@ class Trainer:
                 result = result._replace(terminated=result.terminated | result.truncated)
             if self.saver:
                 self.saver.before_add()
-            self.replay.add(action, result)
+            self.replay.add(self.answers.popleft(), result)
             if not self.config.overlap:
                 self.learn_what_is_due()
-            self.step += self.config.num_envs
+            self.step += self.config.envs_at_once
             self.count_games(result)
             self.log_if_due()
             self.evaluate_if_due()
@@ -113,6 +116,13 @@ class Trainer:
         self.save()
         if self.saver:
             self.saver.wait()
+
+    def act(self) -> None:
+        """Answer the observations of the group whose turn it is, and let it play."""
+        still_to_act = self.config.env_groups - 1 - len(self.answers)
+        action = self.agent.sample(self.replay.latest_obs(back=still_to_act), self.epsilon)
+        self.envs.send(action)
+        self.answers.append(action)
 
     @property
     def over(self) -> bool:
@@ -130,7 +140,8 @@ class Trainer:
 
     def count_games(self, result: Step) -> None:
         """Note the games that have just ended, and learn what is owed at the end of a game."""
-        for game in self.tracker.update(result):
+        first = (self.step - self.config.envs_at_once) % self.config.num_envs  # of the group that has played
+        for game in self.tracker.update(result, first):
             self.recent.append((game.episode_return, game.episode_length))
             self.episodes += 1
             if self.learn_after == NOT_YET and len(self.replay) >= self.config.learning_starts:
@@ -147,7 +158,7 @@ class Trainer:
             return  # nothing is due within a game
         plan = learning_plan(
             self.step,
-            self.step + self.config.num_envs,
+            self.step + self.config.envs_at_once,
             learning_starts=self.learn_after,
             update_period=self.config.update_period,
             target_period=self.config.target_update_period,
@@ -184,7 +195,7 @@ class Trainer:
 
     def _is_due(self, period: int) -> bool:
         """Did the vector step just played reach a multiple of `period`?"""
-        return period > 0 and crossings(self.step - self.config.num_envs, self.step, period) > 0
+        return period > 0 and crossings(self.step - self.config.envs_at_once, self.step, period) > 0
 
     def log_if_due(self) -> None:
         """Write the means since the last point; the only place that reads learning statistics from the device."""
@@ -269,6 +280,7 @@ class Trainer:
         return {
             "agent": self.agent.state_dict(),
             "envs": self.envs.state_dict(),
+            "answers": list(self.answers),
             "newest_frames": self.replay.newest_frames(),
             "replay": self.replay.state_dict() if self.config.save_replay else None,
             "tracker": self.tracker.state_dict(),
@@ -284,6 +296,7 @@ class Trainer:
         self.agent.load_state_dict(state["agent"])
         self._learn = self._captured()  # the moments lie elsewhere now
         self.envs.load_state_dict(state["envs"])
+        self.answers.extend(state["answers"])
         self.tracker.load_state_dict(state["tracker"])
         self.replay_generator.bit_generator.state = state["replay_generator"]
         self.recent.extend((score, length) for score, length in state["recent"])

@@ -74,7 +74,8 @@ class LearnStats(NamedTuple):
 class VecEnv(Protocol):
     """N games side by side. `reset` once, then `send` and `recv` in turns.
 
-    Between `send` and `recv` the games may play in threads of their own; the caller is free to work.
+    Between `send` and `recv` the games may play in threads of their own; the caller is free to work. Where groups of
+    environments take turns (`envs/in_turns.py`), `send` and `recv` are about one group: N / groups environments.
     """
 
     spec: EnvSpec

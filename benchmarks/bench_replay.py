@@ -56,10 +56,10 @@ def main() -> None:
     no, yes, zero = np.zeros(NUM_ENVS, bool), np.ones(NUM_ENVS, bool), np.zeros(NUM_ENVS, np.float32)
     replay.start(Step(frame, zero, no, no, yes, no))
     began = time.perf_counter()
-    for _ in range(replay.ring.rows_per_env):
+    for _ in range(replay.ring.num_times):
         replay.add(rng.integers(6, size=NUM_ENVS), Step(frame, zero, no, no, no, no))
     wait()
-    adds = replay.ring.rows_per_env * NUM_ENVS / (time.perf_counter() - began)
+    adds = replay.ring.num_times * NUM_ENVS / (time.perf_counter() - began)
     used = resident_bytes(options.device) - before
 
     def draw() -> float:

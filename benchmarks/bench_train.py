@@ -51,6 +51,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     config = dataclasses.replace(
         PRESETS[options.preset](options.game),
         num_envs=options.num_envs,
+        env_groups=options.env_groups,
         total_steps=options.warm_up,
         learning_starts=options.warm_up // 2,
         capacity=CAPACITY,
@@ -101,21 +102,26 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def watch_idle_time(envs: VecEnv) -> list[float]:
-    """Collects the seconds between each `recv` and the next `send`, in which no emulator plays.
+    """Collects the seconds between a `recv` and the next `send` in which no emulator plays: none with groups in turns.
 
-    More emulators in flight (two halves in turns, say) could save no more than that.
+    More groups can save no more than that.
     """
     idle: list[float] = []
     send, recv = envs.send, envs.recv
+    playing = len(getattr(envs, "playing", ()))
     came_back = time.perf_counter()
 
     def timed_send(action: np.ndarray) -> None:
-        idle.append(time.perf_counter() - came_back)
+        nonlocal playing
+        if playing == 0:
+            idle.append(time.perf_counter() - came_back)
+        playing += 1
         send(action)
 
     def timed_recv() -> Step:
-        nonlocal came_back
+        nonlocal playing, came_back
         step = recv()
+        playing -= 1
         came_back = time.perf_counter()
         return step
 
@@ -199,6 +205,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--preset", default="nature", choices=[name for name in PRESETS if name != "cartpole"])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--num-envs", type=int, default=64)
+    parser.add_argument("--env-groups", type=int, default=1, help="of our environments, in turns")
     parser.add_argument("--precision", nargs="+", default=["fp32", "auto"])
     parser.add_argument("--steps", type=int, default=8_000, help="agent steps on the clock, each run of ours")
     parser.add_argument("--warm-up", type=int, default=4_000, help="agent steps before the clock; half without updates")
@@ -229,7 +236,7 @@ def main() -> None:
     shared = ["--game", options.game, "--device", options.device, "--torch-threads", str(options.torch_threads)]
     shared += ["--warm-up", str(options.warm_up)]
     ours = [*shared, "--preset", options.preset, "--num-envs", str(options.num_envs), "--steps", str(options.steps)]
-    ours += ["--compile", options.compile]
+    ours += ["--compile", options.compile, "--env-groups", str(options.env_groups)]
     ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
     seen: dict[str, dict[str, Any]] = {}
     contestants = {}
@@ -277,7 +284,9 @@ def main() -> None:
         for name in peers
     ]
     result = {"bench": "train", "game": options.game, "device": options.device, "preset": options.preset}
-    result |= {"num_envs": options.num_envs} | {key: value for key, value in best.items() if key != "runs"}
+    result |= {"num_envs": options.num_envs, "env_groups": options.env_groups} | {
+        key: value for key, value in best.items() if key != "runs"
+    }
     result |= {"peer": options.vs, "peer_steps_per_second": max((p["steps_per_second"] for p in told), default=None)}
     result |= {"threads": best["torch_threads"], "rows": rows, "peers": told}
     finish(result, options.out)

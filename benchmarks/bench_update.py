@@ -83,7 +83,7 @@ def fill(replay: FrameReplay) -> None:
     frame = rng.integers(256, size=(NUM_ENVS, 84, 84), dtype=np.uint8)
     zero = np.zeros(NUM_ENVS, np.float32)
     replay.start(Step(frame, zero, no, no, yes, no))
-    for _ in range(replay.ring.rows_per_env):
+    for _ in range(replay.ring.num_times):
         replay.add(rng.integers(6, size=NUM_ENVS), Step(frame, zero, no, no, no, no))
 
 

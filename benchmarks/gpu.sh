@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in under ten minutes, into one folder: tests, four benchmarks, a profile, the table
-# over numbers of environments.
+# over numbers of environments and groups of them.
 #   bash benchmarks/gpu.sh FOLDER             on a machine with a CUDA GPU
 #   bash benchmarks/gpu.sh FOLDER --dry       the same steps at small sizes on the CPU, to see that each runs
 #   ONLY="tests update" bash benchmarks/gpu.sh FOLDER      these steps alone, after a mend
@@ -12,10 +12,10 @@ interpreter bench dev
 set +e # a step that fails does not end the others
 mkdir -p "$out"
 
-device=cuda peer=(--vs sb3) envs=(32 64 128 256) precisions=(fp32 tf32 bf16)
+device=cuda peer=(--vs sb3) envs=(32 64 128 256 64x2 128x2) precisions=(fp32 tf32 bf16)
 update=() replay=() emulators=() train=(--steps 100000 --peer-steps 2000)
 if [ "${2:-}" = --dry ]; then
-  device=cpu envs=(8 16) precisions=(fp32 bf16)
+  device=cpu envs=(8 16 16x2) precisions=(fp32 bf16)
   update=(--updates 4 --repeats 1 --capacity 2000)
   replay=(--capacity 5000 --batches 10 --repeats 1)
   train=(--steps 64 --peer-steps 16 --warm-up 512 --repeats 1 --compile off)
@@ -44,8 +44,9 @@ if [ $device = cuda ]; then bench update_tf32 update --device cuda --compile off
 bench update_compiled update --device $device --compile on "${update[@]}"
 bench envs envs "${emulators[@]}"
 bench train train --device $device --precision "${precisions[@]}" "${peer[@]}" "${train[@]}"
-for n in "${envs[@]}"; do
-  bench "train_$n" train --device $device --precision bf16 --num-envs "$n" "${train[@]}" --repeats 1
+for n in "${envs[@]}"; do # 64x2: 64 environments in two groups that take turns
+  groups=1; if [[ $n = *x* ]]; then groups=${n#*x}; fi
+  bench "train_$n" train --device $device --precision bf16 --num-envs "${n%x*}" --env-groups "$groups" "${train[@]}" --repeats 1
 done
 step profile benchmarks/profile_update.py --device $device --out "$out/profile.txt"
 

@@ -10,6 +10,7 @@ from atari_dqn import checkpoint
 from atari_dqn.agent import make_agent
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
+from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import NullLogger
 from atari_dqn.replay import FrameReplay
@@ -119,7 +120,8 @@ def tiny_config(**settings):
 def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None):
     """A Trainer on scripted environments, or on what is given."""
     if envs is None:
-        envs = ScriptedEnvs(config.num_envs, seed=config.seed, frame_shape=(3,))
+        size, seed = config.envs_at_once, config.seed
+        envs = EnvsInTurns([ScriptedEnvs(size, seed=seed + k, frame_shape=(3,)) for k in range(config.env_groups)])
     replay = FrameReplay(replay_layout(config, envs.spec))
     return Trainer(
         config,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from atari_dqn.errors import UsageError
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.types import Step
 from tests.fakes import ScriptedEnvs, make_step
 
 
@@ -57,27 +58,30 @@ class NaiveReplay:
         )
 
 
-def play(replay, envs, steps, seed=0):
-    """Random play into the replay and into one naive twin for each environment."""
+def play(replay, envs, times, seed=0):
+    """Random play into the replay, group by group, and into one naive twin for each environment."""
     rng = np.random.default_rng(seed)
     twins = [NaiveReplay(replay.frame_stack) for _ in range(envs.num_envs)]
     step = envs.reset(None)
     replay.start(step)
     for env, twin in enumerate(twins):
         twin.show(step.frame[env], True)
-    for _ in range(steps):
-        action = rng.integers(envs.spec.num_actions, size=envs.num_envs)
-        envs.send(action)
-        step = envs.recv()
-        replay.add(action, step)
-        for env, twin in enumerate(twins):
-            twin.actions.append(action[env])
-            twin.steps.append((step.reward[env], step.terminated[env]))
-            twin.show(step.frame[env], step.started[env])
+    groups = np.split(np.arange(envs.num_envs), replay.groups)
+    for time in range(times):
+        if time % replay.groups == 0:
+            action = rng.integers(envs.spec.num_actions, size=envs.num_envs)
+            envs.send(action)
+            step = envs.recv()
+        group = groups[time % replay.groups]
+        replay.add(action[group], Step(*(array[group] for array in step)))
+        for env in group:
+            twins[env].actions.append(action[env])
+            twins[env].steps.append((step.reward[env], step.terminated[env]))
+            twins[env].show(step.frame[env], step.started[env])
     return twins
 
 
-def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2, 2)):
+def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2, 2), groups=1):
     return FrameReplay(
         ReplayLayout(
             capacity=capacity,
@@ -86,6 +90,7 @@ def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2
             frame_dtype="uint8",
             frame_stack=frame_stack,
             n_step=n_step,
+            groups=groups,
         )
     )
 
@@ -96,11 +101,13 @@ def transitions_at(replay, rows):
 
 def expected_transitions(replay, twins):
     """Every transition that must be learnable now, oldest first, as the twins remember them."""
-    newest = len(twins[0].frames) - 1
-    oldest = max(0, newest - replay.n_step - replay.usable_per_env + 1)
-    for time in range(oldest, newest - replay.n_step + 1):
-        for twin in twins:
-            if (transition := twin.transition(time, replay.bootstrap_distance)) is not None:
+    groups = np.split(np.array(twins, object), replay.groups)
+    newest = sum(len(group[0].frames) for group in groups) - 1
+    oldest = max(0, newest + 1 - (replay.n_step + replay.usable_per_env) * replay.groups)
+    for time in range(oldest, newest + 1 - replay.n_step * replay.groups):
+        for twin in groups[time % replay.groups]:
+            transition = twin.transition(time // replay.groups, replay.bootstrap_distance)
+            if transition is not None:
                 yield transition
 
 
@@ -123,25 +130,28 @@ def assert_same_as_twins(replay, twins):
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**16),
-    steps=st.integers(0, 80),
+    times=st.integers(0, 80),
     capacity=st.integers(1, 60),
-    num_envs=st.integers(1, 3),
+    at_once=st.integers(1, 3),
+    groups=st.integers(1, 3),
     frame_stack=st.integers(1, 5),
     n_step=st.integers(1, 5),
     fewer=st.integers(0, 4),
     end_rate=st.sampled_from([0.0, 0.05, 0.3, 0.9]),
 )
 def test_every_learnable_transition_is_the_naive_twins(
-    seed, steps, capacity, num_envs, frame_stack, n_step, fewer, end_rate
+    seed, times, capacity, at_once, groups, frame_stack, n_step, fewer, end_rate
 ):
-    """Wrap-around, short games, capacities that N does not divide, ends at the write head, fewer rewards than n."""
-    envs = ScriptedEnvs(num_envs, seed=seed, end_rate=end_rate)
-    replay = make_replay(capacity, num_envs, frame_stack, n_step)
+    """Wrap-around, short games, odd capacities, ends at the write head, fewer rewards than n, groups in turns."""
+    envs = ScriptedEnvs(at_once * groups, seed=seed, end_rate=end_rate)
+    replay = make_replay(capacity, at_once * groups, frame_stack, n_step, groups=groups)
     replay.bootstrap_distance = max(1, n_step - fewer)
-    twins = play(replay, envs, steps, seed)
+    twins = play(replay, envs, times, seed)
     assert_same_as_twins(replay, twins)
-    for env, twin in enumerate(twins):
-        assert (replay.latest_obs()[env].numpy() == twin.stack(len(twin.frames) - 1)).all()
+    for back in range(groups):
+        group = (times - 1 - back) % groups
+        for obs, twin in zip(replay.latest_obs(back), twins[group * at_once :], strict=False):
+            assert (obs.numpy() == twin.stack(len(twin.frames) - 1)).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -308,18 +318,22 @@ def test_a_stored_replay_of_another_size_is_refused():
         replay.load_state_dict(make_replay(capacity=40).state_dict())
 
 
-@pytest.mark.parametrize("steps", [1, 2, 50])
-def test_newest_frames_let_acting_go_on_with_an_empty_replay(steps):
-    envs = ScriptedEnvs(2, end_rate=0.3)
-    replay, fresh = make_replay(capacity=30), make_replay(capacity=30)
-    play(replay, envs, steps)
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("times", [1, 2, 49, 50])
+def test_newest_frames_let_acting_go_on_with_an_empty_replay(times, groups):
+    envs = ScriptedEnvs(4, end_rate=0.3)
+    replay, fresh = (make_replay(capacity=30, num_envs=4, groups=groups) for _ in range(2))
+    play(replay, envs, times)
     fresh.continue_from(replay.newest_frames())
     assert len(fresh) == 0
-    assert torch.equal(fresh.latest_obs(), replay.latest_obs())
-    for _ in range(10):
-        step = envs.recv()
+    for back in range(groups):
+        assert torch.equal(fresh.latest_obs(back), replay.latest_obs(back))
+    for time in range(10 * groups):
+        if time % groups == 0:
+            step = envs.recv()
+        group = np.split(np.arange(4), groups)[time % groups]
         for each in (replay, fresh):
-            each.add(np.array([0, 1]), step)
+            each.add(group % 3, Step(*(array[group] for array in step)))
     one, two = (transitions_at(each, each.learnable.all()[-len(fresh) :]) for each in (replay, fresh))
     assert len(fresh) > 0
     for left, right in zip(one, two, strict=True):

@@ -85,9 +85,11 @@ def test_a_recipe_counted_in_games_and_interrupted_again_and_again_ends_as_the_q
     assert_same(tmp_path / "run", tmp_path / "quiet")
 
 
-def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(tmp_path):
-    assert train(PONG, tmp_path / "quiet") == 0
-    assert train(PONG, tmp_path / "run", "--total-steps", "304") == 0
+@pytest.mark.parametrize("groups", ["1", "2"])
+def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(groups, tmp_path):
+    turns = ["--env-groups", groups]
+    assert train(PONG, tmp_path / "quiet", *turns) == 0
+    assert train(PONG, tmp_path / "run", *turns, "--total-steps", "304") == 0
     # the end of a run is evaluated; an interruption is not an end
     shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", 304))
     for steps in ("704", "1200"):
@@ -303,7 +305,7 @@ def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces
             saver.before_add()
             replay.add(np.zeros(2, int), envs.recv())
 
-    free = replay.ring.rows_per_env - len(range(replay.ring.times[0], replay.ring.times[1] + 1))
+    free = replay.ring.num_times - len(range(replay.ring.times[0], replay.ring.times[1] + 1))
     play(free)
     assert checkpoint.list_steps(tmp_path) == []
     threading.Timer(0.3, slow_disk.set).start()

@@ -9,6 +9,8 @@ import torch
 from atari_dqn import checkpoint
 from atari_dqn.config import Config
 from atari_dqn.divergence import TrainingDiverged
+from atari_dqn.envs.in_turns import EnvsInTurns
+from atari_dqn.episodes import EpisodeTracker
 from atari_dqn.evaluation import Score
 from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature
@@ -49,7 +51,8 @@ class TapeAgent:
 def tape_of(**settings):
     tape = []
     config = tiny_config(**{"num_envs": 4, "update_period": 4, "learning_starts": 8, "batch_size": 2, **settings})
-    trainer = make_trainer(config, TapeEnvs(tape, num_envs=4), TapeAgent(tape))
+    groups = [TapeEnvs(tape, num_envs=config.envs_at_once) for _ in range(config.env_groups)]
+    trainer = make_trainer(config, EnvsInTurns(groups), TapeAgent(tape))
     trainer.run()
     return tape
 
@@ -62,6 +65,34 @@ def test_the_network_learns_while_the_emulators_play():
 def test_without_overlap_learning_waits_for_the_emulators():
     tape = tape_of(total_steps=16, overlap=False)
     assert tape == ["act", "send", "recv"] * 2 + ["act", "send", "recv", "learn"] * 2
+
+
+def test_with_groups_one_always_plays_while_another_is_acted_for():
+    quiet, lesson = ["act", "send", "recv"], ["act", "send", "learn", "recv"]
+    assert tape_of(total_steps=16, env_groups=2) == ["act", "send"] + quiet * 5 + lesson + quiet + lesson
+
+
+def test_groups_that_take_turns_learn_from_what_each_played():
+    """Of two groups with scripts of their own the replay and the scores hold what each would have alone."""
+    config = tiny_config(num_envs=4, env_groups=2, total_steps=400, epsilon_end=1.0)
+    trainer = make_trainer(config)
+    alone = [ScriptedEnvs(2, seed=seed, frame_shape=(3,)) for seed in (0, 1)]
+    played = [group.reset(None) for group in alone]
+    trackers = [EpisodeTracker(2), EpisodeTracker(2)]
+    scores = []
+    for turn in range(200):
+        alone[turn % 2].send(np.zeros(2, int))
+        step = alone[turn % 2].recv()
+        scores += [game.episode_return for game in trackers[turn % 2].update(step)]
+        played[turn % 2] = step
+    seen = []
+    note = trainer.tracker.update
+    trainer.tracker.update = lambda step, first: [seen.append(game) or game for game in note(step, first)]
+    trainer.run()
+    assert [game.episode_return for game in seen] == scores
+    assert {game.env for game in seen} == {0, 1, 2, 3}
+    for back, step in ((0, played[1]), (1, played[0])):
+        assert (trainer.replay.latest_obs(back)[:, -1].numpy() == step.frame).all()
 
 
 def test_the_target_is_copied_at_its_agent_step_after_the_update_due_there():

@@ -37,6 +37,7 @@ def run(words: Sequence[str]) -> int:
 
 UNITS = {
     "num_envs": "environments",
+    "env_groups": "groups",
     "frame_skip": "frames per agent step",
     "frame_stack": "frames",
     "noop_max": "frames",

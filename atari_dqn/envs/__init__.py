@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from atari_dqn.config import Config
+from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, VecEnv
 
@@ -21,6 +22,9 @@ def make_envs(config: Config) -> VecEnv:
     Raises:
       UsageError: an unknown game, with the nearest names.
     """
+    if config.env_groups > 1:
+        one = dataclasses.replace(config, num_envs=config.envs_at_once, env_groups=1)
+        return EnvsInTurns([make_envs(one) for _ in range(config.env_groups)])
     if config.backend == "classic":
         from atari_dqn.envs.classic import ClassicEnvs
 
@@ -47,7 +51,7 @@ def spec_of(config: Config) -> EnvSpec:
     Raises:
       UsageError: an unknown game, as by `make_envs`.
     """
-    envs = make_envs(dataclasses.replace(config, num_envs=1))
+    envs = make_envs(dataclasses.replace(config, num_envs=1, env_groups=1))
     envs.close()
     return envs.spec
 
