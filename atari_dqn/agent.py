@@ -15,6 +15,7 @@ from atari_dqn.algorithm import DQN
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.errors import UsageError
+from atari_dqn.exploration import Exploration
 from atari_dqn.losses import clipped_loss, squared_loss
 from atari_dqn.model import check_model, make_model
 from atari_dqn.optim import make_optimizer
@@ -30,23 +31,26 @@ class Agent:
 
     Args:
       algorithm:   learns and predicts Q-values.
-      num_actions: A.
-      generator:   source of exploration; part of the state.
+      exploration: chance in `sample`; part of the state.
+      cuda_graph:  act as one launch, on a GPU.
     """
 
-    def __init__(
-        self, algorithm: DQN, *, num_actions: int, generator: np.random.Generator, cuda_graph: bool = True
-    ) -> None:
-        self.algorithm, self.num_actions, self.generator = algorithm, num_actions, generator
+    def __init__(self, algorithm: DQN, exploration: Exploration, *, cuda_graph: bool = True) -> None:
+        self.algorithm, self.exploration = algorithm, exploration
         self._greedy = captured(lambda obs: algorithm.predict(obs).argmax(dim=1), algorithm.device, record=cuda_graph)
 
-    def sample(self, obs: Tensor, epsilon: float) -> np.ndarray:
-        """Epsilon-greedy actions, one coin for each environment: [N, K, ...] -> [N] int64.
+    def sample(self, obs: Tensor, epsilon: float, *, first: int = 0, hold: bool = False) -> np.ndarray:
+        """Epsilon-greedy actions, one coin for each environment: [n, K, ...] -> [n] int64.
+
+        Args:
+          obs:     of n environments.
+          epsilon: chance of a random action.
+          first:   number of the first of these environments, where groups take turns.
+          hold:    random actions may be held, see `exploration.py`.
 
         Source: Mnih et al. 2015, Algorithm 1: with probability epsilon select a random action.
         """
-        explores = self.generator.random(len(obs)) < epsilon
-        random = self.generator.integers(self.num_actions, size=len(obs))
+        explores, random = self.exploration.draw(epsilon, first=first, count=len(obs), hold=hold)
         if explores.all():  # the warm-up needs no network
             return random
         return np.where(explores, random, self.predict(obs))
@@ -70,12 +74,12 @@ class Agent:
     def state_dict(self) -> dict[str, Any]:
         return {
             "algorithm": self.algorithm.state_dict(),
-            "generator": self.generator.bit_generator.state,
+            "exploration": self.exploration.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.algorithm.load_state_dict(state["algorithm"])
-        self.generator.bit_generator.state = state["generator"]
+        self.exploration.load_state_dict(state["exploration"])
 
     def sync_target(self) -> None:
         self.algorithm.sync_target()
@@ -139,7 +143,8 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         precision=config.precision,
     )
     generator = np.random.default_rng(stream(config.seed, "acting"))
-    return Agent(algorithm, num_actions=spec.num_actions, generator=generator, cuda_graph=config.cuda_graph)
+    exploration = Exploration(config.num_envs, spec.num_actions, generator)
+    return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
 
 
 def with_own_parts(config: Config, model: nn.Module | None, loss: Loss | None) -> Config:

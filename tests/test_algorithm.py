@@ -2,7 +2,6 @@
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -206,4 +205,3 @@ def test_save_and_restore_bring_back_the_agent(tmp_path):
     assert (agent.sample(obs, 0.5) == other.sample(obs, 0.5)).all()
     assert checkpoint.read_meta(tmp_path / "step_0000000001")["format_version"] == checkpoint.FORMAT_VERSION
     assert isinstance(other, Agent)
-    assert isinstance(agent.generator, np.random.Generator)

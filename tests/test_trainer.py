@@ -36,7 +36,7 @@ class TapeAgent:
     def __init__(self, tape, num_actions=3):
         self.tape, self.num_actions = tape, num_actions
 
-    def sample(self, obs, epsilon):
+    def sample(self, obs, epsilon, **_):
         self.tape.append("act")
         return np.zeros(len(obs), np.int64)
 

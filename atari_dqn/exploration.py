@@ -1,0 +1,62 @@
+"""Random actions in training: a coin for each environment, and how long an action drawn at random is held."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+LONGEST_HOLD = 10_000  # agent steps
+
+
+class Exploration:
+    """Epsilon-greedy for N environments, at wish with actions that are held.
+
+    A held action reaches what single random steps do not: Freeway's first reward is some forty steps in one direction
+    away. Its length n is drawn with a chance in proportion to 1 / n^2, so most are of one step and a few are long.
+
+    Sources: Mnih et al. 2015, Algorithm 1; Dabney, Ostrovski, Barreto 2021, Temporally-Extended epsilon-Greedy
+    Exploration, algorithm 1 with the zeta distribution, mu = 2.
+
+    Args:
+      num_envs:    N.
+      num_actions: A.
+      generator:   source of chance; part of the state.
+    """
+
+    def __init__(self, num_envs: int, num_actions: int, generator: np.random.Generator) -> None:
+        self.num_actions, self.generator = num_actions, generator
+        self.held = np.zeros(num_envs, np.int64)  # action
+        self.left = np.zeros(num_envs, np.int64)  # agent steps for which it is still to be held
+
+    def draw(self, epsilon: float, *, first: int, count: int, hold: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Who explores now, and how.
+
+        Args:
+          epsilon: chance that an environment begins to explore.
+          first:   the first of the environments that are to act.
+          count:   their number, n.
+          hold:    actions drawn now may be held; without it those that are held end.
+
+        Returns:
+          explores [n] bool, and the action of those that do, [n] int64.
+        """
+        explores = self.generator.random(count) < epsilon
+        action = self.generator.integers(self.num_actions, size=count)
+        if not hold:
+            self.left[first : first + count] = 0
+            return explores, action
+        held, left = self.held[first : first + count], self.left[first : first + count]  # views
+        begins = explores & (left == 0)
+        length = np.minimum(self.generator.zipf(2.0, size=count), LONGEST_HOLD)
+        held[begins], left[begins] = action[begins], length[begins]
+        explores = left > 0
+        left[explores] -= 1
+        return explores, held.copy()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.bit_generator.state, "held": self.held.copy(), "left": self.left.copy()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.generator.bit_generator.state = state["generator"]
+        self.held[:], self.left[:] = state["held"], state["left"]

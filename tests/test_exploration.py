@@ -1,0 +1,85 @@
+"""Random actions: their chance, how long they are held, and that they come back with a state."""
+
+import dataclasses
+
+import numpy as np
+
+from atari_dqn.exploration import LONGEST_HOLD, Exploration
+from tests.fakes import make_trainer, tiny_config
+
+
+def make(num_envs=4, num_actions=6, seed=0):
+    return Exploration(num_envs, num_actions, np.random.default_rng(seed))
+
+
+def drawn(exploration, steps, epsilon, **settings):
+    """[steps, N] bool and actions, -1 where the environment does not explore."""
+    count = len(exploration.held)
+    settings = {"first": 0, "count": count, "hold": True} | settings
+    pairs = [exploration.draw(epsilon, **settings) for _ in range(steps)]
+    return np.array([np.where(explores, action, -1) for explores, action in pairs])
+
+
+def holds(actions):
+    """Lengths of the runs of one action, of one environment; two draws of the same action look like one hold."""
+    ends = np.flatnonzero(np.diff(actions)) + 1
+    return np.diff(np.concatenate([[0], ends, [len(actions)]]))
+
+
+def test_lengths_fall_with_their_square():
+    lengths = holds(drawn(make(1, num_actions=10**9), 60_000, 1.0)[:, 0])
+    zeta = np.pi**2 / 6
+    for length in (1, 2, 3):
+        expected = 1 / (zeta * length**2)
+        assert abs((lengths == length).mean() - expected) < 4 * (expected / len(lengths)) ** 0.5
+    assert 60 < lengths.max() <= LONGEST_HOLD
+
+
+def test_a_hold_begins_with_the_chance_epsilon_and_ends():
+    actions = drawn(make(1, num_actions=10**9), 60_000, 0.05)[:, 0]
+    free = np.concatenate([[-1], actions[:-1]]) == -1  # before it: no hold that might go on
+    begins = (actions != -1) & free
+    assert abs(begins.sum() / free.sum() - 0.05) < 0.01
+
+
+def test_environments_hold_apart_and_those_of_other_groups_stand_still():
+    exploration = make(4, num_actions=10**9)
+    one, other = [], []
+    for _ in range(500):
+        one.append(drawn(exploration, 1, 1.0, first=0, count=2)[0])
+        other.append(drawn(exploration, 1, 1.0, first=2, count=2)[0])
+    actions = np.concatenate([np.array(one), np.array(other)], axis=1)
+    for env in range(4):
+        lengths = holds(actions[:, env])
+        assert (lengths == 1).any()
+        assert (lengths > 3).any()
+    assert len(np.unique(actions)) == sum(len(np.unique(actions[:, env])) for env in range(4))
+
+
+def test_without_holding_every_step_has_its_own_coin_and_a_hold_under_way_ends():
+    exploration = make(1000)
+    drawn(exploration, 5, 1.0)
+    assert (exploration.left > 0).any()
+    assert (drawn(exploration, 1, 0.0, hold=False) == -1).all()
+    assert (drawn(exploration, 1, 0.0) == -1).all()
+
+
+def test_a_state_goes_on_the_same():
+    exploration, other = make(seed=1), make(seed=2)
+    drawn(exploration, 50, 0.3)
+    other.load_state_dict(exploration.state_dict())
+    assert (drawn(exploration, 200, 0.3) == drawn(other, 200, 0.3)).all()
+
+
+def test_a_run_holds_actions_until_epsilon_stands_still():
+    config = tiny_config(total_steps=4_000, epsilon_end=0.5, epsilon_decay_steps=2_000, hold_random_actions=True)
+    trainer = make_trainer(config)
+    held = []
+    draw = trainer.agent.exploration.draw
+    trainer.agent.exploration.draw = lambda *given, **named: held.append(named["hold"]) or draw(*given, **named)
+    trainer.run()
+    turning = (config.learning_starts + config.epsilon_decay_steps) // config.num_envs
+    assert held == [True] * turning + [False] * (1_000 - turning)
+    plain = make_trainer(dataclasses.replace(config, hold_random_actions=False))
+    plain.run()
+    assert (plain.replay.action != trainer.replay.action).any()
