@@ -42,18 +42,17 @@ def test_a_hold_begins_with_the_chance_epsilon_and_ends():
     assert abs(begins.sum() / free.sum() - 0.05) < 0.01
 
 
-def test_environments_hold_apart_and_those_of_other_groups_stand_still():
-    exploration = make(4, num_actions=10**9)
-    one, other = [], []
-    for _ in range(500):
-        one.append(drawn(exploration, 1, 1.0, first=0, count=2)[0])
-        other.append(drawn(exploration, 1, 1.0, first=2, count=2)[0])
-    actions = np.concatenate([np.array(one), np.array(other)], axis=1)
-    for env in range(4):
+def test_every_second_environment_holds_on_its_own_and_those_of_another_group_stand_still():
+    exploration = make(6, num_actions=10**9)
+    groups = [], []
+    for time in range(1000):
+        groups[time % 2].append(drawn(exploration, 1, 1.0, first=3 * (time % 2), count=3)[0])
+    actions = np.concatenate(groups, axis=1)
+    for env in range(6):
         lengths = holds(actions[:, env])
         assert (lengths == 1).any()
-        assert (lengths > 3).any()
-    assert len(np.unique(actions)) == sum(len(np.unique(actions[:, env])) for env in range(4))
+        assert (lengths > 3).any() == (env % 2 == 0)
+    assert len(np.unique(actions)) == sum(len(np.unique(actions[:, env])) for env in range(6))
 
 
 def test_without_holding_every_step_has_its_own_coin_and_a_hold_under_way_ends():
