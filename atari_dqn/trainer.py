@@ -93,7 +93,7 @@ class Trainer:
         if self.replay.is_empty:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
-        while len(self.answers) < self.config.env_groups - 1:
+        while len(self.answers) < self.config.env_groups - 1:  # all groups but one play when the loop begins
             self.act()
         while not self.over and not self.stop_requested:
             self.alive()
