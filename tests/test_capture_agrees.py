@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from atari_dqn import cuda_graph
 from atari_dqn.agent import make_agent
 from atari_dqn.cuda_graph import Upload, captured
+from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature, quick
 from atari_dqn.replay import FrameReplay
@@ -29,6 +30,11 @@ def neither(game="pong"):
     return dataclasses.replace(nature(game), replay=False, target=False)
 
 
+def in_turns(game="pong"):
+    """Two groups of environments, so halves of the observations and of the updates at once."""
+    return dataclasses.replace(nature(game), env_groups=2)
+
+
 def atari_trainer(preset=nature, **settings):
     """The paper's network on scripted screens, about to run."""
     settings = {
@@ -45,7 +51,8 @@ def atari_trainer(preset=nature, **settings):
         "precision": "fp32",
     } | settings
     config = dataclasses.replace(preset(), **settings)
-    envs = ScriptedEnvs(config.num_envs, seed=0, frame_shape=(84, 84))
+    size = config.envs_at_once
+    envs = EnvsInTurns([ScriptedEnvs(size, seed=k, frame_shape=(84, 84)) for k in range(config.env_groups)])
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     return Trainer(config, envs=envs, agent=make_agent(config, envs.spec), replay=replay, logger=NullLogger())
 
@@ -124,7 +131,8 @@ def test_on_a_cpu_both_are_the_plain_thing():
 
 
 @pytest.mark.parametrize(
-    ("preset", "precision"), [(nature, "fp32"), (nature, "bf16"), (quick, "bf16"), (neither, "fp32")]
+    ("preset", "precision"),
+    [(nature, "fp32"), (nature, "bf16"), (quick, "bf16"), (neither, "fp32"), (in_turns, "fp32")],
 )
 def test_the_learner_never_reads_from_the_device(preset, precision):
     """Tensors without values cannot be read: `.item()`, `.cpu()` or a branch on them would raise."""
@@ -152,7 +160,7 @@ class TestOnGpu:
         yield
         torch.backends.cudnn.deterministic = was
 
-    @pytest.mark.parametrize("preset", [nature, quick, neither])
+    @pytest.mark.parametrize("preset", [nature, quick, neither, in_turns])
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
     def test_captured_training_equals_eager_training(self, preset, precision):
         eager, replayed = (
@@ -162,7 +170,7 @@ class TestOnGpu:
         assert not any(plan.graph for plan in eager._learn.plans.values())
         assert_same(eager, replayed)
 
-    @pytest.mark.parametrize("preset", [nature, quick])
+    @pytest.mark.parametrize("preset", [nature, quick, in_turns])
     def test_replay_on_the_gpu_equals_replay_on_the_host(self, preset):
         assert_same(*(trained(preset, device="cuda", replay_device=place) for place in ("cuda", "cpu")))
 
