@@ -142,9 +142,8 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         loss_reduction=config.loss_reduction,
         precision=config.precision,
     )
-    generator = np.random.default_rng(stream(config.seed, "acting"))
-    exploration = Exploration(config.num_envs, spec.num_actions, generator)
-    return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
+    coins = np.random.default_rng(stream(config.seed, "acting"))
+    return Agent(algorithm, Exploration(config.num_envs, spec.num_actions, coins), cuda_graph=config.cuda_graph)
 
 
 def with_own_parts(config: Config, model: nn.Module | None, loss: Loss | None) -> Config:

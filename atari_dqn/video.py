@@ -60,10 +60,7 @@ def film_game(
     """
     one_game, root = _one_game(protocol, number), stream(seed, "eval")
     policy = _Thinking(player.agent)
-    with (
-        closing(Camera(one_game.env_config(player.config, 1))) as camera,
-        filming(outs, FRAMES_PER_SECOND) as films,
-    ):
+    with closing(Camera(one_game.env_config(player.config, 1))) as camera, filming(outs, FRAMES_PER_SECOND) as films:
         camera.open(game_seed(root, number))
         panel = _panel(player, one_game, camera) if overlay else None
         take = _Take(camera, films, policy, panel, limit=math.inf if seconds is None else seconds * FRAMES_PER_SECOND)
