@@ -39,9 +39,9 @@ class Watch:
         """Steps since the last random action of the game: at every step, and at those that lost a point."""
         always, lost = [], []
         for number in numbers:
-            since = EDGES[-1] - 1
+            since = EDGES[-2]  # none yet: long ago
             for explored, reward in self.games[number]:
-                since = 0 if explored else min(since + 1, EDGES[-1] - 1)
+                since = 0 if explored else since + 1
                 always.append(since)
                 if reward < 0:
                     lost.append(since)
