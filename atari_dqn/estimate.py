@@ -105,7 +105,7 @@ def measure(config: Config, say: Callable[[str], None], seconds: float = MEASURE
     def watch_the_clock() -> None:
         nonlocal began, first
         now = time.monotonic()
-        if began == math.inf and trainer.updates > 0:
+        if began == math.inf and trainer.learner.updates > 0:
             began, first = now, trainer.step
         trainer.stop_requested = now - began > seconds
 

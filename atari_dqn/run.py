@@ -248,7 +248,7 @@ def summarize(trainer: Trainer, seconds: float, steps: int) -> dict[str, Any]:
         "preset": config.preset,
         "seed": config.seed,
         "steps": trainer.step,
-        "updates": trainer.updates,
+        "updates": trainer.learner.updates,
         "episodes": trainer.episodes,
         "seconds": round(seconds, 1),
         "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1),

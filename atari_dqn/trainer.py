@@ -16,31 +16,26 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from atari_dqn.agent import Agent
 from atari_dqn.config import Config
-from atari_dqn.cuda_graph import captured
 from atari_dqn.divergence import refuse_broken_loss, refuse_broken_weights
 from atari_dqn.episodes import EpisodeTracker
 from atari_dqn.evaluation import Score
+from atari_dqn.learner import Learner
 from atari_dqn.logger import Logger
-from atari_dqn.optim import set_learning_rate
 from atari_dqn.replay import FrameReplay
 from atari_dqn.saver import Saver
-from atari_dqn.schedules import bootstrap_distance, crossings, exploration, learning_plan, replay_window, step_size
+from atari_dqn.schedules import crossings, exploration
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.speedometer import Speedometer
-from atari_dqn.types import LearnStats, Step, VecEnv
+from atari_dqn.types import Step, VecEnv
 
 RECENT_GAMES = 20  # finished games behind "mean return" in logs
-# Updates whose minibatches are built together: few enough for the caches of a CPU, many for one launch on a GPU.
-UPDATES_AT_ONCE = {"cpu": 4, "cuda": 64}
 NOT_YET = 2**62  # agent step of the first update, while games are waited for
 # numbers that a resumed run takes over
-COUNTERS = "step updates episodes learn_after evaluated_at evaluated_episodes best_score best_step last_score".split()
+COUNTERS = "step episodes learn_after evaluated_at evaluated_episodes best_score best_step last_score".split()
 
 
 class Trainer:
@@ -70,11 +65,10 @@ class Trainer:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
         self.logger, self.saver, self.evaluator = logger, saver, evaluator
         self.answers: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
+        self.learner = Learner(config, agent, replay)
         self.tracker = EpisodeTracker(config.num_envs)
-        self.replay_generator = np.random.default_rng(stream(config.seed, "replay"))
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
         self.step = 0  # agent steps played
-        self.updates = 0  # optimizer steps done
         self.episodes = 0  # games finished
         self.learn_after = self._end_of_warm_up()  # agent step from which updates are due
         self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
@@ -83,9 +77,6 @@ class Trainer:
         self.show_best: Callable[[list[Score]], None] = lambda scores: None  # called after each best evaluation
         self.alive: Callable[[], None] = lambda: None  # called every vector step; a watchdog listens
         self.stop_requested = False  # set from a signal handler; the run saves and ends
-        self._stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)
-        self._stats_count = 0
-        self._learn = self._captured()
         self.speedometer = Speedometer(config.frames_per_step)
 
     def run(self) -> None:
@@ -98,8 +89,8 @@ class Trainer:
         while not self.over and not self.stop_requested:
             self.alive()
             self.act()  # the emulators play in their own threads from here ...
-            if self.config.overlap:
-                self.learn_what_is_due()  # ... while the network learns from rows already stored
+            if self.config.overlap:  # ... while the network learns from rows already stored
+                self.learner.learn_what_is_due(self.step, self.learn_after)
             result = self.envs.recv()  # ... to here
             if self.config.terminal_on_time_limit:
                 result = result._replace(terminated=result.terminated | result.truncated)
@@ -107,7 +98,7 @@ class Trainer:
                 self.saver.before_add()
             self.replay.add(self.answers.popleft(), result)
             if not self.config.overlap:
-                self.learn_what_is_due()
+                self.learner.learn_what_is_due(self.step, self.learn_after)
             self.step += self.config.envs_at_once
             self.count_games(result)
             self.log_if_due()
@@ -150,49 +141,7 @@ class Trainer:
             if self.learn_after == NOT_YET and len(self.replay) >= self.config.learning_starts:
                 self.learn_after = self.step
             if self.config.game_end_updates and self.step >= self.learn_after:
-                self._do(self.config.game_end_updates, sync=True)
-
-    def learn_what_is_due(self) -> None:
-        """The updates and target copies that this vector step owes, in the order of the serial algorithm."""
-        if self.config.learning_rate_end_ratio < 1.0:
-            set_learning_rate(self.agent.algorithm.optimizer, step_size(self.config, self.step))
-        self.replay.bootstrap_distance = bootstrap_distance(self.config, self.step)
-        if self.config.game_end_updates:
-            return  # nothing is due within a game
-        plan = learning_plan(
-            self.step,
-            self.step + self.config.envs_at_once,
-            learning_starts=self.learn_after,
-            update_period=self.config.update_period,
-            target_period=self.config.target_update_period,
-        )
-        for updates, sync in plan:
-            self._do(updates, sync)
-
-    def _do(self, updates: int, sync: bool) -> None:
-        """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
-        count = updates * self.config.batch_size
-        if self.config.replay:
-            window = replay_window(self.config, self.step)
-            rows = self.replay.learnable.random(count, self.replay_generator, among=window)
-        else:
-            rows = self.replay.learnable.newest(count)
-        at_once = UPDATES_AT_ONCE[self.replay.device.type] * self.config.batch_size
-        for first in range(0, count, at_once):
-            self._learn(*self.replay.described(rows[first : first + at_once]))
-        self._stats_count += updates
-        self.updates += updates
-        if sync:
-            self.agent.sync_target()
-
-    def _captured(self) -> captured:
-        return captured(self._learn_from, self.replay.device, record=self.config.cuda_graph)
-
-    def _learn_from(self, *drawn: Tensor) -> None:
-        """Everything the learner does between two copies of the target network: one CUDA graph."""
-        batch = self.replay.transitions(*drawn)
-        updates = len(batch.action) // self.config.batch_size
-        self._stats_sum += torch.stack(self.agent.learn(batch, updates)) * updates
+                self.learner.learn(self.step, self.config.game_end_updates, sync=True)
 
     # --- now and then
 
@@ -208,13 +157,10 @@ class Trainer:
         if self.recent:
             values["train/episode_return"] = float(np.mean([score for score, _ in self.recent]))
             values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
-        if self._stats_count:
-            means = (self._stats_sum / self._stats_count).tolist()  # waits for the device
-            values |= {f"train/{name}": mean for name, mean in zip(LearnStats._fields, means, strict=True)}
-            refuse_broken_loss(values["train/loss"], self.step)
-            self._stats_sum.zero_()
-            self._stats_count = 0
-        values |= self.speedometer.read(self.step, self.updates)
+        if stats := self.learner.read():  # waits for the device
+            refuse_broken_loss(stats["loss"], self.step)
+            values |= {f"train/{name}": mean for name, mean in stats.items()}
+        values |= self.speedometer.read(self.step, self.learner.updates)
         self.logger.scalars(values, self.step)
         self.logger.progress(self.step, values)
 
@@ -282,32 +228,27 @@ class Trainer:
         """All of the run but the frames, which `saver` writes: nested dicts of arrays and numbers."""
         return {
             "agent": self.agent.state_dict(),
+            "learner": self.learner.state_dict(),
             "envs": self.envs.state_dict(),
             "answers": list(self.answers),
             "newest_frames": self.replay.newest_frames(),
             "replay": self.replay.state_dict() if self.config.save_replay else None,
             "tracker": self.tracker.state_dict(),
-            "replay_generator": self.replay_generator.bit_generator.state,
             "recent": [list(game) for game in self.recent],
-            "stats_sum": self._stats_sum,
-            "stats_count": self._stats_count,
             "counters": {name: getattr(self, name) for name in COUNTERS},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`: exactly, if the replay is filled already; an empty one fills up again first."""
         self.agent.load_state_dict(state["agent"])
-        self._learn = self._captured()  # the moments lie elsewhere now
+        self.learner.load_state_dict(state["learner"])
         self.envs.load_state_dict(state["envs"])
         self.answers.extend(state["answers"])
         self.tracker.load_state_dict(state["tracker"])
-        self.replay_generator.bit_generator.state = state["replay_generator"]
         self.recent.extend((score, length) for score, length in state["recent"])
-        self._stats_sum.copy_(state["stats_sum"])
-        self._stats_count = state["stats_count"]
         for name, value in state["counters"].items():
             setattr(self, name, value)
         if self.replay.is_empty:
             self.replay.continue_from(state["newest_frames"])
             self.learn_after = self._end_of_warm_up()
-        self.speedometer.start(self.step, self.updates)
+        self.speedometer.start(self.step, self.learner.updates)

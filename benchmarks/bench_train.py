@@ -83,7 +83,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         _wait(config.device)
         trainer.config = dataclasses.replace(config, total_steps=options.warm_up + options.steps)
         idle = watch_idle_time(envs)
-        began, first, updates = time.perf_counter(), trainer.step, trainer.updates
+        began, first, updates = time.perf_counter(), trainer.step, trainer.learner.updates
         trainer.run()
         _wait(config.device)
         seconds = time.perf_counter() - began
@@ -91,7 +91,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         trainer.logger.close()
     return {
         "steps_per_second": (trainer.step - first) / seconds,
-        "updates_per_step": (trainer.updates - updates) / (trainer.step - first),
+        "updates_per_step": (trainer.learner.updates - updates) / (trainer.step - first),
         "emulators_idle": sum(idle) / seconds,
         "precision": config.precision,
         "compile": config.compile,

@@ -22,24 +22,17 @@ import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.agent import make_agent
-from atari_dqn.logger import NullLogger
+from atari_dqn.learner import UPDATES_AT_ONCE, Learner
 from atari_dqn.machine import resolve, settle_compile
 from atari_dqn.presets import nature
 from atari_dqn.replay import FrameReplay
 from atari_dqn.run import replay_layout
-from atari_dqn.trainer import UPDATES_AT_ONCE, Trainer
 from atari_dqn.types import EnvSpec, Step
 
 BATCH_SIZE = 32
 FLOP = 2.4e9  # of one update
 NUM_ENVS = 64
-
-
-class NoEnvs:
-    """Stands where environments would; nothing is played here."""
-
-    num_envs = NUM_ENVS
-    spec = EnvSpec("nothing", (84, 84), "uint8", ("noop",) * 6, 4)
+SPEC = EnvSpec("nothing", (84, 84), "uint8", ("noop",) * 6, 4)  # nothing is played here
 
 
 def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
@@ -57,17 +50,17 @@ def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
         cuda_graph=not options.eager,
     )
     config = settle_compile(resolve(config, lambda line: print("  " + line)), lambda line: print("  " + line))
-    replay = FrameReplay(replay_layout(config, NoEnvs.spec), device=config.device, frames_on=config.replay_device)
+    replay = FrameReplay(replay_layout(config, SPEC), device=config.device, frames_on=config.replay_device)
     fill(replay)
-    agent = make_agent(config, NoEnvs.spec)
-    trainer = Trainer(config, envs=NoEnvs(), agent=agent, replay=replay, logger=NullLogger())
+    agent = make_agent(config, SPEC)
+    learner = Learner(config, agent, replay)
     generator = np.random.default_rng(0)
     group = options.group or min(UPDATES_AT_ONCE[replay.device.type], NUM_ENVS // config.update_period)
 
     def run() -> float:
         began, done = time.perf_counter(), 0
         while done < options.updates:
-            trainer._learn(*replay.described(replay.learnable.random(group * BATCH_SIZE, generator)))
+            learner.learn_from(*replay.described(replay.learnable.random(group * BATCH_SIZE, generator)))
             done += group
         if options.device.startswith("cuda"):
             torch.cuda.synchronize()

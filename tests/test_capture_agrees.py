@@ -141,7 +141,7 @@ def test_the_learner_never_reads_from_the_device(preset, precision):
     rows = trainer.replay.learnable.random(3 * trainer.config.batch_size, np.random.default_rng(0))
     (lines,) = trainer.replay.described(rows)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        trainer._learn_from(mode.from_tensor(lines))
+        trainer.learner.learn_from(mode.from_tensor(lines))
         with pytest.raises(DataDependentOutputException):  # the check can fail
             mode.from_tensor(lines).sum().item()
 
@@ -166,8 +166,8 @@ class TestOnGpu:
         eager, replayed = (
             trained(preset, device="cuda", precision=precision, cuda_graph=graph) for graph in (False, True)
         )
-        assert any(plan.graph for plan in replayed._learn.plans.values())  # some of it was replayed
-        assert not any(plan.graph for plan in eager._learn.plans.values())
+        assert any(plan.graph for plan in replayed.learner.learn_from.plans.values())  # some of it was replayed
+        assert not any(plan.graph for plan in eager.learner.learn_from.plans.values())
         assert_same(eager, replayed)
 
     @pytest.mark.parametrize("preset", [nature, quick, in_turns])
@@ -186,7 +186,7 @@ class TestOnGpu:
         again = atari_trainer(nature, device="cuda", total_steps=400)
         again.load_state_dict(half.state_dict())
         again.run()
-        assert again.updates > half.updates
+        assert again.learner.updates > half.learner.updates
         assert all(torch.isfinite(weights).all() for weights in again.agent.algorithm.model.parameters())
 
 
@@ -198,11 +198,11 @@ def trained(preset, **settings):
 
 def assert_same(one, two):
     """Equal bit for bit: weights, target, moments, counters."""
-    assert one.updates == two.updates > 0
+    assert one.learner.updates == two.learner.updates > 0
     first, second = (each.agent.algorithm for each in (one, two))
     for name in ("model", "target"):
         for (key, mine), theirs in zip(
             getattr(first, name).state_dict().items(), getattr(second, name).state_dict().values(), strict=True
         ):
             assert torch.equal(mine, theirs), f"{name} {key}: {(mine - theirs).abs().max()} apart"
-    assert torch.equal(one._stats_sum, two._stats_sum)
+    assert torch.equal(one.learner.stats_sum, two.learner.stats_sum)

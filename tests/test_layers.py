@@ -14,7 +14,7 @@ LAYERS = {
     4: "frame_store envs.native envs.classic envs.reference algorithm logger "
     "report.csv_files report.curves report.gaps report.machines report.words",
     5: "wandb_logger envs envs.camera agent saver report.figures report.median_curve",
-    6: "evaluation machine pretrained report.contents",
+    6: "evaluation learner machine pretrained report.contents",
     7: "assess trainer evaluation_files highlight report.game_chapters",
     8: "resume study video report.chapters",
     9: "run report.page",

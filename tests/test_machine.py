@@ -3,10 +3,11 @@
 import dataclasses
 
 import pytest
+import torch
 
 from atari_dqn import machine
 from atari_dqn.errors import UsageError
-from atari_dqn.machine import settle_compile
+from atari_dqn.machine import resolve, settle_compile
 from atari_dqn.presets import cartpole, nature, quick
 
 
@@ -46,3 +47,11 @@ def test_nothing_is_compiled_where_it_brings_nothing(config, no_compiler):
     said = []
     assert settle_compile(config, said.append).compile == "off"
     assert said == []
+
+
+def test_what_is_nearly_zero_is_zero_in_a_run():
+    torch.set_flush_denormal(False)
+    tiny = torch.full((8,), 1e-40)  # a moment of a weight without a gradient, after a thousand updates
+    assert (tiny * 0.9).all()
+    resolve(on_cpu(quick()), lambda line: None)
+    assert not (tiny * 0.9).any()

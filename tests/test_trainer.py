@@ -135,7 +135,7 @@ def test_games_are_counted_and_learned_from_when_they_end():
     lesson = ["learn"] * 3 + ["sync"]
     # the first game is over before the warm-up of 4 steps; the second ends with step 7, the third with step 11
     assert tape == play * 7 + lesson + play * 4 + lesson
-    assert (trainer.episodes, trainer.step, trainer.updates) == (3, 11, 6)
+    assert (trainer.episodes, trainer.step, trainer.learner.updates) == (3, 11, 6)
 
 
 def test_two_games_that_end_at_once_are_two_lessons():
@@ -179,7 +179,7 @@ def test_without_replay_the_latest_transitions_are_learned_in_order():
     trainer.run()
     newest = [row for row in range(24) if row % 4 != 3]  # a game's last frame leads nowhere
     assert drawn[-1] == newest[-2:] == [21, 22]  # of the frames 0 to 23: the last one waits for what follows it
-    assert trainer.updates == 20
+    assert trainer.learner.updates == 20
 
 
 def test_fewer_rewards_are_summed_as_the_run_goes_on():
@@ -203,7 +203,7 @@ def test_the_update_ratio_is_exact_for_every_number_of_environments(num_envs):
     trainer = make_trainer(config, TapeEnvs(tape, num_envs=num_envs), TapeAgent(tape))
     trainer.run()
     assert trainer.step >= 1_000
-    assert tape.count("learn") == trainer.updates == trainer.step // 4 - 200 // 4
+    assert tape.count("learn") == trainer.learner.updates == trainer.step // 4 - 200 // 4
 
 
 def test_epsilon_is_one_in_the_warm_up_and_decays_from_its_end():
@@ -305,7 +305,8 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
     state, meta = checkpoint.load(checkpoint.latest_good(tmp_path, warn=pytest.fail))
     assert (meta["game"], meta["step"]) == (config.game, 300)
     resumed.load_state_dict(state)
-    assert (resumed.step, resumed.updates, resumed.episodes) == (trainer.step, trainer.updates, trainer.episodes)
+    assert (resumed.step, resumed.episodes) == (trainer.step, trainer.episodes)
+    assert resumed.learner.updates == trainer.learner.updates
     assert resumed.epsilon == trainer.epsilon
     assert list(resumed.recent) == list(trainer.recent)
     assert torch.equal(resumed.replay.latest_obs(), trainer.replay.latest_obs())
@@ -316,7 +317,7 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
     assert resumed.learn_after == 300 + config.learning_starts
     resumed.config = dataclasses.replace(config, total_steps=300 + 2 * config.learning_starts)
     resumed.run()
-    assert resumed.updates == trainer.updates + config.learning_starts // config.update_period
+    assert resumed.learner.updates == trainer.learner.updates + config.learning_starts // config.update_period
 
 
 def assert_same(one, two):
@@ -348,14 +349,14 @@ def test_overlap_changes_nothing_but_the_lag():
     sample, pending = lagging.replay.add, []
 
     def add_late(action, step):  # the learner below runs before the row is there, as with overlap
-        lagging.learn_what_is_due()
+        lagging.learner.learn_what_is_due(lagging.step, lagging.learn_after)
         pending.append(step)
         sample(action, step)
 
     lagging.replay.add = add_late
-    learn, lagging.config = lagging.learn_what_is_due, dataclasses.replace(config, overlap=False)
+    learn = lagging.learner.learn_what_is_due
     calls = iter([True, False] * 10_000)
-    lagging.learn_what_is_due = lambda: learn() if next(calls) else None
+    lagging.learner.learn_what_is_due = lambda *now: learn(*now) if next(calls) else None
     lagging.run()
     for one, two in zip(
         overlapped.agent.algorithm.model.parameters(), lagging.agent.algorithm.model.parameters(), strict=True

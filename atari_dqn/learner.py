@@ -1,0 +1,115 @@
+"""The learning half of the training loop: which updates are due, their minibatches, and what is known of them since.
+
+What the learner does between two copies of the target network is one body, on a GPU one CUDA graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atari_dqn.agent import Agent
+from atari_dqn.config import Config
+from atari_dqn.cuda_graph import captured
+from atari_dqn.optim import set_learning_rate
+from atari_dqn.replay import FrameReplay
+from atari_dqn.schedules import bootstrap_distance, learning_plan, replay_window, step_size
+from atari_dqn.seeding import stream
+from atari_dqn.types import LearnStats
+
+# Updates whose minibatches are built together: few enough for the caches of a CPU, many for one launch on a GPU.
+UPDATES_AT_ONCE = {"cpu": 4, "cuda": 64}
+
+
+class Learner:
+    """Minibatches for an agent from a replay.
+
+    Args:
+      config: the settings, `device` resolved.
+      agent:  learns.
+      replay: what has been played; minibatches arrive on its device.
+    """
+
+    def __init__(self, config: Config, agent: Agent, replay: FrameReplay) -> None:
+        self.config, self.agent, self.replay = config, agent, replay
+        self.generator = np.random.default_rng(stream(config.seed, "replay"))
+        self.updates = 0  # optimizer steps done
+        self.stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)  # over the updates since `read`
+        self.stats_count = 0
+        self.record()
+
+    def record(self) -> None:
+        """Begin a new CUDA graph: tensors of the agent lie elsewhere than at the last one."""
+        self.learn_from = captured(self._learn_from, self.replay.device, record=self.config.cuda_graph)
+
+    def learn_what_is_due(self, step: int, learning_starts: int) -> None:
+        """The updates and target copies that the vector step from `step` owes, in the order of the serial algorithm.
+
+        Args:
+          step:            agent steps before it.
+          learning_starts: nothing is due at or before this one.
+        """
+        config = self.config
+        if config.learning_rate_end_ratio < 1.0:
+            set_learning_rate(self.agent.algorithm.optimizer, step_size(config, step))
+        self.replay.bootstrap_distance = bootstrap_distance(config, step)
+        if config.game_end_updates:
+            return  # nothing is due within a game
+        plan = learning_plan(
+            step,
+            step + config.envs_at_once,
+            learning_starts=learning_starts,
+            update_period=config.update_period,
+            target_period=config.target_update_period,
+        )
+        for updates, sync in plan:
+            self.learn(step, updates, sync)
+
+    def learn(self, step: int, updates: int, sync: bool) -> None:
+        """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
+        count = updates * self.config.batch_size
+        if self.config.replay:
+            rows = self.replay.learnable.random(count, self.generator, among=replay_window(self.config, step))
+        else:
+            rows = self.replay.learnable.newest(count)
+        at_once = UPDATES_AT_ONCE[self.replay.device.type] * self.config.batch_size
+        for first in range(0, count, at_once):
+            self.learn_from(*self.replay.described(rows[first : first + at_once]))
+        self.stats_count += updates
+        self.updates += updates
+        if sync:
+            self.agent.sync_target()
+
+    def _learn_from(self, *drawn: Tensor) -> None:
+        """Updates on the minibatches that `FrameReplay.described` drew."""
+        batch = self.replay.transitions(*drawn)
+        updates = len(batch.action) // self.config.batch_size
+        self.stats_sum += torch.stack(self.agent.learn(batch, updates)) * updates
+
+    def read(self) -> dict[str, float]:
+        """Means of `LearnStats` over the updates since the last call, none if there were none. Waits for the device."""
+        if not self.stats_count:
+            return {}
+        means = (self.stats_sum / self.stats_count).tolist()
+        self.stats_sum.zero_()
+        self.stats_count = 0
+        return dict(zip(LearnStats._fields, means, strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All but the agent and the replay."""
+        return {
+            "generator": self.generator.bit_generator.state,
+            "updates": self.updates,
+            "stats_sum": self.stats_sum,
+            "stats_count": self.stats_count,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`, with an agent whose state was loaded before."""
+        self.generator.bit_generator.state = state["generator"]
+        self.updates, self.stats_count = state["updates"], state["stats_count"]
+        self.stats_sum.copy_(state["stats_sum"])
+        self.record()
