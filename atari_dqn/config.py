@@ -130,7 +130,7 @@ class Config:
     """Instead of the linear decay epsilon is multiplied by this at every action, down to epsilon_end; 1 for the
     linear decay. Paper: linear."""
     hold_random_actions: bool = False
-    """While epsilon falls, every second environment holds a random action for n agent steps, with a chance in
+    """Until learning_starts every second environment holds a random action for n agent steps, with a chance in
     proportion to 1 / n^2 (Dabney et al. 2021). Paper: no."""
     random_warm_up: bool = True
     """Act at random until learning_starts, and decay from there. Paper: yes. No: epsilon decays from step 0."""

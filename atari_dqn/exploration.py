@@ -14,7 +14,9 @@ class Exploration:
 
     A held action reaches what single random steps do not: Freeway's first reward is some forty steps in one direction
     away. Its length n is drawn with a chance in proportion to 1 / n^2, so most are of one step and a few are long. The
-    other environments explore step by step, which finds the first rewards of Pong and Breakout twice as often.
+    other environments explore step by step, which finds the first rewards of Pong and Breakout twice as often. A run
+    holds in its warm-up only: the network learns from these games that there are rewards, and Pong learned later where
+    epsilon fell with actions held.
 
     Sources: Mnih et al. 2015, Algorithm 1; Dabney, Ostrovski, Barreto 2021, Temporally-Extended epsilon-Greedy
     Exploration, algorithm 1 with the zeta distribution, mu = 2.

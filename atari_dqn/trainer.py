@@ -112,9 +112,8 @@ class Trainer:
         """Answer the observations of the group whose turn it is, and let it play."""
         groups_to_act = self.config.env_groups - 1 - len(self.answers)
         first = (self.step + len(self.answers) * self.config.envs_at_once) % self.config.num_envs
-        epsilon = self.epsilon
-        hold = self.config.hold_random_actions and epsilon > self.config.epsilon_end
-        action = self.agent.sample(self.replay.latest_obs(back=groups_to_act), epsilon, first=first, hold=hold)
+        hold = self.config.hold_random_actions and self.step < self.config.learning_starts
+        action = self.agent.sample(self.replay.latest_obs(back=groups_to_act), self.epsilon, first=first, hold=hold)
         self.envs.send(action)
         self.answers.append(action)
 

@@ -13,6 +13,7 @@ The ceiling is what the emulators alone can give (bench_envs.py) and what the le
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -73,6 +74,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
             print(line, file=sys.stderr)
 
         config = settle_compile(resolve(config, say), say)
+        torch.set_flush_denormal(not options.keep_denormals)
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
         envs = make_envs(config)
         replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
@@ -220,6 +222,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--env-threads", type=int, default=0, help="0 for all cores")
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
     parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
+    parser.add_argument(
+        "--keep-denormals", action="store_true", help="ours as well with the processor's slow arithmetic near 0"
+    )
     parser.add_argument("--serial", action="store_true", help="emulators and learner one after the other")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
@@ -240,10 +245,11 @@ def main() -> None:
     ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
     seen: dict[str, dict[str, Any]] = {}
     contestants = {}
-    for precision in options.precision:
-        name = f"ours {precision}"
+    for precision, kept in itertools.product(options.precision, (False, True)[: 1 + options.keep_denormals]):
+        name = f"ours {precision}" + ", denormals kept" * kept
         seen[name] = {}
-        contestants[name] = in_its_own_process("ours", seen[name], [*ours, "--precision", precision])
+        words = [*ours, "--precision", precision, *["--keep-denormals"] * kept]
+        contestants[name] = in_its_own_process("ours", seen[name], words)
     peers = [f"{options.vs}, {n} env" + "s" * (n > 1) for n in options.peer_envs] if options.vs else []
     for name, num_envs in zip(peers, options.peer_envs, strict=False):
         peer = [*shared, "--num-envs", str(num_envs), "--steps", str(options.peer_steps)]
@@ -259,6 +265,7 @@ def main() -> None:
         ratios = {peer: round(median_ratio(speeds[name], speeds[peer]), 2) for peer in peers}
         print(f"{name} ({facts['precision']}): " + ", ".join(f"{ratio} times {peer}" for peer, ratio in ratios.items()))
         rows.append({
+            "name": name,
             "precision": facts["precision"],
             "compile": facts["compile"],
             "steps_per_second": round(middle, 1),

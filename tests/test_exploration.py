@@ -70,14 +70,14 @@ def test_a_state_goes_on_the_same():
     assert (drawn(exploration, 200, 0.3) == drawn(other, 200, 0.3)).all()
 
 
-def test_a_run_holds_actions_until_epsilon_stands_still():
-    config = tiny_config(total_steps=4_000, epsilon_end=0.5, epsilon_decay_steps=2_000, hold_random_actions=True)
+def test_a_run_holds_actions_in_its_warm_up_only():
+    config = tiny_config(total_steps=4_000, hold_random_actions=True)
     trainer = make_trainer(config)
     held = []
     draw = trainer.agent.exploration.draw
     trainer.agent.exploration.draw = lambda *given, **named: held.append(named["hold"]) or draw(*given, **named)
     trainer.run()
-    turning = (config.learning_starts + config.epsilon_decay_steps) // config.num_envs
+    turning = config.learning_starts // config.num_envs
     assert held == [True] * turning + [False] * (1_000 - turning)
     plain = make_trainer(dataclasses.replace(config, hold_random_actions=False))
     plain.run()
