@@ -231,6 +231,49 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def contestants(options: argparse.Namespace, seen: dict[str, dict[str, Any]]) -> dict[str, Callable[[], float]]:
+    """Ours in each precision, then the peer with each number of environments; `seen` gets an entry for each."""
+    shared = ["--game", options.game, "--device", options.device, "--torch-threads", str(options.torch_threads)]
+    shared += ["--warm-up", str(options.warm_up)]
+    ours = [*shared, "--preset", options.preset, "--num-envs", str(options.num_envs), "--steps", str(options.steps)]
+    ours += ["--compile", options.compile, "--env-groups", str(options.env_groups)]
+    ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
+    found = {}
+    for precision, kept in itertools.product(options.precision, (False, True)[: 1 + options.keep_denormals]):
+        name = f"ours {precision}" + ", denormals kept" * kept
+        words = [*ours, "--precision", precision, *["--keep-denormals"] * kept]
+        found[name] = in_its_own_process("ours", seen.setdefault(name, {}), words)
+    for num_envs in options.peer_envs if options.vs else ():
+        name = f"{options.vs}, {num_envs} env" + "s" * (num_envs > 1)
+        words = [*shared, "--num-envs", str(num_envs), "--steps", str(options.peer_steps)]
+        words += ["--subprocesses"] * options.subprocesses
+        found[name] = in_its_own_process(options.vs, seen.setdefault(name, {}), words)
+    return found
+
+
+def row_of(name: str, speeds: dict[str, list[float]], facts: dict[str, Any], peers: list[str]) -> dict[str, Any]:
+    """What is kept of one of ours."""
+    middle = statistics.median(speeds[name])
+    ratios = {peer: round(median_ratio(speeds[name], speeds[peer]), 2) for peer in peers}
+    print(f"{name} ({facts['precision']}): " + ", ".join(f"{ratio} times {peer}" for peer, ratio in ratios.items()))
+    return {
+        "name": name,
+        "precision": facts["precision"],
+        "compile": facts["compile"],
+        "steps_per_second": round(middle, 1),
+        "frames_per_second": round(4 * middle),
+        "updates_per_second": round(middle * facts["updates_per_step"], 1),
+        "updates_per_step": facts["updates_per_step"],
+        "emulators_idle": round(facts["emulators_idle"], 3),
+        "ratio": min(ratios.values()) if ratios else None,
+        "ratios": ratios,
+        "runs": [round(value, 1) for value in speeds[name]],
+        "torch_threads": facts["torch_threads"],
+        "env_threads": facts["env_threads"],
+        "peak_gpu_bytes": facts["peak_gpu_bytes"],
+    }
+
+
 def main() -> None:
     """Run the contestants in turns and compare them."""
     options = parse()
@@ -238,48 +281,12 @@ def main() -> None:
         options.precision = options.precision[0]
         print(json.dumps(WORKERS[options.worker](options)))
         return
-    shared = ["--game", options.game, "--device", options.device, "--torch-threads", str(options.torch_threads)]
-    shared += ["--warm-up", str(options.warm_up)]
-    ours = [*shared, "--preset", options.preset, "--num-envs", str(options.num_envs), "--steps", str(options.steps)]
-    ours += ["--compile", options.compile, "--env-groups", str(options.env_groups)]
-    ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
     seen: dict[str, dict[str, Any]] = {}
-    contestants = {}
-    for precision, kept in itertools.product(options.precision, (False, True)[: 1 + options.keep_denormals]):
-        name = f"ours {precision}" + ", denormals kept" * kept
-        seen[name] = {}
-        words = [*ours, "--precision", precision, *["--keep-denormals"] * kept]
-        contestants[name] = in_its_own_process("ours", seen[name], words)
-    peers = [f"{options.vs}, {n} env" + "s" * (n > 1) for n in options.peer_envs] if options.vs else []
-    for name, num_envs in zip(peers, options.peer_envs, strict=False):
-        peer = [*shared, "--num-envs", str(num_envs), "--steps", str(options.peer_steps)]
-        peer += ["--subprocesses"] * options.subprocesses
-        seen[name] = {}
-        contestants[name] = in_its_own_process(options.vs, seen[name], peer)
-    speeds = in_turns(contestants, options.repeats)
+    speeds = in_turns(contestants(options, seen), options.repeats)
     print(f"{options.game} on {options.device}, batch {BATCH_SIZE}, one update for every {UPDATE_PERIOD} steps")
     print_speeds(speeds, "steps/s")
-    rows = []
-    for name in [name for name in contestants if name not in peers]:
-        facts, middle = seen[name], statistics.median(speeds[name])
-        ratios = {peer: round(median_ratio(speeds[name], speeds[peer]), 2) for peer in peers}
-        print(f"{name} ({facts['precision']}): " + ", ".join(f"{ratio} times {peer}" for peer, ratio in ratios.items()))
-        rows.append({
-            "name": name,
-            "precision": facts["precision"],
-            "compile": facts["compile"],
-            "steps_per_second": round(middle, 1),
-            "frames_per_second": round(4 * middle),
-            "updates_per_second": round(middle * facts["updates_per_step"], 1),
-            "updates_per_step": facts["updates_per_step"],
-            "emulators_idle": round(facts["emulators_idle"], 3),
-            "ratio": min(ratios.values()) if ratios else None,
-            "ratios": ratios,
-            "runs": [round(value, 1) for value in speeds[name]],
-            "torch_threads": facts["torch_threads"],
-            "env_threads": facts["env_threads"],
-            "peak_gpu_bytes": facts["peak_gpu_bytes"],
-        })  # fmt: skip
+    peers = [name for name in speeds if not name.startswith("ours")]
+    rows = [row_of(name, speeds, seen[name], peers) for name in speeds if name not in peers]
     best = max(rows, key=lambda row: row["steps_per_second"])
     told = [
         {
@@ -291,9 +298,8 @@ def main() -> None:
         for name in peers
     ]
     result = {"bench": "train", "game": options.game, "device": options.device, "preset": options.preset}
-    result |= {"num_envs": options.num_envs, "env_groups": options.env_groups} | {
-        key: value for key, value in best.items() if key != "runs"
-    }
+    result |= {"num_envs": options.num_envs, "env_groups": options.env_groups}
+    result |= {key: value for key, value in best.items() if key not in ("runs", "name")}
     result |= {"peer": options.vs, "peer_steps_per_second": max((p["steps_per_second"] for p in told), default=None)}
     result |= {"threads": best["torch_threads"], "rows": rows, "peers": told}
     finish(result, options.out)
