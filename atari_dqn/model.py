@@ -66,9 +66,10 @@ class NatureCNN(nn.Module):
         x = space_to_depth(obs)
         kernel = space_to_depth_kernel(first.weight) * PIXEL_SCALE  # a few thousand weights instead of all pixels
         x = F.relu_(F.conv2d(x.to(compute_dtype(first.weight)), kernel, first.bias))
-        for convolution in others:
+        for convolution in others[:-1]:
             x = F.relu_(convolution(x))
-        return in_full_precision(self.last, self.hidden(x.flatten(1)))
+        x = F.relu_(others[-1](x).flatten(1))  # in this order gradients are masked in one pass over memory
+        return in_full_precision(self.last, self.hidden(x))
 
 
 class NipsCNN(NatureCNN):
