@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 
 from atari_dqn.errors import UsageError
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 TENSORS, META, SUMS = "tensors.safetensors", "meta.json", "SHA256SUMS"
 STEP_PATTERN = re.compile(r"step_(\d{10})")
 
