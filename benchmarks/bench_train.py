@@ -283,7 +283,7 @@ def main() -> None:
         return
     seen: dict[str, dict[str, Any]] = {}
     speeds = in_turns(contestants(options, seen), options.repeats)
-    print(f"{options.game} on {options.device}, batch {BATCH_SIZE}, one update for every {UPDATE_PERIOD} steps")
+    print(f"{options.game} on {options.device}, preset {options.preset}, batch {BATCH_SIZE}")
     print_speeds(speeds, "steps/s")
     peers = [name for name in speeds if not name.startswith("ours")]
     rows = [row_of(name, speeds, seen[name], peers) for name in speeds if name not in peers]
