@@ -14,7 +14,7 @@ from atari_dqn.agent import make_agent
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
 from atari_dqn.logger import NullLogger
-from atari_dqn.machine import resolve, settle_compile
+from atari_dqn.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
 from atari_dqn.run import replay_layout
 from atari_dqn.saver import CHECKPOINTS_KEPT
@@ -72,6 +72,7 @@ def rate_of_finished(runs_dir: Path, config: Config) -> Rate | None:
     return Rate(statistics.median(rates), f"median of {len(rates)} finished runs in {runs_dir}, evaluations included")
 
 
+@flushed_denormals()
 def measure(config: Config, say: Callable[[str], None], seconds: float = MEASURE_SECONDS) -> Rate:
     """Train for some seconds, with a small replay and without evaluations or checkpoints, as a job would.
 

@@ -8,7 +8,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,6 @@ def resolve(config: Config, say: Say) -> Config:
         config, torch_threads=config.torch_threads or cores, env_threads=config.env_threads or cores
     )
     torch.set_num_threads(config.torch_threads)
-    _flush_denormals()
     _reuse_freed_memory()
     say(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
     return dataclasses.replace(config, precision=_precision(config, say))
@@ -110,14 +109,20 @@ def settle_compile(config: Config, say: Say) -> Config:
     return dataclasses.replace(config, compile="on")
 
 
-def _flush_denormals() -> None:
-    """Let the processor take numbers below 1.2e-38 for 0, in torch's threads as well if none runs yet.
+@contextlib.contextmanager
+def flushed_denormals(flush: bool = True) -> Iterator[None]:
+    """Meanwhile the processor takes numbers below 1.2e-38 for 0, here and in threads that torch starts now.
 
     Weights of inputs that are always 0 (dead pixels of a game) have no gradient, and their averages in the optimizer
     shrink at every update until they are that small, after some thousand updates. On such numbers arithmetic takes
     tens of times longer, and what is added to the weights does not change.
     """
-    torch.set_flush_denormal(True)
+    before = not torch.full((), 1e-40).mul(0.5).item()  # torch sets the mode and does not tell it
+    torch.set_flush_denormal(flush)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def _reuse_freed_memory() -> None:

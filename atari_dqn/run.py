@@ -25,7 +25,7 @@ from atari_dqn.evaluation import Score, monitor
 from atari_dqn.frame_store import FrameStore
 from atari_dqn.highlight import Highlight
 from atari_dqn.logger import RunLogger
-from atari_dqn.machine import place_replay, resolve, settle_compile
+from atari_dqn.machine import flushed_denormals, place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
 from atari_dqn.resume import check_resume, go_on, read_newest
@@ -46,6 +46,7 @@ def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
     return root / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
+@flushed_denormals()
 def train(
     config: Config,
     run_dir: Path | str | None = None,

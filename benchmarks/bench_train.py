@@ -44,7 +44,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     from atari_dqn.agent import make_agent
     from atari_dqn.envs import make_envs
     from atari_dqn.frame_store import FrameStore
-    from atari_dqn.machine import resolve, settle_compile
+    from atari_dqn.machine import flushed_denormals, resolve, settle_compile
     from atari_dqn.replay import FrameReplay
     from atari_dqn.run import build, replay_layout
     from atari_dqn.run_folder import RunFolder
@@ -68,13 +68,12 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         cuda_graph=not options.eager,
         overlap=not options.serial,
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with flushed_denormals(not options.keep_denormals), tempfile.TemporaryDirectory() as folder:
 
         def say(line: str) -> None:
             print(line, file=sys.stderr)
 
         config = settle_compile(resolve(config, say), say)
-        torch.set_flush_denormal(not options.keep_denormals)
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
         envs = make_envs(config)
         replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)

@@ -7,8 +7,9 @@ import torch
 
 from atari_dqn import machine
 from atari_dqn.errors import UsageError
-from atari_dqn.machine import resolve, settle_compile
+from atari_dqn.machine import flushed_denormals, settle_compile
 from atari_dqn.presets import cartpole, nature, quick
+from atari_dqn.run import train
 
 
 def on_cpu(config, **settings):
@@ -49,9 +50,12 @@ def test_nothing_is_compiled_where_it_brings_nothing(config, no_compiler):
     assert said == []
 
 
-def test_what_is_nearly_zero_is_zero_in_a_run():
-    torch.set_flush_denormal(False)
+def test_what_is_nearly_zero_is_zero_in_a_run_and_not_after_it(tmp_path):
     tiny = torch.full((8,), 1e-40)  # a moment of a weight without a gradient, after a thousand updates
+    seen = []
+    small = on_cpu(cartpole(), total_steps=8, learning_starts=1000, capacity=1000, eval_period=0)
+    assert train(small, tmp_path / "run", say=lambda line: seen.append((tiny * 0.9).any().item())) == 0
+    assert seen and not any(seen)
     assert (tiny * 0.9).all()
-    resolve(on_cpu(quick()), lambda line: None)
-    assert not (tiny * 0.9).any()
+    with flushed_denormals(), flushed_denormals(flush=False):
+        assert (tiny * 0.9).all()
