@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from atari_dqn.errors import UsageError
-from atari_dqn.losses import action_gap, bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
+from atari_dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
 from atari_dqn.model import frozen_copy
 from atari_dqn.types import LearnStats, Transitions
 from atari_dqn.weights import sync_weights_to
@@ -23,7 +23,6 @@ class DQN:
       optimizer:      over the model's parameters.
       gamma:          discount per agent step.
       double_q:       the online network picks the next action (van Hasselt et al. 2016).
-      advantage_alpha: share of the action gap, by the target network, that is taken off the target, in [0, 1).
       use_target:     bootstrap from the target network; else from the online network, anew at each update.
       reward_scale:   rewards are multiplied by this first.
       clip_rewards:   clip each reward to [-1, 1].
@@ -41,7 +40,6 @@ class DQN:
         *,
         gamma: float,
         double_q: bool = False,
-        advantage_alpha: float = 0.0,
         use_target: bool = True,
         reward_scale: float = 1.0,
         clip_rewards: bool = True,
@@ -52,7 +50,6 @@ class DQN:
         self.model, self.optimizer = model, optimizer
         self.target = frozen_copy(model, precision)
         self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
-        self.advantage_alpha = advantage_alpha
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.device = next(model.parameters()).device
@@ -78,8 +75,6 @@ class DQN:
             rewards = batch.reward if self.reward_scale == 1.0 else batch.reward * self.reward_scale
             rewards = clip_reward(rewards) if self.clip_rewards else rewards
             reward = n_step_return(rewards, gamma=self.gamma)
-            if self.advantage_alpha > 0.0:
-                reward = reward - self.advantage_alpha * action_gap(self._q(self.target, batch.obs), batch.action)
             # all at once: the target network stands still; without it, each update asks the online network anew
             q_next = self._q(self.target, batch.next_obs).chunk(updates) if self.use_target else [None] * updates
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)

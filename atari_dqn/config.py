@@ -108,9 +108,6 @@ class Config:
     """Length of that fall, by equal factors, agent steps counted from learning_starts; 0: n_step stays. Paper: 0."""
     double_q: bool = False
     """The online network picks the next action, the target network values it (van Hasselt 2016). Paper: no."""
-    advantage_alpha: float = 0.0
-    """Advantage learning: this share of what the action is worth less than the best one, by the target network, is
-    taken off its target (Bellemare et al. 2016). Paper: 0."""
     reward_scale: float = 1.0
     """Rewards are multiplied by this in the loss, before any clipping; logs and scores stay raw. Paper: 1."""
     clip_reward: bool = True

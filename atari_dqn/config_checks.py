@@ -59,7 +59,6 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (AT_LEAST_ZERO, lambda value: value >= 0, "be at least 0"),
     (IN_ZERO_TO_ONE, lambda value: 0.0 <= value <= 1.0, "lie in [0, 1]"),
     (POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number"),
-    (["advantage_alpha"], lambda value: 0.0 <= value < 1.0, "lie in [0, 1)"),
     (["recent_share"], lambda value: 0.0 < value <= 1.0, "lie in (0, 1]"),
     (["hidden_sizes"], lambda sizes: all(size >= 1 for size in sizes), "hold sizes >= 1"),
     (["frame_stack"], lambda value: value <= 255, "be at most 255"),
@@ -86,8 +85,6 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
         yield f"env_groups ({config.env_groups}) must divide num_envs ({config.num_envs}); change one of them"
     if config.n_step_decay_steps and config.n_step_end > config.n_step:
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
-    if config.advantage_alpha > 0.0 and not config.target:
-        yield f"advantage_alpha ({config.advantage_alpha}) needs the target network; set it to 0, or target to true"
     yield from _about_the_warm_up(config)
 
 

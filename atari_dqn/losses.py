@@ -57,22 +57,6 @@ def bootstrap_value(q_next: Tensor, q_next_online: Tensor | None = None) -> Tens
     return q_next.detach().gather(1, best).squeeze(1)
 
 
-def action_gap(q: Tensor, action: Tensor) -> Tensor:
-    """What an action is worth less than the best one.
-
-    Args:
-      q:      [B, A] float32, Q(s, .).
-      action: [B] int64, in [0, A).
-
-    Returns:
-      [B] float32, 0 for the best action; receives no gradient.
-
-    Source: Bellemare et al. 2016, Increasing the action gap, section 3.2: V(s) - Q(s, a).
-    """
-    q = q.detach()
-    return q.amax(dim=1) - q.gather(1, action[:, None]).squeeze(1)
-
-
 def td_error(
     q: Tensor,
     action: Tensor,

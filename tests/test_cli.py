@@ -97,8 +97,6 @@ WRONG = [
     ("train cartpole --preset nature", "use cartpole"),
     ("train cartpole --preset cartpole_tf2 --reward-scale 0", "reward_scale is 0.0"),
     ("train cartpole --epsilon-decay-factor 1.01", "epsilon_decay_factor is 1.01"),
-    ("train pong --advantage-alpha 1", "advantage_alpha is 1.0; it must lie in [0, 1)"),
-    ("train pong --advantage-alpha 0.5 --no-target", "needs the target network"),
     ("train pong --recent-share 0", "recent_share is 0.0; it must lie in (0, 1]"),
     ("train cartpole --polynomial-degree 5", "polynomial_degree is 5"),
     ("train cartpole --table-bins 1", "table_bins is 1"),

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from atari_dqn.losses import (
-    action_gap,
     bootstrap_value,
     clip_reward,
     clipped_loss,
@@ -44,12 +43,6 @@ def test_double_q_takes_the_online_choice_at_the_target_value():
     online = torch.tensor([[0.0, 1.0]])
     assert bootstrap_value(q_next).tolist() == [10.0]
     assert bootstrap_value(q_next, online).tolist() == [3.0]  # online prefers action 1, which the target values at 3
-
-
-def test_action_gap_by_hand_has_no_gradient():
-    q = torch.tensor([[10.0, 3.0], [1.0, 4.0]], requires_grad=True)
-    gap = action_gap(q, torch.tensor([1, 1]))
-    assert gap.tolist() == [7.0, 0.0] and not gap.requires_grad
 
 
 def test_n_step_return_by_hand():
