@@ -115,7 +115,8 @@ def flushed_denormals(flush: bool = True) -> Iterator[None]:
 
     Weights of inputs that are always 0 (dead pixels of a game) have no gradient, and their averages in the optimizer
     shrink at every update until they are that small, after some thousand updates. On such numbers arithmetic takes
-    tens of times longer, and what is added to the weights does not change.
+    tens of times longer, and what is added to the weights does not change. Afterwards the mode is as it was: others in
+    the process may need such numbers.
     """
     before = not torch.full((), 1e-40).mul(0.5).item()  # torch sets the mode and does not tell it
     torch.set_flush_denormal(flush)

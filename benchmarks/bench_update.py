@@ -23,7 +23,7 @@ from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.agent import make_agent
 from atari_dqn.learner import UPDATES_AT_ONCE, Learner
-from atari_dqn.machine import resolve, settle_compile
+from atari_dqn.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.presets import nature
 from atari_dqn.replay import FrameReplay
 from atari_dqn.run import replay_layout
@@ -121,6 +121,7 @@ def ceiling(options: argparse.Namespace, dtype: torch.dtype) -> Callable[[], flo
     return run
 
 
+@flushed_denormals()  # as in a run
 def main() -> None:
     """Take turns, print, and relate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
