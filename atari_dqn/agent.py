@@ -17,7 +17,7 @@ from atari_dqn.cuda_graph import captured
 from atari_dqn.errors import UsageError
 from atari_dqn.exploration import Exploration
 from atari_dqn.losses import clipped_loss, squared_loss
-from atari_dqn.model import check_model, make_model
+from atari_dqn.model import NatureCNN, check_model, make_model
 from atari_dqn.optim import make_optimizer
 from atari_dqn.seeding import stream
 from atari_dqn.types import EnvSpec, LearnStats, Transitions
@@ -81,6 +81,13 @@ class Agent:
         self.algorithm.load_state_dict(state["algorithm"])
         self.exploration.load_state_dict(state["exploration"])
 
+    def center_pixels(self, mean_frame: Tensor) -> None:
+        """Both networks see pixels less `mean_frame` ([H, W]) from now on; before the first update."""
+        model = self.algorithm.model
+        assert isinstance(model, NatureCNN)
+        model.center_on(mean_frame)
+        self.sync_target()
+
     def sync_target(self) -> None:
         self.algorithm.sync_target()
 
@@ -114,6 +121,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
             frame_stack=config.frame_stack,
             hidden_sizes=config.hidden_sizes,
             layer_norm=config.layer_norm,
+            center_pixels=config.center_pixels,
             polynomial_degree=config.polynomial_degree,
             table_bins=config.table_bins,
             seed=int(stream(config.seed, "init").generate_state(1)[0]),

@@ -82,6 +82,8 @@ class Config:
     """Transitions kept, all environments together. Paper: replay memory size, 1 million."""
     recent_share: float = 1.0
     """Minibatches come from this share of all agent steps so far, the newest, in (0, 1]. Paper: 1, all kept."""
+    recent_growth_steps: int = 0
+    """Length of the rise of `recent_share` to 1, agent steps, from when n_step has fallen; 0: it stays. Paper: 0."""
     recent_least: int = 0
     """... but from no fewer than this many transitions, if they are kept."""
     batch_size: int = 32
@@ -144,6 +146,8 @@ class Config:
     """Units of the fully connected hidden layers. Paper: 512."""
     layer_norm: bool = False
     """Normalize the sums of each hidden layer over its units (Ba et al. 2016). Paper: no."""
+    center_pixels: bool = False
+    """A network for images sees pixels less the mean frame of the warm-up. Paper: no."""
     polynomial_degree: int = 2
     """Products of up to so many numbers of the observation enter `polynomial`."""
     table_bins: int = 8

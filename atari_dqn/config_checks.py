@@ -34,6 +34,7 @@ AT_LEAST_ZERO = (
     "game_end_updates",
     "epsilon_decay_steps",
     "n_step_decay_steps",
+    "recent_growth_steps",
     "recent_least",
     "eval_period",
     "eval_period_episodes",
@@ -53,6 +54,7 @@ IN_ZERO_TO_ONE = (
     "learning_rate_end_ratio",
     "rmsprop_decay",
 )
+PIXEL_NETWORKS = ("nature_cnn", "nips_cnn")
 POSITIVE = ("learning_rate", "optimizer_eps", "reward_scale")
 RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (AT_LEAST_ONE, lambda value: value >= 1, "be at least 1"),
@@ -85,6 +87,8 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
         yield f"env_groups ({config.env_groups}) must divide num_envs ({config.num_envs}); change one of them"
     if config.n_step_decay_steps and config.n_step_end > config.n_step:
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
+    if config.center_pixels and config.network not in PIXEL_NETWORKS:
+        yield f"center_pixels is on, but network {config.network!r} is none of ours for images; leave it off"
     yield from _about_the_warm_up(config)
 
 

@@ -16,6 +16,8 @@ from torch import Tensor
 from atari_dqn.cuda_graph import Upload
 from atari_dqn.replay_layout import ReplayLayout
 
+MEAN_AT_ONCE = 256  # frames that are summed in one pass: few enough for a copy in float64
+
 
 class FrameRing:
     """The newest frames of N environments.
@@ -64,6 +66,13 @@ class FrameRing:
     def after(self, rows: np.ndarray, steps: int | np.ndarray) -> np.ndarray:
         """Rows of the same environments so many vector steps later, or earlier if negative."""
         return (rows + steps * self.num_envs) % self.num_rows
+
+    def mean_frame(self) -> Tensor:
+        """Mean over the frames that are in the ring, float32 [*frame_shape] on its device."""
+        oldest, newest = self.times
+        written = self.frames[: (newest - oldest + 1) * self.envs_at_once]
+        total = sum(part.sum(dim=0, dtype=torch.float64) for part in written.split(MEAN_AT_ONCE))
+        return (total / len(written)).float()
 
     # --- blocks of times that lie side by side, for the disk
 

@@ -70,6 +70,8 @@ class Learner:
 
     def learn(self, step: int, updates: int, sync: bool) -> None:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
+        if self.config.center_pixels and not self.updates:  # the warm-up is over
+            self.agent.center_pixels(self.replay.ring.mean_frame())
         count = updates * self.config.batch_size
         if self.config.replay:
             rows = self.replay.learnable.random(count, self.generator, among=replay_window(self.config, step))

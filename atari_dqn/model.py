@@ -33,6 +33,7 @@ class NatureCNN(nn.Module):
       num_actions:  A.
       hidden_sizes: units of the fully connected hidden layers; the paper's are (512,).
       layer_norm:   see `fully_connected`; the paper's has none.
+      center_pixels: take off the mean frame of the warm-up, once `center_on` has told it; the paper's does not.
     """
 
     FILTERS: ClassVar[tuple[tuple[int, int, int], ...]] = ((32, 8, STRIDE), (64, 4, 2), (64, 3, 1))
@@ -46,8 +47,11 @@ class NatureCNN(nn.Module):
         hidden_sizes: Sequence[int] = (512,),
         *,
         layer_norm: bool = False,
+        center_pixels: bool = False,
     ) -> None:
         super().__init__()
+        mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if center_pixels else None
+        self.register_buffer("mean_frame", mean_frame)
         planes, size = frame_stack, torch.tensor(frame_shape)
         for number, (channels, kernel_size, stride) in enumerate(self.FILTERS, start=1):
             self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
@@ -60,12 +64,24 @@ class NatureCNN(nn.Module):
         """`conv1` and so on, in their order."""
         return [layer for layer in self.children() if isinstance(layer, nn.Conv2d)]
 
+    def center_on(self, mean_frame: Tensor) -> None:
+        """Say what the games look like on average: [H, W], pixels of 0 to 255; rounded.
+
+        What stands still and is bright would else drown small things that move: the sums of the first layer, and its
+        gradients, would be of the background.
+        """
+        assert self.mean_frame is not None, "the network was built without center_pixels"
+        self.mean_frame.copy_(mean_frame.round())
+
     def forward(self, obs: Tensor) -> Tensor:
         """Q-values of every action: [B, K, H, W] uint8 -> [B, A] float32, also under autocast."""
         first, *others = self.convolutions
-        x = space_to_depth(obs)
+        dtype = compute_dtype(first.weight)
+        x = space_to_depth(obs).to(dtype)
+        if self.mean_frame is not None:  # whole numbers up to 255, and their differences, are exact in bfloat16 too
+            x = x - space_to_depth(self.mean_frame.expand(1, *obs.shape[1:])).to(dtype)
         kernel = space_to_depth_kernel(first.weight) * PIXEL_SCALE  # a few thousand weights instead of all pixels
-        x = F.relu_(F.conv2d(x.to(compute_dtype(first.weight)), kernel, first.bias))
+        x = F.relu_(F.conv2d(x, kernel, first.bias))
         for convolution in others[:-1]:
             x = F.relu_(convolution(x))
         x = F.relu_(others[-1](x).flatten(1))  # in this order gradients are masked in one pass over memory
@@ -203,6 +219,7 @@ def make_model(
     frame_stack: int,
     hidden_sizes: Sequence[int],
     layer_norm: bool = False,
+    center_pixels: bool = False,
     polynomial_degree: int = 2,
     table_bins: int = 8,
     seed: int,
@@ -225,8 +242,14 @@ def make_model(
     model: Model
     if is_image:
         height, width = spec.frame_shape
-        network_class = PIXEL_NETWORKS[network]
-        model = network_class(frame_stack, (height, width), spec.num_actions, hidden_sizes, layer_norm=layer_norm)
+        model = PIXEL_NETWORKS[network](
+            frame_stack,
+            (height, width),
+            spec.num_actions,
+            hidden_sizes,
+            layer_norm=layer_norm,
+            center_pixels=center_pixels,
+        )
     elif network == "tabular":
         model = TabularQ(ranges, spec.num_actions, table_bins)
     elif network == "linear":

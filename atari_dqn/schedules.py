@@ -81,9 +81,13 @@ def replay_window(config: Config, step: int) -> int | None:
     Sums of several rewards are right only for the policy that played them, and early on a policy is soon out of date;
     later, when it changes slowly, more of the past is worth having.
     """
-    if config.recent_share == 1.0:
+    share = config.recent_share
+    if config.recent_growth_steps:
+        returns_are_short = config.learning_starts + config.n_step_decay_steps
+        share = linear(step - returns_are_short, start=share, end=1.0, steps=config.recent_growth_steps)
+    if share == 1.0:
         return None
-    return max(config.recent_least, int(config.recent_share * step), 1)
+    return max(config.recent_least, int(share * step), 1)
 
 
 def crossings(before: int, after: int, period: int) -> int:

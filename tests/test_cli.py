@@ -97,6 +97,8 @@ WRONG = [
     ("train cartpole --preset nature", "use cartpole"),
     ("train cartpole --preset cartpole_tf2 --reward-scale 0", "reward_scale is 0.0"),
     ("train cartpole --epsilon-decay-factor 1.01", "epsilon_decay_factor is 1.01"),
+    ("train cartpole --center-pixels", "center_pixels is on, but network 'mlp' is none of ours for images"),
+    ("train pong --recent-growth-steps -1", "recent_growth_steps is -1"),
     ("train pong --recent-share 0", "recent_share is 0.0; it must lie in (0, 1]"),
     ("train cartpole --polynomial-degree 5", "polynomial_degree is 5"),
     ("train cartpole --table-bins 1", "table_bins is 1"),

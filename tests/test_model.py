@@ -159,6 +159,26 @@ def test_layer_norm_is_that_of_its_source():
     torch.testing.assert_close(model(obs), model.last(normal.clamp(min=0.0)))
 
 
+@pytest.mark.parametrize("network", ["nature_cnn", "nips_cnn"])
+def test_centered_pixels_are_those_less_the_mean_frame(network):
+    """The mean may as well be taken off the observation first; rounded, so that bfloat16 holds the difference."""
+    shape = {"network": network, "frame_stack": 4, "hidden_sizes": (64,), "seed": 0}
+    centered, plain = make_model(ATARI, center_pixels=True, **shape), make_model(ATARI, **shape)
+    obs = random_obs()
+    torch.testing.assert_close(centered(obs), plain(obs))  # until it has been told
+    mean = torch.rand(84, 84, generator=torch.Generator().manual_seed(1)) * 255
+    centered.center_on(mean)
+    torch.testing.assert_close(centered(obs), plain(obs.float() - mean.round()))
+    assert centered(mean.round().to(torch.uint8).expand(2, 4, 84, 84)).std(dim=0).max() == 0
+    with torch.autocast("cpu", torch.bfloat16):
+        exact = plain((obs.float() - mean.round()).to(torch.bfloat16))
+        torch.testing.assert_close(centered(obs), exact, rtol=0, atol=0)
+
+
+def test_a_network_without_centered_pixels_has_no_mean_frame_to_store():
+    assert "mean_frame" not in nature_cnn(seed=0).state_dict()
+
+
 def test_mlp_takes_vectors():
     model = make_model(CARTPOLE, network="mlp", frame_stack=1, hidden_sizes=(128, 128), seed=0)
     assert isinstance(model, MLP)

@@ -13,6 +13,21 @@ from atari_dqn.types import Step
 from tests.fakes import ScriptedEnvs, make_step
 
 
+def test_the_mean_frame_is_of_what_is_in_the_ring():
+    replay = FrameReplay(ReplayLayout(capacity=12, num_envs=2, frame_shape=(2, 2), frame_dtype="uint8", frame_stack=2))
+    envs = ScriptedEnvs(2)
+    first = envs.reset(np.arange(2))
+    replay.start(first)
+    shown = [first.frame]
+    for _ in range(40):
+        envs.send(np.zeros(2, np.int64))
+        step = envs.recv()
+        replay.add(np.zeros(2, np.int64), step)
+        shown.append(step.frame)
+        kept = np.concatenate(shown[-replay.ring.num_times :])
+        np.testing.assert_allclose(replay.ring.mean_frame(), kept.mean(axis=0), rtol=1e-6)
+
+
 class NaiveReplay:
     """Everything that ever happened in one environment, as lists. No ring, no index arithmetic."""
 

@@ -90,6 +90,20 @@ def test_the_window_is_a_share_of_what_was_played():
     assert replay_window(nature(), 10**6) is None  # everything that is kept
 
 
+def test_the_share_grows_to_all_once_returns_are_short():
+    config = dataclasses.replace(
+        nature(),
+        learning_starts=10_000,
+        n_step=10,
+        n_step_end=3,
+        n_step_decay_steps=90_000,
+        recent_share=0.25,
+        recent_growth_steps=200_000,
+    )
+    steps = (40_000, 100_000, 200_000, 299_999, 300_000, 10**7)
+    assert [replay_window(config, step) for step in steps] == [10_000, 25_000, 125_000, 299_997, None, None]
+
+
 def test_bootstrap_distance_stays_unless_told():
     config = dataclasses.replace(nature(), n_step=3)
     assert [bootstrap_distance(config, step) for step in (0, 10**9)] == [3, 3]

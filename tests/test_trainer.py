@@ -196,6 +196,27 @@ def test_fewer_rewards_are_summed_as_the_run_goes_on():
     assert [max(most for step, most in seen if first <= step < first + 50) for first in (100, 200, 300)] == [4, 2, 1]
 
 
+def test_pixels_are_centered_once_on_the_frames_before_the_first_update():
+    settings = {"network": "nature_cnn", "center_pixels": True, "total_steps": 100}
+    trainer = make_trainer(tiny_config(num_envs=4, **settings), ScriptedEnvs(4, frame_shape=(36, 36)))
+    learn, means = trainer.agent.learn, []
+
+    def spy(batch, updates):
+        algorithm = trainer.agent.algorithm
+        assert torch.equal(algorithm.model.mean_frame, algorithm.target.mean_frame)
+        means.append((algorithm.model.mean_frame.clone(), trainer.replay.ring.mean_frame()))
+        return learn(batch, updates)
+
+    trainer.agent.learn = spy
+    trainer.run()
+    first_used, first_seen = means[0]
+    assert first_seen.min() > 0
+    assert torch.equal(first_used, first_seen.round().to(torch.uint8))
+    last_used, last_seen = means[-1]
+    assert not torch.equal(last_seen, first_seen), "the games went on"
+    assert torch.equal(last_used, first_used)
+
+
 @pytest.mark.parametrize("num_envs", [1, 3, 8, 50])
 def test_the_update_ratio_is_exact_for_every_number_of_environments(num_envs):
     config = tiny_config(num_envs=num_envs, learning_starts=200, total_steps=1_000, update_period=4)

@@ -48,6 +48,7 @@ UNITS = {
     "learning_starts": "agent steps",
     "capacity": "transitions",
     "recent_share": "of all steps",
+    "recent_growth_steps": "agent steps, 0 = none",
     "recent_least": "transitions",
     "batch_size": "transitions",
     "update_period": "agent steps",
