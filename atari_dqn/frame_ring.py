@@ -70,9 +70,11 @@ class FrameRing:
     def mean_frame(self) -> Tensor:
         """Mean over the frames that are in the ring, float32 [*frame_shape] on its device."""
         oldest, newest = self.times
-        written = self.frames[: (newest - oldest + 1) * self.envs_at_once]
-        total = sum(part.sum(dim=0, dtype=torch.float64) for part in written.split(MEAN_AT_ONCE))
-        return (total / len(written)).float()
+        count = (newest - oldest + 1) * self.envs_at_once
+        total = torch.zeros(self.frame_shape, dtype=torch.float64, device=self.device)
+        for first in range(0, count, MEAN_AT_ONCE):
+            total += self.frames[first : min(first + MEAN_AT_ONCE, count)].sum(dim=0, dtype=torch.float64)
+        return (total / count).float()
 
     # --- blocks of times that lie side by side, for the disk
 

@@ -38,6 +38,7 @@ class NatureCNN(nn.Module):
 
     FILTERS: ClassVar[tuple[tuple[int, int, int], ...]] = ((32, 8, STRIDE), (64, 4, 2), (64, 3, 1))
     """Channels, kernel size and stride of each convolution."""
+    mean_frame: Tensor | None
 
     def __init__(
         self,
