@@ -60,8 +60,8 @@ class Agent:
         action: np.ndarray = self._greedy(obs).cpu().numpy()
         return action
 
-    def learn(self, batch: Transitions, updates: int = 1) -> LearnStats:
-        return self.algorithm.learn(batch, updates)
+    def learn(self, batch: Transitions, updates: int = 1, weights: Tensor | None = None) -> LearnStats:
+        return self.algorithm.learn(batch, updates, weights)
 
     def get_weights(self) -> dict[str, np.ndarray]:
         """The online network as plain arrays by name: copies, on the host."""

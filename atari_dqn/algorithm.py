@@ -53,13 +53,14 @@ class DQN:
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.device = next(model.parameters()).device
+        self.errors: Tensor  # TD errors of the last `learn`
 
     @torch.no_grad()
     def predict(self, obs: Tensor) -> Tensor:
         """Q-values by the online network: [B, K, ...] -> [B, A] float32 on the learner's device."""
         return self._q(self.model, obs)
 
-    def learn(self, batch: Transitions, updates: int = 1) -> LearnStats:
+    def learn(self, batch: Transitions, updates: int = 1, weights: Tensor | None = None) -> LearnStats:
         """Optimizer steps on consecutive minibatches, between two copies of the target network.
 
         Never waits for the device: the returned scalars stay there.
@@ -67,9 +68,10 @@ class DQN:
         Args:
           batch:   [updates * B] transitions.
           updates: how many minibatches they make.
+          weights: of their losses, [updates * B] float32; None for 1.
 
         Returns:
-          Means over the updates; `grad_norm` of the last one.
+          Means over the updates; `grad_norm` of the last one. Then `errors` holds each TD error, [updates * B].
         """
         with torch.no_grad():
             rewards = batch.reward if self.reward_scale == 1.0 else batch.reward * self.reward_scale
@@ -78,12 +80,25 @@ class DQN:
             # all at once: the target network stands still; without it, each update asks the online network anew
             q_next = self._q(self.target, batch.next_obs).chunk(updates) if self.use_target else [None] * updates
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
-        stats = [self._update(Transitions(*part), values) for part, values in zip(parts, q_next, strict=True)]
-        loss, q_taken, error = (torch.stack(values).mean() for values in zip(*stats, strict=True))
-        return LearnStats(loss=loss, q=q_taken, td_error=error, grad_norm=self._grad_norm())
+        weight = [None] * updates if weights is None else weights.chunk(updates)
+        stats = [self._update(Transitions(*part), *more) for part, *more in zip(parts, q_next, weight, strict=True)]
+        losses, q_taken, errors = zip(*stats, strict=True)
+        self.errors = torch.cat(errors)
+        return LearnStats(
+            loss=torch.stack(losses).mean(),
+            q=torch.stack(q_taken).mean(),
+            td_error=self.errors.abs().mean(),
+            grad_norm=self._grad_norm(),
+        )
 
-    def _update(self, batch: Transitions, q_next: Tensor | None) -> tuple[Tensor, ...]:
-        """One optimizer step; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A] if used."""
+    def _update(
+        self, batch: Transitions, q_next: Tensor | None, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One optimizer step; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A] if used.
+
+        Returns:
+          Loss [], mean Q of the actions taken [], TD errors [B].
+        """
         with torch.no_grad():
             if q_next is None:
                 bootstrap = bootstrap_value(self._q(self.model, batch.next_obs))
@@ -91,13 +106,13 @@ class DQN:
                 bootstrap = bootstrap_value(q_next, self._q(self.model, batch.next_obs) if self.double_q else None)
         q = self._q(self.model, batch.obs)
         error = td_error(q, batch.action, batch.reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
-        losses = self.loss(error)
+        losses = self.loss(error) if weight is None else self.loss(error) * weight
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         with torch.no_grad():
-            return loss.detach(), q.gather(1, batch.action[:, None]).mean(), error.abs().mean()
+            return loss.detach(), q.gather(1, batch.action[:, None]).mean(), error.detach()
 
     @torch.no_grad()
     def _grad_norm(self) -> Tensor:

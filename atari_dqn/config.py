@@ -86,6 +86,11 @@ class Config:
     """Length of the rise of `recent_share` to 1, agent steps, from when n_step has fallen; 0: it stays. Paper: 0."""
     recent_least: int = 0
     """... but from no fewer than this many transitions, if they are kept."""
+    priority_exponent: float = 0.0
+    """Transitions are learned from in proportion to |TD error| to this power, in [0, 1] (Schaul et al. 2016, alpha);
+    at most four times more often than by chance. Paper: 0, uniformly."""
+    priority_correction: float = 0.5
+    """Part of the bias which comes of that that is weighed away, in [0, 1] (Schaul et al. 2016, beta)."""
     batch_size: int = 32
     """Transitions per update. Paper: minibatch size, 32."""
     update_period: int = 4

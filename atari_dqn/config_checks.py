@@ -50,6 +50,8 @@ IN_ZERO_TO_ONE = (
     "epsilon_end",
     "epsilon_decay_factor",
     "eval_epsilon",
+    "priority_exponent",
+    "priority_correction",
     "gamma",
     "learning_rate_end_ratio",
     "rmsprop_decay",
@@ -89,6 +91,8 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
     if config.center_pixels and config.network not in PIXEL_NETWORKS:
         yield f"center_pixels is on, but network {config.network!r} is none of ours for images; leave it off"
+    if config.priority_exponent and not config.replay:
+        yield f"priority_exponent is {config.priority_exponent}, but replay is off: nothing is drawn; set it to 0"
     yield from _about_the_warm_up(config)
 
 

@@ -15,6 +15,7 @@ from atari_dqn.agent import Agent
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.optim import set_learning_rate
+from atari_dqn.priorities import CANDIDATES, Priorities
 from atari_dqn.replay import FrameReplay
 from atari_dqn.schedules import bootstrap_distance, learning_plan, replay_window, step_size
 from atari_dqn.seeding import stream
@@ -39,11 +40,21 @@ class Learner:
         self.updates = 0  # optimizer steps done
         self.stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)  # over the updates since `read`
         self.stats_count = 0
+        self.priorities: Priorities | None = None
+        if config.priority_exponent > 0.0:
+            self.priorities = Priorities(
+                replay.ring.num_rows,
+                replay.device,
+                exponent=config.priority_exponent,
+                correction=config.priority_correction,
+            )
+        self.newest = -1  # time of the replay up to which priorities know what was written
         self.record()
 
     def record(self) -> None:
         """Begin a new CUDA graph: tensors of the agent lie elsewhere than at the last one."""
-        self.learn_from = captured(self._learn_from, self.replay.device, record=self.config.cuda_graph)
+        body = self._learn_from_chosen if self.priorities else self._learn_from
+        self.learn_from = captured(body, self.replay.device, record=self.config.cuda_graph)
 
     def learn_what_is_due(self, step: int, learning_starts: int) -> None:
         """The updates and target copies that the vector step from `step` owes, in the order of the serial algorithm.
@@ -72,14 +83,17 @@ class Learner:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
         if self.config.center_pixels and not self.updates:  # the warm-up is over
             self.agent.center_pixels(self.replay.ring.mean_frame())
-        count = updates * self.config.batch_size
+        per_update = self.config.batch_size * (CANDIDATES if self.priorities else 1)
+        count, at_once = updates * per_update, UPDATES_AT_ONCE[self.replay.device.type] * per_update
         if self.config.replay:
             rows = self.replay.learnable.random(count, self.generator, among=replay_window(self.config, step))
         else:
             rows = self.replay.learnable.newest(count)
-        at_once = UPDATES_AT_ONCE[self.replay.device.type] * self.config.batch_size
+        noise = self._noise(count) if self.priorities else ()
+        self._forget_overwritten()
         for first in range(0, count, at_once):
-            self.learn_from(*self.replay.described(rows[first : first + at_once]))
+            part = slice(first, first + at_once)
+            self.learn_from(*self.replay.described(rows[part]), *(values[part] for values in noise))
         self.stats_count += updates
         self.updates += updates
         if sync:
@@ -90,6 +104,26 @@ class Learner:
         batch = self.replay.transitions(*drawn)
         updates = len(batch.action) // self.config.batch_size
         self.stats_sum += torch.stack(self.agent.learn(batch, updates)) * updates
+
+    def _learn_from_chosen(self, lines: Tensor, noise: Tensor) -> None:
+        """Updates on some of the transitions described by `lines`, see `Priorities.choose`."""
+        assert self.priorities is not None
+        rows = self.replay.rows_of(lines)
+        updates = len(rows) // (CANDIDATES * self.config.batch_size)
+        places, weights = self.priorities.choose(rows, noise, updates)
+        stats = self.agent.learn(self.replay.transitions(lines[places]), updates, weights)
+        self.priorities.learned(rows[places], self.agent.algorithm.errors)
+        self.stats_sum += torch.stack(stats) * updates
+
+    def _noise(self, count: int) -> tuple[Tensor]:
+        return (torch.from_numpy(self.generator.gumbel(size=count).astype(np.float32)),)
+
+    def _forget_overwritten(self) -> None:
+        if self.priorities:
+            ring = self.replay.ring
+            for time in range(max(self.newest + 1, ring.times[0]), ring.time + 1):
+                self.priorities.forget(ring.rows_at(time))
+            self.newest = ring.time
 
     def read(self) -> dict[str, float]:
         """Means of `LearnStats` over the updates since the last call, none if there were none. Waits for the device."""
@@ -102,7 +136,8 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """All but the agent and the replay."""
-        return {
+        priorities = {"priorities": self.priorities.state_dict(), "newest": self.newest} if self.priorities else {}
+        return priorities | {
             "generator": self.generator.bit_generator.state,
             "updates": self.updates,
             "stats_sum": self.stats_sum,
@@ -114,4 +149,7 @@ class Learner:
         self.generator.bit_generator.state = state["generator"]
         self.updates, self.stats_count = state["updates"], state["stats_count"]
         self.stats_sum.copy_(state["stats_sum"])
+        if self.priorities and not self.replay.is_empty:  # an empty replay gets new transitions, and new priorities
+            self.priorities.load_state_dict(state["priorities"])
+            self.newest = state["newest"]
         self.record()

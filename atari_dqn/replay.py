@@ -148,6 +148,11 @@ class FrameReplay:
         lines = torch.from_numpy(self._lines(rows))
         return (lines,) if self.frames_are_near else tuple(self._build(lines))
 
+    def rows_of(self, lines: Tensor) -> Tensor:
+        """The rows that `described` was asked for, [B] int64, where the frames are near the learner."""
+        assert self.frames_are_near
+        return lines[:, self.frame_stack - 1].long()
+
     def transitions(self, *drawn: Tensor) -> Transitions:
         """The learner's half of `sample`: [B] transitions from what `described` gave. Never waits for the device."""
         return self._build(*drawn) if self.frames_are_near else Transitions(*drawn)

@@ -89,11 +89,20 @@ def train(
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
         place = place_replay(config.replay_device, config.device, frame_bytes, say)
         config = dataclasses.replace(config, replay_device=place)
+        _refuse_far_priorities(config)
         folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
         with folder.lock(), _told_in_one_message(folder.path):
             return _train_in(folder, config, envs, agent, resume=resume, say=say, wandb=wandb)
     finally:
         envs.close()
+
+
+def _refuse_far_priorities(config: Config) -> None:
+    if config.priority_exponent and torch.device(config.device).type != torch.device(config.replay_device).type:
+        raise UsageError(
+            f"priority_exponent is {config.priority_exponent}, but the replay is on {config.replay_device} and the "
+            f"network on {config.device}; bring them together with a lower --capacity, or use --priority-exponent 0"
+        )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from atari_dqn.cuda_graph import Upload, captured
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature, quick
+from atari_dqn.priorities import CANDIDATES
 from atari_dqn.replay import FrameReplay
 from atari_dqn.run import replay_layout
 from atari_dqn.trainer import Trainer
@@ -33,6 +34,11 @@ def neither(game="pong"):
 def in_turns(game="pong"):
     """Two groups of environments, so halves of the observations and of the updates at once."""
     return dataclasses.replace(nature(game), env_groups=2)
+
+
+def chosen(game="pong"):
+    """Transitions by priority, pixels centred: two more things in the captured body."""
+    return dataclasses.replace(quick(game), priority_exponent=0.5, center_pixels=True)
 
 
 def atari_trainer(preset=nature, **settings):
@@ -132,16 +138,18 @@ def test_on_a_cpu_both_are_the_plain_thing():
 
 @pytest.mark.parametrize(
     ("preset", "precision"),
-    [(nature, "fp32"), (nature, "bf16"), (quick, "bf16"), (neither, "fp32"), (in_turns, "fp32")],
+    [(nature, "fp32"), (nature, "bf16"), (quick, "bf16"), (neither, "fp32"), (in_turns, "fp32"), (chosen, "bf16")],
 )
 def test_the_learner_never_reads_from_the_device(preset, precision):
     """Tensors without values cannot be read: `.item()`, `.cpu()` or a branch on them would raise."""
     trainer = atari_trainer(preset, precision=precision, total_steps=120)
     trainer.run()
-    rows = trainer.replay.learnable.random(3 * trainer.config.batch_size, np.random.default_rng(0))
+    per_update = trainer.config.batch_size * (CANDIDATES if trainer.learner.priorities else 1)
+    rows = trainer.replay.learnable.random(3 * per_update, np.random.default_rng(0))
     (lines,) = trainer.replay.described(rows)
+    inputs = (lines, torch.zeros(len(rows))) if trainer.learner.priorities else (lines,)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        trainer.learner.learn_from(mode.from_tensor(lines))
+        trainer.learner.learn_from(*map(mode.from_tensor, inputs))
         with pytest.raises(DataDependentOutputException):  # the check can fail
             mode.from_tensor(lines).sum().item()
 
@@ -160,7 +168,7 @@ class TestOnGpu:
         yield
         torch.backends.cudnn.deterministic = was
 
-    @pytest.mark.parametrize("preset", [nature, quick, neither, in_turns])
+    @pytest.mark.parametrize("preset", [nature, quick, neither, in_turns, chosen])
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
     def test_captured_training_equals_eager_training(self, preset, precision):
         eager, replayed = (

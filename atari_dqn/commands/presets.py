@@ -50,6 +50,7 @@ UNITS = {
     "recent_share": "of all steps",
     "recent_growth_steps": "agent steps, 0 = none",
     "recent_least": "transitions",
+    "priority_exponent": "0 = uniform",
     "batch_size": "transitions",
     "update_period": "agent steps",
     "game_end_updates": "updates per game",

@@ -1,0 +1,69 @@
+"""Which transitions are learned from more often: those that surprised the network when it last saw them.
+
+A tree of all priorities is not needed: a few times more candidates than a minibatch wants are drawn uniformly, and of
+those the minibatch is chosen. All of it is arithmetic on tensors, so on a GPU it is part of the learner's graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CANDIDATES = 4  # for each transition that is chosen; so many times more often than by chance at the most
+LARGEST = 1.0  # error that counts; also that of a transition not yet learned from
+SMALLEST = 0.01  # added, so that one without an error is still seen
+
+
+class Priorities:
+    """The newest |TD error| of each row of a replay.
+
+    Args:
+      num_rows:   rows.
+      device:     where the learner is.
+      exponent:   alpha: 0 chooses uniformly, 1 in proportion to the error.
+      correction: beta: the part of the bias that `choose` weighs away, in [0, 1].
+
+    Source: Schaul et al. 2016, Prioritized experience replay, eq. 1 and section 3.4.
+    """
+
+    def __init__(self, num_rows: int, device: torch.device | str, *, exponent: float, correction: float) -> None:
+        self.exponent, self.correction = exponent, correction
+        self.error = torch.full((num_rows,), LARGEST, device=device)
+
+    def forget(self, rows: slice) -> None:
+        """These rows hold new transitions."""
+        self.error[rows] = LARGEST
+
+    def choose(self, rows: Tensor, noise: Tensor, minibatches: int) -> tuple[Tensor, Tensor]:
+        """Pick one in `CANDIDATES` without replacement, and deal them out to the minibatches in turn.
+
+        Args:
+          rows:        [M] int64, candidates drawn uniformly.
+          noise:       [M] float32, independent draws from the Gumbel distribution.
+          minibatches: how many the M / CANDIDATES transitions make; they divide them.
+
+        Returns:
+          Places among the candidates, [M / CANDIDATES] int64, one minibatch after the other, and the weights of their
+          losses, float32 with mean 1.
+
+        Source: P(i) = p_i**alpha / sum_k p_k**alpha; w_i = (N P(i))**-beta, here over the candidates. The largest sums
+          of log P(i) and Gumbel noise are a draw from P without replacement (Kool et al. 2019, section 2.3).
+        """
+        log_chance = self.exponent * torch.log(self.error[rows] + SMALLEST)
+        places = (log_chance + noise).topk(len(rows) // CANDIDATES).indices
+        places = places.view(-1, minibatches).T.flatten()
+        log_chance = log_chance - log_chance.logsumexp(0)
+        weights = torch.exp(-self.correction * log_chance[places])
+        return places, weights / weights.mean()
+
+    def learned(self, rows: Tensor, error: Tensor) -> None:
+        """Note the TD errors, [B] float32, of the transitions at `rows`, [B] int64."""
+        self.error[rows] = error.abs().clamp(max=LARGEST)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"error": self.error}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.error.copy_(torch.as_tensor(state["error"]))
