@@ -107,8 +107,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
     Args:
       config: its settings.
       spec:   the game.
-      model:  a network of your own, [B, K, ...] observations -> [B, A]; it is trained itself. None: the config's,
-              with fresh weights.
+      model:  a network of your own, [B, K, ...] -> [B, A]; it is trained itself. None: the config's, fresh weights.
       loss:   a loss of your own, of the TD error, [B] -> [B]. None: the config's.
 
     Raises:
