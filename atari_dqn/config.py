@@ -89,6 +89,8 @@ class Config:
     priority_exponent: float = 0.0
     """Transitions are learned from in proportion to |TD error| to this power, in [0, 1] (Schaul et al. 2016, alpha);
     at most four times more often than by chance. Paper: 0, uniformly."""
+    priority_decay_steps: int = 0
+    """Length of the fall of priority_exponent to 0, agent steps counted from learning_starts; 0: it stays."""
     priority_correction: float = 0.5
     """Part of the bias which comes of that that is weighed away, in [0, 1] (Schaul et al. 2016, beta)."""
     batch_size: int = 32

@@ -34,6 +34,7 @@ AT_LEAST_ZERO = (
     "game_end_updates",
     "epsilon_decay_steps",
     "n_step_decay_steps",
+    "priority_decay_steps",
     "recent_growth_steps",
     "recent_least",
     "eval_period",

@@ -17,7 +17,7 @@ from atari_dqn.cuda_graph import captured
 from atari_dqn.optim import set_learning_rate
 from atari_dqn.priorities import CANDIDATES, Priorities
 from atari_dqn.replay import FrameReplay
-from atari_dqn.schedules import bootstrap_distance, learning_plan, replay_window, step_size
+from atari_dqn.schedules import bootstrap_distance, learning_plan, preference, replay_window, step_size
 from atari_dqn.seeding import stream
 from atari_dqn.types import LearnStats
 
@@ -45,10 +45,8 @@ class Learner:
             self.priorities = Priorities(
                 replay.ring.num_rows,
                 replay.device,
-                exponent=config.priority_exponent,
                 correction=config.priority_correction,
             )
-        self.newest = -1  # time of the replay up to which priorities know what was written
         self.record()
 
     def record(self) -> None:
@@ -89,11 +87,14 @@ class Learner:
             rows = self.replay.learnable.random(count, self.generator, among=replay_window(self.config, step))
         else:
             rows = self.replay.learnable.newest(count)
-        noise = self._noise(count) if self.priorities else ()
-        self._forget_overwritten()
+        inputs: list[Tensor] = []
+        if self.priorities:
+            self.priorities.exponent.fill_(preference(self.config, step))
+            self.priorities.forget_overwritten(self.replay.ring)
+            inputs.append(torch.from_numpy(self.generator.gumbel(size=count).astype(np.float32)))
         for first in range(0, count, at_once):
             part = slice(first, first + at_once)
-            self.learn_from(*self.replay.described(rows[part]), *(values[part] for values in noise))
+            self.learn_from(*self.replay.described(rows[part]), *(values[part] for values in inputs))
         self.stats_count += updates
         self.updates += updates
         if sync:
@@ -115,16 +116,6 @@ class Learner:
         self.priorities.learned(rows[places], self.agent.algorithm.errors)
         self.stats_sum += torch.stack(stats) * updates
 
-    def _noise(self, count: int) -> tuple[Tensor]:
-        return (torch.from_numpy(self.generator.gumbel(size=count).astype(np.float32)),)
-
-    def _forget_overwritten(self) -> None:
-        if self.priorities:
-            ring = self.replay.ring
-            for time in range(max(self.newest + 1, ring.times[0]), ring.time + 1):
-                self.priorities.forget(ring.rows_at(time))
-            self.newest = ring.time
-
     def read(self) -> dict[str, float]:
         """Means of `LearnStats` over the updates since the last call, none if there were none. Waits for the device."""
         if not self.stats_count:
@@ -136,7 +127,7 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """All but the agent and the replay."""
-        priorities = {"priorities": self.priorities.state_dict(), "newest": self.newest} if self.priorities else {}
+        priorities = {"priorities": self.priorities.state_dict()} if self.priorities else {}
         return priorities | {
             "generator": self.generator.bit_generator.state,
             "updates": self.updates,
@@ -151,5 +142,4 @@ class Learner:
         self.stats_sum.copy_(state["stats_sum"])
         if self.priorities and not self.replay.is_empty:  # an empty replay gets new transitions, and new priorities
             self.priorities.load_state_dict(state["priorities"])
-            self.newest = state["newest"]
         self.record()

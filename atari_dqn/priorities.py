@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from atari_dqn.frame_ring import FrameRing
+
 CANDIDATES = 4  # for each transition that is chosen; so many times more often than by chance at the most
 LARGEST = 1.0  # error that counts; also that of a transition not yet learned from
 SMALLEST = 0.01  # added, so that one without an error is still seen
@@ -22,19 +24,24 @@ class Priorities:
     Args:
       num_rows:   rows.
       device:     where the learner is.
-      exponent:   alpha: 0 chooses uniformly, 1 in proportion to the error.
       correction: beta: the part of the bias that `choose` weighs away, in [0, 1].
+
+    Attributes:
+      exponent: alpha, a tensor without dimensions, to be filled: 0 chooses uniformly, 1 in proportion to the error.
 
     Source: Schaul et al. 2016, Prioritized experience replay, eq. 1 and section 3.4.
     """
 
-    def __init__(self, num_rows: int, device: torch.device | str, *, exponent: float, correction: float) -> None:
-        self.exponent, self.correction = exponent, correction
+    def __init__(self, num_rows: int, device: torch.device | str, *, correction: float) -> None:
+        self.exponent, self.correction = torch.zeros((), device=device), correction
         self.error = torch.full((num_rows,), LARGEST, device=device)
+        self.newest = -1  # time of the replay's last frame when `forget_overwritten` was last called
 
-    def forget(self, rows: slice) -> None:
-        """These rows hold new transitions."""
-        self.error[rows] = LARGEST
+    def forget_overwritten(self, ring: FrameRing) -> None:
+        """What has been played since the last call lies in the rows of older transitions; those are gone."""
+        for time in range(max(self.newest + 1, ring.times[0]), ring.time + 1):
+            self.error[ring.rows_at(time)] = LARGEST
+        self.newest = ring.time
 
     def choose(self, rows: Tensor, noise: Tensor, minibatches: int) -> tuple[Tensor, Tensor]:
         """Pick one in `CANDIDATES` without replacement, and deal them out to the minibatches in turn.
@@ -63,7 +70,8 @@ class Priorities:
         self.error[rows] = error.abs().clamp(max=LARGEST)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"error": self.error}
+        return {"error": self.error, "newest": self.newest}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.error.copy_(torch.as_tensor(state["error"]))
+        self.newest = state["newest"]

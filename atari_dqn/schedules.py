@@ -90,6 +90,17 @@ def replay_window(config: Config, step: int) -> int | None:
     return max(config.recent_least, int(share * step), 1)
 
 
+def preference(config: Config, step: int) -> float:
+    """The exponent of the priorities at an agent step: constant, or a linear fall to 0 from learning_starts on.
+
+    What surprised the network is news at first; later it is what chance decides, and no learning takes that away.
+    """
+    if config.priority_decay_steps == 0:
+        return config.priority_exponent
+    step -= config.learning_starts
+    return linear(step, start=config.priority_exponent, end=0.0, steps=config.priority_decay_steps)
+
+
 def crossings(before: int, after: int, period: int) -> int:
     """Number of multiples of `period` in (before, after].
 

@@ -9,9 +9,8 @@ LAYERS = {
     "report.lenient report.markup report.scales",
     1: "config types seeding scores approximators divergence exploration weights replay_layout published_curves "
     "report.widgets",
-    2: "frame_ring film presets schedules losses model optim episodes learnable_rows priorities envs.contract "
-    "report.runs",
-    3: "envs.single envs.in_turns replay checkpoint run_folder report.tables",
+    2: "frame_ring film presets schedules losses model optim episodes learnable_rows envs.contract report.runs",
+    3: "envs.single envs.in_turns priorities replay checkpoint run_folder report.tables",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger "
     "report.csv_files report.curves report.gaps report.machines report.words",
     5: "wandb_logger envs envs.camera agent saver report.figures report.median_curve",

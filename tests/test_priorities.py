@@ -14,13 +14,19 @@ from tests.fakes import make_trainer, tiny_config
 PRIORITIZED = {"priority_exponent": 0.6, "priority_correction": 0.4}
 
 
+def with_exponent(num_rows, exponent, correction):
+    priorities = Priorities(num_rows, "cpu", correction=correction)
+    priorities.exponent.fill_(exponent)
+    return priorities
+
+
 def gumbel(count, generator):
     return torch.from_numpy(generator.gumbel(size=count).astype(np.float32))
 
 
 def test_one_of_four_candidates_is_chosen_in_proportion_to_its_priority():
     generator = np.random.default_rng(0)
-    priorities = Priorities(4, "cpu", exponent=0.5, correction=0.0)
+    priorities = with_exponent(4, 0.5, 0.0)
     rows = torch.arange(4)
     priorities.learned(rows, torch.tensor([0.0, 0.03, -0.15, 3.0]))
     chance = (torch.tensor([0.0, 0.03, 0.15, LARGEST]) + SMALLEST).sqrt()
@@ -34,7 +40,7 @@ def test_one_of_four_candidates_is_chosen_in_proportion_to_its_priority():
 
 def test_weights_take_the_bias_away():
     """With beta 1, chance times weight is the same for all: a weighted mean over draws is the plain mean."""
-    priorities = Priorities(4, "cpu", exponent=1.0, correction=1.0)
+    priorities = with_exponent(4, 1.0, 1.0)
     priorities.learned(torch.arange(4), torch.tensor([0.1, 0.2, 0.4, 0.8]))
     rows = torch.arange(4).repeat(4)
     places, weights = priorities.choose(rows, torch.zeros(16), 2)
@@ -49,14 +55,14 @@ def test_weights_take_the_bias_away():
 
 
 def test_the_chosen_are_dealt_to_the_minibatches_in_turn():
-    priorities = Priorities(24, "cpu", exponent=1.0, correction=0.0)
+    priorities = with_exponent(24, 1.0, 0.0)
     places, _ = priorities.choose(torch.arange(24), -torch.arange(24.0), 3)
     assert places.tolist() == [0, 3, 1, 4, 2, 5]
 
 
 def test_exponent_zero_is_uniform():
     generator = np.random.default_rng(1)
-    priorities = Priorities(8, "cpu", exponent=0.0, correction=1.0)
+    priorities = with_exponent(8, 0.0, 1.0)
     priorities.learned(torch.arange(8), torch.linspace(0, 1, 8))
     chosen = torch.cat([priorities.choose(torch.arange(8), gumbel(8, generator), 1)[0] for _ in range(4_000)])
     counts = torch.bincount(chosen, minlength=8).double().numpy()
@@ -71,26 +77,28 @@ def test_errors_are_noted_at_their_rows_and_forgotten_where_the_replay_is_overwr
         assert len(batch.action) == len(weights) == 8 * updates
         return learn(batch, updates, weights)
 
-    note, forget = learner.priorities.learned, learner.priorities.forget
+    note, ring = learner.priorities.learned, trainer.replay.ring
+    append = ring.append
 
     def spy_note(rows, errors):
         noted.update(zip(rows.tolist(), errors.abs().clamp(max=LARGEST).tolist(), strict=True))
         note(rows, errors)
 
-    def spy_forget(rows):
-        for row in range(rows.start, rows.stop):
+    def spy_append(frame):
+        append(frame)
+        written = ring.rows_at(ring.time)
+        for row in range(written.start, written.stop):
             noted.pop(row, None)
-        forget(rows)
 
-    trainer.agent.learn, learner.priorities.learned, learner.priorities.forget = spy, spy_note, spy_forget
+    trainer.agent.learn, learner.priorities.learned, ring.append = spy, spy_note, spy_append
     trainer.run()
+    learner.priorities.forget_overwritten(ring)
     expected = np.full(trainer.replay.ring.num_rows, LARGEST, np.float32)
     for row, error in noted.items():
         expected[row] = error
     np.testing.assert_array_equal(learner.priorities.error.numpy(), expected)
     assert 0 < len(noted) < trainer.replay.ring.num_rows
-    newest = trainer.replay.ring.rows_at(trainer.replay.ring.time)
-    assert (learner.priorities.error[newest] == LARGEST).all(), "written after the last update, over older rows"
+    assert (learner.priorities.error[ring.rows_at(ring.time)] == LARGEST).all(), "written after the last update"
 
 
 def test_a_run_goes_on_with_its_priorities(tmp_path):
@@ -117,6 +125,23 @@ def test_an_empty_replay_begins_with_new_priorities():
     second = make_trainer(config)
     second.load_state_dict(first.state_dict())
     assert (second.learner.priorities.error == LARGEST).all()
+
+
+def test_the_exponent_falls_while_a_run_goes_on():
+    config = tiny_config(num_envs=4, total_steps=400, overlap=False, priority_decay_steps=300, **PRIORITIZED)
+    trainer = make_trainer(config)
+    chosen_at, choose = [], trainer.learner.priorities.choose
+
+    def spy(*inputs):
+        chosen_at.append(trainer.learner.priorities.exponent.item())
+        return choose(*inputs)
+
+    trainer.learner.priorities.choose = spy
+    trainer.run()
+    assert chosen_at[0] == pytest.approx(0.6, abs=0.02)
+    assert chosen_at[-1] == 0.0
+    assert sorted(chosen_at, reverse=True) == chosen_at
+    assert len(set(chosen_at)) > 20
 
 
 def test_without_a_replay_there_is_nothing_to_prefer():

@@ -14,6 +14,7 @@ from atari_dqn.schedules import (
     geometric,
     learning_plan,
     linear,
+    preference,
     replay_window,
 )
 
@@ -102,6 +103,14 @@ def test_the_share_grows_to_all_once_returns_are_short():
     )
     steps = (40_000, 100_000, 200_000, 299_999, 300_000, 10**7)
     assert [replay_window(config, step) for step in steps] == [10_000, 25_000, 125_000, 299_997, None, None]
+
+
+def test_the_exponent_of_priorities_falls_to_zero_or_stays():
+    config = dataclasses.replace(nature(), priority_exponent=0.6, learning_starts=10_000)
+    assert [preference(config, step) for step in (0, 10**9)] == [0.6, 0.6]
+    falling = dataclasses.replace(config, priority_decay_steps=200_000)
+    values = [preference(falling, step) for step in (0, 10_000, 60_000, 210_000, 10**7)]
+    assert values == pytest.approx([0.6, 0.6, 0.45, 0.0, 0.0])
 
 
 def test_bootstrap_distance_stays_unless_told():

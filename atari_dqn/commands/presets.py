@@ -51,6 +51,7 @@ UNITS = {
     "recent_growth_steps": "agent steps, 0 = none",
     "recent_least": "transitions",
     "priority_exponent": "0 = uniform",
+    "priority_decay_steps": "agent steps, 0 = none",
     "batch_size": "transitions",
     "update_period": "agent steps",
     "game_end_updates": "updates per game",
