@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from atari_dqn.errors import UsageError
+from atari_dqn.histograms import Histograms
 from atari_dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
 from atari_dqn.model import frozen_copy
 from atari_dqn.types import LearnStats, Transitions
@@ -52,6 +53,7 @@ class DQN:
         self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
+        self.histograms: Histograms | None = getattr(model, "histograms", None)
         self.device = next(model.parameters()).device
         self.errors: Tensor  # TD errors of the last `learn`
 
@@ -104,9 +106,19 @@ class DQN:
                 bootstrap = bootstrap_value(self._q(self.model, batch.next_obs))
             else:
                 bootstrap = bootstrap_value(q_next, self._q(self.model, batch.next_obs) if self.double_q else None)
-        q = self._q(self.model, batch.obs)
+        if self.histograms is None:
+            q = self._q(self.model, batch.obs)
+        else:
+            outputs = self._in_precision(cast(Any, self.model).outputs, batch.obs)
+            q = self.histograms.mean(outputs).detach()
         error = td_error(q, batch.action, batch.reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
-        losses = self.loss(error) if weight is None else self.loss(error) * weight
+        if self.histograms is None:
+            losses = self.loss(error)
+        else:
+            target = q.gather(1, batch.action[:, None]).squeeze(1) + error
+            losses = self.histograms.loss(outputs, batch.action, target)
+        if weight is not None:
+            losses = losses * weight
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -123,10 +135,13 @@ class DQN:
         sync_weights_to(self.model, self.target, decay)
 
     def _q(self, model: nn.Module, obs: Tensor) -> Tensor:
+        return self._in_precision(model, obs)
+
+    def _in_precision(self, function: Callable[[Tensor], Tensor], obs: Tensor) -> Tensor:
         if self.precision != "bf16":
-            return model(obs).float()
+            return function(obs).float()
         with torch.autocast(self.device.type, torch.bfloat16):
-            return model(obs).float()
+            return function(obs).float()
 
     def state_dict(self) -> dict[str, Any]:
         """Both networks and the optimizer; tensors are the live ones."""

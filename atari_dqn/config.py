@@ -153,6 +153,11 @@ class Config:
     """Units of the fully connected hidden layers. Paper: 512."""
     layer_norm: bool = False
     """Normalize the sums of each hidden layer over its units (Ba et al. 2016). Paper: no."""
+    value_bins: int = 0
+    """A value is the mean of a histogram of so many bins, taught by cross-entropy (Farebrother et al. 2024), whatever
+    `clip_td_error` says; 0: it is a number. Paper: 0."""
+    value_limit: float = 10.0
+    """The bins share [-value_limit, value_limit], discounted rewards as the loss sees them."""
     center_pixels: bool = False
     """A network for images sees pixels less the mean frame of the warm-up. Paper: no."""
     polynomial_degree: int = 2

@@ -58,7 +58,7 @@ IN_ZERO_TO_ONE = (
     "rmsprop_decay",
 )
 PIXEL_NETWORKS = ("nature_cnn", "nips_cnn")
-POSITIVE = ("learning_rate", "optimizer_eps", "reward_scale")
+POSITIVE = ("learning_rate", "value_limit", "optimizer_eps", "reward_scale")
 RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (AT_LEAST_ONE, lambda value: value >= 1, "be at least 1"),
     (AT_LEAST_ZERO, lambda value: value >= 0, "be at least 0"),
@@ -67,6 +67,7 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["recent_share"], lambda value: 0.0 < value <= 1.0, "lie in (0, 1]"),
     (["hidden_sizes"], lambda sizes: all(size >= 1 for size in sizes), "hold sizes >= 1"),
     (["frame_stack"], lambda value: value <= 255, "be at most 255"),
+    (["value_bins"], lambda value: value == 0 or value >= 2, "be 0 or at least 2"),
     (["polynomial_degree"], lambda value: 1 <= value <= 4, "lie in [1, 4]"),
     (["table_bins"], lambda value: 2 <= value <= 100, "lie in [2, 100]"),
 )
@@ -90,11 +91,20 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
         yield f"env_groups ({config.env_groups}) must divide num_envs ({config.num_envs}); change one of them"
     if config.n_step_decay_steps and config.n_step_end > config.n_step:
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
+    yield from _about_the_learner(config)
+    yield from _about_the_warm_up(config)
+
+
+def _about_the_learner(config: Any) -> Iterator[str]:
+    """Options that only some networks have, or that need another one."""
     if config.center_pixels and config.network not in PIXEL_NETWORKS:
         yield f"center_pixels is on, but network {config.network!r} is none of ours for images; leave it off"
+    if config.value_bins and config.network not in (*PIXEL_NETWORKS, "mlp"):
+        yield f"value_bins is {config.value_bins}, but network {config.network!r} has no such end; set it to 0"
+    if config.value_bins and config.own_loss:
+        yield f"value_bins is {config.value_bins}, which brings its own loss; set it to 0, or give none of yours"
     if config.priority_exponent and not config.replay:
         yield f"priority_exponent is {config.priority_exponent}, but replay is off: nothing is drawn; set it to 0"
-    yield from _about_the_warm_up(config)
 
 
 def _about_the_warm_up(config: Any) -> Iterator[str]:

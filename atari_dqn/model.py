@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from atari_dqn.approximators import LinearQ, PolynomialQ, TabularQ, in_full_precision
 from atari_dqn.errors import UsageError
+from atari_dqn.histograms import Histograms
 from atari_dqn.types import EnvSpec
 
 PIXEL_SCALE = 1.0 / 255.0
@@ -34,6 +35,7 @@ class NatureCNN(nn.Module):
       hidden_sizes: units of the fully connected hidden layers; the paper's are (512,).
       layer_norm:   see `fully_connected`; the paper's has none.
       center_pixels: take off the mean frame of the warm-up, once `center_on` has told it; the paper's does not.
+      histograms:    values are means of these; the paper's network says them itself.
     """
 
     FILTERS: ClassVar[tuple[tuple[int, int, int], ...]] = ((32, 8, STRIDE), (64, 4, 2), (64, 3, 1))
@@ -49,8 +51,10 @@ class NatureCNN(nn.Module):
         *,
         layer_norm: bool = False,
         center_pixels: bool = False,
+        histograms: Histograms | None = None,
     ) -> None:
         super().__init__()
+        self.histograms = histograms
         mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if center_pixels else None
         self.register_buffer("mean_frame", mean_frame)
         planes, size = frame_stack, torch.tensor(frame_shape)
@@ -58,7 +62,8 @@ class NatureCNN(nn.Module):
             self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
             planes, size = channels, (size - kernel_size) // stride + 1
         features = planes * int(size.prod())
-        self.hidden, self.last = fully_connected(features, hidden_sizes, num_actions, layer_norm)
+        num_outputs = num_actions * (histograms.bins if histograms else 1)
+        self.hidden, self.last = fully_connected(features, hidden_sizes, num_outputs, layer_norm)
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
@@ -76,6 +81,11 @@ class NatureCNN(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Q-values of every action: [B, K, H, W] uint8 -> [B, A] float32, also under autocast."""
+        outputs = self.outputs(obs)
+        return self.histograms.mean(outputs) if self.histograms else outputs
+
+    def outputs(self, obs: Tensor) -> Tensor:
+        """Of the last layer, float32: [B, A] Q-values, or [B, A * N] logits of N bins each."""
         first, *others = self.convolutions
         dtype = compute_dtype(first.weight)
         x = space_to_depth(obs).to(dtype)
@@ -112,12 +122,25 @@ class MLP(nn.Module):
     """Fully connected Q-network for vector observations: [B, K, D] or [B, D] float32 -> [B, A]."""
 
     def __init__(
-        self, num_inputs: int, num_actions: int, hidden_sizes: Sequence[int], *, layer_norm: bool = False
+        self,
+        num_inputs: int,
+        num_actions: int,
+        hidden_sizes: Sequence[int],
+        *,
+        layer_norm: bool = False,
+        histograms: Histograms | None = None,
     ) -> None:
         super().__init__()
-        self.hidden, self.last = fully_connected(num_inputs, hidden_sizes, num_actions, layer_norm)
+        self.histograms = histograms
+        num_outputs = num_actions * (histograms.bins if histograms else 1)
+        self.hidden, self.last = fully_connected(num_inputs, hidden_sizes, num_outputs, layer_norm)
 
     def forward(self, obs: Tensor) -> Tensor:
+        outputs = self.outputs(obs)
+        return self.histograms.mean(outputs) if self.histograms else outputs
+
+    def outputs(self, obs: Tensor) -> Tensor:
+        """See `NatureCNN.outputs`."""
         return in_full_precision(self.last, self.hidden(obs.flatten(1).float()))
 
 
@@ -221,6 +244,8 @@ def make_model(
     hidden_sizes: Sequence[int],
     layer_norm: bool = False,
     center_pixels: bool = False,
+    value_bins: int = 0,
+    value_limit: float = 10.0,
     polynomial_degree: int = 2,
     table_bins: int = 8,
     seed: int,
@@ -240,6 +265,7 @@ def make_model(
     ranges = spec.frame_range * frame_stack
     if network in ("tabular", "linear", "polynomial") and not ranges:
         raise UsageError(f"network is {network!r}, but numbers that {spec.game} shows have no known range: use 'mlp'")
+    histograms = Histograms(value_bins, value_limit) if value_bins else None
     model: Model
     if is_image:
         height, width = spec.frame_shape
@@ -250,6 +276,7 @@ def make_model(
             hidden_sizes,
             layer_norm=layer_norm,
             center_pixels=center_pixels,
+            histograms=histograms,
         )
     elif network == "tabular":
         model = TabularQ(ranges, spec.num_actions, table_bins)
@@ -259,6 +286,6 @@ def make_model(
         model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
     else:
         num_inputs = frame_stack * math.prod(spec.frame_shape)
-        model = MLP(num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm)
+        model = MLP(num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms)
     initialize(model, torch.Generator().manual_seed(seed))
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU
