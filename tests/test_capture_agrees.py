@@ -37,8 +37,8 @@ def in_turns(game="pong"):
 
 
 def chosen(game="pong"):
-    """Transitions by priority, pixels centred: two more things in the captured body."""
-    return dataclasses.replace(quick(game), priority_exponent=0.5, center_pixels=True)
+    """Transitions by priority, pixels centred, values as histograms: three more things in the captured body."""
+    return dataclasses.replace(quick(game), priority_exponent=0.5, center_pixels=True, value_bins=51)
 
 
 def atari_trainer(preset=nature, **settings):

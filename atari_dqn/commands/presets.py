@@ -65,6 +65,8 @@ UNITS = {
     "epsilon_decay_steps": "agent steps",
     "epsilon_decay_factor": "per agent step",
     "hidden_sizes": "units",
+    "value_bins": "bins, 0 = none",
+    "value_limit": "discounted rewards",
     "table_bins": "cells per number",
     "rmsprop_decay": "per update",
     "eval_period": "agent steps",
