@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from atari_dqn.dense import in_full_precision
 from atari_dqn.errors import UsageError
 
 Ranges = Sequence[tuple[float, float]]  # lowest and highest value of each of the D numbers
@@ -37,18 +38,6 @@ class Scaling(nn.Module):
     def forward(self, obs: Tensor) -> Tensor:
         """[B, D] or [B, K, D] -> [B, D] float32."""
         return 2.0 * (obs.flatten(1).float() - self.low) / self.width - 1.0
-
-
-def in_full_precision(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The layer in float32 even under autocast.
-
-    Values of actions differ by less than bf16 can tell apart: at Q = 1 its numbers are 1/128 apart, so that actions
-    would tie and the first of them win.
-    """
-    if not torch.is_autocast_enabled(x.device.type):
-        return F.linear(x.float(), layer.weight, layer.bias)
-    with torch.autocast(x.device.type, enabled=False):
-        return F.linear(x.float(), layer.weight, layer.bias)
 
 
 class TabularQ(nn.Module):

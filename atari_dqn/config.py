@@ -158,6 +158,8 @@ class Config:
     `clip_td_error` says; 0: it is a number. Paper: 0."""
     value_limit: float = 10.0
     """The bins share [-value_limit, value_limit], discounted rewards as the loss sees them."""
+    dueling: bool = False
+    """Half of the last hidden layer values the state, half what each action adds (Wang et al. 2016). Paper: no."""
     center_pixels: bool = False
     """A network for images sees pixels less the mean frame of the warm-up. Paper: no."""
     polynomial_degree: int = 2

@@ -99,6 +99,10 @@ def _about_the_learner(config: Any) -> Iterator[str]:
     """Options that only some networks have, or that need another one."""
     if config.center_pixels and config.network not in PIXEL_NETWORKS:
         yield f"center_pixels is on, but network {config.network!r} is none of ours for images; leave it off"
+    if config.dueling and config.network not in (*PIXEL_NETWORKS, "mlp"):
+        yield f"dueling is on, but network {config.network!r} has no such end; leave it off"
+    if config.dueling and (not config.hidden_sizes or config.hidden_sizes[-1] < 2):
+        yield f"dueling halves the last hidden layer, and hidden_sizes is {config.hidden_sizes}: give it 2 or more"
     if config.value_bins and config.network not in (*PIXEL_NETWORKS, "mlp"):
         yield f"value_bins is {config.value_bins}, but network {config.network!r} has no such end; set it to 0"
     if config.value_bins and config.own_loss:

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atari_dqn.approximators import LinearQ, PolynomialQ, TabularQ, in_full_precision
+from atari_dqn.approximators import LinearQ, PolynomialQ, TabularQ
+from atari_dqn.dense import end, fully_connected, in_full_precision
 from atari_dqn.errors import UsageError
 from atari_dqn.histograms import Histograms
 from atari_dqn.types import EnvSpec
@@ -36,6 +37,7 @@ class NatureCNN(nn.Module):
       layer_norm:   see `fully_connected`; the paper's has none.
       center_pixels: take off the mean frame of the warm-up, once `center_on` has told it; the paper's does not.
       histograms:    values are means of these; the paper's network says them itself.
+      dueling:       see `Dueling`; the paper's has none.
     """
 
     FILTERS: ClassVar[tuple[tuple[int, int, int], ...]] = ((32, 8, STRIDE), (64, 4, 2), (64, 3, 1))
@@ -52,6 +54,7 @@ class NatureCNN(nn.Module):
         layer_norm: bool = False,
         center_pixels: bool = False,
         histograms: Histograms | None = None,
+        dueling: bool = False,
     ) -> None:
         super().__init__()
         self.histograms = histograms
@@ -62,8 +65,10 @@ class NatureCNN(nn.Module):
             self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
             planes, size = channels, (size - kernel_size) // stride + 1
         features = planes * int(size.prod())
-        num_outputs = num_actions * (histograms.bins if histograms else 1)
-        self.hidden, self.last = fully_connected(features, hidden_sizes, num_outputs, layer_norm)
+        self.hidden = fully_connected(features, hidden_sizes, layer_norm)
+        self.last = end(
+            hidden_sizes[-1] if hidden_sizes else features, num_actions, histograms.bins if histograms else 1, dueling
+        )
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
@@ -129,11 +134,14 @@ class MLP(nn.Module):
         *,
         layer_norm: bool = False,
         histograms: Histograms | None = None,
+        dueling: bool = False,
     ) -> None:
         super().__init__()
         self.histograms = histograms
-        num_outputs = num_actions * (histograms.bins if histograms else 1)
-        self.hidden, self.last = fully_connected(num_inputs, hidden_sizes, num_outputs, layer_norm)
+        self.hidden = fully_connected(num_inputs, hidden_sizes, layer_norm)
+        self.last = end(
+            hidden_sizes[-1] if hidden_sizes else num_inputs, num_actions, histograms.bins if histograms else 1, dueling
+        )
 
     def forward(self, obs: Tensor) -> Tensor:
         outputs = self.outputs(obs)
@@ -142,24 +150,6 @@ class MLP(nn.Module):
     def outputs(self, obs: Tensor) -> Tensor:
         """See `NatureCNN.outputs`."""
         return in_full_precision(self.last, self.hidden(obs.flatten(1).float()))
-
-
-def fully_connected(
-    num_inputs: int, hidden_sizes: Sequence[int], num_outputs: int, layer_norm: bool
-) -> tuple[nn.Sequential, nn.Linear]:
-    """Linear layers with ReLU after each, and the linear end.
-
-    With `layer_norm` a layer's sums have mean 0 and variance 1 over its units before the ReLU, then a gain and a bias
-    each. So no step of the optimizer can switch all of them off at once, which Adam's first steps do now and then:
-    all rewards are -1 in the first games of Pong, and every unit that raises a value is pushed below 0.
-
-    Source: Ba et al. 2016, Layer normalization, eq. 3; for Q-learning, Gallici et al. 2024.
-    """
-    layers: list[nn.Module] = []
-    for size in hidden_sizes:
-        layers += [nn.Linear(num_inputs, size), *([nn.LayerNorm(size)] if layer_norm else []), nn.ReLU()]
-        num_inputs = size
-    return nn.Sequential(*layers), nn.Linear(num_inputs, num_outputs)
 
 
 def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
@@ -246,6 +236,7 @@ def make_model(
     center_pixels: bool = False,
     value_bins: int = 0,
     value_limit: float = 10.0,
+    dueling: bool = False,
     polynomial_degree: int = 2,
     table_bins: int = 8,
     seed: int,
@@ -277,6 +268,7 @@ def make_model(
             layer_norm=layer_norm,
             center_pixels=center_pixels,
             histograms=histograms,
+            dueling=dueling,
         )
     elif network == "tabular":
         model = TabularQ(ranges, spec.num_actions, table_bins)
@@ -286,6 +278,8 @@ def make_model(
         model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
     else:
         num_inputs = frame_stack * math.prod(spec.frame_shape)
-        model = MLP(num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms)
+        model = MLP(
+            num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
+        )
     initialize(model, torch.Generator().manual_seed(seed))
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU

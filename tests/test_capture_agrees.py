@@ -37,8 +37,8 @@ def in_turns(game="pong"):
 
 
 def chosen(game="pong"):
-    """Transitions by priority, pixels centred, values as histograms: three more things in the captured body."""
-    return dataclasses.replace(quick(game), priority_exponent=0.5, center_pixels=True, value_bins=51)
+    """Transitions by priority, pixels centred, a dueling end of histograms: more things in the captured body."""
+    return dataclasses.replace(quick(game), priority_exponent=0.5, center_pixels=True, value_bins=51, dueling=True)
 
 
 def atari_trainer(preset=nature, **settings):

@@ -99,6 +99,8 @@ WRONG = [
     ("train cartpole --epsilon-decay-factor 1.01", "epsilon_decay_factor is 1.01"),
     ("train cartpole --center-pixels", "center_pixels is on, but network 'mlp' is none of ours for images"),
     ("train cartpole --network linear --value-bins 51", "value_bins is 51, but network 'linear' has no such end"),
+    ("train cartpole --network linear --dueling", "dueling is on, but network 'linear' has no such end"),
+    ("train cartpole --dueling --hidden-sizes 8 1", "dueling halves the last hidden layer"),
     ("train pong --value-bins 1", "value_bins is 1; it must be 0 or at least 2"),
     ("train pong --value-limit 0", "value_limit is 0.0"),
     ("train pong --recent-growth-steps -1", "recent_growth_steps is -1"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "cuda_graph errors histograms watchdog speedometer config_checks gif panel statistics "
+    0: "cuda_graph dense errors histograms watchdog speedometer config_checks gif panel statistics "
     "report.lenient report.markup report.scales",
     1: "config types seeding scores approximators divergence exploration weights replay_layout published_curves "
     "report.widgets",

@@ -159,6 +159,23 @@ def test_layer_norm_is_that_of_its_source():
     torch.testing.assert_close(model(obs), model.last(normal.clamp(min=0.0)))
 
 
+@pytest.mark.parametrize("bins", [0, 5])
+def test_a_dueling_network_adds_what_actions_differ_by(bins):
+    shape = {"network": "mlp", "frame_stack": 1, "hidden_sizes": (7,), "seed": 0}
+    model = make_model(CARTPOLE, dueling=True, value_bins=bins, **shape)
+    obs = torch.randn(3, 1, 4, generator=torch.Generator().manual_seed(0))
+    hidden, each = model.hidden(obs.flatten(1)), bins or 1
+    value = (hidden[:, :3] @ model.last.value.weight.T + model.last.value.bias).reshape(3, 1, each)
+    advantage = (hidden[:, 3:] @ model.last.advantage.weight.T + model.last.advantage.bias).reshape(3, 2, each)
+    expected = value + advantage - advantage.mean(dim=1, keepdim=True)
+    torch.testing.assert_close(model.outputs(obs), expected.reshape(3, 2 * each))
+    assert model(obs).shape == (3, 2)
+    if not bins:
+        torch.testing.assert_close(model(obs).mean(dim=1), value.flatten())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(obs).dtype == torch.float32
+
+
 @pytest.mark.parametrize("network", ["nature_cnn", "nips_cnn"])
 def test_centered_pixels_are_those_less_the_mean_frame(network):
     """The mean may as well be taken off the observation first; rounded, so that bfloat16 holds the difference."""

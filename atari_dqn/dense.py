@@ -1,0 +1,68 @@
+"""Fully connected layers, and how a network ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
+    """The layer in float32 even under autocast.
+
+    Values of actions differ by less than bf16 can tell apart: at Q = 1 its numbers are 1/128 apart, so that actions
+    would tie and the first of them win.
+    """
+    if not torch.is_autocast_enabled(x.device.type):
+        return layer(x.float())
+    with torch.autocast(x.device.type, enabled=False):
+        return layer(x.float())
+
+
+class Dueling(nn.Module):
+    """The end of a network whose first half of units values the state, and the other what each action adds to it.
+
+    What is learned of one action so serves all others, which matters where there are many.
+
+    Args:
+      num_inputs:  units.
+      num_actions: A.
+      bins:        N, outputs for each action; 1 where they are values.
+
+    Source: Wang et al. 2016, Dueling network architectures, eq. 9; with N logits each, Hessel et al. 2018, Rainbow.
+    """
+
+    def __init__(self, num_inputs: int, num_actions: int, bins: int) -> None:
+        super().__init__()
+        self.split = [num_inputs // 2, num_inputs - num_inputs // 2]
+        self.value = nn.Linear(self.split[0], bins)
+        self.advantage = nn.Linear(self.split[1], num_actions * bins)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, num_inputs] -> [B, A * N]."""
+        state, action = torch.split(x, self.split, dim=1)
+        value = self.value(state)[:, None]
+        advantage = self.advantage(action).view(len(x), -1, value.shape[2])
+        return (value + advantage - advantage.mean(dim=1, keepdim=True)).flatten(1)
+
+
+def end(num_inputs: int, num_actions: int, bins: int, dueling: bool) -> nn.Linear | Dueling:
+    """The last layer: [B, num_inputs] -> [B, A * N] with N `bins`, 1 where outputs are values."""
+    return Dueling(num_inputs, num_actions, bins) if dueling else nn.Linear(num_inputs, num_actions * bins)
+
+
+def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], layer_norm: bool) -> nn.Sequential:
+    """Linear layers with ReLU after each.
+
+    With `layer_norm` a layer's sums have mean 0 and variance 1 over its units before the ReLU, then a gain and a bias
+    each. So no step of the optimizer can switch all of them off at once, which Adam's first steps do now and then:
+    all rewards are -1 in the first games of Pong, and every unit that raises a value is pushed below 0.
+
+    Source: Ba et al. 2016, Layer normalization, eq. 3; for Q-learning, Gallici et al. 2024.
+    """
+    layers: list[nn.Module] = []
+    for size in hidden_sizes:
+        layers += [nn.Linear(num_inputs, size), *([nn.LayerNorm(size)] if layer_norm else []), nn.ReLU()]
+        num_inputs = size
+    return nn.Sequential(*layers)
