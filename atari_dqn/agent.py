@@ -114,20 +114,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
       UsageError: the network does not fit the game.
     """
     if model is None:
-        model = make_model(
-            spec,
-            network=config.network,
-            frame_stack=config.frame_stack,
-            hidden_sizes=config.hidden_sizes,
-            layer_norm=config.layer_norm,
-            center_pixels=config.center_pixels,
-            value_bins=config.value_bins,
-            value_limit=config.value_limit,
-            dueling=config.dueling,
-            polynomial_degree=config.polynomial_degree,
-            table_bins=config.table_bins,
-            seed=int(stream(config.seed, "init").generate_state(1)[0]),
-        )
+        model = _fresh_model(config, spec)
     else:
         check_model(model, spec, config.frame_stack)
     model = model.to(config.device)
@@ -154,6 +141,23 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
     return Agent(algorithm, Exploration(config.num_envs, spec.num_actions, coins), cuda_graph=config.cuda_graph)
+
+
+def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
+    return make_model(
+        spec,
+        network=config.network,
+        frame_stack=config.frame_stack,
+        hidden_sizes=config.hidden_sizes,
+        layer_norm=config.layer_norm,
+        center_pixels=config.center_pixels,
+        value_bins=config.value_bins,
+        value_limit=config.value_limit,
+        dueling=config.dueling,
+        polynomial_degree=config.polynomial_degree,
+        table_bins=config.table_bins,
+        seed=int(stream(config.seed, "init").generate_state(1)[0]),
+    )
 
 
 def with_own_parts(config: Config, model: nn.Module | None, loss: Loss | None) -> Config:

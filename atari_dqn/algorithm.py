@@ -8,8 +8,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from atari_dqn.dense import QNetwork
 from atari_dqn.errors import UsageError
-from atari_dqn.histograms import Histograms
 from atari_dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
 from atari_dqn.model import frozen_copy
 from atari_dqn.types import LearnStats, Transitions
@@ -53,14 +53,14 @@ class DQN:
         self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
-        self.histograms: Histograms | None = getattr(model, "histograms", None)
+        self.histograms = model.histograms if isinstance(model, QNetwork) else None
         self.device = next(model.parameters()).device
         self.errors: Tensor  # TD errors of the last `learn`
 
     @torch.no_grad()
     def predict(self, obs: Tensor) -> Tensor:
         """Q-values by the online network: [B, K, ...] -> [B, A] float32 on the learner's device."""
-        return self._q(self.model, obs)
+        return self._ask(self.model, obs)
 
     def learn(self, batch: Transitions, updates: int = 1, weights: Tensor | None = None) -> LearnStats:
         """Optimizer steps on consecutive minibatches, between two copies of the target network.
@@ -80,7 +80,7 @@ class DQN:
             rewards = clip_reward(rewards) if self.clip_rewards else rewards
             reward = n_step_return(rewards, gamma=self.gamma)
             # all at once: the target network stands still; without it, each update asks the online network anew
-            q_next = self._q(self.target, batch.next_obs).chunk(updates) if self.use_target else [None] * updates
+            q_next = self._ask(self.target, batch.next_obs).chunk(updates) if self.use_target else [None] * updates
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
         stats = [self._update(Transitions(*part), *more) for part, *more in zip(parts, q_next, weight, strict=True)]
@@ -103,13 +103,13 @@ class DQN:
         """
         with torch.no_grad():
             if q_next is None:
-                bootstrap = bootstrap_value(self._q(self.model, batch.next_obs))
+                bootstrap = bootstrap_value(self._ask(self.model, batch.next_obs))
             else:
-                bootstrap = bootstrap_value(q_next, self._q(self.model, batch.next_obs) if self.double_q else None)
+                bootstrap = bootstrap_value(q_next, self._ask(self.model, batch.next_obs) if self.double_q else None)
         if self.histograms is None:
-            q = self._q(self.model, batch.obs)
+            q = self._ask(self.model, batch.obs)
         else:
-            outputs = self._in_precision(cast(Any, self.model).outputs, batch.obs)
+            outputs = self._ask(cast(QNetwork, self.model).outputs, batch.obs)
             q = self.histograms.mean(outputs).detach()
         error = td_error(q, batch.action, batch.reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
         if self.histograms is None:
@@ -134,14 +134,11 @@ class DQN:
         """Copy the online network into the target network, or bring it nearer; see `weights.sync_weights_to`."""
         sync_weights_to(self.model, self.target, decay)
 
-    def _q(self, model: nn.Module, obs: Tensor) -> Tensor:
-        return self._in_precision(model, obs)
-
-    def _in_precision(self, function: Callable[[Tensor], Tensor], obs: Tensor) -> Tensor:
+    def _ask(self, network: Callable[[Tensor], Tensor], obs: Tensor) -> Tensor:
         if self.precision != "bf16":
-            return function(obs).float()
+            return network(obs).float()
         with torch.autocast(self.device.type, torch.bfloat16):
-            return function(obs).float()
+            return network(obs).float()
 
     def state_dict(self) -> dict[str, Any]:
         """Both networks and the optimizer; tensors are the live ones."""

@@ -58,6 +58,7 @@ IN_ZERO_TO_ONE = (
     "rmsprop_decay",
 )
 PIXEL_NETWORKS = ("nature_cnn", "nips_cnn")
+DENSE_NETWORKS = (*PIXEL_NETWORKS, "mlp")  # that end in fully connected layers
 POSITIVE = ("learning_rate", "value_limit", "optimizer_eps", "reward_scale")
 RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (AT_LEAST_ONE, lambda value: value >= 1, "be at least 1"),
@@ -99,11 +100,11 @@ def _about_the_learner(config: Any) -> Iterator[str]:
     """Options that only some networks have, or that need another one."""
     if config.center_pixels and config.network not in PIXEL_NETWORKS:
         yield f"center_pixels is on, but network {config.network!r} is none of ours for images; leave it off"
-    if config.dueling and config.network not in (*PIXEL_NETWORKS, "mlp"):
+    if config.dueling and config.network not in DENSE_NETWORKS:
         yield f"dueling is on, but network {config.network!r} has no such end; leave it off"
     if config.dueling and (not config.hidden_sizes or config.hidden_sizes[-1] < 2):
         yield f"dueling halves the last hidden layer, and hidden_sizes is {config.hidden_sizes}: give it 2 or more"
-    if config.value_bins and config.network not in (*PIXEL_NETWORKS, "mlp"):
+    if config.value_bins and config.network not in DENSE_NETWORKS:
         yield f"value_bins is {config.value_bins}, but network {config.network!r} has no such end; set it to 0"
     if config.value_bins and config.own_loss:
         yield f"value_bins is {config.value_bins}, which brings its own loss; set it to 0, or give none of yours"

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from atari_dqn.histograms import Histograms
+
 
 def in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
     """The layer in float32 even under autocast.
@@ -47,11 +49,6 @@ class Dueling(nn.Module):
         return (value + advantage - advantage.mean(dim=1, keepdim=True)).flatten(1)
 
 
-def end(num_inputs: int, num_actions: int, bins: int, dueling: bool) -> nn.Linear | Dueling:
-    """The last layer: [B, num_inputs] -> [B, A * N] with N `bins`, 1 where outputs are values."""
-    return Dueling(num_inputs, num_actions, bins) if dueling else nn.Linear(num_inputs, num_actions * bins)
-
-
 def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], layer_norm: bool) -> nn.Sequential:
     """Linear layers with ReLU after each.
 
@@ -66,3 +63,36 @@ def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], layer_norm: bo
         layers += [nn.Linear(num_inputs, size), *([nn.LayerNorm(size)] if layer_norm else []), nn.ReLU()]
         num_inputs = size
     return nn.Sequential(*layers)
+
+
+class QNetwork(nn.Module):
+    """A network that ends in fully connected layers; `outputs` says what comes before and after them."""
+
+    histograms: Histograms | None
+    hidden: nn.Sequential
+    last: nn.Linear | Dueling
+
+    def add_layers(
+        self,
+        num_inputs: int,
+        num_actions: int,
+        hidden_sizes: Sequence[int],
+        *,
+        layer_norm: bool,
+        histograms: Histograms | None,
+        dueling: bool,
+    ) -> None:
+        """`hidden` and `last`, behind the layers that are there already."""
+        self.histograms = histograms
+        self.hidden = fully_connected(num_inputs, hidden_sizes, layer_norm)
+        units, bins = [num_inputs, *hidden_sizes][-1], histograms.bins if histograms else 1
+        self.last = Dueling(units, num_actions, bins) if dueling else nn.Linear(units, num_actions * bins)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Q-values of every action: observations -> [B, A] float32, also under autocast."""
+        outputs = self.outputs(obs)
+        return self.histograms.mean(outputs) if self.histograms else outputs
+
+    def outputs(self, obs: Tensor) -> Tensor:
+        """Of the last layer, float32: [B, A] Q-values, or [B, A * N] logits of N bins each."""
+        raise NotImplementedError

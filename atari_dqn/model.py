@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atari_dqn.approximators import LinearQ, PolynomialQ, TabularQ
-from atari_dqn.dense import end, fully_connected, in_full_precision
+from atari_dqn.dense import QNetwork, in_full_precision
 from atari_dqn.errors import UsageError
 from atari_dqn.histograms import Histograms
 from atari_dqn.types import EnvSpec
@@ -26,7 +26,7 @@ PIXEL_SCALE = 1.0 / 255.0
 STRIDE = 4  # of the first convolution, and the block of space-to-depth
 
 
-class NatureCNN(nn.Module):
+class NatureCNN(QNetwork):
     """The Q-network of Mnih et al. 2015.
 
     Args:
@@ -57,7 +57,6 @@ class NatureCNN(nn.Module):
         dueling: bool = False,
     ) -> None:
         super().__init__()
-        self.histograms = histograms
         mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if center_pixels else None
         self.register_buffer("mean_frame", mean_frame)
         planes, size = frame_stack, torch.tensor(frame_shape)
@@ -65,9 +64,8 @@ class NatureCNN(nn.Module):
             self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
             planes, size = channels, (size - kernel_size) // stride + 1
         features = planes * int(size.prod())
-        self.hidden = fully_connected(features, hidden_sizes, layer_norm)
-        self.last = end(
-            hidden_sizes[-1] if hidden_sizes else features, num_actions, histograms.bins if histograms else 1, dueling
+        self.add_layers(
+            features, num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
         )
 
     @property
@@ -84,13 +82,8 @@ class NatureCNN(nn.Module):
         assert self.mean_frame is not None, "the network was built without center_pixels"
         self.mean_frame.copy_(mean_frame.round())
 
-    def forward(self, obs: Tensor) -> Tensor:
-        """Q-values of every action: [B, K, H, W] uint8 -> [B, A] float32, also under autocast."""
-        outputs = self.outputs(obs)
-        return self.histograms.mean(outputs) if self.histograms else outputs
-
     def outputs(self, obs: Tensor) -> Tensor:
-        """Of the last layer, float32: [B, A] Q-values, or [B, A * N] logits of N bins each."""
+        """See `QNetwork`; of [B, K, H, W] uint8."""
         first, *others = self.convolutions
         dtype = compute_dtype(first.weight)
         x = space_to_depth(obs).to(dtype)
@@ -123,7 +116,7 @@ def compute_dtype(weight: Tensor) -> torch.dtype:
 PIXEL_NETWORKS = {"nature_cnn": NatureCNN, "nips_cnn": NipsCNN}
 
 
-class MLP(nn.Module):
+class MLP(QNetwork):
     """Fully connected Q-network for vector observations: [B, K, D] or [B, D] float32 -> [B, A]."""
 
     def __init__(
@@ -137,25 +130,19 @@ class MLP(nn.Module):
         dueling: bool = False,
     ) -> None:
         super().__init__()
-        self.histograms = histograms
-        self.hidden = fully_connected(num_inputs, hidden_sizes, layer_norm)
-        self.last = end(
-            hidden_sizes[-1] if hidden_sizes else num_inputs, num_actions, histograms.bins if histograms else 1, dueling
+        self.add_layers(
+            num_inputs, num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
         )
 
-    def forward(self, obs: Tensor) -> Tensor:
-        outputs = self.outputs(obs)
-        return self.histograms.mean(outputs) if self.histograms else outputs
-
     def outputs(self, obs: Tensor) -> Tensor:
-        """See `NatureCNN.outputs`."""
+        """See `QNetwork`."""
         return in_full_precision(self.last, self.hidden(obs.flatten(1).float()))
 
 
 def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
     """A copy that is not trained; under "bf16" its large layers are what autocast would make of them each time."""
     frozen = copy.deepcopy(model).requires_grad_(False)
-    if precision == "bf16" and isinstance(frozen, NatureCNN | MLP):
+    if precision == "bf16" and isinstance(frozen, QNetwork):
         for layer in frozen.hidden:
             if isinstance(layer, nn.Linear):
                 layer.to(torch.bfloat16)
@@ -204,7 +191,7 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
 
 
-Model = NatureCNN | MLP | TabularQ | LinearQ | PolynomialQ
+Model = QNetwork | TabularQ | LinearQ | PolynomialQ
 
 
 @torch.no_grad()
@@ -247,18 +234,11 @@ def make_model(
       UsageError: a network for pixels was asked for a game of vectors, or the other way round; one that needs the
         ranges of the numbers it sees, for a game that has none.
     """
-    if network == "own":
-        raise UsageError("network is 'own': it comes from Python; pass it as model=...")
-    is_image = len(spec.frame_shape) == 2
-    if is_image != (network in PIXEL_NETWORKS):
-        kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")
-        raise UsageError(f"network is {network!r}, but {spec.game} shows {kind}: use {right!r}")
+    _refuse_another_kind(network, spec)
     ranges = spec.frame_range * frame_stack
-    if network in ("tabular", "linear", "polynomial") and not ranges:
-        raise UsageError(f"network is {network!r}, but numbers that {spec.game} shows have no known range: use 'mlp'")
     histograms = Histograms(value_bins, value_limit) if value_bins else None
     model: Model
-    if is_image:
+    if network in PIXEL_NETWORKS:
         height, width = spec.frame_shape
         model = PIXEL_NETWORKS[network](
             frame_stack,
@@ -283,3 +263,14 @@ def make_model(
         )
     initialize(model, torch.Generator().manual_seed(seed))
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU
+
+
+def _refuse_another_kind(network: str, spec: EnvSpec) -> None:
+    if network == "own":
+        raise UsageError("network is 'own': it comes from Python; pass it as model=...")
+    is_image = len(spec.frame_shape) == 2
+    if is_image != (network in PIXEL_NETWORKS):
+        kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")
+        raise UsageError(f"network is {network!r}, but {spec.game} shows {kind}: use {right!r}")
+    if network in ("tabular", "linear", "polynomial") and not spec.frame_range:
+        raise UsageError(f"network is {network!r}, but numbers that {spec.game} shows have no known range: use 'mlp'")

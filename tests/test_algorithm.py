@@ -179,7 +179,7 @@ def test_bf16_tells_close_actions_apart(network):
         model.last.weight.zero_()
         model.last.bias.copy_(torch.tensor([10.0, 10.02, 10.01]))
     dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.99, precision="bf16")
-    q = dqn._q(dqn.model if network == "online" else dqn.target, random_batch((4, 84, 84)).obs)
+    q = dqn._ask(dqn.model if network == "online" else dqn.target, random_batch((4, 84, 84)).obs)
     torch.testing.assert_close(q, model.last.bias.expand_as(q))
 
 

@@ -101,7 +101,7 @@ def test_errors_are_noted_at_their_rows_and_forgotten_where_the_replay_is_overwr
     assert (learner.priorities.error[ring.rows_at(ring.time)] == LARGEST).all(), "written after the last update"
 
 
-def test_a_run_goes_on_with_its_priorities(tmp_path):
+def test_a_run_goes_on_with_its_priorities():
     config = tiny_config(num_envs=4, **PRIORITIZED)
     whole = make_trainer(config)
     whole.run()
