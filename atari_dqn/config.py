@@ -35,7 +35,10 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Config:
-    """All settings of one run. The defaults are the `nature` preset."""
+    """All settings of one run. The defaults are the `nature` preset.
+
+    A new field must default to what runs did before it was there: configs of older versions do not name it.
+    """
 
     game: Suppress[str] = "pong"
     """ROM id such as `ms_pacman`, or `cartpole`."""
@@ -238,10 +241,10 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> Config:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote; fields that an older version did not have get their defaults.
 
         Raises:
-          UsageError: not JSON, not an object, an unknown or missing field, a wrong type, a value out of range.
+          UsageError: not JSON, not an object, no game, an unknown field, a wrong type, a value out of range.
         """
         try:
             table = json.loads(text)
@@ -252,8 +255,8 @@ class Config:
         fields = {field.name: field for field in dataclasses.fields(cls)}
         if unknown := sorted(set(table) - set(fields)):
             raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
-        if missing := sorted(set(fields) - set(table)):
-            raise UsageError(f"the config lacks fields: {', '.join(missing)}; was it written by another version?")
+        if "game" not in table:
+            raise UsageError("the config names no game; is it a config.json of a run?")
         for name, value in table.items():
             _check_type(name, value, fields[name].default)
         return cls(**table)

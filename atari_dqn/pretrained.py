@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -75,15 +74,14 @@ def find(path: Path) -> Path | None:
 
 
 def config_of(folder: Path) -> Config:
-    """The config of the run that a network comes from; fields that came later have their defaults.
+    """The config of the run that a network comes from.
 
     Raises:
       UsageError: it cannot be read.
     """
     try:
-        table = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return Config.from_json(json.dumps(dataclasses.asdict(Config()) | table))
-    except (OSError, ValueError, TypeError, UsageError) as error:
+        return Config.from_json((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, UsageError) as error:
         raise UsageError(f"{folder / CONFIG} cannot be used: {error}") from error
 
 

@@ -154,9 +154,21 @@ def test_a_damaged_config_or_checkpoint_is_named(capsys):
         path.write_bytes(b"nothing")
     assert run("evaluate", str(folder)) == 2
     assert "no readable checkpoint" in capsys.readouterr().err
-    (folder / "config.json").write_text('{"game": 3}')
-    assert run("evaluate", str(folder)) == 2
-    assert "config.json: the config lacks fields" in capsys.readouterr().err
+    for text, message in (('{"game": 3}', "game must be str, not 3"), ('{"seed": 3}', "the config names no game")):
+        (folder / "config.json").write_text(text)
+        assert run("evaluate", str(folder)) == 2
+        assert f"config.json: {message}" in capsys.readouterr().err
+
+
+def test_a_run_of_a_version_with_fewer_options_is_read(capsys):
+    assert run("train", "cartpole", *TINY) == 0
+    folder = Path("runs/cartpole/cartpole/seed0")
+    table = json.loads((folder / "config.json").read_text())
+    assert table.pop("dueling") is False and table.pop("value_bins") == 0
+    (folder / "config.json").write_text(json.dumps(table))
+    assert run("evaluate", str(folder)) == 0
+    assert run("train", "cartpole", *TINY, "--resume") == 0
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_game_or_network_is_refused(capsys):
