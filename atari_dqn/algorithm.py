@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 from atari_dqn.dense import QNetwork
 from atari_dqn.errors import UsageError
 from atari_dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
-from atari_dqn.model import frozen_copy
+from atari_dqn.model import frozen_copy, initialize
 from atari_dqn.types import LearnStats, Transitions
-from atari_dqn.weights import sync_weights_to
+from atari_dqn.weights import set_weights, sync_weights_to
 
 
 class DQN:
@@ -125,6 +126,20 @@ class DQN:
         self.optimizer.step()
         with torch.no_grad():
             return loss.detach(), q.gather(1, batch.action[:, None]).mean(), error.detach()
+
+    @torch.no_grad()
+    def start_anew(self, generator: torch.Generator) -> None:
+        """Draw both networks again and forget what the optimizer has gathered; every tensor keeps its place in memory.
+
+        Source: Nikishin et al. 2022, The primacy bias in deep reinforcement learning.
+        """
+        fresh = copy.deepcopy(self.model).cpu()  # numbers are drawn there whatever the device
+        initialize(fresh, generator)
+        set_weights(self.model, fresh.state_dict())
+        for values in self.optimizer.state.values():
+            for value in values.values():
+                value.zero_()
+        self.sync_target()
 
     @torch.no_grad()
     def _grad_norm(self) -> Tensor:

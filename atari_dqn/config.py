@@ -105,6 +105,10 @@ class Config:
     `target_update_period`; 0: those two count. Paper: 0."""
     target_update_period: int = 10_000
     """Agent steps between copies to the target network. Paper's code: 10,000 (its table says updates)."""
+    reset_steps: tuple[int, ...] = ()
+    """Agent steps at which the network is drawn anew; the replay stays (Nikishin et al. 2022). Paper: none."""
+    reset_updates: int = 10_000
+    """Updates of the new network before play goes on."""
     gamma: float = 0.99
     """Discount per agent step. Paper: 0.99."""
     replay: bool = True
@@ -222,7 +226,8 @@ class Config:
     """Threads of the emulators; 0 for all cores."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        for name in ("hidden_sizes", "reset_steps"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         for complaint in complaints(self, CHOICES):
             raise UsageError(complaint)
 

@@ -32,6 +32,7 @@ AT_LEAST_ZERO = (
     "noop_max",
     "total_episodes",
     "game_end_updates",
+    "reset_updates",
     "epsilon_decay_steps",
     "n_step_decay_steps",
     "priority_decay_steps",
@@ -93,6 +94,7 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
     if config.n_step_decay_steps and config.n_step_end > config.n_step:
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
     yield from _about_the_learner(config)
+    yield from _about_the_resets(config)
     yield from _about_the_warm_up(config)
 
 
@@ -110,6 +112,18 @@ def _about_the_learner(config: Any) -> Iterator[str]:
         yield f"value_bins is {config.value_bins}, which brings its own loss; set it to 0, or give none of yours"
     if config.priority_exponent and not config.replay:
         yield f"priority_exponent is {config.priority_exponent}, but replay is off: nothing is drawn; set it to 0"
+
+
+def _about_the_resets(config: Any) -> Iterator[str]:
+    """A network is drawn anew after it has learned, and only if we know how."""
+    if not config.reset_steps:
+        return
+    if (first := min(config.reset_steps)) <= config.learning_starts:
+        yield f"reset_steps holds {first}, and learning_starts is {config.learning_starts}; leave the earlier one out"
+    if config.network not in DENSE_NETWORKS:
+        yield f"reset_steps is {config.reset_steps}, but network {config.network!r} cannot be drawn again; leave it out"
+    if config.game_end_updates:
+        yield f"reset_steps is {config.reset_steps}, which needs updates between games: set game_end_updates to 0"
 
 
 def _about_the_warm_up(config: Any) -> Iterator[str]:

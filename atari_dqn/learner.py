@@ -17,12 +17,13 @@ from atari_dqn.cuda_graph import captured
 from atari_dqn.optim import set_learning_rate
 from atari_dqn.priorities import CANDIDATES, Priorities
 from atari_dqn.replay import FrameReplay
-from atari_dqn.schedules import bootstrap_distance, learning_plan, preference, replay_window, step_size
+from atari_dqn.schedules import bootstrap_distance, crossings, learning_plan, preference, replay_window, step_size
 from atari_dqn.seeding import stream
 from atari_dqn.types import LearnStats
 
 # Updates whose minibatches are built together: few enough for the caches of a CPU, many for one launch on a GPU.
 UPDATES_AT_ONCE = {"cpu": 4, "cuda": 64}
+CATCH_UP = 128  # updates between two looks at whether the run is to end: a few seconds of a CPU
 
 
 class Learner:
@@ -38,6 +39,7 @@ class Learner:
         self.config, self.agent, self.replay = config, agent, replay
         self.generator = np.random.default_rng(stream(config.seed, "replay"))
         self.updates = 0  # optimizer steps done
+        self.owed = 0  # of them, those that a new network is to do before play goes on
         self.stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)  # over the updates since `read`
         self.stats_count = 0
         self.priorities: Priorities | None = None
@@ -62,9 +64,7 @@ class Learner:
           learning_starts: nothing is due at or before this one.
         """
         config = self.config
-        if config.learning_rate_end_ratio < 1.0:
-            set_learning_rate(self.agent.algorithm.optimizer, step_size(config, step))
-        self.replay.bootstrap_distance = bootstrap_distance(config, step)
+        self._follow_schedules(step)
         if config.game_end_updates:
             return  # nothing is due within a game
         plan = learning_plan(
@@ -76,6 +76,27 @@ class Learner:
         )
         for updates, sync in plan:
             self.learn(step, updates, sync)
+        for number, reset_step in enumerate(config.reset_steps):
+            if step < reset_step <= step + config.envs_at_once:
+                self._start_anew(number)
+
+    def _follow_schedules(self, step: int) -> None:
+        if self.config.learning_rate_end_ratio < 1.0:
+            set_learning_rate(self.agent.algorithm.optimizer, step_size(self.config, step))
+        self.replay.bootstrap_distance = bootstrap_distance(self.config, step)
+
+    def _start_anew(self, number: int) -> None:
+        """Draw the network again, for the `number`-th time (from 0), and owe it updates; see `catch_up`."""
+        seed = stream(self.config.seed, "init").generate_state(number + 2)[-1]  # the first was the run's
+        self.agent.algorithm.start_anew(torch.Generator().manual_seed(int(seed)))
+        self.owed = self.config.reset_updates
+
+    def catch_up(self, step: int) -> None:
+        """Some of the updates that are owed, between agent step `step` and the next."""
+        self._follow_schedules(step)
+        updates, between_syncs = min(self.owed, CATCH_UP), self.config.target_update_period // self.config.update_period
+        self.owed -= updates
+        self.learn(step, updates, sync=crossings(self.owed, self.owed + updates, max(1, between_syncs)) > 0)
 
     def learn(self, step: int, updates: int, sync: bool) -> None:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
@@ -131,6 +152,7 @@ class Learner:
         return priorities | {
             "generator": self.generator.bit_generator.state,
             "updates": self.updates,
+            "owed": self.owed,
             "stats_sum": self.stats_sum,
             "stats_count": self.stats_count,
         }
@@ -139,6 +161,7 @@ class Learner:
         """Continue from `state_dict`, with an agent whose state was loaded before."""
         self.generator.bit_generator.state = state["generator"]
         self.updates, self.stats_count = state["updates"], state["stats_count"]
+        self.owed = state.get("owed", 0)  # older checkpoints know of none
         self.stats_sum.copy_(state["stats_sum"])
         if self.priorities and not self.replay.is_empty:  # an empty replay gets new transitions, and new priorities
             self.priorities.load_state_dict(state["priorities"])

@@ -180,6 +180,8 @@ def space_to_depth_kernel(weight: Tensor) -> Tensor:
 def initialize(module: nn.Module, generator: torch.Generator) -> None:
     """Draw weights and biases uniformly in +-1/sqrt(fan_in), layer by layer, from `generator`.
 
+    Layers that normalize get a gain of 1 and a bias of 0.
+
     Source: the paper's Lua code (torch7's default for linear and convolutional layers).
     """
     for layer in module.modules():
@@ -189,6 +191,8 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
             assert layer.bias is not None
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        elif isinstance(layer, nn.LayerNorm):
+            layer.reset_parameters()
 
 
 Model = QNetwork | TabularQ | LinearQ | PolynomialQ

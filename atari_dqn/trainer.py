@@ -88,6 +88,9 @@ class Trainer:
             self.act()
         while not self.over and not self.stop_requested:
             self.alive()
+            if self.learner.owed and self.step >= self.learn_after:
+                self.learn_what_is_owed()
+                continue
             self.act()  # the emulators play in their own threads from here ...
             if self.config.overlap:  # ... while the network learns from rows already stored
                 self.learner.learn_what_is_due(self.step, self.learn_after)
@@ -107,6 +110,13 @@ class Trainer:
         self.save()
         if self.saver:
             self.saver.wait()
+
+    def learn_what_is_owed(self) -> None:
+        """Let a network that was drawn anew learn from the replay for some seconds; nothing is played meanwhile."""
+        if self.learner.owed == self.config.reset_updates:
+            self.logger.message(f"step {self.step:,}: a new network; {self.learner.owed:,} updates before play goes on")
+        self.learner.catch_up(self.step)
+        self.speedometer.start(self.step, self.learner.updates)
 
     def act(self) -> None:
         """Answer the observations of the group whose turn it is, and let it play."""

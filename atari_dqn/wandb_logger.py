@@ -90,6 +90,7 @@ class WandbLogger:
             self._run.summary.update({"best_eval": row["mean"], "best_eval_step": step})
 
     def progress(self, step: int, values: Mapping[str, float]) -> None: ...
+    def message(self, text: str) -> None: ...
     def flush(self) -> None: ...
 
     def close(self) -> None:
@@ -126,6 +127,10 @@ class Mirror:
     def progress(self, step: int, values: Mapping[str, float]) -> None:
         for logger in self.both:
             logger.progress(step, values)
+
+    def message(self, text: str) -> None:
+        for logger in self.both:
+            logger.message(text)
 
     def flush(self) -> None:
         for logger in self.both:

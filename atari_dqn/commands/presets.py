@@ -52,6 +52,8 @@ UNITS = {
     "recent_least": "transitions",
     "priority_exponent": "0 = uniform",
     "priority_decay_steps": "agent steps, 0 = none",
+    "reset_steps": "agent steps",
+    "reset_updates": "updates",
     "batch_size": "transitions",
     "update_period": "agent steps",
     "game_end_updates": "updates per game",
