@@ -37,8 +37,10 @@ def in_turns(game="pong"):
 
 
 def chosen(game="pong"):
-    """Transitions by priority, pixels centred, a dueling end of histograms: more things in the captured body."""
-    return dataclasses.replace(quick(game), priority_exponent=0.5, center_pixels=True, value_bins=51, dueling=True)
+    """Transitions by priority, pixels centred, a dueling end of histograms, drawn anew: more in the captured body."""
+    more = {"priority_exponent": 0.5, "center_pixels": True, "value_bins": 51, "dueling": True}
+    more |= {"num_envs": 8, "learning_starts": 96, "reset_steps": (200,), "reset_updates": 150}
+    return dataclasses.replace(quick(game), **more)
 
 
 def atari_trainer(preset=nature, **settings):
