@@ -17,7 +17,7 @@ from atari_dqn.cuda_graph import captured
 from atari_dqn.optim import set_learning_rate
 from atari_dqn.priorities import CANDIDATES, Priorities
 from atari_dqn.replay import FrameReplay
-from atari_dqn.schedules import bootstrap_distance, crossings, learning_plan, preference, replay_window, step_size
+from atari_dqn.schedules import bootstrap_distance, learning_plan, preference, replay_window, step_size
 from atari_dqn.seeding import stream
 from atari_dqn.types import LearnStats
 
@@ -67,18 +67,22 @@ class Learner:
         self._follow_schedules(step)
         if config.game_end_updates:
             return  # nothing is due within a game
-        plan = learning_plan(
-            step,
-            step + config.envs_at_once,
-            learning_starts=learning_starts,
-            update_period=config.update_period,
-            target_period=config.target_update_period,
-        )
-        for updates, sync in plan:
-            self.learn(step, updates, sync)
+        self._learn_between(step, step + config.envs_at_once, step, learning_starts)
         for number, reset_step in enumerate(config.reset_steps):
             if step < reset_step <= step + config.envs_at_once:
                 self._start_anew(number)
+
+    def _learn_between(self, before: int, after: int, step: int, learning_starts: int) -> None:
+        """The updates and target copies of the agent steps in (before, after], all of them at `step` of the run."""
+        plan = learning_plan(
+            before,
+            after,
+            learning_starts=learning_starts,
+            update_period=self.config.update_period,
+            target_period=self.config.target_update_period,
+        )
+        for updates, sync in plan:
+            self.learn(step, updates, sync)
 
     def _follow_schedules(self, step: int) -> None:
         if self.config.learning_rate_end_ratio < 1.0:
@@ -92,11 +96,12 @@ class Learner:
         self.owed = self.config.reset_updates
 
     def catch_up(self, step: int) -> None:
-        """Some of the updates that are owed, between agent step `step` and the next."""
+        """Some of the updates that are owed, and their target copies, as if the run had begun with them."""
         self._follow_schedules(step)
-        updates, between_syncs = min(self.owed, CATCH_UP), self.config.target_update_period // self.config.update_period
+        period, done = self.config.update_period, self.config.reset_updates - self.owed
+        updates = min(self.owed, CATCH_UP)
+        self._learn_between(done * period, (done + updates) * period, step, learning_starts=0)
         self.owed -= updates
-        self.learn(step, updates, sync=crossings(self.owed, self.owed + updates, max(1, between_syncs)) > 0)
 
     def learn(self, step: int, updates: int, sync: bool) -> None:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""

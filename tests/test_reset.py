@@ -62,7 +62,7 @@ def test_networks_of_a_run_are_all_different_and_repeat_with_its_seed():
 def test_nothing_is_played_until_the_new_network_has_caught_up(groups, overlap):
     config = tiny_config(num_envs=4, env_groups=groups, overlap=overlap, **RESETS)
     trainer, plain = make_trainer(config), make_trainer(dataclasses.replace(config, reset_steps=()))
-    seen, learn, syncs = [], trainer.learner.catch_up, []
+    seen, learn, syncs, plain_syncs = [], trainer.learner.catch_up, [], []
 
     def spy(step):
         seen.append((step, trainer.learner.owed))
@@ -71,11 +71,13 @@ def test_nothing_is_played_until_the_new_network_has_caught_up(groups, overlap):
     trainer.learner.catch_up = spy
     sync = trainer.agent.sync_target
     trainer.agent.sync_target = lambda: (syncs.append(trainer.step), sync())
+    plain_sync = plain.agent.sync_target
+    plain.agent.sync_target = lambda: (plain_syncs.append(plain.step), plain_sync())
     trainer.run(), plain.run()
     assert seen == [(200, 3 * CATCH_UP), (200, 2 * CATCH_UP), (200, CATCH_UP)]
     assert trainer.learner.updates == plain.learner.updates + 3 * CATCH_UP
-    # a copy every 50 / 4 updates, at most one between two looks; then as before
     assert syncs.count(200) >= 3
+    assert len(syncs) - len(plain_syncs) == 3 * CATCH_UP * 4 // 50, "a copy every 50 agent steps, an update every 4"
     assert trainer.step == plain.step == 400
 
 
@@ -108,7 +110,6 @@ def test_a_run_may_stop_while_updates_are_owed():
 def test_with_an_empty_replay_what_is_owed_waits_for_the_warm_up():
     config = tiny_config(num_envs=4, **RESETS)
     first = make_trainer(config)
-    first.stop_requested = False
     first.learner.catch_up = lambda step: setattr(first, "stop_requested", True)
     first.run()
     assert first.learner.owed == 3 * CATCH_UP
