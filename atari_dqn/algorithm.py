@@ -31,6 +31,7 @@ class DQN:
       loss:           of the TD error, [B] -> [B]; the paper's limits its gradient to [-1, 1].
       loss_reduction: "sum" (the paper's code) or "mean" over the batch.
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
+      compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
 
     Source: Mnih et al. 2015, Algorithm 1.
     """
@@ -48,6 +49,7 @@ class DQN:
         loss: Callable[[Tensor], Tensor] = clipped_loss,
         loss_reduction: str = "sum",
         precision: str = "fp32",
+        compiled: bool = False,
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.target = frozen_copy(model, precision)
@@ -57,6 +59,7 @@ class DQN:
         self.histograms = model.histograms if isinstance(model, QNetwork) else None
         self.device = next(model.parameters()).device
         self.errors: Tensor  # TD errors of the last `learn`
+        self._loss_of = torch.compile(self._loss_of_batch, dynamic=False) if compiled else self._loss_of_batch
 
     @torch.no_grad()
     def predict(self, obs: Tensor) -> Tensor:
@@ -97,10 +100,20 @@ class DQN:
     def _update(
         self, batch: Transitions, q_next: Tensor | None, weight: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One optimizer step; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A] if used.
+        """One optimizer step; see `_loss_of_batch`."""
+        loss, q_taken, error = self._loss_of(batch, q_next, weight)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.detach(), q_taken, error
+
+    def _loss_of_batch(
+        self, batch: Transitions, q_next: Tensor | None, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What is minimised; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A] if used.
 
         Returns:
-          Loss [], mean Q of the actions taken [], TD errors [B].
+          Loss [], mean Q of the actions taken [], TD errors [B]; only the loss has a gradient.
         """
         with torch.no_grad():
             if q_next is None:
@@ -121,11 +134,7 @@ class DQN:
         if weight is not None:
             losses = losses * weight
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        with torch.no_grad():
-            return loss.detach(), q.gather(1, batch.action[:, None]).mean(), error.detach()
+        return loss, q.detach().gather(1, batch.action[:, None]).mean(), error.detach()
 
     @torch.no_grad()
     def start_anew(self, generator: torch.Generator) -> None:

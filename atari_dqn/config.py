@@ -215,13 +215,14 @@ class Config:
     precision: Precision = "fp32"
     """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto` (bf16 where a measurement says it helps)."""
     compile: Compile = "auto"
-    """Compile the paper's RMSProp into one pass over the weights: `on`, `off`, or `auto` (on a CPU, where it works)."""
+    """Compile what an update does: loss, gradients and the paper's RMSProp on a GPU, the last of these alone on a CPU.
+    `on`, `off`, or `auto` (for the networks for images, where it works)."""
     overlap: bool = True
     """Learn while the emulators play. No: wait for them first, the serial order."""
     cuda_graph: bool = True
     """Replay the learner's work as one CUDA graph. No: kernel by kernel, with the same results. Nothing on a CPU."""
     torch_threads: int = 0
-    """CPU threads of the network; 0 for all cores."""
+    """CPU threads of the network; 0 for all cores, or one beside a GPU, where the emulators need them all."""
     env_threads: int = 0
     """Threads of the emulators; 0 for all cores."""
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from atari_dqn.histograms import Histograms
 
+FEW_OUTPUTS = 18  # as many as there are actions in Atari
+
 
 def in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
     """The layer in float32 even under autocast.
@@ -17,9 +19,16 @@ def in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
     would tie and the first of them win.
     """
     if not torch.is_autocast_enabled(x.device.type):
-        return layer(x.float())
+        return _last_layer(layer, x.float())
     with torch.autocast(x.device.type, enabled=False):
-        return layer(x.float())
+        return _last_layer(layer, x.float())
+
+
+def _last_layer(layer: nn.Module, x: Tensor) -> Tensor:
+    few = isinstance(layer, nn.Linear) and layer.out_features <= FEW_OUTPUTS
+    if few and torch.compiler.is_compiling():  # fused into one kernel; a matrix product this narrow takes five times it
+        return (x[:, None] * layer.weight).sum(dim=2) + layer.bias
+    return layer(x)
 
 
 class Dueling(nn.Module):

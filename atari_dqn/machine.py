@@ -8,6 +8,7 @@ import dataclasses
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,8 +36,10 @@ def resolve(config: Config, say: Say) -> Config:
     """
     config = dataclasses.replace(config, device=_device(config.device, say))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # beside a GPU, torch's threads have next to nothing to do, and wait for it actively where the emulators could play
+    torch_threads = 1 if config.device.startswith("cuda") else cores
     config = dataclasses.replace(
-        config, torch_threads=config.torch_threads or cores, env_threads=config.env_threads or cores
+        config, torch_threads=config.torch_threads or torch_threads, env_threads=config.env_threads or cores
     )
     torch.set_num_threads(config.torch_threads)
     _reuse_freed_memory()
@@ -84,28 +87,29 @@ def _precision(config: Config, say: Say) -> Precision:
 
 
 def settle_compile(config: Config, say: Say) -> Config:
-    """Decide `compile` for a run that will learn, by compiling and taking one step (`config` resolved).
+    """Decide `compile` for a run that will learn, by compiling and taking one update (`config` resolved).
 
     Raises:
       UsageError: compilation was asked for and does not work here.
     """
-    if config.optimizer != "rmsprop" or config.compile == "off":
+    on_gpu = config.device.startswith("cuda")
+    what = "update" if on_gpu else "optimizer"
+    if config.compile == "off" or (not on_gpu and config.optimizer != "rmsprop"):
         return dataclasses.replace(config, compile="off")
-    if config.compile == "auto" and (config.device != "cpu" or config.network not in PIXEL_NETWORKS):
-        return dataclasses.replace(config, compile="off")  # not measured on a GPU; too small to gain, or unknown
+    if config.compile == "auto" and (config.network not in PIXEL_NETWORKS or (on_gpu and config.own_loss)):
+        return dataclasses.replace(config, compile="off")  # too small to gain, or unknown
     began = time.perf_counter()
     try:
-        _seconds_per_update(dataclasses.replace(config, compile="on"), config.precision, seconds=0.0)
+        with warnings.catch_warnings(action="ignore"):  # that fp32 could be faster as tf32
+            _seconds_per_update(dataclasses.replace(config, compile="on"), config.precision, seconds=0.0)
     except Exception as error:  # no C++ compiler, no headers, a version of torch where it fails: all end alike
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         if config.compile == "on":
-            raise UsageError(
-                f"compile is 'on', but the optimizer cannot be compiled here ({reason}); use off"
-            ) from error
-        say(f"optimizer: not compiled, {reason}")
+            raise UsageError(f"compile is 'on', but the {what} cannot be compiled here ({reason}); use off") from error
+        say(f"{what}: not compiled, {reason}")
         return dataclasses.replace(config, compile="off")
     seconds = time.perf_counter() - began
-    say(f"optimizer: compiled in {seconds:.0f} s, the next run takes it from a cache; --compile decides")
+    say(f"{what}: compiled in {seconds:.0f} s, the next run takes it from a cache; --compile decides")
     return dataclasses.replace(config, compile="on")
 
 

@@ -66,8 +66,12 @@ class Priorities:
         return places, weights / weights.mean()
 
     def learned(self, rows: Tensor, error: Tensor) -> None:
-        """Note the TD errors, [B] float32, of the transitions at `rows`, [B] int64."""
-        self.error[rows] = error.abs().clamp(max=LARGEST)
+        """Note the TD errors, [B] float32, of the transitions at `rows`, [B] int64; the largest where one is repeated.
+
+        (On a GPU, which of several values is written last is chance.)
+        """
+        self.error[rows] = 0.0
+        self.error.scatter_reduce_(0, rows, error.abs().clamp(max=LARGEST), "amax")
 
     def state_dict(self) -> dict[str, Any]:
         return {"error": self.error, "newest": self.newest}

@@ -1,6 +1,7 @@
 """DQN: one update by hand, the target network, precision, and no waiting for the device."""
 
 import copy
+import shutil
 
 import pytest
 import torch
@@ -46,6 +47,30 @@ def learned(reduction="sum", **settings):
     dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.5, loss_reduction=reduction, **settings)
     stats = dqn.learn(table_batch())
     return model.values.detach(), stats
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own imports
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_a_compiled_update_is_the_plain_update():
+    generator = torch.Generator().manual_seed(0)
+    obs, next_obs = torch.randint(0, 256, (2, 4, 4, 84, 84), dtype=torch.uint8, generator=generator)
+    batch = Transitions(
+        obs=obs,
+        action=torch.tensor([0, 1, 1, 0]),
+        reward=torch.tensor([[5.0], [0.0], [-1.0], [0.0]]),
+        num_steps=torch.tensor([1, 1, 1, 1]),
+        terminated=torch.tensor([False, True, False, False]),
+        next_obs=next_obs,
+    )
+    model = NatureCNN(4, (84, 84), 2, (16,))
+    after = []
+    for compiled in (False, True):
+        own = copy.deepcopy(model)
+        dqn = DQN(own, torch.optim.SGD(own.parameters(), lr=0.1), gamma=0.5, compiled=compiled)
+        stats = dqn.learn(batch)
+        after.append([*(weights.detach() for weights in own.parameters()), *stats])
+    for plain, fused in zip(*after, strict=True):
+        torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-5)  # sums in another order
 
 
 def test_one_update_by_hand():

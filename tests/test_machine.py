@@ -1,6 +1,7 @@
 """What is decided at the start, and what is said when it cannot be had."""
 
 import dataclasses
+import os
 
 import pytest
 import torch
@@ -27,7 +28,21 @@ def no_compiler(monkeypatch):
 def test_without_a_compiler_the_optimizer_stays_plain_and_says_so(no_compiler):
     said = []
     assert settle_compile(on_cpu(nature()), said.append).compile == "off"
-    assert said == ["optimizer: not compiled, no C++ compiler"]
+    on_gpu = dataclasses.replace(quick(), device="cuda")  # there it is more than the optimizer, whichever that is
+    assert settle_compile(on_gpu, said.append).compile == "off"
+    assert said == ["optimizer: not compiled, no C++ compiler", "update: not compiled, no C++ compiler"]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_beside_a_gpu_the_cores_are_the_emulators(device, monkeypatch):
+    monkeypatch.setattr(machine, "_device", lambda name, say: name)
+    before = torch.get_num_threads()
+    try:
+        config = machine.resolve(dataclasses.replace(nature(), device=device), print)
+    finally:
+        torch.set_num_threads(before)
+    cores = len(os.sched_getaffinity(0))
+    assert (config.torch_threads, config.env_threads) == (cores if device == "cpu" else 1, cores)
 
 
 def test_compilation_asked_for_and_not_to_be_had_is_an_error(no_compiler):
@@ -41,7 +56,8 @@ def test_compilation_asked_for_and_not_to_be_had_is_an_error(no_compiler):
         on_cpu(quick()),  # Adam is one pass already
         on_cpu(nature(), compile="off"),
         on_cpu(cartpole(), optimizer="rmsprop"),  # too small to gain
-        dataclasses.replace(nature(), device="cuda"),  # not measured there
+        dataclasses.replace(cartpole(), device="cuda"),  # too small to gain
+        dataclasses.replace(nature(), device="cuda", own_loss=True),  # unknown
     ],
 )
 def test_nothing_is_compiled_where_it_brings_nothing(config, no_compiler):

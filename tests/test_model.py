@@ -47,14 +47,20 @@ def test_parameters_of_the_small_network_are_those_of_2013():
     assert shapes == [(16, 4, 8, 8), (16,), (32, 16, 4, 4), (32,), (256, 2592), (256,), (6, 256), (6,)]
 
 
+@pytest.fixture(params=[False, True], ids=["as it is", "as it is compiled"])
+def compiling(request, monkeypatch):
+    """Some layers are computed otherwise where a compiler can fuse them; here that runs without one."""
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: request.param)
+
+
 @pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
-def test_space_to_depth_equals_the_plain_convolution(make):
+def test_space_to_depth_equals_the_plain_convolution(make, compiling):
     model, obs = make(), random_obs()
     torch.testing.assert_close(model(obs), plain_forward(model, obs), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
-def test_space_to_depth_has_the_plain_gradients(make):
+def test_space_to_depth_has_the_plain_gradients(make, compiling):
     model, obs = make(), random_obs()
     model(obs).square().sum().backward()
     fast = [param.grad.clone() for param in model.parameters()]

@@ -69,6 +69,14 @@ def test_exponent_zero_is_uniform():
     np.testing.assert_allclose(counts / counts.sum(), 1 / 8, atol=0.02)
 
 
+def test_of_several_errors_at_one_row_the_largest_is_noted_in_any_order():
+    rows, errors = torch.tensor([2, 1, 2, 2, 1]), torch.tensor([0.1, 0.2, -0.7, 0.3, 0.4])
+    for order in (torch.arange(5), torch.arange(5).flip(0)):
+        priorities = with_exponent(4, 0.5, 0.5)
+        priorities.learned(rows[order], errors[order])
+        torch.testing.assert_close(priorities.error, torch.tensor([LARGEST, 0.4, 0.7, LARGEST]))
+
+
 def test_errors_are_noted_at_their_rows_and_forgotten_where_the_replay_is_overwritten():
     trainer = make_trainer(tiny_config(num_envs=4, total_steps=400, overlap=False, **PRIORITIZED))
     learner, learn, noted = trainer.learner, trainer.agent.learn, {}
