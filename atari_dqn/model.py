@@ -17,13 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atari_dqn.approximators import LinearQ, PolynomialQ, TabularQ
+from atari_dqn.convolutions import STRIDE, convolve, space_to_depth, space_to_depth_kernel
 from atari_dqn.dense import QNetwork, in_full_precision
 from atari_dqn.errors import UsageError
 from atari_dqn.histograms import Histograms
 from atari_dqn.types import EnvSpec
 
 PIXEL_SCALE = 1.0 / 255.0
-STRIDE = 4  # of the first convolution, and the block of space-to-depth
 
 
 class NatureCNN(QNetwork):
@@ -90,10 +90,10 @@ class NatureCNN(QNetwork):
         if self.mean_frame is not None:  # whole numbers up to 255, and their differences, are exact in bfloat16 too
             x = x - space_to_depth(self.mean_frame.expand(1, *obs.shape[1:])).to(dtype)
         kernel = space_to_depth_kernel(first.weight) * PIXEL_SCALE  # a few thousand weights instead of all pixels
-        x = F.relu_(F.conv2d(x, kernel, first.bias))
-        for convolution in others[:-1]:
-            x = F.relu_(convolved(convolution, x))
-        x = F.relu_(convolved(others[-1], x).flatten(1))  # in this order gradients are masked in one pass over memory
+        x = convolve(x, kernel, first.bias)
+        for layer in others:
+            x = convolve(F.relu_(x), layer.weight, layer.bias, layer.stride[0])
+        x = F.relu_(x.flatten(1))  # in this order gradients are masked in one pass over memory
         return in_full_precision(self.last, self.hidden(x))
 
 
@@ -147,47 +147,6 @@ def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
             if isinstance(layer, nn.Linear):
                 layer.to(torch.bfloat16)
     return frozen
-
-
-def convolved(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """What the layer gives; where it is compiled, as a convolution with stride 1 of `space_to_depth`.
-
-    The gradient of one with a larger stride is mostly multiplications by 0 on a GPU. Moving the numbers costs nothing
-    if it is compiled into what is done with them before and after, else it costs more than it saves.
-    """
-    stride = layer.stride[0]
-    in_blocks = all(size % stride == 0 for size in (*layer.kernel_size, *x.shape[2:]))
-    if stride == 1 or not in_blocks or not torch.compiler.is_compiling():
-        return layer(x)
-    return F.conv2d(space_to_depth(x, stride), space_to_depth_kernel(layer.weight, stride), layer.bias)
-
-
-def space_to_depth(obs: Tensor, block: int = STRIDE) -> Tensor:
-    """Each 4 x 4 block of pixels becomes 16 channels: [B, K, H, W] -> [B, 16 K, H/4, W/4], channels last in memory.
-
-    A convolution of 8 x 8 with stride 4 on the left is one of 2 x 2 with stride 1 on the right, which processors
-    do several times faster. Channel order: plane, row in the block, column in the block.
-    """
-    batch, planes, height, width = obs.shape
-    rows, columns = height // block, width // block
-    if obs.dtype == torch.uint8 and block == 4 and obs.is_contiguous() and not torch.compiler.is_compiling():
-        # four neighbouring pixels are moved as one 32-bit word; whole rows first, then a transposition in the cache
-        words = obs.view(torch.int32).view(batch, planes, rows, block, columns)
-        lines = words.permute(0, 2, 1, 3, 4).contiguous().view(batch, rows, planes * block, columns)
-        blocks = lines.transpose(2, 3).contiguous().view(torch.uint8)
-    else:
-        pixels = obs.reshape(batch, planes, rows, block, columns, block)
-        blocks = pixels.permute(0, 2, 4, 1, 3, 5)
-    return blocks.reshape(batch, rows, columns, planes * block**2).permute(0, 3, 1, 2)
-
-
-def space_to_depth_kernel(weight: Tensor, block: int = STRIDE) -> Tensor:
-    """The same rearrangement for the kernel: [32, K, 8, 8] -> [32, 16 K, 2, 2], differentiable."""
-    filters, planes, height, width = weight.shape
-    blocks = weight.view(filters, planes, height // block, block, width // block, block)
-    blocks = blocks.permute(0, 2, 4, 1, 3, 5)
-    kernel = blocks.reshape(filters, height // block, width // block, planes * block**2)
-    return kernel.permute(0, 3, 1, 2)
 
 
 def initialize(module: nn.Module, generator: torch.Generator) -> None:

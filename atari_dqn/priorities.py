@@ -70,7 +70,7 @@ class Priorities:
 
         (On a GPU, which of several values is written last is chance.)
         """
-        self.error[rows] = 0.0
+        self.error.index_fill_(0, rows, 0.0)  # an assignment would copy a number from the host
         self.error.scatter_reduce_(0, rows, error.abs().clamp(max=LARGEST), "amax")
 
     def state_dict(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "cuda_graph errors histograms watchdog speedometer config_checks gif panel statistics "
+    0: "cuda_graph convolutions errors histograms watchdog speedometer config_checks gif panel statistics "
     "report.lenient report.markup report.scales",
     1: "config types seeding scores dense divergence exploration weights replay_layout published_curves report.widgets",
     2: "frame_ring film presets schedules losses approximators optim episodes learnable_rows envs.contract report.runs",

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from atari_dqn.convolutions import space_to_depth, space_to_depth_kernel
 from atari_dqn.errors import UsageError
-from atari_dqn.model import MLP, NatureCNN, make_model, space_to_depth, space_to_depth_kernel
+from atari_dqn.model import MLP, NatureCNN, make_model
 from atari_dqn.types import EnvSpec
 
 ATARI = EnvSpec("pong", (84, 84), "uint8", tuple("abcdef"), 4)
@@ -70,6 +71,19 @@ def test_space_to_depth_has_the_plain_gradients(make, compiling):
         torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
+def test_in_bf16_the_compiled_form_has_the_plain_gradients(make, monkeypatch):
+    model, obs, grads = make(), random_obs(), []
+    for compiling in (False, True):
+        monkeypatch.setattr(torch.compiler, "is_compiling", lambda answer=compiling: answer)
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            model(obs).square().sum().backward()
+        grads.append([param.grad.clone() for param in model.parameters()])
+    for plain, ours in zip(*grads, strict=True):
+        assert (ours - plain).norm() < 0.02 * plain.norm()
+
+
 def test_word_moves_equal_pixel_moves():
     obs = random_obs()
     assert torch.equal(space_to_depth(obs).float(), space_to_depth(obs.float()))
@@ -85,14 +99,14 @@ def test_kernel_and_image_are_rearranged_alike():
     torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-2)
 
 
-def test_input_is_scaled_exactly_once():
+def test_input_is_scaled_exactly_once(monkeypatch):
     """A white image must count as ones: each filter's output is then the sum of its weights, and its bias."""
-    model, seen = NatureCNN(4, (84, 84), 6), []
-    model.conv2.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+    model, seen, conv2d = NatureCNN(4, (84, 84), 6), [], F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda x, *rest: (seen.append(x), conv2d(x, *rest))[1])
     with torch.no_grad():
         model(torch.full((1, 4, 84, 84), 255, dtype=torch.uint8))
         sums = F.relu(model.conv1.weight.sum(dim=(1, 2, 3)) + model.conv1.bias)
-    torch.testing.assert_close(seen[0], sums[None, :, None, None].expand_as(seen[0]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(seen[1], sums[None, :, None, None].expand_as(seen[1]), rtol=1e-4, atol=1e-5)
 
 
 def test_integers_in_the_batch_are_not_changed():
