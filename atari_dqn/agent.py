@@ -141,7 +141,8 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         compiled=config.compile == "on" and on_gpu,
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
-    return Agent(algorithm, Exploration(config.num_envs, spec.num_actions, coins), cuda_graph=config.cuda_graph)
+    exploration = Exploration(config.num_envs, spec.num_actions, coins, spread=config.epsilon_spread)
+    return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
 
 
 def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:

@@ -145,6 +145,8 @@ class Config:
     epsilon_decay_factor: float = 1.0
     """Instead of the linear decay epsilon is multiplied by this at every action, down to epsilon_end; 1 for the
     linear decay. Paper: linear."""
+    epsilon_spread: float = 1.0
+    """Environments explore with powers of epsilon from 1 / this to this, see `exploration.py`; 1: all alike."""
     hold_random_actions: bool = False
     """Until learning_starts every second environment holds a random action for n agent steps, with a chance in
     proportion to 1 / n^2 (Dabney et al. 2021). Paper: no."""

@@ -68,6 +68,7 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number"),
     (["recent_share"], lambda value: 0.0 < value <= 1.0, "lie in (0, 1]"),
     (["hidden_sizes"], lambda sizes: all(size >= 1 for size in sizes), "hold sizes >= 1"),
+    (["epsilon_spread"], lambda value: 1.0 <= value < math.inf, "be a number of at least 1"),
     (["frame_stack"], lambda value: value <= 255, "be at most 255"),
     (["value_bins"], lambda value: value == 0 or value >= 2, "be 0 or at least 2"),
     (["polynomial_degree"], lambda value: 1 <= value <= 4, "lie in [1, 4]"),
