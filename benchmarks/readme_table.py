@@ -59,6 +59,17 @@ def checkpoint_cost(result: Result) -> str:
     )
 
 
+def frame_rates(result: Result) -> str:
+    """Emulator frames per second of training in each precision."""
+    return ", ".join(f"{row['frames_per_second']:,} in {row['precision']}" for row in result["rows"])
+
+
+def ratios(result: Result) -> str:
+    """To the fastest way that the peer was run, in each precision."""
+    rates = ", ".join(f"{row['ratio']} times in {row['precision']}" for row in result["rows"])
+    return f"{rates} ({result['peer_steps_per_second']:,.0f} agent steps/s)"
+
+
 def update_rates(result: Result) -> str:
     """Updates per second of each precision."""
     rates = (f"{row['updates_per_second']:,.0f} in {row['precision']}" for row in result["rows"])
@@ -82,12 +93,8 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
         "bench_envs_cpu2",
         lambda r: f"{r['reseeding_share']:.2%}",
     ),
-    (
-        "one H100 or H200 with 16 cores, `nature`, Breakout, frames/s",
-        "bench_train_h",
-        lambda r: f"{r['frames_per_second']:,} ({r['precision']}, {r['num_envs']} environments)",
-    ),
-    ("the same, against stable-baselines3", "bench_train_h", lambda r: f"{r['ratio']} times"),
+    ("one H200 with 16 cores, `nature`, Breakout, 64 environments, frames/s", "bench_train_h", frame_rates),
+    ("the same, against stable-baselines3", "bench_train_h", ratios),
     ("learner alone there, updates/s", "bench_update_h", update_rates),
 ]
 

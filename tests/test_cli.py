@@ -97,6 +97,7 @@ WRONG = [
     ("train cartpole --preset nature", "use cartpole"),
     ("train cartpole --preset cartpole_tf2 --reward-scale 0", "reward_scale is 0.0"),
     ("train cartpole --epsilon-decay-factor 1.01", "epsilon_decay_factor is 1.01"),
+    ("train pong --epsilon-spread 0.5", "epsilon_spread is 0.5"),
     ("train cartpole --center-pixels", "center_pixels is on, but network 'mlp' is none of ours for images"),
     ("train cartpole --network linear --value-bins 51", "value_bins is 51, but network 'linear' has no such end"),
     ("train cartpole --network linear --dueling", "dueling is on, but network 'linear' has no such end"),
