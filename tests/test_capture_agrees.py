@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from atari_dqn import cuda_graph
 from atari_dqn.agent import make_agent
@@ -143,11 +144,19 @@ def test_on_a_cpu_both_are_the_plain_thing():
     assert captured(lambda x: x + 1, "cpu")(out).tolist() == [2, 2, 2]
 
 
+class NothingFromTheHost(TorchDispatchMode):
+    """Refuses `x[rows] = 0.0` and whatever else makes a tensor of a number: on a GPU that is a copy from the host."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        assert function is not torch.ops.aten.lift_fresh.default, "a number became a tensor"
+        return function(*args, **(kwargs or {}))
+
+
 @pytest.mark.parametrize(
     ("preset", "precision"),
     [(nature, "fp32"), (nature, "bf16"), (quick, "bf16"), (neither, "fp32"), (in_turns, "fp32"), (chosen, "bf16")],
 )
-def test_the_learner_never_reads_from_the_device(preset, precision):
+def test_the_learner_exchanges_nothing_with_the_host(preset, precision):
     """Tensors without values cannot be read: `.item()`, `.cpu()` or a branch on them would raise."""
     trainer = atari_trainer(preset, precision=precision, total_steps=120)
     trainer.run()
@@ -155,6 +164,10 @@ def test_the_learner_never_reads_from_the_device(preset, precision):
     rows = trainer.replay.learnable.random(3 * per_update, np.random.default_rng(0))
     (lines,) = trainer.replay.described(rows)
     inputs = (lines, torch.zeros(len(rows))) if trainer.learner.priorities else (lines,)
+    with NothingFromTheHost():
+        trainer.learner.learn_from(*inputs)
+        with pytest.raises(AssertionError, match="a number became"):  # the check can fail
+            lines[:1, 0] = 0
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         trainer.learner.learn_from(*map(mode.from_tensor, inputs))
         with pytest.raises(DataDependentOutputException):  # the check can fail

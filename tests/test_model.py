@@ -4,9 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from atari_dqn import config_checks
 from atari_dqn.convolutions import space_to_depth, space_to_depth_kernel
 from atari_dqn.errors import UsageError
-from atari_dqn.model import MLP, NatureCNN, make_model
+from atari_dqn.model import MLP, PIXEL_NETWORKS, NatureCNN, make_model
 from atari_dqn.types import EnvSpec
 
 ATARI = EnvSpec("pong", (84, 84), "uint8", tuple("abcdef"), 4)
@@ -226,3 +227,7 @@ def test_mlp_takes_vectors():
 def test_a_network_of_the_wrong_kind_is_refused(spec, network):
     with pytest.raises(UsageError, match="use '"):
         make_model(spec, network=network, frame_stack=1, hidden_sizes=(8,), seed=0)
+
+
+def test_networks_for_images_are_the_same_for_the_config_and_here():
+    assert set(config_checks.PIXEL_NETWORKS) == set(PIXEL_NETWORKS)
