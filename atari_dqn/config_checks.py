@@ -124,7 +124,7 @@ def _about_the_resets(config: Any) -> Iterator[str]:
     if config.network not in DENSE_NETWORKS:
         yield f"reset_steps is {config.reset_steps}, but network {config.network!r} cannot be drawn again; leave it out"
     if not config.replay:
-        yield f"reset_steps is {config.reset_steps}, but replay is off: a new network has nothing to learn from; leave it out"
+        yield f"reset_steps is {config.reset_steps}, but replay is off: a new network has nothing to learn from"
     if config.game_end_updates:
         yield f"reset_steps is {config.reset_steps}, which needs updates between games: set game_end_updates to 0"
 

@@ -44,6 +44,8 @@ if [ $device = cuda ]; then bench update_tf32 update --device cuda --compile on 
 bench update_plain update --device $device --compile off "${update[@]}"
 bench envs envs "${emulators[@]}"
 bench train train --device $device --precision "${precisions[@]}" "${peer[@]}" "${train[@]}"
+# long games: emulators are seldom reset, which the other threads wait for
+bench train_pong train --game pong --device $device --precision bf16 "${train[@]}" --repeats 1
 for n in "${envs[@]}"; do # 64x2: 64 environments in two groups that take turns
   groups=1; if [[ $n = *x* ]]; then groups=${n#*x}; fi
   bench "train_$n" train --device $device --precision bf16 --num-envs "${n%x*}" --env-groups "$groups" "${train[@]}" --repeats 1
