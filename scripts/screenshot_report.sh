@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 source scripts/screenshot.sh
 results=benchmarks/results
 if [ $# -eq 0 ]; then
-  set -- "$results/quick_202611" --compare "$results/quick_pong_seed0_202611" \
+  set -- "$results/quick_before_202611" --compare "$results/quick_pong_seed0_202611" \
     --names "quick" "its predecessor"
 fi
 out=$(mktemp -d)
