@@ -35,7 +35,7 @@ class Exploration:
 
     def __init__(self, num_envs: int, num_actions: int, generator: np.random.Generator, spread: float = 1.0) -> None:
         self.num_actions, self.generator = num_actions, generator
-        self.power = np.linspace(1.0 / spread, spread, num_envs)
+        self.power = np.linspace(1.0 / spread, spread, num_envs) if spread > 1.0 else None  # all alike
         self.held = np.zeros(num_envs, np.int64)  # action
         self.left = np.zeros(num_envs, np.int64)  # agent steps for which it is still to be held
 
@@ -51,7 +51,8 @@ class Exploration:
         Returns:
           explores [n] bool, and the action of those that do, [n] int64.
         """
-        explores = self.generator.random(count) < epsilon ** self.power[first : first + count]
+        chance = epsilon if self.power is None else epsilon ** self.power[first : first + count]
+        explores = self.generator.random(count) < chance
         action = self.generator.integers(self.num_actions, size=count)
         if not hold:
             self.left[first : first + count] = 0

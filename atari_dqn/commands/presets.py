@@ -66,7 +66,7 @@ UNITS = {
     "epsilon_end": "probability",
     "epsilon_decay_steps": "agent steps",
     "epsilon_decay_factor": "per agent step",
-    "epsilon_spread": "largest power of epsilon, 1 = all alike",
+    "epsilon_spread": "power, 1 = all alike",
     "hidden_sizes": "units",
     "value_bins": "bins, 0 = none",
     "value_limit": "discounted rewards",
