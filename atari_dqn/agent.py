@@ -117,7 +117,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         model = _fresh_model(config, spec)
     else:
         check_model(model, spec, config.frame_stack)
-    model, on_gpu = model.to(config.device), config.device.startswith("cuda")
+    model = model.to(config.device)
     optimizer = make_optimizer(
         model.parameters(),
         name=config.optimizer,
@@ -138,7 +138,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         loss=loss or (clipped_loss if config.clip_td_error else squared_loss),
         loss_reduction=config.loss_reduction,
         precision=config.precision,
-        compiled=config.compile == "on" and on_gpu,
+        compiled=config.compile == "on" and config.device.startswith("cuda"),
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
     exploration = Exploration(config.num_envs, spec.num_actions, coins, spread=config.epsilon_spread)

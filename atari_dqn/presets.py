@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from atari_dqn.config import Config
 
@@ -30,6 +31,16 @@ def sticky(game: str = "pong") -> Config:
     )
 
 
+WATCHED_OFTEN: dict[str, Any] = {
+    "eval_period": 100_000,
+    "eval_steps": 10_000,
+    "eval_num_envs": 8,
+    "log_period": 2_000,
+    "checkpoint_period": 50_000,
+}
+"""For runs of an hour."""
+
+
 def quick(game: str = "pong") -> Config:
     """For a laptop: the paper's preprocessing and rewards; what learns, and how fast, is chosen for two CPU cores.
 
@@ -43,9 +54,8 @@ def quick(game: str = "pong") -> Config:
       minibatches from the newest third of play while returns are long, since those are right only for the policy that
       played them; later from all of it, which Breakout and Boxing need
       priorities until 210,000 steps: with histograms Pong rises 50,000 steps sooner; later they hold it back
-      Adam at 1e-4 with eps 1.5e-4, mean loss, Double, an update every 4 steps, the target copied every 4,000 steps
-      epsilon 1 to 0.05 in 50,000 steps: runs are short
-      16 games side by side; bf16 where a measurement at the start says it is faster
+      Adam at 1e-4 with eps 1.5e-4, mean loss, Double, the target copied every 4,000 steps, 16 games side by side
+      epsilon 1 to 0.05 in 50,000 steps: runs are short; bf16 where a measurement at the start says it is faster
     """
     return dataclasses.replace(
         nature(game),
@@ -78,12 +88,8 @@ def quick(game: str = "pong") -> Config:
         learning_rate=1e-4,
         learning_rate_end_ratio=0.02,
         optimizer_eps=1.5e-4,
-        eval_period=100_000,
-        eval_steps=10_000,
-        eval_num_envs=8,
-        log_period=2_000,
-        checkpoint_period=50_000,
         precision="auto",
+        **WATCHED_OFTEN,
     )
 
 

@@ -64,12 +64,6 @@ def frame_rates(result: Result) -> str:
     return ", ".join(f"{row['frames_per_second']:,} in {row['precision']}" for row in result["rows"])
 
 
-def ratios(result: Result) -> str:
-    """To the fastest way that the peer was run, in each precision."""
-    rates = ", ".join(f"{row['ratio']} times in {row['precision']}" for row in result["rows"])
-    return f"{rates} ({result['peer_steps_per_second']:,.0f} agent steps/s)"
-
-
 def update_rates(result: Result) -> str:
     """Updates per second of each precision."""
     rates = (f"{row['updates_per_second']:,.0f} in {row['precision']}" for row in result["rows"])
@@ -94,7 +88,8 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
         lambda r: f"{r['reseeding_share']:.2%}",
     ),
     ("one H200 with 16 cores, `nature`, Breakout, 64 environments, frames/s", "bench_train_h", frame_rates),
-    ("the same, against stable-baselines3", "bench_train_h", ratios),
+    ("the same in bf16, against stable-baselines3", "bench_train_h", lambda r: against_peer(r, "bf16")),
+    ("the same in fp32, against stable-baselines3", "bench_train_h", lambda r: against_peer(r, "fp32")),
     ("learner alone there, updates/s", "bench_update_h", update_rates),
 ]
 
