@@ -83,11 +83,13 @@ class DQN:
             rewards = batch.reward if self.reward_scale == 1.0 else batch.reward * self.reward_scale
             rewards = clip_reward(rewards) if self.clip_rewards else rewards
             reward = n_step_return(rewards, gamma=self.gamma)
+            discount = self.gamma**batch.num_steps
             # all at once: the target network stands still; without it, each update asks the online network anew
             q_next = self._ask(self.target, batch.next_obs).chunk(updates) if self.use_target else [None] * updates
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
-        stats = [self._update(Transitions(*part), *more) for part, *more in zip(parts, q_next, weight, strict=True)]
+        each = zip(parts, discount.chunk(updates), q_next, weight, strict=True)
+        stats = [self._update(Transitions(*part), *more) for part, *more in each]
         losses, q_taken, errors = zip(*stats, strict=True)
         self.errors = torch.cat(errors)
         return LearnStats(
@@ -98,19 +100,22 @@ class DQN:
         )
 
     def _update(
-        self, batch: Transitions, q_next: Tensor | None, weight: Tensor | None
+        self, batch: Transitions, discount: Tensor, q_next: Tensor | None, weight: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One optimizer step; see `_loss_of_batch`."""
-        loss, q_taken, error = self._loss_of(batch, q_next, weight)
+        loss, q_taken, error = self._loss_of(batch, discount, q_next, weight)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.detach(), q_taken, error
 
     def _loss_of_batch(
-        self, batch: Transitions, q_next: Tensor | None, weight: Tensor | None
+        self, batch: Transitions, discount: Tensor, q_next: Tensor | None, weight: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What is minimised; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A] if used.
+
+        Powers are taken before: `discount` is [B], the gamma of each bootstrap value. Compiled, they would be kernels
+        of their own.
 
         Returns:
           Loss [], mean Q of the actions taken [], TD errors [B]; only the loss has a gradient.
@@ -125,7 +130,7 @@ class DQN:
         else:
             outputs = self._ask(cast(QNetwork, self.model).outputs, batch.obs)
             q = self.histograms.mean(outputs).detach()
-        error = td_error(q, batch.action, batch.reward, batch.terminated, bootstrap, self.gamma**batch.num_steps)
+        error = td_error(q, batch.action, batch.reward, batch.terminated, bootstrap, discount)
         if self.histograms is None:
             losses = self.loss(error)
         else:
