@@ -14,11 +14,12 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) ->
 
     In bfloat16 that has stride 1 (see `space_to_depth`): the gradient of one with a larger stride is mostly
     multiplications by 0. In float32, with or without tensor cores, it is a matrix product of all patches. Both move
-    numbers about, which costs little only if it is compiled into what is done with them before and after.
+    numbers about, which costs little only if it is compiled into what is done with them before and after. The gradient
+    of patches is added up in any order, so they are not for those who ask cuDNN for the same bits every time.
     """
     if not torch.compiler.is_compiling():
         return F.conv2d(x, weight, bias, stride)
-    if x.dtype == torch.float32:
+    if x.dtype == torch.float32 and not torch.backends.cudnn.deterministic:
         return _convolve_patches(x, weight, bias, stride)
     if stride > 1 and all(size % stride == 0 for size in (*weight.shape[2:], *x.shape[2:])):
         return F.conv2d(space_to_depth(x, stride), space_to_depth_kernel(weight, stride), bias)
