@@ -58,6 +58,7 @@ class DQN:
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.histograms = model.histograms if isinstance(model, QNetwork) else None
         self.device = next(model.parameters()).device
+        self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.errors: Tensor  # TD errors of the last `learn`
         self._loss_of = torch.compile(self._loss_of_batch, dynamic=False) if compiled else self._loss_of_batch
 
@@ -89,7 +90,7 @@ class DQN:
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
         each = zip(parts, discount.chunk(updates), q_next, weight, strict=True)
-        stats = [self._update(Transitions(*part), *more) for part, *more in each]
+        stats = [self._update(Transitions(*part), gammas, q, weights) for part, gammas, q, weights in each]
         losses, q_taken, errors = zip(*stats, strict=True)
         self.errors = torch.cat(errors)
         return LearnStats(
@@ -104,8 +105,10 @@ class DQN:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One optimizer step; see `_loss_of_batch`."""
         loss, q_taken, error = self._loss_of(batch, discount, q_next, weight)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        # `backward` would copy each gradient whose memory order is not the weight's, as compiled convolutions have them
+        grads = torch.autograd.grad(loss, self.learned, allow_unused=True)
+        for parameter, grad in zip(self.learned, grads, strict=True):
+            parameter.grad = grad
         self.optimizer.step()
         return loss.detach(), q_taken, error
 

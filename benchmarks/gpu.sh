@@ -12,7 +12,7 @@ interpreter bench dev
 set +e # a step that fails does not end the others
 mkdir -p "$out"
 
-device=cuda peer=(--vs sb3) envs=(128x2 128x4 64x2 128 256x4) precisions=(bf16 fp32)
+device=cuda peer=(--vs sb3) envs=(256x8 256x4 64x2 128x2 128x4) precisions=(bf16 fp32)
 update=(--updates 320) replay=() emulators=(--repeats 3) train=(--steps 100000 --peer-steps 1000 --repeats 2)
 if [ "${2:-}" = --dry ]; then
   device=cpu envs=(8 16 16x2) precisions=(fp32 bf16)

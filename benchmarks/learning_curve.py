@@ -55,7 +55,7 @@ def draw(curves: list[dict[int, float]], published: PublishedCurve, game: str, p
 
     figure, axes = pyplot.subplots(figsize=(7.0, 4.2), layout="constrained")
     for number, curve in enumerate(curves):
-        axes.plot(list(curve), list(curve.values()), label="ours" if number == 0 else None, color="tab:blue")
+        axes.plot(list(curve), list(curve.values()), ".-", label="ours" if number == 0 else None, color="tab:blue")
     frames, mean, low, high, _ = zip(*published.points, strict=True)
     errors = [np.subtract(mean, low), np.subtract(high, mean)]
     axes.errorbar(frames, mean, yerr=errors, fmt="o", color="tab:gray", label=f"published ({SOURCE}, 3 seeds)")

@@ -5,6 +5,7 @@ python benchmarks/readme_table.py [--check]     --check changes nothing and fail
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 MARKS = "<!-- {}: written by benchmarks/readme_table.py -->", "<!-- end of {} -->"
 QUICK = RESULTS / "quick_202611"  # <game>/quick/seed<k>, as `atari-dqn suite` writes them
+PAUSE = 600  # seconds between two points of a run that are taken for a pause
 
 Result = dict[str, Any]
 
@@ -70,6 +72,15 @@ def update_rates(result: Result) -> str:
     return ", ".join(rates)
 
 
+def by_game(result: Result) -> str:
+    """Agent steps per second of each game and number of environments."""
+    return ", ".join(
+        f"{row['steps_per_second']:,.0f} on {row['game'].title()} with {row['num_envs']} environments"
+        + f" in {row['env_groups']} groups" * (row["env_groups"] > 1)
+        for row in result["rows"]
+    )
+
+
 ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
     ("two CPU cores, Breakout, fp32, against stable-baselines3", "bench_train_cpu2", lambda r: against_peer(r, "fp32")),
     ("the same in bf16", "bench_train_cpu2", lambda r: against_peer(r, "bf16")),
@@ -87,10 +98,11 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
         "bench_envs_cpu2",
         lambda r: f"{r['reseeding_share']:.2%}",
     ),
-    ("one H200 with 16 cores, `nature`, Breakout, 64 environments, frames/s", "bench_train_h", frame_rates),
-    ("the same in bf16, against stable-baselines3", "bench_train_h", lambda r: against_peer(r, "bf16")),
-    ("the same in fp32, against stable-baselines3", "bench_train_h", lambda r: against_peer(r, "fp32")),
-    ("learner alone there, updates/s", "bench_update_h", update_rates),
+    ("one H200 with 16 cores, `nature`, Breakout, 64 environments, frames/s", "bench_train_h200", frame_rates),
+    ("the same in bf16, against stable-baselines3", "bench_train_h200", lambda r: against_peer(r, "bf16")),
+    ("the same in fp32, against stable-baselines3", "bench_train_h200", lambda r: against_peer(r, "fp32")),
+    ("one H100 with 16 cores, `nature` in bf16, agent steps/s", "gpu_h100_202611/num_envs", by_game),
+    ("learner alone there, updates/s", "bench_update_h100", update_rates),
 ]
 
 
@@ -109,17 +121,27 @@ def speed() -> str:
 
 def quick() -> str:
     """The table of scores of `quick` in Markdown: the last network of each run over 30 games."""
-    runs: dict[tuple[str, int], list[tuple[Result, Result]]] = {}
+    runs: dict[tuple[int, str, str], list[tuple[Result, Path]]] = {}
     for path in sorted(QUICK.glob("*/quick/seed*/evaluations/nature_last.json")):
-        score, run = json.loads(path.read_text()), json.loads((path.parent.parent / "DONE").read_text())
-        runs.setdefault((run["game"], run["steps"]), []).append((score, run))
-    lines = ["| game | agent steps | mean of 30 games, last network | minutes |", "|---|---|---|---|"]
-    for (game, steps), found in sorted(runs.items(), key=lambda item: (item[0][1], item[0][0])):
-        seeds = ", ".join(f"seed {run['seed']}: {score['mean']:.1f} ± {score['std']:.1f}" for score, run in found)
-        minutes = sorted(round(run["seconds"] / 60) for _, run in found)
+        score, folder = json.loads(path.read_text()), path.parent.parent
+        planned = json.loads((folder / "config.json").read_text())["total_steps"]
+        machine = json.loads((folder / "meta.json").read_text())["gpu"] or "one core"
+        runs.setdefault((planned, score["game"], machine), []).append((score, folder))
+    lines = ["| game | on | agent steps | mean of 30 games, last network | minutes |", "|---|---|---|---|---|"]
+    for (planned, game, machine), found in sorted(runs.items()):
+        steps = " and ".join(f"{step:,}" for step in sorted({score["step"] for score, _ in found}))
+        steps += f" of {planned:,}" * (steps != f"{planned:,}")
+        seeds = ", ".join(f"seed {score['run_seed']}: {score['mean']:.1f} ± {score['std']:.1f}" for score, _ in found)
+        minutes = sorted(round(seconds_of(folder) / 60) for _, folder in found)
         spent = f"{minutes[0]}" if minutes[0] == minutes[-1] else f"{minutes[0]} to {minutes[-1]}"
-        lines.append(f"| {game.replace('_', ' ')} | {steps:,} | {seeds} | {spent} |")
+        lines.append(f"| {game.replace('_', ' ')} | {machine} | {steps} | {seeds} | {spent} |")
     return "\n".join(lines)
+
+
+def seconds_of(run: Path) -> float:
+    """From a run's first point to its last, without the pauses of a run that was interrupted."""
+    times = [json.loads(line)["time"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return sum(later - time for time, later in itertools.pairwise(times) if later - time < PAUSE)
 
 
 def main() -> int:
