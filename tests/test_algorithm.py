@@ -84,6 +84,16 @@ def test_one_update_by_hand():
     assert stats.grad_norm.item() == pytest.approx((1 + 0.25**2) ** 0.5)
 
 
+def test_weights_that_take_no_part_stay_as_they_are():
+    model = Table([[0.0, 1.0], [0.25, 2.0]])
+    model.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+    model.unused = nn.Parameter(torch.ones(2))
+    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.5)
+    dqn.learn(table_batch())
+    assert (model.frozen == 1).all() and (model.unused == 1).all()
+    assert model.values[0, 1] > 1.0
+
+
 def test_mean_is_the_sum_over_the_batch_size():
     values, _ = learned("mean")
     torch.testing.assert_close(values, torch.tensor([[0.0, 1.05], [0.2375, 2.0]]))
