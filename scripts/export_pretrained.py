@@ -88,7 +88,7 @@ def model_card(
         "game": config.game,
         "preset": config.preset,
         "seed": config.seed,
-        "command": f"`{' '.join(meta.get('command') or ['unknown'])}`",
+        "command": f"`{' '.join(meta.get('command') or ['unknown'])}`".replace(str(folder.path), "FOLDER"),
         "commit": meta.get("commit"),
         "started": meta.get("started"),
         "hardware": f"{meta.get('cpu')}, {meta.get('cores')} cores, GPU {meta.get('gpu') or 'none'}",
