@@ -59,8 +59,10 @@ def quick_curves() -> plt.Figure:
         last = max(line[-1][0] for line in lines)
         curve = published_curve(game, "nnabla_rl")
         if curve:
-            known = [(point.frames / 4, point.mean) for point in curve.points]
-            axis.plot(*zip(*known, strict=True), color=GREY, marker=".", linewidth=0.8, scaley=False)
+            steps, means = zip(*((point.frames / 4, point.mean) for point in curve.points), strict=True)
+            shown = [step for step in steps if step < last]  # and on to the edge, where none was published
+            known, end = np.interp([*shown, last], steps, means), len(shown)
+            axis.plot([*shown, last], known, color=GREY, marker=".", markevery=slice(end), linewidth=0.8)
         axis.axhline(published(game).random_nature, color=GREY, linestyle=":", linewidth=0.8)
         axis.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:.0f}k")
         axis.set(title=game.replace("_", " "), xlabel="agent step", xlim=(0, last))
