@@ -1,8 +1,8 @@
 """`atari-dqn train` with the initial weights of nnabla-rl, to tell what of a distance to its curves is due to them.
 
 The paper's code and ours draw weights and biases uniformly in +-1/sqrt(fan_in), as Torch 7 did. nnabla-rl, whose curves
-`learning_curve.py` compares with, has the paper's other settings, but normal weights of six times that variance, 2 / fan_in,
-and no biases (He et al. 2015).
+`learning_curve.py` compares with, has the paper's other settings, but normal weights of six times that variance,
+2 / fan_in, and no biases (He et al. 2015).
 
     python benchmarks/as_nnabla.py train pong --preset nature [train flags...]
 """
