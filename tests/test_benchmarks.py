@@ -2,11 +2,15 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from atari_dqn import model
+from atari_dqn.types import EnvSpec
 
 ROOT = Path(__file__).parent.parent
 SMALL = {
@@ -37,6 +41,20 @@ def test_the_readme_shows_the_committed_results():
         [sys.executable, ROOT / "benchmarks/readme_table.py", "--check"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_weights_are_drawn_as_nnabla_draws_them(monkeypatch):
+    """He et al. 2015: normal, of variance 2 / fan_in; no biases."""
+    as_nnabla = runpy.run_path(str(ROOT / "benchmarks/as_nnabla.py"))
+    monkeypatch.setattr(model, "initialize", as_nnabla["he_normal"])  # as the script does
+    network = model.make_model(
+        EnvSpec("pong", (84, 84), "uint8", ("noop", "fire"), 4),
+        network="nature_cnn", frame_stack=4, hidden_sizes=(512,), seed=0,
+    )  # fmt: skip
+    for name, fan_in in (("conv1", 4 * 8 * 8), ("conv2", 32 * 4 * 4), ("conv3", 64 * 3 * 3)):
+        layer = getattr(network, name)
+        assert layer.weight.var().item() == pytest.approx(2 / fan_in, rel=0.1)
+        assert not layer.bias.any()
 
 
 def test_what_is_kept_of_a_run_names_no_folder_of_this_machine(tmp_path):
