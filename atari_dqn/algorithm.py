@@ -90,7 +90,7 @@ class DQN:
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
         each = zip(parts, discount.chunk(updates), q_next, weight, strict=True)
-        stats = [self._update(Transitions(*part), gammas, q, weights) for part, gammas, q, weights in each]
+        stats = [self._update(Transitions(*part), gammas, *more) for part, gammas, *more in each]
         losses, q_taken, errors = zip(*stats, strict=True)
         self.errors = torch.cat(errors)
         return LearnStats(

@@ -5,18 +5,18 @@ python benchmarks/readme_table.py [--check]     --check changes nothing and fail
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from atari_dqn.report.runs import Evaluation, Run, read_runs
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 MARKS = "<!-- {}: written by benchmarks/readme_table.py -->", "<!-- end of {} -->"
-QUICK = RESULTS / "quick_202611"  # <game>/quick/seed<k>, as `atari-dqn suite` writes them
-PAUSE = 600  # seconds between two points of a run that are taken for a pause
+QUICK = RESULTS / "quick_202611"  # run folders, at any depth
 
 Result = dict[str, Any]
 
@@ -121,27 +121,22 @@ def speed() -> str:
 
 def quick() -> str:
     """The table of scores of `quick` in Markdown: the last network of each run over 30 games."""
-    runs: dict[tuple[int, str, str], list[tuple[Result, Path]]] = {}
-    for path in sorted(QUICK.glob("*/quick/seed*/evaluations/nature_last.json")):
-        score, folder = json.loads(path.read_text()), path.parent.parent
-        planned = json.loads((folder / "config.json").read_text())["total_steps"]
-        machine = json.loads((folder / "meta.json").read_text())["gpu"] or "one core"
-        runs.setdefault((planned, score["game"], machine), []).append((score, folder))
-    lines = ["| game | on | agent steps | mean of 30 games, last network | minutes |", "|---|---|---|---|---|"]
+    runs: dict[tuple[int, str, str], list[tuple[Evaluation, Run]]] = {}
+    for run in read_runs([QUICK]).runs:
+        machine = run.meta["gpu"] or "one core"
+        for score in run.evaluations:
+            if (score.protocol, score.checkpoint) == ("nature", "last"):
+                runs.setdefault((run.config["total_steps"], run.game, machine), []).append((score, run))
+    header = ["game", "on", "agent steps", "mean of 30 games, last network", "minutes of training, without evaluations"]
+    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for (planned, game, machine), found in sorted(runs.items()):
-        steps = " and ".join(f"{step:,}" for step in sorted({score["step"] for score, _ in found}))
+        steps = " and ".join(f"{step:,}" for step in sorted({score.step or 0 for score, _ in found}))
         steps += f" of {planned:,}" * (steps != f"{planned:,}")
-        seeds = ", ".join(f"seed {score['run_seed']}: {score['mean']:.1f} ± {score['std']:.1f}" for score, _ in found)
-        minutes = sorted(round(seconds_of(folder) / 60) for _, folder in found)
+        seeds = ", ".join(f"seed {run.seed}: {score.mean:.1f} ± {score.std:.1f}" for score, run in found)
+        minutes = sorted(round(60 * (run.hours or 0)) for _, run in found)
         spent = f"{minutes[0]}" if minutes[0] == minutes[-1] else f"{minutes[0]} to {minutes[-1]}"
         lines.append(f"| {game.replace('_', ' ')} | {machine} | {steps} | {seeds} | {spent} |")
     return "\n".join(lines)
-
-
-def seconds_of(run: Path) -> float:
-    """From a run's first point to its last, without the pauses of a run that was interrupted."""
-    times = [json.loads(line)["time"] for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return sum(later - time for time, later in itertools.pairwise(times) if later - time < PAUSE)
 
 
 def main() -> int:

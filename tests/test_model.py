@@ -49,11 +49,15 @@ def test_parameters_of_the_small_network_are_those_of_2013():
     assert shapes == [(16, 4, 8, 8), (16,), (32, 16, 4, 4), (32,), (256, 2592), (256,), (6, 256), (6,)]
 
 
-@pytest.fixture(params=["as it is", "as it is compiled", "as it is compiled for the same bits every time"])
+@pytest.fixture(
+    params=[(False, False), (True, False), (True, True)],
+    ids=["as it is", "as it is compiled", "as it is compiled for the same bits every time"],
+)
 def compiling(request, monkeypatch):
     """Some layers are computed otherwise where a compiler can fuse them; here that runs without one."""
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: "compiled" in request.param)
-    monkeypatch.setattr(torch.backends.cudnn, "deterministic", "every time" in request.param)
+    compiled, same_bits = request.param
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiled)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", same_bits)
 
 
 @pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
