@@ -167,7 +167,7 @@ def _train_in(
     if caught:
         say(f"interrupted at step {trainer.step:,}; saved. Go on with --resume")
         return 128 + caught[0]
-    summary = summarize(trainer, seconds, trainer.step - first_step)
+    summary = summarize(trainer, seconds, first_step)
     folder.mark_done(summary)
     for line in summary_lines(summary):
         say(line)
@@ -249,9 +249,9 @@ def _signals(trainer: Trainer) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def summarize(trainer: Trainer, seconds: float, steps: int) -> dict[str, Any]:
-    """What a finished run says of itself; `DONE` holds it."""
-    config = trainer.config
+def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, Any]:
+    """What a finished run says of itself; `DONE` holds it. Its last process took `seconds` from `since_step` on."""
+    config, steps = trainer.config, trainer.step - since_step
     recent = [score for score, _ in trainer.recent]
     return {
         "game": config.game,
@@ -260,6 +260,7 @@ def summarize(trainer: Trainer, seconds: float, steps: int) -> dict[str, Any]:
         "steps": trainer.step,
         "updates": trainer.learner.updates,
         "episodes": trainer.episodes,
+        "since_step": since_step,
         "seconds": round(seconds, 1),
         "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1),
         "recent_mean_return": sum(recent) / len(recent) if recent else None,
@@ -272,9 +273,10 @@ def summarize(trainer: Trainer, seconds: float, steps: int) -> dict[str, Any]:
 def summary_lines(summary: dict[str, Any]) -> list[str]:
     """The end of a run in words, its score beside published ones."""
     minutes = summary["seconds"] / 60
+    resumed = f" since step {summary['since_step']:,}" if summary["since_step"] else ""
     lines = [
-        f"done: {summary['steps']:,} steps, {summary['updates']:,} updates, {summary['episodes']:,} games "
-        f"in {minutes:.1f} min, {summary['frames_per_second']:,.0f} frames/s",
+        f"done: {summary['steps']:,} steps, {summary['updates']:,} updates, {summary['episodes']:,} games; "
+        f"{minutes:.1f} min{resumed}, {summary['frames_per_second']:,.0f} frames/s",
         f"score: last {_number(summary['recent_mean_return'])} (mean of the last games in training), "
         f"evaluation {_number(summary['last_eval'])}, best evaluation {_number(summary['best_eval'])}",
     ]

@@ -16,6 +16,8 @@ from typing import Any
 
 from atari_dqn.run_folder import hardware
 
+ROOT = Path(__file__).parent.parent
+
 
 def in_turns(contestants: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
     """Run each contestant `repeats` times, in turns; each returns its speed. Shows what it does on stderr."""
@@ -45,7 +47,7 @@ def finish(result: dict[str, Any], out: Path | None) -> None:
     """Print the result, with what it depends on, as the last line; keep it as `<bench>_<hardware>_<yyyymm>.json`."""
     facts = hardware()
     result |= {
-        "command": "python " + " ".join(sys.argv),
+        "command": command(),
         "cpu": f"{facts['cpu']} ({_matrix_units()})",
         "cores": len(os.sched_getaffinity(0)),
         "gpu": facts["gpu"],
@@ -57,6 +59,18 @@ def finish(result: dict[str, Any], out: Path | None) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
+
+
+def command() -> str:
+    """The command line, to be repeated elsewhere: paths of this machine are relative to the project, or in FOLDER."""
+
+    def portable(word: str) -> str:
+        path = Path(word)
+        if not path.is_absolute():
+            return word
+        return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else f"FOLDER/{path.name}"
+
+    return " ".join(["python", *map(portable, sys.argv)])
 
 
 def _matrix_units() -> str:

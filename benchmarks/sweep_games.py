@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measuring import command
 
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.run_folder import hardware
@@ -69,7 +70,7 @@ def main() -> int:
         "without_an_end": [row["game"] for row in rows if not row["games_ended"]],
         "surprises": sum(int(str(row["surprises"])) for row in rows),
         "seconds": round(time.monotonic() - began, 1),
-        "command": "python benchmarks/sweep_games.py " + " ".join(sys.argv[1:]),
+        "command": command(),
         **hardware(),
         "rows": rows,
     }

@@ -83,12 +83,15 @@ def model_card(
     """MODEL_CARD.md as text; every number comes from the run folder or from an evaluation's JSON."""
     config, name = folder.config, f"{pretrained.PREFIX}{folder.config.game}"
     weights = sum(parameter.numel() for parameter in player.agent.algorithm.model.parameters())
+    command = " ".join(meta.get("command") or ["unknown"])
+    for path in (folder.path.resolve(), folder.path):
+        command = command.replace(str(path), "FOLDER")
     packages = ", ".join(f"{key} {value}" for key, value in (meta.get("packages") or {}).items() if value)
     facts = {
         "game": config.game,
         "preset": config.preset,
         "seed": config.seed,
-        "command": f"`{' '.join(meta.get('command') or ['unknown'])}`".replace(str(folder.path), "FOLDER"),
+        "command": f"`{command}`",
         "commit": meta.get("commit"),
         "started": meta.get("started"),
         "hardware": f"{meta.get('cpu')}, {meta.get('cores')} cores, GPU {meta.get('gpu') or 'none'}",

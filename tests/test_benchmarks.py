@@ -34,6 +34,7 @@ def test_a_benchmark_runs_and_ends_with_json(script, words, tmp_path):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert {"bench", "commit", "cpu", "torch"} <= result.keys()
+    assert str(ROOT) not in result["command"], "it can be repeated elsewhere"
 
 
 def test_the_readme_shows_the_committed_results():
