@@ -18,6 +18,7 @@ SMALL = {
     "bench_train.py": "--device cpu --precision fp32 --num-envs 4 --steps 16 --warm-up 128 --repeats 1 --compile off",
     "bench_replay.py": "--device cpu --capacity 2000 --batches 3 --repeats 1",
     "bench_checkpoint.py": "--capacity 1000 --new 200 --folder checkpoints",
+    "precision_error.py": "pretrained:pong --steps 400 --minibatches 2",
     "learning_curve.py": f"{ROOT / 'benchmarks/results/quick_pong_seed0_202611'} --out curve",
 }
 

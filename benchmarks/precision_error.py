@@ -1,0 +1,105 @@
+"""What bf16 does to one step of learning: values, chosen actions and gradients beside those in fp32.
+
+    python benchmarks/precision_error.py RUN [--checkpoint last] [--steps 4000] [--minibatches 20]
+
+RUN is a run on Atari, or pretrained:<game>. Its network plays `steps` agent steps with epsilon 0.05; then the same
+network answers and learns, in both precisions, from the same minibatches of what was played. Ends with one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from measuring import finish
+
+from atari_dqn.agent import Agent, make_agent
+from atari_dqn.assess import load_player
+from atari_dqn.config import Config
+from atari_dqn.envs import make_envs, spec_of
+from atari_dqn.replay import FrameReplay
+from atari_dqn.run import replay_layout
+from atari_dqn.schedules import bootstrap_distance
+from atari_dqn.types import Transitions
+
+EPSILON = 0.05
+
+
+def played(agent: Agent, config: Config, steps: int, at_step: int) -> FrameReplay:
+    """What the agent does from the start of its games, with the bootstrap distance that the run had at `at_step`."""
+    envs = make_envs(config)
+    replay = FrameReplay(replay_layout(config, envs.spec), device="cpu", frames_on="cpu")
+    replay.bootstrap_distance = bootstrap_distance(config, at_step)
+    replay.start(envs.reset(np.arange(config.num_envs)))
+    for _ in range(steps // config.num_envs):
+        action = agent.sample(replay.latest_obs(), EPSILON)
+        envs.send(action)
+        replay.add(action, envs.recv())
+    envs.close()
+    return replay
+
+
+def in_precision(agent: Agent, config: Config, precision: str) -> Agent:
+    """The same weights, online and target, in another precision; updates leave them as they are."""
+    twin = make_agent(dataclasses.replace(config, precision=precision), spec_of(config))
+    twin.set_weights(agent.get_weights())
+    twin.sync_target()
+    for group in twin.algorithm.optimizer.param_groups:
+        group["lr"] = 0.0
+    return twin
+
+
+def gradients(agent: Agent, batch: Transitions) -> dict[str, torch.Tensor]:
+    """Of one update on this minibatch, by name of the weights."""
+    agent.learn(batch)
+    named = agent.algorithm.model.named_parameters()
+    return {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
+
+
+def main() -> None:
+    """Play, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--checkpoint", default="last")
+    parser.add_argument("--steps", type=int, default=4_000)
+    parser.add_argument("--minibatches", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    player = load_player(options.run, which=options.checkpoint, device="cpu", say=print)
+    config = dataclasses.replace(player.config, capacity=options.steps, learning_starts=options.steps, env_groups=1)
+    replay = played(player.agent, config, options.steps, player.step)
+    fp32, bf16 = (in_precision(player.agent, config, precision) for precision in ("fp32", "bf16"))
+    generator = np.random.default_rng(0)
+    batches = [replay.sample(config.batch_size, generator) for _ in range(options.minibatches)]
+    obs = torch.cat([batch.obs for batch in batches])
+    exact, rounded = (agent.algorithm.predict(obs) for agent in (fp32, bf16))
+    best = exact.topk(2, dim=1).values
+    chosen = exact.gather(1, rounded.argmax(1, keepdim=True)).squeeze(1)
+    result = {
+        "bench": "precision_error",
+        "game": config.game,
+        "step": player.step,
+        "observations": len(obs),
+        "mean_q": round(exact.mean().item(), 4),
+        "mean_gap_of_best_action": round((best[:, 0] - best[:, 1]).mean().item(), 4),
+        "mean_error_of_q": round((exact - rounded).abs().mean().item(), 5),
+        "same_best_action": round((exact.argmax(1) == rounded.argmax(1)).float().mean().item(), 4),
+        "mean_q_lost_by_choice": round((best[:, 0] - chosen).mean().item(), 6),
+        "gradients": [],
+    }
+    pairs = [(gradients(fp32, batch), gradients(bf16, batch)) for batch in batches]
+    for name in pairs[0][0]:
+        cosines = [F.cosine_similarity(one[name].flatten(), two[name].flatten(), 0).item() for one, two in pairs]
+        lengths = [(two[name].norm() / one[name].norm()).item() for one, two in pairs]
+        row = {"of": name, "cosine": round(float(np.mean(cosines)), 4), "length": round(float(np.mean(lengths)), 4)}
+        result["gradients"].append(row)
+        print(f"{name:<24} cosine {row['cosine']:.4f}, length in bf16 / in fp32 {row['length']:.4f}")
+    finish(result, options.out)
+
+
+if __name__ == "__main__":
+    main()
