@@ -135,6 +135,13 @@ def _refuse_existing(found: RunFolder, wanted: Config) -> None:
     raise UsageError(f"{found.path} holds this run already, unfinished; go on with --resume")
 
 
+def without_its_path(text: str, run: Path) -> str:
+    """Text that a run left, with its folder as the word FOLDER: it means the same on another machine."""
+    for path in (run.resolve(), run):  # the longer one first: it may end as the other one does
+        text = text.replace(str(path), "FOLDER")
+    return text
+
+
 def hardware() -> dict[str, Any]:
     """What the numbers of a run or a benchmark depend on: versions, commit, processor, GPU."""
     packages: dict[str, str | None] = {}

@@ -11,6 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from atari_dqn.run_folder import without_its_path
+
 FILES = ("config.json", "meta.json", "DONE", "metrics.jsonl", "evals.csv")
 
 
@@ -23,10 +25,7 @@ def keep(run: Path, out: Path) -> list[Path]:
     for source in sources:
         target = out / source.relative_to(run)
         target.parent.mkdir(exist_ok=True)
-        text = source.read_text(encoding="utf-8")
-        for path in {str(run), str(run.resolve())}:
-            text = text.replace(path, "FOLDER")
-        target.write_text(text, encoding="utf-8")
+        target.write_text(without_its_path(source.read_text(encoding="utf-8"), run), encoding="utf-8")
         written.append(target)
     return written
 

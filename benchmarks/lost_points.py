@@ -12,11 +12,11 @@ import argparse
 import dataclasses
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
+from measuring import parse_with_player
 
-from atari_dqn.assess import load_player, play, protocol_named
+from atari_dqn.assess import play, protocol_named
 from atari_dqn.evaluation import Moment
 from atari_dqn.seeding import stream
 
@@ -51,12 +51,9 @@ class Watch:
 def main() -> None:
     """Play and count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--checkpoint", default="last")
     parser.add_argument("--epsilon", type=float, default=0.05)
     parser.add_argument("--num-envs", type=int, default=30)
-    options = parser.parse_args()
-    player = load_player(options.run, which=options.checkpoint, device="cpu", say=print)
+    options, player = parse_with_player(parser)
     protocol = dataclasses.replace(protocol_named("nature", player.config), epsilon=options.epsilon)
     watch, root = Watch(), stream(0, "eval")
     games = play(player.agent, player.config, protocol, num_envs=options.num_envs, seed=root, watch=watch)

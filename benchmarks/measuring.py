@@ -6,6 +6,7 @@ a ceiling in the same run, in turns (A B C A B C ...), so that a slow minute of 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -14,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from atari_dqn.assess import Player, load_player
+from atari_dqn.errors import UsageError
 from atari_dqn.run_folder import hardware
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +35,17 @@ def in_turns(contestants: Mapping[str, Callable[[], float]], repeats: int) -> di
 def median_ratio(ours: list[float], theirs: list[float]) -> float:
     """Median of the ratios of runs that stood next to each other."""
     return statistics.median(one / two for one, two in zip(ours, theirs, strict=True))
+
+
+def parse_with_player(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Player]:
+    """The options, and the network that two more of them name; ends with exit code 2 where there is none."""
+    parser.add_argument("run", type=Path, help="a run folder, or pretrained:<game>")
+    parser.add_argument("--checkpoint", default="last")
+    options = parser.parse_args()
+    try:
+        return options, load_player(options.run, which=options.checkpoint, device="cpu", say=print)
+    except UsageError as error:
+        parser.error(str(error))
 
 
 def print_speeds(speeds: Mapping[str, list[float]], unit: str) -> None:

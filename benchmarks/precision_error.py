@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from measuring import finish
+from measuring import finish, parse_with_player
 
 from atari_dqn.agent import Agent, make_agent
-from atari_dqn.assess import load_player
 from atari_dqn.config import Config
 from atari_dqn.envs import make_envs, spec_of
 from atari_dqn.replay import FrameReplay
@@ -61,50 +61,54 @@ def gradients(agent: Agent, batch: Transitions) -> dict[str, torch.Tensor]:
     return {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
 
 
+def errors_of_values(fp32: Agent, bf16: Agent, obs: torch.Tensor) -> dict[str, float]:
+    """How far Q-values are apart, and what choosing by those in bf16 costs."""
+    exact, rounded = (agent.algorithm.predict(obs) for agent in (fp32, bf16))
+    best = exact.topk(2, dim=1).values
+    chosen = exact.gather(1, rounded.argmax(1, keepdim=True)).squeeze(1)
+    return {
+        "mean_q": round(exact.mean().item(), 4),
+        "mean_gap_of_best_action": round((best[:, 0] - best[:, 1]).mean().item(), 4),
+        "mean_error_of_q": round((exact - rounded).abs().mean().item(), 5),
+        "same_best_action": round((exact.argmax(1) == rounded.argmax(1)).float().mean().item(), 4),
+        "mean_q_lost_by_choice": round((best[:, 0] - chosen).mean().item(), 6),
+    }
+
+
+def errors_of_gradients(fp32: Agent, bf16: Agent, batches: list[Transitions]) -> list[dict[str, Any]]:
+    """Directions and lengths of the gradients of each layer, and of their means over the minibatches."""
+    pairs = [(gradients(fp32, batch), gradients(bf16, batch)) for batch in batches]
+    rows = []
+    for name in pairs[0][0]:
+        exact, rounded = (torch.stack([pair[side][name].flatten() for pair in pairs]) for side in (0, 1))
+        row = {
+            "cosine": F.cosine_similarity(exact, rounded).mean().item(),
+            "cosine_of_means": F.cosine_similarity(exact.mean(0), rounded.mean(0), 0).item(),
+            "length_of_means": (rounded.mean(0).norm() / exact.mean(0).norm()).item(),
+        }
+        rows.append({"of": name} | {key: round(value, 4) for key, value in row.items()})
+    return rows
+
+
 def main() -> None:
     """Play, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--checkpoint", default="last")
     parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--minibatches", type=int, default=50)
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    player = load_player(options.run, which=options.checkpoint, device="cpu", say=print)
+    options, player = parse_with_player(parser)
     config = dataclasses.replace(player.config, capacity=options.steps, learning_starts=options.steps, env_groups=1)
     replay = played(player.agent, config, options.steps, player.step)
     fp32, bf16 = (in_precision(player.agent, config, precision) for precision in ("fp32", "bf16"))
     generator = np.random.default_rng(0)
     batches = [replay.sample(config.batch_size, generator) for _ in range(options.minibatches)]
     obs = torch.cat([batch.obs for batch in batches])
-    exact, rounded = (agent.algorithm.predict(obs) for agent in (fp32, bf16))
-    best = exact.topk(2, dim=1).values
-    chosen = exact.gather(1, rounded.argmax(1, keepdim=True)).squeeze(1)
-    result = {
-        "bench": "precision_error",
-        "game": config.game,
-        "step": player.step,
-        "observations": len(obs),
-        "mean_q": round(exact.mean().item(), 4),
-        "mean_gap_of_best_action": round((best[:, 0] - best[:, 1]).mean().item(), 4),
-        "mean_error_of_q": round((exact - rounded).abs().mean().item(), 5),
-        "same_best_action": round((exact.argmax(1) == rounded.argmax(1)).float().mean().item(), 4),
-        "mean_q_lost_by_choice": round((best[:, 0] - chosen).mean().item(), 6),
-        "gradients": [],
-    }
-    pairs = [(gradients(fp32, batch), gradients(bf16, batch)) for batch in batches]
+    result = {"bench": "precision_error", "game": config.game, "step": player.step, "observations": len(obs)}
+    rows = errors_of_gradients(fp32, bf16, batches)
     print("gradients in bf16 and fp32          cosine  of their means  length of means, bf16 / fp32")
-    for name in pairs[0][0]:
-        one, two = (torch.stack([pair[side][name].flatten() for pair in pairs]) for side in (0, 1))
-        row = {
-            "of": name,
-            "cosine": F.cosine_similarity(one, two).mean().item(),
-            "cosine_of_means": F.cosine_similarity(one.mean(0), two.mean(0), 0).item(),
-            "length_of_means": (two.mean(0).norm() / one.mean(0).norm()).item(),
-        }
-        result["gradients"].append({key: round(x, 4) if isinstance(x, float) else x for key, x in row.items()})
-        print(f"{name:<34} {row['cosine']:>7.4f} {row['cosine_of_means']:>15.4f} {row['length_of_means']:>29.4f}")
-    finish(result, options.out)
+    for row in rows:
+        print("{of:<34} {cosine:>7.4f} {cosine_of_means:>15.4f} {length_of_means:>29.4f}".format(**row))
+    finish(result | errors_of_values(fp32, bf16, obs) | {"gradients": rows}, options.out)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any
 from atari_dqn import assess, pretrained
 from atari_dqn.errors import UsageError
 from atari_dqn.logger import EVALS
-from atari_dqn.run_folder import RunFolder
+from atari_dqn.run_folder import RunFolder, without_its_path
 
 
 def main() -> int:
@@ -84,14 +84,12 @@ def model_card(
     config, name = folder.config, f"{pretrained.PREFIX}{folder.config.game}"
     weights = sum(parameter.numel() for parameter in player.agent.algorithm.model.parameters())
     command = " ".join(meta.get("command") or ["unknown"])
-    for path in (folder.path.resolve(), folder.path):
-        command = command.replace(str(path), "FOLDER")
     packages = ", ".join(f"{key} {value}" for key, value in (meta.get("packages") or {}).items() if value)
     facts = {
         "game": config.game,
         "preset": config.preset,
         "seed": config.seed,
-        "command": f"`{command}`",
+        "command": f"`{without_its_path(command, folder.path)}`",
         "commit": meta.get("commit"),
         "started": meta.get("started"),
         "hardware": f"{meta.get('cpu')}, {meta.get('cores')} cores, GPU {meta.get('gpu') or 'none'}",
