@@ -43,7 +43,7 @@ class Config:
     game: Suppress[str] = "pong"
     """ROM id such as `ms_pacman`, or `cartpole`."""
     preset: str = "nature"
-    """Name of the preset that this table started from; for the record only."""
+    """Preset whose values apply where no flag says otherwise. Names the default run folder and the report's column."""
     seed: int = 0
     """Root of every random stream of the run, >= 0."""
 
@@ -131,7 +131,7 @@ class Config:
     clip_td_error: bool = True
     """Clip the TD error to [-1, 1] in the gradient (Huber loss). Paper: yes. No: squared error."""
     own_loss: Suppress[bool] = False
-    """The loss was given from Python; for the record only."""
+    """The loss was given from Python: a resume needs it again, and nothing compiles it unless asked to."""
     loss_reduction: Reduction = "sum"
     """Over the minibatch. Paper's code: sum; optimizer_eps is scaled for it."""
 

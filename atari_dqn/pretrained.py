@@ -70,7 +70,8 @@ def find(path: Path) -> Path | None:
         )
     near = difflib.get_close_matches(game, known, n=1)
     hint = f"did you mean {PREFIX}{near[0]}? " if near else ""
-    raise UsageError(f"no network is called {name!r}; {hint}There are {', '.join(PREFIX + game for game in known)}")
+    names = ", ".join(PREFIX + game for game in known)
+    raise UsageError(f"no network is called {name!r}; {hint}the package has: {names}")
 
 
 def config_of(folder: Path) -> Config:

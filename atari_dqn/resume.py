@@ -22,6 +22,7 @@ MAY_CHANGE_ON_RESUME = {
     "total_episodes",
     "film_seconds",
     "log_period",
+    "checkpoint_period",
     "eval_num_envs",
     "torch_threads",
     "env_threads",

@@ -24,7 +24,7 @@ import torch
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 
-PACKAGES = ("atari-dqn", "torch", "numpy", "gymnasium", "ale-py", "opencv-python", "tensorboard")
+PACKAGES = ("atari-dqn", "torch", "numpy", "gymnasium", "ale-py", "opencv-python-headless", "tensorboard")
 
 
 class RunFolder:

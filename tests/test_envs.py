@@ -2,12 +2,13 @@
 
 import dataclasses
 
+import gymnasium
 import numpy as np
 import pytest
 
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.native import NativeEnvs
-from atari_dqn.envs.reference import ReferenceEnvs
+from atari_dqn.envs.reference import ReferenceEnvs, Resize
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.seeding import game_seeds, stream
@@ -308,6 +309,26 @@ def test_any_vector_game_of_gymnasium_can_be_made():
     assert envs.spec.frame_shape == (6,)
     assert envs.spec.num_actions == 3
     envs.close()
+
+
+def area_averages(line, length):
+    """What Torch's `image.scale` makes of a line of pixels that shrinks: the mean over each new pixel's area."""
+    scale = len(line) / length
+    edges = np.arange(length + 1) * scale
+    pixels = np.arange(len(line))
+    covered = np.minimum.outer(edges[1:], pixels + 1) - np.maximum.outer(edges[:-1], pixels)  # [length, len(line)]
+    return np.clip(covered, 0, 1) @ line / scale
+
+
+def test_the_area_resize_is_that_of_the_released_code():
+    image = np.random.default_rng(0).integers(0, 256, (210, 160)).astype(np.float64)
+    exact = area_averages(area_averages(image, 84).T, 84).T
+    error = {}
+    for name in ("area", "bilinear"):
+        env = Resize(gymnasium.Env(), name)
+        error[name] = np.abs(env.observation(image.astype(np.uint8)) - exact).max()
+    assert error["area"] < 0.51  # rounded
+    assert error["bilinear"] > 50  # so it is not what the paper's networks saw
 
 
 def test_the_reference_resizes_both_ways():

@@ -103,7 +103,7 @@ def test_evaluate_and_video_take_it_by_name(package, tmp_path, monkeypatch, caps
 def test_an_unknown_name_says_which_exist(command, package, monkeypatch, capsys, tmp_path):
     assert main([command, "pretrained:pongg"]) == 2
     assert capsys.readouterr().err.endswith(
-        "no network is called 'pretrained:pongg'; did you mean pretrained:pong? There are pretrained:pong\n"
+        "no network is called 'pretrained:pongg'; did you mean pretrained:pong? the package has: pretrained:pong\n"
     )
     monkeypatch.setattr(pretrained, "home", lambda: tmp_path / "nothing")
     assert main([command, "pretrained:pong"]) == 2

@@ -16,8 +16,10 @@ from atari_dqn.cli import main
 from atari_dqn.published_curves import published_curve
 from atari_dqn.report import write_report
 from atari_dqn.report.contents import gather
+from atari_dqn.report.gaps import MAY_DIFFER
 from atari_dqn.report.runs import read_runs
 from atari_dqn.report.tables import Group
+from atari_dqn.resume import MAY_CHANGE_ON_RESUME
 from atari_dqn.scores import human_normalized, published
 from tests.run_folders import evaluation, write_run
 
@@ -244,6 +246,15 @@ def test_fewer_seeds_and_other_settings_are_named(tmp_path):
     gaps = gaps_of(report_of(tmp_path))
     assert gaps["Fewer seeds than others"] == ["nature, nature, last: 1 instead of 2: freeway"]
     assert gaps["Settings that differ"] == ["nature, gamma: 0.5 and 0.99"]
+
+
+def test_what_a_resume_may_change_but_for_the_length_is_no_difference(tmp_path):
+    other = {"film_seconds": 0, "checkpoint_period": 7, "eval_num_envs": 3, "torch_threads": 5, "compile": "off"}
+    write_run(tmp_path, scores={("nature", "last"): [1.0]})
+    write_run(tmp_path, seed=1, scores={("nature", "last"): [1.0]}, config=other)
+    assert "Settings that differ" not in gaps_of(report_of(tmp_path))
+    assert set(other) < MAY_CHANGE_ON_RESUME  # what changes nothing in a run, changes nothing between two
+    assert sorted(MAY_CHANGE_ON_RESUME - MAY_DIFFER) == ["total_episodes", "total_steps"]
 
 
 def test_of_two_runs_with_the_same_seed_the_better_founded_counts(tmp_path):

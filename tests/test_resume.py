@@ -154,7 +154,7 @@ def finished(tmp_path, quiet_cartpole):
 def test_a_moved_run_goes_on_and_says_since_when_it_counts_its_time(finished, capsys):
     before = json.loads((finished / "DONE").read_text())
     assert before["since_step"] == 0
-    assert train(CARTPOLE, finished, "--resume", "--total-steps", "9000") == 0
+    assert train(CARTPOLE, finished, "--resume", "--total-steps", "9000", "--checkpoint-period", "100") == 0
     after = json.loads((finished / "DONE").read_text())
     assert (after["steps"], after["since_step"]) == (9000, before["steps"])
     assert f"min since step {before['steps']:,}, " in capsys.readouterr().err

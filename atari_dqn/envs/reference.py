@@ -31,7 +31,8 @@ class ReferenceEnvs(SingleEnvs):
       life_loss:          a lost life is reported as terminated, and the game goes on.
       max_episode_steps:  time limit of a game, agent steps.
       reseed_after:       see `SingleEnvs`.
-      interpolation:      "area" as the native path, or "bilinear" as the paper's code.
+      interpolation:      "area" as the native path and the paper's code (Torch's `image.scale` calls itself bilinear,
+                          but averages areas when it shrinks), or "bilinear" as libraries that take it by its name.
     """
 
     def __init__(
