@@ -1,10 +1,12 @@
 """The published recipes once more, number by number, from their sources."""
 
 import dataclasses
+import json
 
 import pytest
 
 from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2
+from tests.golden_presets import GOLDEN, current
 
 
 def settings(config, *names):
@@ -50,3 +52,8 @@ def test_every_preset_knows_its_name_and_takes_a_game():
     for name, preset in PRESETS.items():
         assert settings(preset("some_game"), "preset", "game") == (name, "some_game")
         assert dataclasses.replace(preset("x"), seed=3).seed == 3
+
+
+def test_every_field_of_every_preset_is_as_it_was():
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert current() == golden, "if this change of a preset is wanted: python -m tests.golden_presets"
