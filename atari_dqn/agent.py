@@ -16,9 +16,9 @@ from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.errors import UsageError
 from atari_dqn.exploration import Exploration
-from atari_dqn.losses import clipped_loss, squared_loss
+from atari_dqn.losses import LOSSES
 from atari_dqn.model import NatureCNN, check_model, make_model
-from atari_dqn.optim import make_optimizer
+from atari_dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.seeding import stream
 from atari_dqn.types import EnvSpec, LearnStats, Transitions
 from atari_dqn.weights import get_weights, set_weights
@@ -62,6 +62,13 @@ class Agent:
 
     def learn(self, batch: Transitions, updates: int = 1, weights: Tensor | None = None) -> LearnStats:
         return self.algorithm.learn(batch, updates, weights)
+
+    def denominators(self) -> dict[str, Tensor]:
+        """`CenteredRMSProp.denominators` by the names of the parameters; none of other optimizers."""
+        if not isinstance(self.algorithm.optimizer, CenteredRMSProp):
+            return {}
+        names = [name for name, _ in self.algorithm.model.named_parameters()]
+        return dict(zip(names, self.algorithm.optimizer.denominators(), strict=True))
 
     def get_weights(self) -> dict[str, np.ndarray]:
         """The online network as plain arrays by name: copies, on the host."""
@@ -135,8 +142,10 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         use_target=config.target,
         reward_scale=config.reward_scale,
         clip_rewards=config.clip_reward,
-        loss=loss or (clipped_loss if config.clip_td_error else squared_loss),
+        loss=loss or LOSSES[config.loss],
         loss_reduction=config.loss_reduction,
+        max_grad_norm=config.max_grad_norm,
+        initializer=config.initializer,
         precision=config.precision,
         compiled=config.compile == "on" and config.device.startswith("cuda"),
     )
@@ -151,6 +160,7 @@ def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
         network=config.network,
         frame_stack=config.frame_stack,
         hidden_sizes=config.hidden_sizes,
+        initializer=config.initializer,
         layer_norm=config.layer_norm,
         center_pixels=config.center_pixels,
         value_bins=config.value_bins,

@@ -30,6 +30,8 @@ class DQN:
       clip_rewards:   clip each reward to [-1, 1].
       loss:           of the TD error, [B] -> [B]; the paper's limits its gradient to [-1, 1].
       loss_reduction: "sum" (the paper's code) or "mean" over the batch.
+      max_grad_norm:  longest gradient, Euclidean; 0 for no limit (the paper).
+      initializer:    law of the weights after `start_anew`, see `model.initialize`.
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
       compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
 
@@ -48,6 +50,8 @@ class DQN:
         clip_rewards: bool = True,
         loss: Callable[[Tensor], Tensor] = clipped_loss,
         loss_reduction: str = "sum",
+        max_grad_norm: float = 0.0,
+        initializer: str = "torch7",
         precision: str = "fp32",
         compiled: bool = False,
     ) -> None:
@@ -56,6 +60,7 @@ class DQN:
         self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
+        self.max_grad_norm, self.initializer = max_grad_norm, initializer
         self.histograms = model.histograms if isinstance(model, QNetwork) else None
         self.device = next(model.parameters()).device
         self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -78,7 +83,8 @@ class DQN:
           weights: of their losses, [updates * B] float32; None for 1.
 
         Returns:
-          Means over the updates; `grad_norm` of the last one. Then `errors` holds each TD error, [updates * B].
+          Means over the updates; `grad_norm` of the last one, after any clipping. Then `errors` holds each TD error,
+          [updates * B].
         """
         with torch.no_grad():
             rewards = batch.reward if self.reward_scale == 1.0 else batch.reward * self.reward_scale
@@ -109,6 +115,8 @@ class DQN:
         grads = torch.autograd.grad(loss, self.learned, allow_unused=True)
         for parameter, grad in zip(self.learned, grads, strict=True):
             parameter.grad = grad
+        if self.max_grad_norm:
+            torch.nn.utils.clip_grads_with_norm_(self.learned, self.max_grad_norm, self._grad_norm())
         self.optimizer.step()
         return loss.detach(), q_taken, error
 
@@ -151,7 +159,7 @@ class DQN:
         Source: Nikishin et al. 2022, The primacy bias in deep reinforcement learning.
         """
         fresh = copy.deepcopy(self.model).cpu()  # numbers are drawn there whatever the device
-        initialize(fresh, generator)
+        initialize(fresh, generator, self.initializer)
         set_weights(self.model, fresh.state_dict())
         for values in self.optimizer.state.values():
             for value in values.values():

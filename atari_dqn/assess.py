@@ -29,6 +29,7 @@ from atari_dqn.evaluation import (
     sticky,
 )
 from atari_dqn.machine import resolve
+from atari_dqn.opening_actions import opening_actions
 from atari_dqn.presets import PRESETS
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.scores import Pair, human_normalized, published
@@ -56,6 +57,8 @@ def play(
             protocol,
             seed=seed,
             frame_stack=config.frame_stack,
+            repeat_first_frame=config.pad_stack == "first_frame",
+            openings=opening_actions(config, envs.spec, num_envs, training=False),
             device=config.device,
             **options,
         )

@@ -23,6 +23,10 @@ Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Network = Literal["nature_cnn", "nips_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
 Optimizer = Literal["rmsprop", "adam", "sgd"]
 Reduction = Literal["sum", "mean"]
+ActionSet = Literal["minimal", "paper", "full"]
+PadStack = Literal["zeros", "first_frame"]
+LossName = Literal["huber", "mse", "clipped_mse"]
+Initializer = Literal["torch7", "he_normal", "lecun_normal", "glorot_uniform"]
 CHOICES = {
     "backend": get_args(Backend),
     "compile": get_args(Compile),
@@ -30,6 +34,10 @@ CHOICES = {
     "network": get_args(Network),
     "optimizer": get_args(Optimizer),
     "loss_reduction": get_args(Reduction),
+    "action_set": get_args(ActionSet),
+    "pad_stack": get_args(PadStack),
+    "loss": get_args(LossName),
+    "initializer": get_args(Initializer),
 }
 
 
@@ -63,8 +71,16 @@ class Config:
     """A game opens with a random number of no-ops up to this one, frames. Paper: no-op max, 30."""
     sticky_probability: float = 0.0
     """Chance that a frame repeats the previous action. Paper: 0. Machado et al. 2018: 0.25."""
-    full_action_space: bool = False
-    """All 18 joystick actions instead of the game's minimal set. Paper: minimal. Machado et al. 2018: all."""
+    action_set: ActionSet = "paper"
+    """`minimal`: what ale-py says the game uses. `paper`: the same as the paper's emulator says it, which differs for
+    Pong only (3 actions instead of 6: none with fire). `full`: all 18 joystick actions. Machado et al. 2018: full."""
+    pad_stack: PadStack = "zeros"
+    """Planes of a stack before the first frame of an episode: `zeros`, or `first_frame` repeated. Paper: zeros."""
+    fire_on_reset: bool = False
+    """Press fire, then action 2, when an episode opens and after a lost life, in evaluations too, where the game has
+    fire. Paper: no. stable-baselines3: yes."""
+    noop_after_life_loss: bool = False
+    """Answer a lost life with one no-op, in training. Paper: no. The wrappers of OpenAI Baselines: yes."""
     terminal_on_life_loss: bool = True
     """In training a lost life ends the Bellman sum (the game goes on). Paper: yes. Machado et al. 2018: no."""
     max_episode_steps: int = 27_000
@@ -128,8 +144,9 @@ class Config:
     """Rewards are multiplied by this in the loss, before any clipping; logs and scores stay raw. Paper: 1."""
     clip_reward: bool = True
     """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
-    clip_td_error: bool = True
-    """Clip the TD error to [-1, 1] in the gradient (Huber loss). Paper: yes. No: squared error."""
+    loss: LossName = "huber"
+    """Of the TD error d. `huber`: d^2 / 2, gradient clipped to [-1, 1]. `mse`: d^2. `clipped_mse`: d^2, gradient 2 d
+    clipped to [-1, 1] (nnabla-rl). Paper: huber."""
     own_loss: Suppress[bool] = False
     """The loss was given from Python: a resume needs it again, and nothing compiles it unless asked to."""
     loss_reduction: Reduction = "sum"
@@ -152,6 +169,8 @@ class Config:
     proportion to 1 / n^2 (Dabney et al. 2021). Paper: no."""
     random_warm_up: bool = True
     """Act at random until learning_starts, and decay from there. Paper: yes. No: epsilon decays from step 0."""
+    epsilon_from_zero: bool = False
+    """With random_warm_up, epsilon decays from step 0 all the same: at learning_starts it is below 1. Paper: no."""
 
     # --- network and optimizer
     network: Network = "nature_cnn"
@@ -160,11 +179,14 @@ class Config:
     `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell. `own`: given from Python."""
     hidden_sizes: tuple[int, ...] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
+    initializer: Initializer = "torch7"
+    """Initial weights, by fan_in f. `torch7`: weights and biases uniform in +-1/sqrt(f). `he_normal`: variance 2 / f.
+    `lecun_normal`: 1 / f. `glorot_uniform`: 2 / (f + fan_out); biases of these three are 0. Paper's code: torch7."""
     layer_norm: bool = False
     """Normalize the sums of each hidden layer over its units (Ba et al. 2016). Paper: no."""
     value_bins: int = 0
     """A value is the mean of a histogram of so many bins, taught by cross-entropy (Farebrother et al. 2024), whatever
-    `clip_td_error` says; 0: it is a number. Paper: 0."""
+    `loss` says; 0: it is a number. Paper: 0."""
     value_limit: float = 10.0
     """The bins share [-value_limit, value_limit], discounted rewards as the loss sees them."""
     dueling: bool = False
@@ -186,6 +208,8 @@ class Config:
     """Decay of both gradient averages in rmsprop. Paper: 0.95."""
     optimizer_eps: float = 0.01
     """Added under the root by rmsprop, outside it by adam; unused by sgd. Paper: 0.01."""
+    max_grad_norm: float = 0.0
+    """Scale the gradient down to this Euclidean norm where it is longer; 0: never. Paper: 0. stable-baselines3: 10."""
 
     # --- evaluation, logs and checkpoints
     eval_period: int = 250_000
@@ -260,6 +284,7 @@ class Config:
             raise UsageError(f"the config is not valid JSON ({error})") from error
         if not isinstance(table, dict):
             raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
+        table = _renamed(table)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         if unknown := sorted(set(table) - set(fields)):
             raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
@@ -268,6 +293,16 @@ class Config:
         for name, value in table.items():
             _check_type(name, value, fields[name].default)
         return cls(**table)
+
+
+def _renamed(table: dict[str, Any]) -> dict[str, Any]:
+    """A config of an older version in the words of this one."""
+    table = dict(table)
+    if (full := table.pop("full_action_space", None)) is not None:
+        table["action_set"] = "full" if full else "minimal"
+    if (clipped := table.pop("clip_td_error", None)) is not None:
+        table["loss"] = "huber" if clipped else "mse"
+    return table
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:

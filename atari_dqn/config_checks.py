@@ -66,6 +66,7 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (AT_LEAST_ZERO, lambda value: value >= 0, "be at least 0"),
     (IN_ZERO_TO_ONE, lambda value: 0.0 <= value <= 1.0, "lie in [0, 1]"),
     (POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number"),
+    (["max_grad_norm"], lambda value: 0.0 <= value < math.inf, "be a number of at least 0"),
     (["recent_share"], lambda value: 0.0 < value <= 1.0, "lie in (0, 1]"),
     (["hidden_sizes"], lambda sizes: all(size >= 1 for size in sizes), "hold sizes >= 1"),
     (["epsilon_spread"], lambda value: 1.0 <= value < math.inf, "be a number of at least 1"),
@@ -111,6 +112,9 @@ def _about_the_learner(config: Any) -> Iterator[str]:
         yield f"value_bins is {config.value_bins}, but network {config.network!r} has no such end; set it to 0"
     if config.value_bins and config.own_loss:
         yield f"value_bins is {config.value_bins}, which brings its own loss; set it to 0, or give none of yours"
+    for name in ("fire_on_reset", "noop_after_life_loss"):
+        if getattr(config, name) and not config.terminal_on_life_loss:
+            yield f"{name} is on, but no lost life is reported: leave it off, or terminal_on_life_loss on"
     if config.priority_exponent and not config.replay:
         yield f"priority_exponent is {config.priority_exponent}, but replay is off: nothing is drawn; set it to 0"
 
@@ -138,11 +142,18 @@ def _about_the_warm_up(config: Any) -> Iterator[str]:
             f"of {config.num_envs} environments exist after {needed} steps; raise it to {needed} "
             "or more, or lower num_envs"
         )
-    if config.capacity < warm_up:
+    if config.capacity < needed:
         yield (
-            f"capacity ({config.capacity}) must hold the warm-up: raise it to learning_starts "
+            f"capacity ({config.capacity}) is too small: {config.num_envs} environments with {config.n_step}-step "
+            f"transitions need {needed}; raise it to {needed} or more, or lower num_envs"
+        )
+    if config.whole_game_warm_up and config.capacity < warm_up:
+        yield (
+            f"capacity ({config.capacity}) must hold the warm-up of whole games: raise it to learning_starts "
             f"({warm_up}) or more, or lower learning_starts"
         )
+    if config.batch_size > config.capacity:
+        yield f"batch_size ({config.batch_size}) is larger than capacity ({config.capacity}): lower it, or raise that"
     if config.batch_size > warm_up:
         yield (
             f"batch_size ({config.batch_size}) is larger than the warm-up: lower it to "

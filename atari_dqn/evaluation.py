@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from atari_dqn.config import Config
+from atari_dqn.opening_actions import OpeningActions
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
 from atari_dqn.seeding import game_seeds
@@ -73,7 +74,8 @@ class EvalProtocol:
             env_groups=1,
             learning_starts=max(config.learning_starts, (config.n_step + 1) * num_envs),
             capacity=max(config.capacity, (config.n_step + 1) * num_envs),
-            terminal_on_life_loss=False,
+            terminal_on_life_loss=config.fire_on_reset,  # then it must be seen; the game goes on either way
+            noop_after_life_loss=False,
             max_episode_steps=self.max_episode_steps,
             noop_max=self.noop_max,
             sticky_probability=self.sticky_probability,
@@ -142,6 +144,8 @@ def evaluate(
     *,
     seed: np.random.SeedSequence,
     frame_stack: int,
+    repeat_first_frame: bool = False,
+    openings: OpeningActions | None = None,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Moment], None] = lambda moment: None,
@@ -154,6 +158,8 @@ def evaluate(
       protocol:    what to play.
       seed:        root of the seeds of all games.
       frame_stack: K.
+      repeat_first_frame: see `ReplayLayout`.
+      openings:    actions that are played whatever the policy says; None for none.
       device:      where observations are stacked for the policy.
       should_stop: asked once a vector step; True gives the evaluation up.
       watch:       is shown every vector step.
@@ -168,15 +174,18 @@ def evaluate(
         frame_shape=envs.spec.frame_shape,
         frame_dtype=envs.spec.frame_dtype,
         frame_stack=frame_stack,
+        repeat_first_frame=repeat_first_frame,
     )
+    openings = openings or OpeningActions(envs.num_envs)
     stacks = FrameReplay(layout, device=device)
     stacks.start(envs.reset(games.open_first()))
     while not games.complete():
         if should_stop():
             return None
-        action = games.explore(_greedy(policy, stacks.latest_obs()), envs.spec.num_actions)
+        action = openings.impose(games.explore(_greedy(policy, stacks.latest_obs()), envs.spec.num_actions))
         envs.send(action)
         step = envs.recv()
+        openings.follow(step)
         stacks.add(action, step)
         watch(Moment(protocol.first_episode + games.playing, action, games.explored, step))
         for env, next_seed in games.update(step):

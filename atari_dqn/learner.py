@@ -149,7 +149,9 @@ class Learner:
         means = (self.stats_sum / self.stats_count).tolist()
         self.stats_sum.zero_()
         self.stats_count = 0
-        return dict(zip(LearnStats._fields, means, strict=True))
+        return dict(zip(LearnStats._fields, means, strict=True)) | {
+            f"rmsprop_denominator/{name}": mean.item() for name, mean in self.agent.denominators().items()
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """All but the agent and the replay."""

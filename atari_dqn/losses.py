@@ -101,3 +101,21 @@ def clipped_loss(error: Tensor) -> Tensor:
 def squared_loss(error: Tensor) -> Tensor:
     """The squared error, [B] float32 for an error of [B] float32; its gradient is twice the error."""
     return error.square()
+
+
+def clipped_squared_loss(error: Tensor) -> Tensor:
+    """The squared error whose gradient, twice the error, is limited to [-1, 1]: up to twice the paper's gradient.
+
+    Args:
+      error: [B] float32, TD error d.
+
+    Returns:
+      [B] float32: d^2 where |d| <= 1/2, |d| - 1/4 beyond.
+
+    Source: nnabla-rl's DQN, which clips the gradient of the squared error. Not the paper's loss.
+    """
+    return 2.0 * F.huber_loss(error, error.new_zeros(()).expand_as(error), reduction="none", delta=0.5)
+
+
+LOSSES = {"huber": clipped_loss, "mse": squared_loss, "clipped_mse": clipped_squared_loss}
+"""By the name that `Config.loss` gives them."""

@@ -149,20 +149,36 @@ def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
     return frozen
 
 
-def initialize(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw weights and biases uniformly in +-1/sqrt(fan_in), layer by layer, from `generator`.
+def initialize(module: nn.Module, generator: torch.Generator, law: str = "torch7") -> None:
+    """Draw the weights of linear and convolutional layers, in their order, from `generator`.
 
     Layers that normalize get a gain of 1 and a bias of 0.
 
-    Source: the paper's Lua code (torch7's default for linear and convolutional layers).
+    Args:
+      module:    the network.
+      generator: source of chance.
+      law:       `torch7`: weights and biases uniform in +-1/sqrt(fan_in). The others have biases of 0, and weights of
+                 mean 0: `he_normal` with variance 2 / fan_in, `lecun_normal` with 1 / fan_in, `glorot_uniform` with
+                 2 / (fan_in + fan_out).
+
+    Sources: the paper's Lua code (torch7's default); He et al. 2015, eq. 10; LeCun et al. 1998, eq. 16; Glorot and
+      Bengio 2010, eq. 16. nnabla-rl draws by `he_normal`, PFRL by `lecun_normal`, Dopamine by `glorot_uniform`.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
-            fan_in = layer.weight[0].numel()
-            bound = 1.0 / math.sqrt(fan_in)
-            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
             assert layer.bias is not None
-            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+            fan_in = layer.weight[0].numel()
+            if law == "torch7":
+                bound = 1.0 / math.sqrt(fan_in)
+                nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+                continue
+            if law == "glorot_uniform":
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+            else:
+                variance = {"he_normal": 2.0, "lecun_normal": 1.0}[law] / fan_in
+                nn.init.normal_(layer.weight, 0.0, math.sqrt(variance), generator=generator)
+            nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.LayerNorm):
             layer.reset_parameters()
 
@@ -195,6 +211,7 @@ def make_model(
     network: str,
     frame_stack: int,
     hidden_sizes: Sequence[int],
+    initializer: str = "torch7",
     layer_norm: bool = False,
     center_pixels: bool = False,
     value_bins: int = 0,
@@ -237,7 +254,7 @@ def make_model(
         model = MLP(
             num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
         )
-    initialize(model, torch.Generator().manual_seed(seed))
+    initialize(model, torch.Generator().manual_seed(seed), initializer)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU
 
 

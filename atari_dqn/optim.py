@@ -60,6 +60,19 @@ class CenteredRMSProp(torch.optim.Optimizer):
                 eps=group["eps"],
             )
 
+    @torch.no_grad()
+    def denominators(self) -> list[Tensor]:
+        """What each parameter's gradient is divided by, its mean: sqrt(v - g^2 + eps), [] float32 on its device.
+
+        At sqrt(eps) (the paper's: 0.1) the optimizer is plain gradient descent with a step of lr / sqrt(eps).
+        """
+        means = []
+        for group in self.param_groups:
+            for param in group["params"]:
+                average, square = self.state[param]["gradient_average"], self.state[param]["square_average"]
+                means.append((square - average.square() + group["eps"]).sqrt().mean())
+        return means
+
 
 def centered_rmsprop(
     params: list[Tensor],

@@ -57,6 +57,7 @@ class FrameReplay:
         self.ring = FrameRing(layout, frames_on or device)
         self.frames_are_near = self.ring.device.type == self.device.type  # the learner
         self.groups, self.frame_stack, self.n_step = layout.groups, layout.frame_stack, layout.n_step
+        self.repeat_first_frame = layout.repeat_first_frame
         self.bootstrap_distance = layout.n_step  # rewards summed, <= n_step; may change between draws
         self.usable_per_env = layout.usable_per_env
         self.action = np.zeros(self.ring.num_rows, np.uint8)
@@ -193,8 +194,10 @@ class FrameReplay:
         )
 
     def _stack_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of the K frames that end at `rows`, oldest first, blank before the opening: [B] -> [B, K]."""
+        """Rows of the K frames that end at `rows`, oldest first, blank or the first before it: [B] -> [B, K]."""
         back = np.arange(self.frame_stack - 1, -1, -1)
+        if self.repeat_first_frame:
+            return self.ring.after(rows[:, None], -np.minimum(back, self.age[rows, None]))
         planes = self.ring.after(rows[:, None], -back)
         return np.where(back <= self.age[rows, None], planes, self.ring.blank_row)
 

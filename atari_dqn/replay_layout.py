@@ -30,6 +30,8 @@ class ReplayLayout:
     """Rewards between an observation and its bootstrap."""
     groups: int = 1
     """Groups of environments that are written in turns (see `envs/in_turns.py`); they divide `num_envs`."""
+    repeat_first_frame: bool = False
+    """Planes of a stack before an episode's first frame show that frame; else they are blank."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.frame_stack <= OLDEST_AGE:

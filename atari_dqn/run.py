@@ -132,6 +132,7 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
         frame_stack=config.frame_stack,
         n_step=config.n_step,
         groups=config.env_groups,
+        repeat_first_frame=config.pad_stack == "first_frame",
     )
 
 

@@ -38,7 +38,8 @@ def exploration(config: Config, step: int) -> float:
     if config.random_warm_up:
         if step < config.learning_starts:
             return 1.0
-        step -= config.learning_starts
+        if not config.epsilon_from_zero:
+            step -= config.learning_starts
     if config.epsilon_decay_factor < 1.0:
         # multiplied, then acted: the first action has one multiplication behind it
         return geometric(

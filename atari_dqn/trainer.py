@@ -24,6 +24,7 @@ from atari_dqn.episodes import EpisodeTracker
 from atari_dqn.evaluation import Score
 from atari_dqn.learner import Learner
 from atari_dqn.logger import Logger
+from atari_dqn.opening_actions import opening_actions
 from atari_dqn.replay import FrameReplay
 from atari_dqn.saver import Saver
 from atari_dqn.schedules import crossings, exploration
@@ -67,6 +68,7 @@ class Trainer:
         self.answers: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
         self.learner = Learner(config, agent, replay)
         self.tracker = EpisodeTracker(config.num_envs)
+        self.openings = opening_actions(config, envs.spec, config.num_envs, training=True)
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
         self.step = 0  # agent steps played
         self.episodes = 0  # games finished
@@ -124,6 +126,7 @@ class Trainer:
         first = (self.step + len(self.answers) * self.config.envs_at_once) % self.config.num_envs
         hold = self.config.hold_random_actions and self.step < self.config.learning_starts
         action = self.agent.sample(self.replay.latest_obs(back=groups_to_act), self.epsilon, first=first, hold=hold)
+        action = self.openings.impose(action, first=first)
         self.envs.send(action)
         self.answers.append(action)
 
@@ -144,6 +147,7 @@ class Trainer:
     def count_games(self, result: Step) -> None:
         """Note the games that have just ended, and learn what is owed at the end of a game."""
         first = (self.step - self.config.envs_at_once) % self.config.num_envs  # of the group that has played
+        self.openings.follow(result, first=first)
         for game in self.tracker.update(result, first):
             self.recent.append((game.episode_return, game.episode_length))
             self.episodes += 1
@@ -243,6 +247,7 @@ class Trainer:
             "newest_frames": self.replay.newest_frames(),
             "replay": self.replay.state_dict() if self.config.save_replay else None,
             "tracker": self.tracker.state_dict(),
+            "openings": self.openings.state_dict(),
             "recent": [list(game) for game in self.recent],
             "counters": {name: getattr(self, name) for name in COUNTERS},
         }
@@ -254,6 +259,8 @@ class Trainer:
         self.envs.load_state_dict(state["envs"])
         self.answers.extend(state["answers"])
         self.tracker.load_state_dict(state["tracker"])
+        if "openings" in state:  # older checkpoints are of runs without any
+            self.openings.load_state_dict(state["openings"])
         self.recent.extend((score, length) for score, length in state["recent"])
         for name, value in state["counters"].items():
             setattr(self, name, value)

@@ -129,11 +129,12 @@ class _Take:
         action = int(moment.action[0])
         decision = Decision(self.steps, self.policy.planes, self.policy.q, action, bool(moment.explored[0]))
         shots = self.camera.play(action)
-        gained, over = sum(shot.reward for shot in shots), shots[-1].over
-        if gained != moment.step.reward[0] or over != moment.step.terminated[0]:
+        gained, over, step = sum(shot.reward for shot in shots), shots[-1].over, moment.step
+        ended = bool(step.terminated[0] and step.finished[0])  # a lost life ends nothing
+        if gained != step.reward[0] or (over != ended and not step.truncated[0]):
             raise UsageError(
                 f"at step {self.steps} the camera saw another game than the one that is scored "
-                f"({gained:g} points, not {moment.step.reward[0]:g}); use the ale-py version of constraints.txt"
+                f"({gained:g} points, not {step.reward[0]:g}); use the ale-py version of constraints.txt"
             )
         drawn = None
         for shot in shots:

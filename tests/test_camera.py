@@ -20,7 +20,7 @@ def plane(screens):
 @pytest.mark.parametrize(("game", "sticky", "seed"), [("pong", 0.0, 5), ("ms_pacman", 0.25, 6), ("seaquest", 0.25, 7)])
 def test_the_planes_of_a_game_are_in_the_film_of_its_screens(game, sticky, seed):
     config = dataclasses.replace(nature(game), sticky_probability=sticky, terminal_on_life_loss=False)
-    envs = NativeEnvs(game, 1, num_threads=1, sticky_probability=sticky, life_loss=False)
+    envs = NativeEnvs(game, 1, num_threads=1, sticky_probability=sticky, life_loss=False, action_set=config.action_set)
     gray, colour = Camera(config, colours=False), Camera(config)
     step, opening = envs.reset(np.array([seed])), gray.open(seed)
     colour.open(seed)

@@ -299,7 +299,7 @@ def test_what_is_no_rom_id_is_refused_with_a_remedy(game, hint):
 
 
 def test_action_sets_are_the_minimal_one_or_all_18():
-    minimal, full = native("pong", 1), native("pong", 1, full_action_space=True)
+    minimal, full = native("pong", 1), native("pong", 1, action_set="full")
     assert minimal.spec.action_names == (
         "noop",
         "fire",
@@ -312,3 +312,26 @@ def test_action_sets_are_the_minimal_one_or_all_18():
     assert full.spec.action_names[0] == "noop"  # what fills steps that are thrown away
     minimal.close()
     full.close()
+
+
+@pytest.mark.parametrize("make", [NativeEnvs, ReferenceEnvs])
+def test_the_papers_pong_has_three_actions_which_move_as_ale_pys_do(make):
+    """Xitari, the paper's emulator, says `actions: {0, 3, 4}` of Pong: none with fire."""
+    paper, minimal = make("pong", 1, action_set="paper", noop_max=0), make("pong", 1, noop_max=0)
+    assert paper.spec.action_names == ("noop", "right", "left")
+    same = {0: 0, 1: 2, 2: 3}  # the paper's number: ale-py's
+    paper.reset(np.array([3]))
+    minimal.reset(np.array([3]))
+    for action in np.random.default_rng(0).integers(3, size=40):
+        paper.send(np.array([action]))
+        minimal.send(np.array([same[int(action)]]))
+        assert (paper.recv().frame == minimal.recv().frame).all()
+    paper.close()
+    minimal.close()
+
+
+def test_every_other_game_has_the_papers_actions_anyway():
+    paper, minimal = native("breakout", 1, action_set="paper"), native("breakout", 1)
+    assert paper.spec == minimal.spec
+    paper.close()
+    minimal.close()

@@ -11,7 +11,7 @@ LAYERS = {
     2: "frame_ring film presets schedules losses approximators optim episodes learnable_rows envs.contract report.runs",
     3: "envs.single envs.in_turns model priorities replay checkpoint run_folder report.tables",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger "
-    "report.csv_files report.curves report.gaps report.machines report.words",
+    "opening_actions report.csv_files report.curves report.gaps report.machines report.words",
     5: "wandb_logger envs envs.camera agent saver report.figures report.median_curve",
     6: "evaluation learner machine pretrained report.contents",
     7: "assess trainer evaluation_files highlight report.game_chapters",

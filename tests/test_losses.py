@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from atari_dqn.losses import (
+    LOSSES,
     bootstrap_value,
     clip_reward,
     clipped_loss,
@@ -78,3 +79,12 @@ def test_the_mean_of_the_squared_loss_is_the_mean_squared_error():
 def test_no_gradient_flows_into_the_bootstrap(online):
     q_next = torch.tensor([[1.0, 2.0]], requires_grad=True)
     assert not bootstrap_value(q_next, online).requires_grad
+
+
+def test_the_clipped_squared_loss_by_hand():
+    error = torch.tensor([0.25, -0.5, 2.0, -3.0], requires_grad=True)
+    loss = LOSSES["clipped_mse"](error)
+    # 0.25^2 = 0.0625 and 0.5^2 = 0.25; beyond 1/2 |d| - 1/4: 1.75 and 2.75
+    assert loss.tolist() == [0.0625, 0.25, 1.75, 2.75]
+    loss.sum().backward()
+    assert error.grad.tolist() == [0.5, -1.0, 1.0, -1.0]  # 2 d within [-1, 1]

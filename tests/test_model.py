@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from atari_dqn import config_checks
 from atari_dqn.convolutions import space_to_depth, space_to_depth_kernel
 from atari_dqn.errors import UsageError
-from atari_dqn.model import MLP, PIXEL_NETWORKS, NatureCNN, make_model
+from atari_dqn.model import MLP, PIXEL_NETWORKS, NatureCNN, initialize, make_model
 from atari_dqn.types import EnvSpec
 
 ATARI = EnvSpec("pong", (84, 84), "uint8", tuple("abcdef"), 4)
@@ -236,3 +236,21 @@ def test_a_network_of_the_wrong_kind_is_refused(spec, network):
 
 def test_networks_for_images_are_the_same_for_the_config_and_here():
     assert set(config_checks.PIXEL_NETWORKS) == set(PIXEL_NETWORKS)
+
+
+@pytest.mark.parametrize(
+    ("law", "variance"),
+    [
+        ("he_normal", lambda fan_in, fan_out: 2 / fan_in),
+        ("lecun_normal", lambda fan_in, fan_out: 1 / fan_in),
+        ("glorot_uniform", lambda fan_in, fan_out: 2 / (fan_in + fan_out)),
+        ("torch7", lambda fan_in, fan_out: 1 / (3 * fan_in)),
+    ],
+)
+def test_each_law_of_initial_weights_has_its_variance(law, variance):
+    layers = torch.nn.ModuleList([torch.nn.Conv2d(32, 64, 4, 2), torch.nn.Linear(3136, 512)])
+    initialize(layers, torch.Generator().manual_seed(0), law)
+    for layer, fan_in, fan_out in zip(layers, (32 * 16, 3136), (64 * 16, 512), strict=True):
+        assert layer.weight.var().item() == pytest.approx(variance(fan_in, fan_out), rel=0.03)
+        assert layer.weight.mean().item() == pytest.approx(0.0, abs=0.001)
+        assert (layer.bias == 0).all() == (law != "torch7")

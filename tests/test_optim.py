@@ -26,6 +26,7 @@ def test_three_steps_worked_out_by_hand():
     second = first - 0.1 / math.sqrt(0.4375)
     third = second + 0.2 / math.sqrt(2.234375)
     np.testing.assert_allclose(seen, [first, second, third], rtol=1e-6)
+    assert torch.stack(optimizer.denominators()).tolist() == pytest.approx([math.sqrt(2.234375)])
 
 
 def lua_twin(w, gradients, *, lr, decay, eps):

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2
+from atari_dqn.config import Config
+from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2, nature, nnabla, rl_zoo
 from tests.golden_presets import GOLDEN, current
 
 
@@ -20,7 +21,7 @@ def test_cartpole_tf2_has_the_numbers_of_its_source():
     assert settings(recipe, "epsilon_start", "epsilon_decay_factor", "epsilon_end") == (1.0, 0.995, 0.01)
     assert settings(recipe, "game_end_updates", "total_episodes", "learning_starts") == (10, 1_000, 32)
     assert settings(recipe, "max_episode_steps", "num_envs", "n_step", "double_q") == (500, 1, 1, False)
-    assert settings(recipe, "clip_td_error", "clip_reward", "loss_reduction") == (False, False, "mean")
+    assert settings(recipe, "loss", "clip_reward", "loss_reduction") == ("mse", False, "mean")
 
 
 def test_cartpole_parl_has_the_numbers_of_its_source():
@@ -39,7 +40,7 @@ def test_cartpole_parl_has_the_numbers_of_its_source():
     assert (recipe.epsilon_start - recipe.epsilon_end) / recipe.epsilon_decay_steps == pytest.approx(1e-6)
     assert settings(recipe, "total_episodes", "eval_period_episodes", "eval_episodes") == (2_000, 50, 5)
     assert settings(recipe, "max_episode_steps", "num_envs", "n_step", "double_q") == (200, 1, 1, False)
-    assert settings(recipe, "clip_td_error", "clip_reward", "loss_reduction") == (False, False, "mean")
+    assert settings(recipe, "loss", "clip_reward", "loss_reduction") == ("mse", False, "mean")
 
 
 def test_no_recipe_ends_by_its_steps():
@@ -57,3 +58,46 @@ def test_every_preset_knows_its_name_and_takes_a_game():
 def test_every_field_of_every_preset_is_as_it_was():
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert current() == golden, "if this change of a preset is wanted: python -m tests.golden_presets"
+
+
+def differences(one, two):
+    mine, theirs = dataclasses.asdict(one), dataclasses.asdict(two)
+    return {name: mine[name] for name in mine if mine[name] != theirs[name]}
+
+
+def test_nnabla_is_the_paper_but_for_these():
+    assert differences(nnabla("pong"), nature("pong")) == {
+        "preset": "nnabla",
+        "action_set": "minimal",
+        "pad_stack": "first_frame",
+        "noop_after_life_loss": True,
+        "loss": "clipped_mse",
+        "epsilon_from_zero": True,
+        "initializer": "he_normal",
+    }
+
+
+def test_rl_zoo_has_the_numbers_of_its_source():
+    recipe = rl_zoo("breakout")
+    assert settings(recipe, "optimizer", "learning_rate", "optimizer_eps", "max_grad_norm") == ("adam", 1e-4, 1e-8, 10)
+    assert settings(recipe, "loss", "loss_reduction", "batch_size", "gamma") == ("huber", "mean", 32, 0.99)
+    assert settings(recipe, "update_period", "target_update_period", "capacity") == (4, 1_000, 10_000)
+    # exploration_fraction 0.1 of 10 million steps, from the first on
+    assert settings(recipe, "epsilon_decay_steps", "epsilon_end", "epsilon_from_zero") == (1_000_000, 0.01, True)
+    assert settings(recipe, "learning_starts", "total_steps", "random_warm_up") == (100_000, 10_000_000, True)
+    assert settings(recipe, "fire_on_reset", "noop_after_life_loss", "pad_stack") == (True, True, "zeros")
+    assert settings(recipe, "initializer", "action_set", "sticky_probability") == ("torch7", "minimal", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"full_action_space": False, "clip_td_error": True}, ("minimal", "huber")),
+        ({"full_action_space": True, "clip_td_error": False}, ("full", "mse")),
+    ],
+)
+def test_a_config_of_an_older_version_is_read_in_the_words_of_this_one(old, new):
+    table = json.loads(nature("pong").to_json())
+    del table["action_set"], table["loss"]
+    config = Config.from_json(json.dumps(table | old))
+    assert settings(config, "action_set", "loss") == new

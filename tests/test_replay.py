@@ -31,8 +31,8 @@ def test_the_mean_frame_is_of_what_is_in_the_ring():
 class NaiveReplay:
     """Everything that ever happened in one environment, as lists. No ring, no index arithmetic."""
 
-    def __init__(self, frame_stack):
-        self.frame_stack = frame_stack
+    def __init__(self, frame_stack, repeat_first_frame=False):
+        self.frame_stack, self.repeat_first_frame = frame_stack, repeat_first_frame
         self.frames, self.started, self.actions, self.steps = [], [], [], []
 
     def show(self, frame, started):
@@ -46,7 +46,8 @@ class NaiveReplay:
             if self.started[time]:
                 break
             time -= 1
-        blank = [np.zeros_like(self.frames[0])] * (self.frame_stack - len(planes))
+        missing = planes[0] if self.repeat_first_frame else np.zeros_like(planes[0])
+        blank = [missing] * (self.frame_stack - len(planes))
         return np.stack(blank + planes)
 
     def transition(self, time, n_step):
@@ -76,7 +77,7 @@ class NaiveReplay:
 def play(replay, envs, times, seed=0):
     """Random play into the replay, group by group, and into one naive twin for each environment."""
     rng = np.random.default_rng(seed)
-    twins = [NaiveReplay(replay.frame_stack) for _ in range(envs.num_envs)]
+    twins = [NaiveReplay(replay.frame_stack, replay.repeat_first_frame) for _ in range(envs.num_envs)]
     step = envs.reset(None)
     replay.start(step)
     for env, twin in enumerate(twins):
@@ -96,7 +97,7 @@ def play(replay, envs, times, seed=0):
     return twins
 
 
-def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2, 2), groups=1):
+def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2, 2), groups=1, repeat=False):
     return FrameReplay(
         ReplayLayout(
             capacity=capacity,
@@ -106,6 +107,7 @@ def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2
             frame_stack=frame_stack,
             n_step=n_step,
             groups=groups,
+            repeat_first_frame=repeat,
         )
     )
 
@@ -153,13 +155,14 @@ def assert_same_as_twins(replay, twins):
     n_step=st.integers(1, 5),
     fewer=st.integers(0, 4),
     end_rate=st.sampled_from([0.0, 0.05, 0.3, 0.9]),
+    repeat=st.booleans(),
 )
 def test_every_learnable_transition_is_the_naive_twins(
-    seed, times, capacity, at_once, groups, frame_stack, n_step, fewer, end_rate
+    seed, times, capacity, at_once, groups, frame_stack, n_step, fewer, end_rate, repeat
 ):
     """Wrap-around, short games, odd capacities, ends at the write head, fewer rewards than n, groups in turns."""
     envs = ScriptedEnvs(at_once * groups, seed=seed, end_rate=end_rate)
-    replay = make_replay(capacity, at_once * groups, frame_stack, n_step, groups=groups)
+    replay = make_replay(capacity, at_once * groups, frame_stack, n_step, groups=groups, repeat=repeat)
     replay.bootstrap_distance = max(1, n_step - fewer)
     twins = play(replay, envs, times, seed)
     assert_same_as_twins(replay, twins)

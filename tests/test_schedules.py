@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atari_dqn.presets import cartpole_parl, cartpole_tf2, nature
+from atari_dqn.presets import cartpole_parl, cartpole_tf2, nature, nnabla
 from atari_dqn.schedules import (
     bootstrap_distance,
     crossings,
@@ -160,3 +160,10 @@ def test_the_ratio_does_not_depend_on_the_number_of_environments():
             )
         )
         assert done == (steps[-1] + num_envs) // 4 - 5_000 // 4
+
+
+def test_epsilon_can_decay_from_step_0_behind_a_random_warm_up():
+    config = nnabla("pong")  # 1 to 0.1 in 1,000,000 steps from 0 on, at random until 50,000
+    assert [exploration(config, step) for step in (0, 49_999)] == [1.0, 1.0]
+    assert exploration(config, 50_000) == pytest.approx(1 - 0.9 * 0.05)
+    assert exploration(config, 1_000_000) == pytest.approx(0.1)

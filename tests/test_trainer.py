@@ -44,6 +44,9 @@ class TapeAgent:
         self.tape += ["learn"] * updates
         return LearnStats(*torch.zeros(4))
 
+    def denominators(self):
+        return {}
+
     def sync_target(self):
         self.tape.append("sync")
 
@@ -251,7 +254,8 @@ def test_every_tag_is_logged_once_a_period():
     trainer = make_trainer(tiny_config(total_steps=600, log_period=100), logger=logger)
     trainer.run()
     assert [step for step, _ in logger.points] == list(range(100, 601, 100))
-    assert set(logger.points[-1][1]) == {
+    denominators = {f"train/rmsprop_denominator/{name}" for name, _ in trainer.agent.algorithm.model.named_parameters()}
+    assert set(logger.points[-1][1]) == denominators | {
         "train/episode_return", "train/episode_length", "train/episodes", "train/loss", "train/q",
         "train/td_error", "train/grad_norm", "train/epsilon", "time/steps_per_second",
         "time/frames_per_second", "time/updates_per_second", "time/updates_per_step",
@@ -393,8 +397,8 @@ def test_a_trainer_of_the_nature_preset_is_the_papers():
         learning_starts=50_000, update_period=4, target_update_period=10_000, gamma=0.99, n_step=1,
         double_q=False, epsilon_start=1.0, epsilon_end=0.1, epsilon_decay_steps=1_000_000,
         eval_epsilon=0.05, eval_period=250_000, eval_steps=125_000, clip_reward=True,
-        clip_td_error=True, loss_reduction="sum", optimizer="rmsprop", learning_rate=0.00025,
+        loss="huber", loss_reduction="sum", optimizer="rmsprop", learning_rate=0.00025,
         rmsprop_decay=0.95, optimizer_eps=0.01, frame_skip=4, noop_max=30, sticky_probability=0.0,
-        full_action_space=False, terminal_on_life_loss=True, hidden_sizes=(512,), precision="fp32",
+        action_set="paper", terminal_on_life_loss=True, hidden_sizes=(512,), precision="fp32",
     )  # fmt: skip
     assert config == papers

@@ -67,7 +67,7 @@ def _atari_settings(config: Config) -> dict[str, Any]:
         "frame_skip": config.frame_skip,
         "noop_max": config.noop_max,
         "sticky_probability": config.sticky_probability,
-        "full_action_space": config.full_action_space,
+        "action_set": config.action_set,
         "life_loss": config.terminal_on_life_loss,
         "max_episode_steps": config.max_episode_steps,
         "reseed_after": RESEED_AFTER,

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atari_dqn.config import Config
+from atari_dqn.envs.contract import chosen_actions
 from atari_dqn.envs.native import make_emulators
 from atari_dqn.errors import UsageError
 
@@ -57,18 +58,16 @@ class Camera:
             num_threads=1,
             noop_max=config.noop_max,
             sticky_probability=config.sticky_probability,
-            full_action_space=config.full_action_space,
+            action_set=config.action_set,
             img_height=height,
             img_width=width,
             grayscale=not colours,
             frameskip=1,
             maxpool=False,
         )
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """A name for each action, in the order of their numbers."""
-        return tuple(action.name.lower() for action in self._emulator.ale.get_action_set())
+        names = tuple(action.name.lower() for action in self._emulator.ale.get_action_set())
+        self._chosen = chosen_actions(config.game, config.action_set, names)
+        self.action_names = tuple(names[number] for number in self._chosen)  # in the order of the agent's numbers
 
     def open(self, seed: int) -> np.ndarray:
         """Begin the game of this seed; returns its first screen, before any action of the agent."""
@@ -79,7 +78,7 @@ class Camera:
         """The frames of one agent step: `frame_skip` of them, fewer if the game ends within."""
         shots: list[Shot] = []
         while len(shots) < self.frame_skip and not (shots and shots[-1].over):
-            screen, reward, over, _, _ = self._emulator.step(np.array([action], np.int64))
+            screen, reward, over, _, _ = self._emulator.step(self._chosen[[action]])
             shots.append(Shot(np.array(screen[0, 0]), float(reward[0]), bool(over[0])))
         return shots
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -26,6 +26,22 @@ def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarr
             f"action {action[env]} of environment {env} is outside [0, {spec.num_actions}), the actions of {spec.game}"
         )
     return action.astype(np.int64, copy=False)
+
+
+PAPER_ACTIONS = {"pong": ("noop", "right", "left")}
+"""Games for which the paper's emulator (Xitari) has a smaller set of actions than ale-py: of the 49, only this one."""
+
+
+def chosen_actions(game: str, action_set: str, names: Sequence[str]) -> np.ndarray:
+    """Which of the emulator's actions the agent has, [A] int64: numbers into `names`.
+
+    Args:
+      game:       ROM id.
+      action_set: "paper" for the paper's actions; else all that the emulator was asked for.
+      names:      of the emulator's actions, in the order of their numbers.
+    """
+    wanted = PAPER_ACTIONS.get(game, names) if action_set == "paper" else names
+    return np.array([names.index(name) for name in wanted], np.int64)
 
 
 class Turns:

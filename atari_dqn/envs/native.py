@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step, play_logs
+from atari_dqn.envs.contract import ActionLog, Turns, checked_action, chosen_actions, first_step, play_logs
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, Step
 
@@ -42,7 +42,7 @@ class NativeEnvs:
       frame_skip:         frames per agent step; the last two are max-pooled.
       noop_max:           up to this many no-ops open a game, frames.
       sticky_probability: chance that a frame repeats the previous action.
-      full_action_space:  all 18 actions instead of the game's minimal set.
+      action_set:         "minimal", "paper" or "full", see `Config.action_set`.
       life_loss:          a lost life is reported as terminated, and the game goes on.
       max_episode_steps:  time limit of a game, agent steps.
       reseed_after:       agent steps after which a sub-environment is seeded afresh when its next
@@ -58,7 +58,7 @@ class NativeEnvs:
         frame_skip: int = 4,
         noop_max: int = 30,
         sticky_probability: float = 0.0,
-        full_action_space: bool = False,
+        action_set: str = "minimal",
         life_loss: bool = True,
         max_episode_steps: int = 27_000,
         reseed_after: int = 0,
@@ -71,7 +71,7 @@ class NativeEnvs:
             num_threads=num_threads,
             noop_max=noop_max,
             sticky_probability=sticky_probability,
-            full_action_space=full_action_space,
+            action_set=action_set,
             img_height=SIZE,
             img_width=SIZE,
             grayscale=True,
@@ -79,6 +79,8 @@ class NativeEnvs:
             maxpool=True,
         )
         names = tuple(action.name.lower() for action in self._env.ale.get_action_set())
+        self._chosen = chosen_actions(game, action_set, names)  # of the emulator's actions, by the agent's
+        names = tuple(names[number] for number in self._chosen)
         self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
         self._turns = Turns()
 
@@ -108,7 +110,7 @@ class NativeEnvs:
         if self._cut.any():  # that step is thrown away: the caller's action must leave no trace
             action = np.where(self._cut, NOOP, action)
         self._log.append(action)
-        self._env.send(action)
+        self._env.send(self._chosen[action])
 
     def recv(self) -> Step:
         self._turns.recv()
@@ -209,7 +211,7 @@ def make_emulators(
     num_threads: int,
     noop_max: int,
     sticky_probability: float,
-    full_action_space: bool,
+    action_set: str,
     **picture: Any,
 ) -> Any:
     """ale-py's vector environment with every argument explicit; its defaults are not Nature's.
@@ -227,7 +229,7 @@ def make_emulators(
         thread_affinity_offset=-1,
         max_num_frames_per_episode=NO_LIMIT,
         repeat_action_probability=sticky_probability,
-        full_action_space=full_action_space,
+        full_action_space=action_set == "full",
         continuous=False,
         autoreset_mode="NextStep",
         stack_num=1,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 
+from atari_dqn.envs.contract import chosen_actions
 from atari_dqn.envs.single import SingleEnvs
 from atari_dqn.types import EnvSpec
 
@@ -27,7 +28,7 @@ class ReferenceEnvs(SingleEnvs):
       frame_skip:         frames per agent step; the last two are max-pooled.
       noop_max:           up to this many no-ops open a game, frames.
       sticky_probability: chance that a frame repeats the previous action.
-      full_action_space:  all 18 actions instead of the game's minimal set.
+      action_set:         "minimal", "paper" or "full", see `Config.action_set`.
       life_loss:          a lost life is reported as terminated, and the game goes on.
       max_episode_steps:  time limit of a game, agent steps.
       reseed_after:       see `SingleEnvs`.
@@ -43,7 +44,7 @@ class ReferenceEnvs(SingleEnvs):
         frame_skip: int = 4,
         noop_max: int = 30,
         sticky_probability: float = 0.0,
-        full_action_space: bool = False,
+        action_set: str = "minimal",
         life_loss: bool = True,
         max_episode_steps: int = 27_000,
         reseed_after: int = 0,
@@ -57,7 +58,7 @@ class ReferenceEnvs(SingleEnvs):
                 obs_type="grayscale",
                 frameskip=1,
                 repeat_action_probability=sticky_probability,
-                full_action_space=full_action_space,
+                full_action_space=action_set == "full",
                 max_num_frames_per_episode=NO_LIMIT,
             )
 
@@ -65,11 +66,15 @@ class ReferenceEnvs(SingleEnvs):
             env: gymnasium.Env[Any, Any] = NoopStart(make_emulator(), noop_max)
             if life_loss:
                 env = LifeLoss(env)
+            env = gymnasium.wrappers.TransformAction(env, lambda action: int(chosen[action]), actions)
             return Resize(SkipAndMax(env, frame_skip), interpolation)
 
         probe = make_emulator()
         names = tuple(name.lower() for name in probe.get_action_meanings())
         probe.close()
+        chosen = chosen_actions(game, action_set, names)
+        actions = gymnasium.spaces.Discrete(len(chosen))
+        names = tuple(names[number] for number in chosen)
         spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
         super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps, reseed_after=reseed_after)
 
