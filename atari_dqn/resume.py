@@ -14,7 +14,8 @@ from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.frame_store import FrameStore, pieces_of
 from atari_dqn.replay import FrameReplay
-from atari_dqn.run_folder import RunFolder
+from atari_dqn.run_folder import RunFolder, read_done
+from atari_dqn.schedules import step_size
 from atari_dqn.trainer import Trainer
 
 MAY_CHANGE_ON_RESUME = {
@@ -107,6 +108,29 @@ def _refuse_foreign(directory: Path, meta: Mapping[str, Any], config: Config) ->
             f"{directory} is a checkpoint of {meta.get('game')!r}, this run plays {config.game!r}; "
             "move it away, or resume the run that it came from"
         )
+
+
+def nothing_is_left(folder: RunFolder, trainer: Trainer, say: Callable[[str], None]) -> bool:
+    """Is the run finished, with nothing that this resume adds? Else its folder takes over what the resume changes.
+
+    Args:
+      folder:  of the run, its config as it was before.
+      trainer: continues from the newest checkpoint, with the config wanted now.
+      say:     prints a line.
+    """
+    if trainer.over and not trainer.evaluation_is_due and read_done(folder.path) is not None:
+        say(f"{folder.path} is finished, at step {trainer.step:,}; a larger --total-steps makes it longer")
+        return True
+    step = max(trainer.step, trainer.config.learning_starts)
+    before, now = step_size(folder.config, step), step_size(trainer.config, step)
+    if before != now:
+        say(
+            f"warning: the step size falls until total_steps, which was {folder.config.total_steps:,} and is now "
+            f"{trainer.config.total_steps:,}: from step {trainer.step:,} on it is {now:.2g} instead of {before:.2g}. "
+            "This is not the run that would have been so long from the start"
+        )
+    folder.go_on(trainer.config)
+    return False
 
 
 def go_on(trainer: Trainer, state: dict[str, Any]) -> None:

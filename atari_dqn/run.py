@@ -28,7 +28,7 @@ from atari_dqn.logger import RunLogger
 from atari_dqn.machine import flushed_denormals, place_replay, resolve, settle_compile
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
-from atari_dqn.resume import check_resume, go_on, read_newest
+from atari_dqn.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.saver import Saver
 from atari_dqn.scores import published
@@ -157,6 +157,8 @@ def _train_in(
         if state:
             go_on(trainer, state)
             del state
+        if resume and nothing_is_left(folder, trainer, say):
+            return 0
         began, first_step = time.monotonic(), trainer.step
         watchdog = Watchdog(HANG_SECONDS)
         trainer.alive = watchdog.alive
@@ -263,7 +265,7 @@ def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, An
         "episodes": trainer.episodes,
         "since_step": since_step,
         "seconds": round(seconds, 1),
-        "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1),
+        "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1) if steps else None,
         "recent_mean_return": sum(recent) / len(recent) if recent else None,
         "last_eval": trainer.last_score,
         "best_eval": trainer.best_score if trainer.best_step >= 0 else None,
@@ -275,9 +277,10 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     """The end of a run in words, its score beside published ones."""
     minutes = summary["seconds"] / 60
     resumed = f" since step {summary['since_step']:,}" if summary["since_step"] else ""
+    speed = f", {summary['frames_per_second']:,.0f} frames/s" if summary["frames_per_second"] is not None else ""
     lines = [
         f"done: {summary['steps']:,} steps, {summary['updates']:,} updates, {summary['episodes']:,} games; "
-        f"{minutes:.1f} min{resumed}, {summary['frames_per_second']:,.0f} frames/s",
+        f"{minutes:.1f} min{resumed}{speed}",
         f"score: last {_number(summary['recent_mean_return'])} (mean of the last games in training), "
         f"evaluation {_number(summary['last_eval'])}, best evaluation {_number(summary['best_eval'])}",
     ]

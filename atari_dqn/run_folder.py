@@ -107,9 +107,26 @@ class RunFolder:
             file.flush()
             yield
 
+    def go_on(self, config: Config) -> None:
+        """A resumed run is no longer done, and its folder says what the run does from now on."""
+        self.done.unlink(missing_ok=True)  # first: a kill in between leaves an unfinished run, not a wrong DONE
+        if config != self.config:
+            self.config = config
+            write_text(self.path / "config.json", config.to_json())
+
     def mark_done(self, summary: Mapping[str, Any]) -> None:
         """Write DONE, the last file of a run."""
         write_text(self.done, json.dumps(summary, indent=2) + "\n")
+
+
+def read_done(folder: Path) -> dict[str, Any] | None:
+    """What a finished run says of itself; None if it is not finished."""
+    try:
+        done = json.loads((folder / "DONE").read_text(encoding="utf-8"))
+        whole = isinstance(done["steps"], int) and isinstance(done["episodes"], int) and "best_eval_step" in done
+        return done if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def in_use(path: Path) -> str | None:

@@ -9,7 +9,6 @@ interrupted anywhere goes on there, and it does not matter on which machine. A p
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -26,7 +25,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation_files import read_result
 from atari_dqn.resume import MAY_CHANGE_ON_RESUME
 from atari_dqn.run import default_run_dir
-from atari_dqn.run_folder import RunFolder, in_use
+from atari_dqn.run_folder import RunFolder, in_use, read_done
 
 LOG = "suite.log"  # in a run folder: what its processes said, one attempt after the other
 BAD_INPUT = 2  # the exit code of what would fail again in the same way
@@ -118,16 +117,6 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
 def _is_over(config: Config, done: dict[str, Any]) -> bool:
     """Was everything played that is wanted? A run may have been made shorter at first."""
     return bool(done["steps"] >= config.total_steps or 0 < config.total_episodes <= done["episodes"])
-
-
-def read_done(folder: Path) -> dict[str, Any] | None:
-    """What a finished run says of itself; None if it is not finished."""
-    try:
-        done = json.loads((folder / "DONE").read_text(encoding="utf-8"))
-        whole = isinstance(done["steps"], int) and isinstance(done["episodes"], int) and "best_eval_step" in done
-        return done if whole else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _protocol(config: Config, settings: Settings) -> str:

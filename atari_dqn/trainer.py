@@ -27,7 +27,7 @@ from atari_dqn.logger import Logger
 from atari_dqn.opening_actions import opening_actions
 from atari_dqn.replay import FrameReplay
 from atari_dqn.saver import Saver
-from atari_dqn.schedules import crossings, exploration
+from atari_dqn.schedules import crossings, exploration, step_size
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.speedometer import Speedometer
@@ -167,6 +167,7 @@ class Trainer:
         if not self._is_due(self.config.log_period):
             return
         values = {"train/epsilon": self.epsilon, "train/episodes": float(self.episodes)}
+        values["train/learning_rate"] = step_size(self.config, self.step)
         if self.recent:
             values["train/episode_return"] = float(np.mean([score for score, _ in self.recent]))
             values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
@@ -179,7 +180,7 @@ class Trainer:
 
     def evaluate_if_due(self) -> None:
         """Play the evaluation games on environments of their own, and remember the best network."""
-        if self.evaluator is None or not self._evaluation_is_due():
+        if self.evaluator is None or not self.evaluation_is_due:
             return
         began = time.monotonic()
         scores = self.evaluator(self.step)
@@ -196,7 +197,9 @@ class Trainer:
             self.show_best(scores)
             self.save()
 
-    def _evaluation_is_due(self) -> bool:
+    @property
+    def evaluation_is_due(self) -> bool:
+        """Is one owed at this step?"""
         steps, games = self.config.eval_period, self.config.eval_period_episodes
         if (games or steps) and self.over and self.evaluated_at < self.step:
             return True  # the end of a run is always evaluated

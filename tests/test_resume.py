@@ -19,8 +19,10 @@ from atari_dqn import checkpoint
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.frame_store import FrameStore, pieces_of
+from atari_dqn.logger import RunLogger
 from atari_dqn.replay import FrameReplay
 from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.report.runs import read_run
 from atari_dqn.saver import Saver
 from benchmarks.compare_runs import differences
 from tests.fakes import ScriptedEnvs
@@ -158,6 +160,48 @@ def test_a_moved_run_goes_on_and_says_since_when_it_counts_its_time(finished, ca
     after = json.loads((finished / "DONE").read_text())
     assert (after["steps"], after["since_step"]) == (9000, before["steps"])
     assert f"min since step {before['steps']:,}, " in capsys.readouterr().err
+
+
+def test_an_extension_is_stored_and_a_run_that_goes_on_is_not_done(finished, monkeypatch, capsys):
+    record = RunLogger.scalars
+
+    def interrupted(logger, values, step):
+        record(logger, values, step)
+        if step == 8800:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLogger, "scalars", interrupted)
+        assert train(CARTPOLE, finished, "--resume", "--total-steps", "9600") == 128 + signal.SIGTERM
+    assert not (finished / "DONE").exists()
+    assert not read_run(finished, []).finished
+    capsys.readouterr()
+    assert main(["train", "cartpole", "--resume", "--run-dir", str(finished)]) == 0
+    assert json.loads((finished / "DONE").read_text())["steps"] == 9600
+    assert "step size" not in capsys.readouterr().err
+
+
+def test_a_resume_of_a_finished_run_changes_nothing_of_its_summary(finished, capsys):
+    before = (finished / "DONE").read_bytes()
+    assert train(CARTPOLE, finished, "--resume") == 0
+    assert (finished / "DONE").read_bytes() == before
+    assert "is finished, at step 8,000; a larger --total-steps makes it longer" in capsys.readouterr().err
+    (finished / "DONE").write_text("{")  # as a broken disk leaves it
+    assert train(CARTPOLE, finished, "--resume") == 0
+    assert json.loads((finished / "DONE").read_text())["frames_per_second"] is None  # nothing was played
+
+
+def test_an_extension_that_makes_the_step_size_jump_says_so_and_the_step_size_is_logged(tmp_path, capsys):
+    falling = [*CARTPOLE, "--learning-rate", "0.001", "--learning-rate-end-ratio", "0.1", "--total-steps"]
+    assert train([*falling, "1200"], tmp_path / "run") == 0
+    assert train([*falling, "2200"], tmp_path / "run", "--resume") == 0
+    # learning starts at 200: at 1,200 it is 0.001 * 0.1, or half of the way there
+    assert "from step 1,200 on it is 0.00055 instead of 0.0001" in capsys.readouterr().err
+    records = map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())
+    logged = {record["step"]: record["train/learning_rate"] for record in records if "train/learning_rate" in record}
+    assert logged[1200] == pytest.approx(0.0001)
+    assert logged[2200] == pytest.approx(0.0001)
+    assert logged[1400] == pytest.approx(0.00046)
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "gone", "tensors"])

@@ -257,7 +257,7 @@ def test_every_tag_is_logged_once_a_period():
     denominators = {f"train/rmsprop_denominator/{name}" for name, _ in trainer.agent.algorithm.model.named_parameters()}
     assert set(logger.points[-1][1]) == denominators | {
         "train/episode_return", "train/episode_length", "train/episodes", "train/loss", "train/q",
-        "train/td_error", "train/grad_norm", "train/epsilon", "time/steps_per_second",
+        "train/td_error", "train/grad_norm", "train/epsilon", "train/learning_rate", "time/steps_per_second",
         "time/frames_per_second", "time/updates_per_second", "time/updates_per_step",
     }  # fmt: skip
 
