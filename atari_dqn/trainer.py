@@ -70,6 +70,7 @@ class Trainer:
         self.tracker = EpisodeTracker(config.num_envs)
         self.openings = opening_actions(config, envs.spec, config.num_envs, training=True)
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
+        self.window: list[float] = []  # returns of the games that finished since the last point of the log
         self.step = 0  # agent steps played
         self.episodes = 0  # games finished
         self.learn_after = self._end_of_warm_up()  # agent step from which updates are due
@@ -150,6 +151,7 @@ class Trainer:
         self.openings.follow(result, first=first)
         for game in self.tracker.update(result, first):
             self.recent.append((game.episode_return, game.episode_length))
+            self.window.append(game.episode_return)
             self.episodes += 1
             if self.learn_after == NOT_YET and len(self.replay) >= self.config.learning_starts:
                 self.learn_after = self.step
@@ -171,6 +173,9 @@ class Trainer:
         if self.recent:
             values["train/episode_return"] = float(np.mean([score for score, _ in self.recent]))
             values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
+        if self.window:
+            values["train/window_return"] = float(np.mean(self.window))
+            self.window.clear()
         if stats := self.learner.read():  # waits for the device
             refuse_broken_loss(stats["loss"], self.step)
             values |= {f"train/{name}": mean for name, mean in stats.items()}
@@ -252,6 +257,7 @@ class Trainer:
             "tracker": self.tracker.state_dict(),
             "openings": self.openings.state_dict(),
             "recent": [list(game) for game in self.recent],
+            "window": list(self.window),
             "counters": {name: getattr(self, name) for name in COUNTERS},
         }
 
@@ -265,6 +271,7 @@ class Trainer:
         if "openings" in state:  # older checkpoints are of runs without any
             self.openings.load_state_dict(state["openings"])
         self.recent.extend((score, length) for score, length in state["recent"])
+        self.window.extend(state.get("window", ()))  # older checkpoints know of none
         for name, value in state["counters"].items():
             setattr(self, name, value)
         if self.replay.is_empty:

@@ -1,6 +1,7 @@
 """The loop: the order of events, the exact ratio, what is logged, evaluated and saved."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -255,7 +256,10 @@ def test_every_tag_is_logged_once_a_period():
     trainer.run()
     assert [step for step, _ in logger.points] == list(range(100, 601, 100))
     denominators = {f"train/rmsprop_denominator/{name}" for name, _ in trainer.agent.algorithm.model.named_parameters()}
-    assert set(logger.points[-1][1]) == denominators | {
+    assert sum(point["train/episodes"] for _, point in logger.points) > 0
+    for (_, before), (_, now) in itertools.pairwise(logger.points):
+        assert ("train/window_return" in now) == (now["train/episodes"] > before["train/episodes"])
+    assert set(logger.points[-1][1]) - {"train/window_return"} == denominators | {
         "train/episode_return", "train/episode_length", "train/episodes", "train/loss", "train/q",
         "train/td_error", "train/grad_norm", "train/epsilon", "train/learning_rate", "time/steps_per_second",
         "time/frames_per_second", "time/updates_per_second", "time/updates_per_step",
@@ -334,6 +338,7 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
     assert resumed.learner.updates == trainer.learner.updates
     assert resumed.epsilon == trainer.epsilon
     assert list(resumed.recent) == list(trainer.recent)
+    assert resumed.window == trainer.window
     assert torch.equal(resumed.replay.latest_obs(), trainer.replay.latest_obs())
     for name in ("model", "target", "optimizer"):
         one, two = (each.agent.algorithm.state_dict()[name] for each in (trainer, resumed))
@@ -402,3 +407,20 @@ def test_a_trainer_of_the_nature_preset_is_the_papers():
         action_set="paper", terminal_on_life_loss=True, hidden_sizes=(512,), precision="fp32",
     )  # fmt: skip
     assert config == papers
+
+
+def test_the_windows_of_the_log_hold_every_game_once():
+    logger, trainer = Recorder(), make_trainer(tiny_config(total_steps=600, log_period=100))
+    trainer.logger, returns = logger, []
+    note = trainer.tracker.update
+
+    def remember(step, first):
+        games = note(step, first)
+        returns.extend(game.episode_return for game in games)
+        return games
+
+    trainer.tracker.update = remember
+    trainer.run()
+    counts = np.diff([0.0, *(point["train/episodes"] for _, point in logger.points)])
+    means = [point.get("train/window_return", 0.0) for _, point in logger.points]
+    assert counts @ means == pytest.approx(sum(returns))
