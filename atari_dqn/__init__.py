@@ -9,7 +9,7 @@ _HOMES = {
     "Agent": "agent",
     "Config": "config",
     "DQN": "algorithm",
-    "FrameReplay": "replay",
+    "FrameReplay": "replay.buffer",
     "NatureCNN": "model",
     "Selection": "assess",
     "Trainer": "trainer",

@@ -15,7 +15,7 @@ from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
 from atari_dqn.logger import NullLogger
 from atari_dqn.machine import flushed_denormals, resolve, settle_compile
-from atari_dqn.replay import FrameReplay
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run import replay_layout
 from atari_dqn.run_folder import read_done
 from atari_dqn.saver import CHECKPOINTS_KEPT

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from atari_dqn.config import Config
 from atari_dqn.opening_actions import OpeningActions
-from atari_dqn.replay import FrameReplay
-from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.seeding import game_seeds
 from atari_dqn.types import Step, VecEnv
 

@@ -20,7 +20,7 @@ import torch
 
 from atari_dqn.checkpoint import CheckpointError, force_to_disk, read_meta, step_name
 from atari_dqn.errors import UsageError
-from atari_dqn.frame_ring import FrameRing
+from atari_dqn.replay.frames import FrameRing
 
 BLOCK_BYTES = 32 * 2**20
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from atari_dqn.frame_ring import FrameRing
+from atari_dqn.replay.frames import FrameRing
 
 CANDIDATES = 4  # for each transition that is chosen; so many times more often than by chance at the most
 LARGEST = 1.0  # error that counts; also that of a transition not yet learned from

@@ -13,7 +13,7 @@ from atari_dqn import checkpoint
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.frame_store import FrameStore, pieces_of
-from atari_dqn.replay import FrameReplay
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run_folder import RunFolder, read_done
 from atari_dqn.schedules import step_size
 from atari_dqn.trainer import Trainer

@@ -26,8 +26,8 @@ from atari_dqn.frame_store import FrameStore
 from atari_dqn.highlight import Highlight
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import flushed_denormals, place_replay, resolve, settle_compile
-from atari_dqn.replay import FrameReplay
-from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.saver import Saver

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from atari_dqn import checkpoint
-from atari_dqn.frame_ring import FrameRing
 from atari_dqn.frame_store import FrameStore
+from atari_dqn.replay.frames import FrameRing
 
 CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
 

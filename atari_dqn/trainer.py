@@ -25,7 +25,7 @@ from atari_dqn.evaluation import Score
 from atari_dqn.learner import Learner
 from atari_dqn.logger import Logger
 from atari_dqn.opening_actions import opening_actions
-from atari_dqn.replay import FrameReplay
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.saver import Saver
 from atari_dqn.schedules import crossings, exploration, step_size
 from atari_dqn.scores import human_normalized

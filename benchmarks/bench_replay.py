@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
-from atari_dqn.replay import FrameReplay
-from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.types import Step
 
 BATCH_SIZE = 32

@@ -25,7 +25,7 @@ from atari_dqn.agent import make_agent
 from atari_dqn.learner import UPDATES_AT_ONCE, Learner
 from atari_dqn.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.presets import nature
-from atari_dqn.replay import FrameReplay
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run import replay_layout
 from atari_dqn.types import EnvSpec, Step
 

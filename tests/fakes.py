@@ -13,7 +13,7 @@ from atari_dqn.envs import make_envs
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.frame_store import FrameStore
 from atari_dqn.logger import NullLogger
-from atari_dqn.replay import FrameReplay
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run import replay_layout
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.saver import Saver

@@ -16,7 +16,7 @@ from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature, quick
 from atari_dqn.priorities import CANDIDATES
-from atari_dqn.replay import FrameReplay
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run import replay_layout
 from atari_dqn.trainer import Trainer
 from tests.fakes import ScriptedEnvs

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atari_dqn.errors import UsageError
-from atari_dqn.replay import FrameReplay
-from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.types import Step
 from tests.fakes import ScriptedEnvs, make_step
 

@@ -20,8 +20,8 @@ from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.frame_store import FrameStore, pieces_of
 from atari_dqn.logger import RunLogger
-from atari_dqn.replay import FrameReplay
-from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.report.runs import read_run
 from atari_dqn.saver import Saver
 from benchmarks.compare_runs import differences

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from atari_dqn.cuda_graph import Upload
-from atari_dqn.replay_layout import ReplayLayout
+from atari_dqn.replay.layout import ReplayLayout
 
 MEAN_AT_ONCE = 256  # frames that are summed in one pass: few enough for a copy in float64
 

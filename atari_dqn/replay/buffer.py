@@ -29,9 +29,9 @@ import torch
 from torch import Tensor
 
 from atari_dqn.cuda_graph import Upload
-from atari_dqn.frame_ring import FrameRing
-from atari_dqn.learnable_rows import LearnableRows
-from atari_dqn.replay_layout import OLDEST_AGE, ReplayLayout, refuse_other_sizes
+from atari_dqn.replay.frames import FrameRing
+from atari_dqn.replay.index import LearnableRows
+from atari_dqn.replay.layout import OLDEST_AGE, ReplayLayout, refuse_other_sizes
 from atari_dqn.types import Step, Transitions
 
 ARRAYS = ("action", "reward", "terminated", "age")  # what is known of each row, but its frame

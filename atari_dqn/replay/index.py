@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from atari_dqn.replay_layout import refuse_other_sizes
+from atari_dqn.replay.layout import refuse_other_sizes
 
 ARRAYS = ("ring", "admitted")
 COUNTERS = ("first", "end")
