@@ -10,7 +10,7 @@ _HOMES = {
     "Config": "config",
     "DQN": "algorithm",
     "FrameReplay": "replay.buffer",
-    "NatureCNN": "model",
+    "NatureCNN": "networks.nature_cnn",
     "Selection": "assess",
     "Trainer": "trainer",
     "UsageError": "errors",

@@ -17,11 +17,11 @@ from atari_dqn.cuda_graph import captured
 from atari_dqn.errors import UsageError
 from atari_dqn.exploration import Exploration
 from atari_dqn.losses import LOSSES
-from atari_dqn.model import NatureCNN, check_model, make_model
+from atari_dqn.networks.nature_cnn import NatureCNN, check_model, make_model
+from atari_dqn.networks.weights import get_weights, set_weights
 from atari_dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.seeding import stream
 from atari_dqn.types import EnvSpec, LearnStats, Transitions
-from atari_dqn.weights import get_weights, set_weights
 
 Loss = Callable[[Tensor], Tensor]  # of the TD error, [B] -> [B]
 

@@ -19,7 +19,7 @@ from atari_dqn.agent import make_agent
 from atari_dqn.config import Config, Network, Precision
 from atari_dqn.cuda_graph import captured
 from atari_dqn.errors import UsageError
-from atari_dqn.model import PIXEL_NETWORKS
+from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
 from atari_dqn.types import EnvSpec, Transitions
 
 Say = Callable[[str], None]

@@ -15,8 +15,8 @@ import sys
 import torch
 from torch import nn
 
-from atari_dqn import model
 from atari_dqn.cli import main
+from atari_dqn.networks import nature_cnn as model
 
 
 @torch.no_grad()

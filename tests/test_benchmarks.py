@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atari_dqn import model
+from atari_dqn.networks import nature_cnn as model
 from atari_dqn.types import EnvSpec
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ import torch
 
 from atari_dqn.agent import make_agent
 from atari_dqn.errors import UsageError
-from atari_dqn.histograms import SIGMA, Histograms
+from atari_dqn.networks.histograms import SIGMA, Histograms
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "replay cuda_graph convolutions errors histograms watchdog speedometer config_checks gif panel statistics "
+    0: "networks replay cuda_graph networks.convolutions errors networks.histograms watchdog speedometer config_checks gif panel statistics "
     "report.lenient report.markup report.scales",
-    1: "config types seeding scores dense divergence exploration weights replay.layout published_curves report.widgets",
-    2: "replay.frames film presets schedules losses approximators optim episodes replay.index envs.contract report.runs",
-    3: "envs.single envs.in_turns model priorities replay.buffer checkpoint run_folder report.tables",
+    1: "config types seeding scores networks.heads divergence exploration networks.weights replay.layout published_curves report.widgets",
+    2: "replay.frames film presets schedules losses networks.vector optim episodes replay.index envs.contract report.runs",
+    3: "envs.single envs.in_turns networks.nature_cnn priorities replay.buffer checkpoint run_folder report.tables",
     4: "frame_store envs.native envs.classic envs.reference algorithm logger "
     "opening_actions report.csv_files report.curves report.gaps report.machines report.words",
     5: "wandb_logger envs envs.camera agent saver report.figures report.median_curve",

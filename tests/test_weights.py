@@ -9,8 +9,8 @@ from torch import nn
 
 from atari_dqn.agent import make_agent
 from atari_dqn.errors import UsageError
+from atari_dqn.networks.weights import get_weights, set_weights, sync_weights_to
 from atari_dqn.types import EnvSpec
-from atari_dqn.weights import get_weights, set_weights, sync_weights_to
 from tests.fakes import tiny_config
 
 SPEC = EnvSpec("scripted", (3,), "uint8", ("a", "b"), 4)

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atari_dqn.dense import in_full_precision
 from atari_dqn.errors import UsageError
+from atari_dqn.networks.heads import in_full_precision
 
 Ranges = Sequence[tuple[float, float]]  # lowest and highest value of each of the D numbers
 LARGEST_TABLE = 10_000_000  # cells; optimizers keep two more numbers for each

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from atari_dqn.histograms import Histograms
+from atari_dqn.networks.histograms import Histograms
 
 FEW_OUTPUTS = 18  # as many as there are actions in Atari
 

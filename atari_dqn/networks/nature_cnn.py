@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atari_dqn.approximators import LinearQ, PolynomialQ, TabularQ
-from atari_dqn.convolutions import STRIDE, convolve, space_to_depth, space_to_depth_kernel
-from atari_dqn.dense import QNetwork, in_full_precision
 from atari_dqn.errors import UsageError
-from atari_dqn.histograms import Histograms
+from atari_dqn.networks.convolutions import STRIDE, convolve, space_to_depth, space_to_depth_kernel
+from atari_dqn.networks.heads import QNetwork, in_full_precision
+from atari_dqn.networks.histograms import Histograms
+from atari_dqn.networks.vector import LinearQ, PolynomialQ, TabularQ
 from atari_dqn.types import EnvSpec
 
 PIXEL_SCALE = 1.0 / 255.0
