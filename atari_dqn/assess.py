@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import nn
 
-from atari_dqn import checkpoint, pretrained
+from atari_dqn import pretrained
 from atari_dqn.agent import Agent, make_agent
 from atari_dqn.config import Config
 from atari_dqn.envs import is_vector_game, make_envs, spec_of
@@ -34,6 +34,7 @@ from atari_dqn.presets import PRESETS
 from atari_dqn.run_folder import RunFolder
 from atari_dqn.scores import Pair, human_normalized, published
 from atari_dqn.seeding import stream
+from atari_dqn.storage import checkpoint
 
 Say = Callable[[str], None]
 FRAMES_AT_10_HZ = 6  # a random action every 6 of 60 frames a second: Mnih et al. 2015, Methods

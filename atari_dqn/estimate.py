@@ -18,7 +18,7 @@ from atari_dqn.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run import replay_layout
 from atari_dqn.run_folder import read_done
-from atari_dqn.saver import CHECKPOINTS_KEPT
+from atari_dqn.storage.saver import CHECKPOINTS_KEPT
 from atari_dqn.suite import Job
 from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec

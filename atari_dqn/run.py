@@ -22,7 +22,6 @@ from atari_dqn.config import Config
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score, monitor
-from atari_dqn.frame_store import FrameStore
 from atari_dqn.highlight import Highlight
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import flushed_denormals, place_replay, resolve, settle_compile
@@ -30,9 +29,10 @@ from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.run_folder import RunFolder
-from atari_dqn.saver import Saver
 from atari_dqn.scores import published
 from atari_dqn.seeding import stream
+from atari_dqn.storage.frame_store import FrameStore
+from atari_dqn.storage.saver import Saver
 from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, VecEnv
 from atari_dqn.wandb_logger import Mirror, WandbLogger

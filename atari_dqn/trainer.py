@@ -26,11 +26,11 @@ from atari_dqn.learner import Learner
 from atari_dqn.logger import Logger
 from atari_dqn.opening_actions import opening_actions
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.saver import Saver
 from atari_dqn.schedules import crossings, exploration, step_size
 from atari_dqn.scores import human_normalized
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.speedometer import Speedometer
+from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
 
 RECENT_GAMES = 20  # finished games behind "mean return" in logs

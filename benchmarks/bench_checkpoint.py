@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 from measuring import finish
 
-from atari_dqn import checkpoint
 from atari_dqn.agent import make_agent
 from atari_dqn.envs.contract import first_step
-from atari_dqn.frame_store import FrameStore, pieces_of
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run import replay_layout
-from atari_dqn.saver import Saver
+from atari_dqn.storage import checkpoint
+from atari_dqn.storage.frame_store import FrameStore, pieces_of
+from atari_dqn.storage.saver import Saver
 from atari_dqn.types import EnvSpec, Step
 
 BLOCK = 32 * 2**20

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from atari_dqn import checkpoint
+from atari_dqn.storage import checkpoint
 
 
 def differences(folder: Path, other: Path) -> list[str]:

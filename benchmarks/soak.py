@@ -26,9 +26,10 @@ import torch.utils.tensorboard  # noqa: F401
 from compare_runs import differences
 from measuring import finish
 
-from atari_dqn import checkpoint, cli, envs, run, trainer
+from atari_dqn import cli, envs, run, trainer
 from atari_dqn.commands import train  # noqa: F401
-from atari_dqn.frame_store import FrameStore
+from atari_dqn.storage import checkpoint
+from atari_dqn.storage.frame_store import FrameStore
 
 RESEED_AFTER = 400  # steps of a game, instead of 100,000: what a life plays again stays short, and it happens often
 SETTINGS = {

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn import checkpoint
-from atari_dqn.checkpoint import CheckpointError
 from atari_dqn.errors import UsageError
+from atari_dqn.storage import checkpoint
+from atari_dqn.storage.checkpoint import CheckpointError
 
 STATE = {
     "weights": torch.arange(6.0).reshape(2, 3).t(),  # not contiguous

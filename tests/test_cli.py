@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from atari_dqn import checkpoint
 from atari_dqn.cli import main
 from atari_dqn.presets import PRESETS
+from atari_dqn.storage import checkpoint
 
 ROOT = Path(__file__).parent.parent
 TINY = (

@@ -6,9 +6,9 @@ import gymnasium
 import numpy as np
 import pytest
 
-from atari_dqn import checkpoint
 from atari_dqn.envs import make_envs
 from atari_dqn.presets import cartpole
+from atari_dqn.storage import checkpoint
 
 
 def make(game="cartpole", num_envs=3, max_episode_steps=500):

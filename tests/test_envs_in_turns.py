@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from atari_dqn import checkpoint
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import nature
+from atari_dqn.storage import checkpoint
 from tests.fakes import ScriptedEnvs
 
 SEEDS = np.arange(4) + 7

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from ale_py.vector_env import AtariVectorEnv
 
-from atari_dqn import checkpoint
 from atari_dqn.envs import atari_games, make_envs
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.envs.reference import ReferenceEnvs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import nature
+from atari_dqn.storage import checkpoint
 
 
 def native(game="breakout", num_envs=2, **settings):

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from atari_dqn import checkpoint
 from atari_dqn.cli import main
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
+from atari_dqn.storage import checkpoint
 
 CASES = int(os.environ.get("ATARI_DQN_FUZZ_CASES", "60"))  # each test; more for a long run
 fuzz = settings(

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from atari_dqn import Selection, checkpoint, evaluate_run, presets, train
+from atari_dqn import Selection, evaluate_run, presets, train
 from atari_dqn.agent import make_agent
 from atari_dqn.algorithm import DQN
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
+from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
 

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn import checkpoint
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
-from atari_dqn.frame_store import FrameStore, pieces_of
 from atari_dqn.logger import RunLogger
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.report.runs import read_run
-from atari_dqn.saver import Saver
+from atari_dqn.storage import checkpoint
+from atari_dqn.storage.frame_store import FrameStore, pieces_of
+from atari_dqn.storage.saver import Saver
 from benchmarks.compare_runs import differences
 from tests.fakes import ScriptedEnvs
 
@@ -119,7 +119,8 @@ def test_a_run_interrupted_before_its_first_step_ends_as_the_quiet_one(tmp_path,
 # Kills the process at the n-th call of anything that changes the disk while a checkpoint is written.
 KILL_IN_SAVE = """
 import os, signal, sys
-from atari_dqn import checkpoint, frame_store
+from atari_dqn.storage import checkpoint
+from atari_dqn.storage import frame_store
 left = int(os.environ["KILL_AT"])
 def fatal(function):
     def call(*arguments, **named):
@@ -295,7 +296,7 @@ def filled(steps, *, capacity=30):
 
 @pytest.mark.parametrize("block_bytes", [1, 40, 2**20])
 def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, monkeypatch):
-    monkeypatch.setattr("atari_dqn.frame_store.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("atari_dqn.storage.frame_store.BLOCK_BYTES", block_bytes)
     replay, envs = filled(5)
     store = FrameStore(tmp_path / "frames")
     for step in range(1, 8):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn import checkpoint
 from atari_dqn.config import Config
 from atari_dqn.divergence import TrainingDiverged
 from atari_dqn.envs.in_turns import EnvsInTurns
@@ -15,6 +14,7 @@ from atari_dqn.episodes import EpisodeTracker
 from atari_dqn.evaluation import Score
 from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature
+from atari_dqn.storage import checkpoint
 from atari_dqn.types import LearnStats
 from tests.fakes import ScriptedEnvs, make_step, make_trainer, tiny_config
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
-from atari_dqn import checkpoint
-from atari_dqn.frame_store import FrameStore
 from atari_dqn.replay.frames import FrameRing
+from atari_dqn.storage import checkpoint
+from atari_dqn.storage.frame_store import FrameStore
 
 CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
 

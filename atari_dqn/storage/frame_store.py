@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from atari_dqn.checkpoint import CheckpointError, force_to_disk, read_meta, step_name
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
+from atari_dqn.storage.checkpoint import CheckpointError, force_to_disk, read_meta, step_name
 
 BLOCK_BYTES = 32 * 2**20
 

@@ -1,0 +1,1 @@
+"""State on disk, whole or not at all. Read in this order: checkpoint, frame_store, saver."""
