@@ -31,8 +31,8 @@ from atari_dqn.evaluation import (
 from atari_dqn.machine import resolve
 from atari_dqn.opening_actions import opening_actions
 from atari_dqn.presets import PRESETS
+from atari_dqn.published.scores import Pair, human_normalized, published
 from atari_dqn.run_folder import RunFolder
-from atari_dqn.scores import Pair, human_normalized, published
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
 

@@ -25,11 +25,11 @@ from atari_dqn.evaluation import Score, monitor
 from atari_dqn.highlight import Highlight
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import flushed_denormals, place_replay, resolve, settle_compile
+from atari_dqn.published.scores import published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.run_folder import RunFolder
-from atari_dqn.scores import published
 from atari_dqn.seeding import stream
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from measuring import finish
 
-from atari_dqn.published_curves import PROTOCOLS, PublishedCurve, published_curve
+from atari_dqn.published.curves import PROTOCOLS, PublishedCurve, published_curve
 
 SOURCE = "nnabla_rl"
 

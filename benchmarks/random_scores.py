@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 
 from atari_dqn.assess import Selection, evaluate_policy
+from atari_dqn.published.scores import nature_49, published
 from atari_dqn.run_folder import hardware
-from atari_dqn.scores import nature_49, published
 
 EPISODES = 30
 # Student's t, 97.5 %, for the mean of 30 games and for the difference of two such means

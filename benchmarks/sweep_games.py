@@ -18,8 +18,8 @@ import numpy as np
 from measuring import command
 
 from atari_dqn.envs.native import NativeEnvs
+from atari_dqn.published.scores import nature_49
 from atari_dqn.run_folder import hardware
-from atari_dqn.scores import nature_49
 
 ENDS_WANTED = 2  # games that end, for each game
 

@@ -12,10 +12,10 @@ from figure_style import BLUE, GREEN, GREY, RED, RESULTS, ROOT
 
 from atari_dqn import presets
 from atari_dqn.envs import make_envs
-from atari_dqn.published_curves import published_curve
+from atari_dqn.published.curves import published_curve
+from atari_dqn.published.scores import human_normalized, nature_49, published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
-from atari_dqn.scores import human_normalized, nature_49, published
 
 
 def curves() -> plt.Figure:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "storage networks replay cuda_graph networks.convolutions errors networks.histograms watchdog speedometer config_checks gif panel statistics "
+    0: "published storage networks replay cuda_graph networks.convolutions errors networks.histograms watchdog speedometer config_checks gif panel published.aggregates "
     "report.lenient report.markup report.scales",
-    1: "config types seeding scores networks.heads divergence exploration networks.weights replay.layout published_curves report.widgets",
+    1: "config types seeding published.scores networks.heads divergence exploration networks.weights replay.layout published.curves report.widgets",
     2: "replay.frames film presets schedules losses networks.vector optim episodes replay.index envs.contract report.runs",
     3: "envs.single envs.in_turns networks.nature_cnn priorities replay.buffer storage.checkpoint run_folder report.tables",
     4: "storage.frame_store envs.native envs.classic envs.reference algorithm logger "

@@ -20,7 +20,7 @@ def test_the_wheel_is_whole(tmp_path):
     code = "from atari_dqn import scores; print(scores.__file__, scores.published('pong').dqn_nature)"
     options = {"cwd": empty, "env": os.environ | {"PYTHONPATH": str(tmp_path / "site")}, "check": True}
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options).stdout
-    assert answer.split() == [str(tmp_path / "site/atari_dqn/scores.py"), "18.9"]
+    assert answer.split() == [str(tmp_path / "site/atari_dqn/published/scores.py"), "18.9"]
     help_text = subprocess.run([sys.executable, "-m", "atari_dqn"], capture_output=True, text=True, **options).stdout
     assert "usage: atari-dqn" in help_text
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "atari_dqn").rglob("*.py")}

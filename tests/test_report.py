@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atari_dqn.cli import main
-from atari_dqn.published_curves import published_curve
+from atari_dqn.published.curves import published_curve
+from atari_dqn.published.scores import human_normalized, published
 from atari_dqn.report import write_report
 from atari_dqn.report.contents import gather
 from atari_dqn.report.gaps import MAY_DIFFER
 from atari_dqn.report.runs import read_runs
 from atari_dqn.report.tables import Group
 from atari_dqn.resume import MAY_CHANGE_ON_RESUME
-from atari_dqn.scores import human_normalized, published
 from tests.run_folders import evaluation, write_run
 
 CASES = int(os.environ.get("ATARI_DQN_FUZZ_CASES", "25"))  # more for a long run

@@ -7,11 +7,11 @@ from importlib.resources import files
 
 import pytest
 
+from atari_dqn.published.aggregates import Estimate
 from atari_dqn.report import gather, render, write_report
 from atari_dqn.report.markup import Markup, element, join, void
 from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
 from atari_dqn.report.words import interval, percent, score, title
-from atari_dqn.statistics import Estimate
 from tests.run_folders import write_run
 
 VOID = {"meta", "input", "br", "link", "img"}

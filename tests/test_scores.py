@@ -2,7 +2,7 @@
 
 import pytest
 
-from atari_dqn.scores import atari_57, human_normalized, nature_49, published
+from atari_dqn.published.scores import atari_57, human_normalized, nature_49, published
 
 
 def test_a_row_as_printed():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atari_dqn.statistics import (
+from atari_dqn.published.aggregates import (
     Estimate,
     aggregate,
     iqm,

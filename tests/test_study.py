@@ -10,7 +10,7 @@ import pytest
 from atari_dqn import study
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
-from atari_dqn.scores import published_ablation
+from atari_dqn.published.scores import published_ablation
 
 
 def test_a_row_by_hand():

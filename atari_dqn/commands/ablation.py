@@ -12,7 +12,7 @@ from pathlib import Path
 from atari_dqn import study
 from atari_dqn.commands import checked_jobs, parse, say
 from atari_dqn.errors import UsageError
-from atari_dqn.scores import published_ablation
+from atari_dqn.published.scores import published_ablation
 
 VARIANTS = {
     "replay and target": [],

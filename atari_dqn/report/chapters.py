@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from atari_dqn.published.aggregates import METRICS, RESAMPLES
+from atari_dqn.published.scores import nature_49
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.figures import colour, interval_strip
 from atari_dqn.report.game_chapters import curves, normalised, table
@@ -12,8 +14,6 @@ from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.tables import Aggregate, Improvement
 from atari_dqn.report.widgets import chapter, data_table, heading, note, number_cell
 from atari_dqn.report.words import DASH, METRIC_NAMES, count, interval, percent, played
-from atari_dqn.scores import nature_49
-from atari_dqn.statistics import METRICS, RESAMPLES
 
 LINKS = [
     ("overview", "Overview"),

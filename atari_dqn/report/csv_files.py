@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from atari_dqn.published.scores import human_normalized, nature_49, published
 from atari_dqn.report.tables import Aggregate, Cells, Improvement, Series
-from atari_dqn.scores import human_normalized, nature_49, published
 
 
 def scores_csv(series: Sequence[Series]) -> str:

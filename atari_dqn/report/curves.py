@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from atari_dqn.published.aggregates import mean_interval
+from atari_dqn.published.scores import Pair
 from atari_dqn.report.runs import Point, Run, training_pair
 from atari_dqn.report.tables import Series
-from atari_dqn.scores import Pair
-from atari_dqn.statistics import mean_interval
 
 MOST_POINTS = 120  # of a drawn curve: more cannot be told apart
 SEEDS_FOR_AN_INTERVAL = 3

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from atari_dqn.published_curves import PROTOCOLS, PublishedCurve, Source, published_curve
+from atari_dqn.published.curves import PROTOCOLS, PublishedCurve, Source, published_curve
+from atari_dqn.published.scores import Pair, human_normalized, nature_49, published
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.curves import Curve
 from atari_dqn.report.figures import bar_axis, bar_strip, colour, curve_chart, swatch
@@ -13,7 +14,6 @@ from atari_dqn.report.scales import BentScale, short
 from atari_dqn.report.tables import LAST_FRAME, Cell, Group, reference
 from atari_dqn.report.widgets import chapter, data_table, game_attributes, heading, note, number_cell
 from atari_dqn.report.words import DASH, HUMANS, count, percent, score, title
-from atari_dqn.scores import Pair, human_normalized, nature_49, published
 
 EPISODES = {"nature": 30, "sticky": 100, "greedy": 100}  # of each seed, by protocol
 FIRST_FRAME = 100_000  # the x-axis of learning curves begins here, unless all of ours begin later

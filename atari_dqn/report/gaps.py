@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from atari_dqn.published.scores import nature_49
 from atari_dqn.report.lenient import Problem
 from atari_dqn.report.runs import Run
 from atari_dqn.report.tables import Cells, Series
-from atari_dqn.scores import nature_49
 
 MAY_DIFFER = {  # between runs of one series: what is played, on which machine, and what is written down when
     "game",

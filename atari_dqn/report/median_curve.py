@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atari_dqn.published_curves import PublishedCurve, PublishedPoint, dqn_zoo_median, published_curve
+from atari_dqn.published.curves import PublishedCurve, PublishedPoint, dqn_zoo_median, published_curve
+from atari_dqn.published.scores import human_normalized, published
 from atari_dqn.report.curves import Curve, common_grid
-from atari_dqn.scores import human_normalized, published
 
 FEWEST_GAMES = 5  # the median of fewer says little
 

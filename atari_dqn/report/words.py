@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from atari_dqn.published.aggregates import Estimate
+from atari_dqn.published.scores import Pair
 from atari_dqn.report.tables import Group
-from atari_dqn.scores import Pair
-from atari_dqn.statistics import Estimate
 
 HUMANS: dict[Pair, str] = {"nature": "human of 5-minute games", "zoo": "human of 30-minute games"}
 

@@ -1,0 +1,1 @@
+"""What others measured. Read in this order: scores, curves, aggregates."""
