@@ -6,16 +6,16 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Agent": "agent",
+    "Agent": "dqn.agent",
     "Config": "config",
-    "DQN": "algorithm",
+    "DQN": "dqn.algorithm",
     "FrameReplay": "replay.buffer",
     "NatureCNN": "networks.nature_cnn",
     "Selection": "assess",
-    "Trainer": "trainer",
+    "Trainer": "dqn.trainer",
     "UsageError": "errors",
     "evaluate_run": "assess",
-    "make_agent": "agent",
+    "make_agent": "dqn.agent",
     "make_envs": "envs",
     "presets": "presets",
     "train": "run",

@@ -12,8 +12,8 @@ import numpy as np
 from torch import nn
 
 from atari_dqn import pretrained
-from atari_dqn.agent import Agent, make_agent
 from atari_dqn.config import Config
+from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import is_vector_game, make_envs, spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import (

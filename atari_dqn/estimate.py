@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atari_dqn.agent import make_agent
 from atari_dqn.config import Config
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.logger import NullLogger
 from atari_dqn.machine import flushed_denormals, resolve, settle_compile
@@ -20,7 +21,6 @@ from atari_dqn.run import replay_layout
 from atari_dqn.run_folder import read_done
 from atari_dqn.storage.saver import CHECKPOINTS_KEPT
 from atari_dqn.suite import Job
-from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec
 
 MEASURE_SECONDS = 10.0

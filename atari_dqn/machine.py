@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from atari_dqn.agent import make_agent
 from atari_dqn.config import Config, Network, Precision
 from atari_dqn.cuda_graph import captured
+from atari_dqn.dqn.agent import make_agent
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
 from atari_dqn.types import EnvSpec, Transitions

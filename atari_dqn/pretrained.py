@@ -22,8 +22,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from atari_dqn.agent import Agent, make_agent
 from atari_dqn.config import Config
+from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.run_folder import write_text

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from atari_dqn.config import Config
+from atari_dqn.dqn.schedules import step_size
+from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run_folder import RunFolder, read_done
-from atari_dqn.schedules import step_size
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore, pieces_of
-from atari_dqn.trainer import Trainer
 
 MAY_CHANGE_ON_RESUME = {
     "total_steps",

@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from atari_dqn.agent import Agent, Loss, make_agent, with_own_parts
 from atari_dqn.assess import play
 from atari_dqn.config import Config
+from atari_dqn.dqn.agent import Agent, Loss, make_agent, with_own_parts
+from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import Score, monitor
@@ -33,7 +34,6 @@ from atari_dqn.run_folder import RunFolder
 from atari_dqn.seeding import stream
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
-from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, VecEnv
 from atari_dqn.wandb_logger import Mirror, WandbLogger
 from atari_dqn.watchdog import Watchdog

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from atari_dqn.agent import Agent
 from atari_dqn.assess import Player, play
+from atari_dqn.dqn.agent import Agent
 from atari_dqn.envs.camera import FRAMES_PER_SECOND, Camera
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import EvalProtocol, Moment, game_seed

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from measuring import finish
 
-from atari_dqn.agent import make_agent
+from atari_dqn.dqn.agent import make_agent
 from atari_dqn.envs.contract import first_step
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay

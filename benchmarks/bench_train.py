@@ -41,7 +41,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     import dataclasses
     import tempfile
 
-    from atari_dqn.agent import make_agent
+    from atari_dqn.dqn.agent import make_agent
     from atari_dqn.envs import make_envs
     from atari_dqn.machine import flushed_denormals, resolve, settle_compile
     from atari_dqn.replay.buffer import FrameReplay

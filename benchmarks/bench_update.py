@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
-from atari_dqn.agent import make_agent
-from atari_dqn.learner import UPDATES_AT_ONCE, Learner
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.learner import UPDATES_AT_ONCE, Learner
 from atari_dqn.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay

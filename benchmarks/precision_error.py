@@ -19,12 +19,12 @@ import torch
 import torch.nn.functional as F
 from measuring import finish, parse_with_player
 
-from atari_dqn.agent import Agent, make_agent
 from atari_dqn.config import Config
+from atari_dqn.dqn.agent import Agent, make_agent
+from atari_dqn.dqn.schedules import bootstrap_distance
 from atari_dqn.envs import make_envs, spec_of
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.run import replay_layout
-from atari_dqn.schedules import bootstrap_distance
 from atari_dqn.types import Transitions
 
 EPSILON = 0.05

@@ -10,13 +10,13 @@ import torch
 from figure_style import BLUE, GREEN, GREY, RED
 
 from atari_dqn import presets
-from atari_dqn.agent import make_agent
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.losses import bootstrap_value, clipped_loss, squared_loss
+from atari_dqn.dqn.schedules import exploration
 from atari_dqn.envs import make_envs
-from atari_dqn.losses import bootstrap_value, clipped_loss, squared_loss
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.run import replay_layout
-from atari_dqn.schedules import exploration
 
 
 def replay_memory() -> plt.Figure:

@@ -6,8 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from atari_dqn.agent import make_agent
 from atari_dqn.config import Config
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.logger import NullLogger
@@ -17,7 +18,6 @@ from atari_dqn.run_folder import RunFolder
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
-from atari_dqn.trainer import Trainer
 from atari_dqn.types import EnvSpec, Step
 
 

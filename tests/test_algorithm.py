@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from atari_dqn.agent import Agent, make_agent
-from atari_dqn.algorithm import DQN
-from atari_dqn.losses import squared_loss
+from atari_dqn.dqn.agent import Agent, make_agent
+from atari_dqn.dqn.algorithm import DQN
+from atari_dqn.dqn.losses import squared_loss
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, Transitions

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn.agent import make_agent
-from atari_dqn.algorithm import DQN
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.algorithm import DQN
+from atari_dqn.dqn.losses import squared_loss
+from atari_dqn.dqn.optim import make_optimizer
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.classic import CARTPOLE_RANGE
 from atari_dqn.errors import UsageError
-from atari_dqn.losses import squared_loss
 from atari_dqn.networks.nature_cnn import make_model
 from atari_dqn.networks.vector import LinearQ, PolynomialQ, Scaling, TabularQ
-from atari_dqn.optim import make_optimizer
 from atari_dqn.presets import cartpole
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config

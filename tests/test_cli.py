@@ -192,7 +192,7 @@ def test_a_full_gpu_is_told_with_what_was_asked_for(monkeypatch, capsys):
     def run_out(_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.00 GiB free.")
 
-    monkeypatch.setattr("atari_dqn.trainer.Trainer.run", run_out)
+    monkeypatch.setattr("atari_dqn.dqn.trainer.Trainer.run", run_out)
     assert run("train", "cartpole", *TINY) == 2
     error = capsys.readouterr().err
     assert "Tried to allocate 2.00 GiB" in error

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from atari_dqn.episodes import EpisodeTracker
+from atari_dqn.dqn.episodes import EpisodeTracker
 from atari_dqn.types import Step
 
 

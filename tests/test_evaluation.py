@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from atari_dqn import assess, evaluation
-from atari_dqn.agent import make_agent
+from atari_dqn.dqn.agent import make_agent
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.evaluation import EvalProtocol, evaluate

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from atari_dqn.exploration import LONGEST_HOLD, Exploration
+from atari_dqn.dqn.exploration import LONGEST_HOLD, Exploration
 from tests.fakes import make_trainer, tiny_config
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn.agent import make_agent
+from atari_dqn.dqn.agent import make_agent
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.histograms import SIGMA, Histograms
 from atari_dqn.types import EnvSpec, Transitions

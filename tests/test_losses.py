@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from atari_dqn.losses import (
+from atari_dqn.dqn.losses import (
     LOSSES,
     bootstrap_value,
     clip_reward,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn.optim import CenteredRMSProp, make_optimizer, set_learning_rate
+from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer, set_learning_rate
 
 
 def test_three_steps_worked_out_by_hand():

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from atari_dqn import Selection, evaluate_run, presets, train
-from atari_dqn.agent import make_agent
-from atari_dqn.algorithm import DQN
 from atari_dqn.cli import main
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.errors import UsageError
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, Transitions

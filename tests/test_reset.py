@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn.agent import make_agent
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.learner import CATCH_UP
 from atari_dqn.errors import UsageError
-from atari_dqn.learner import CATCH_UP
 from atari_dqn.logger import NullLogger
 from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atari_dqn.presets import cartpole_parl, cartpole_tf2, nature, nnabla
-from atari_dqn.schedules import (
+from atari_dqn.dqn.schedules import (
     bootstrap_distance,
     crossings,
     exploration,
@@ -17,6 +16,7 @@ from atari_dqn.schedules import (
     preference,
     replay_window,
 )
+from atari_dqn.presets import cartpole_parl, cartpole_tf2, nature, nnabla
 
 STEPS = st.integers(0, 10_000)
 PERIODS = st.integers(1, 300)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from atari_dqn.agent import make_agent
+from atari_dqn.dqn.agent import make_agent
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.weights import get_weights, set_weights, sync_weights_to
 from atari_dqn.types import EnvSpec

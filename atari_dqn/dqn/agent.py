@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from atari_dqn.algorithm import DQN
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
+from atari_dqn.dqn.algorithm import DQN
+from atari_dqn.dqn.exploration import Exploration
+from atari_dqn.dqn.losses import LOSSES
+from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.errors import UsageError
-from atari_dqn.exploration import Exploration
-from atari_dqn.losses import LOSSES
 from atari_dqn.networks.nature_cnn import NatureCNN, check_model, make_model
 from atari_dqn.networks.weights import get_weights, set_weights
-from atari_dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, LearnStats, Transitions

@@ -17,19 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from atari_dqn.agent import Agent
 from atari_dqn.config import Config
-from atari_dqn.divergence import refuse_broken_loss, refuse_broken_weights
-from atari_dqn.episodes import EpisodeTracker
+from atari_dqn.dqn.agent import Agent
+from atari_dqn.dqn.divergence import refuse_broken_loss, refuse_broken_weights
+from atari_dqn.dqn.episodes import EpisodeTracker
+from atari_dqn.dqn.learner import Learner
+from atari_dqn.dqn.schedules import crossings, exploration, step_size
+from atari_dqn.dqn.speedometer import Speedometer
 from atari_dqn.evaluation import Score
-from atari_dqn.learner import Learner
 from atari_dqn.logger import Logger
 from atari_dqn.opening_actions import opening_actions
 from atari_dqn.published.scores import human_normalized
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.schedules import crossings, exploration, step_size
 from atari_dqn.seeding import game_seeds, stream
-from atari_dqn.speedometer import Speedometer
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
 
