@@ -5,11 +5,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms watchdog dqn.speedometer config_checks gif panel published.aggregates "
+    0: "extensions dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms watchdog dqn.speedometer config_checks gif panel published.aggregates "
     "report.lenient report.markup report.scales",
     1: "config types seeding published.scores networks.heads dqn.divergence dqn.exploration networks.weights replay.layout published.curves report.widgets",
     2: "replay.frames film presets dqn.schedules dqn.losses networks.vector dqn.optim dqn.episodes replay.index envs.contract report.runs",
-    3: "envs.single envs.in_turns networks.nature_cnn priorities replay.buffer storage.checkpoint run_folder report.tables",
+    3: "envs.single envs.in_turns networks.nature_cnn extensions.priorities replay.buffer storage.checkpoint run_folder report.tables",
     4: "storage.frame_store envs.native envs.classic envs.reference dqn.algorithm logger "
     "opening_actions report.csv_files report.curves report.gaps report.machines report.words",
     5: "wandb_logger envs envs.camera dqn.agent storage.saver report.figures report.median_curve",

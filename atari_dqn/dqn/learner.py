@@ -16,7 +16,7 @@ from atari_dqn.cuda_graph import captured
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.optim import set_learning_rate
 from atari_dqn.dqn.schedules import bootstrap_distance, learning_plan, preference, replay_window, step_size
-from atari_dqn.priorities import CANDIDATES, Priorities
+from atari_dqn.extensions.priorities import CANDIDATES, Priorities
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import stream
 from atari_dqn.types import LearnStats

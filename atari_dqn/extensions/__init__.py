@@ -1,0 +1,1 @@
+"""Not the paper: published ideas, off by default."""
