@@ -16,7 +16,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import is_vector_game, make_envs, spec_of
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation import (
+from atari_dqn.evaluation.play import (
     FIVE_MINUTES,
     EvalProtocol,
     Policy,

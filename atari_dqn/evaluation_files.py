@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation import Score
+from atari_dqn.evaluation.play import Score
 from atari_dqn.run_folder import write_text
 
 FOLDER = "evaluations"  # in a run folder

@@ -22,7 +22,7 @@ from atari_dqn.dqn.agent import Agent, Loss, make_agent, with_own_parts
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation import Score, monitor
+from atari_dqn.evaluation.play import Score, monitor
 from atari_dqn.highlight import Highlight
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import flushed_denormals, place_replay, resolve, settle_compile

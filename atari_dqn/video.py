@@ -25,7 +25,7 @@ from atari_dqn.assess import Player, play
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.envs.camera import FRAMES_PER_SECOND, Camera
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation import EvalProtocol, Moment, game_seed
+from atari_dqn.evaluation.play import EvalProtocol, Moment, game_seed
 from atari_dqn.film import Film, filming
 from atari_dqn.panel import HEIGHT, Decision, Panel, television
 from atari_dqn.seeding import stream

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from atari_dqn.assess import play
 from atari_dqn.cli import main
 from atari_dqn.envs.camera import Camera
-from atari_dqn.evaluation import EvalProtocol
+from atari_dqn.evaluation.play import EvalProtocol
 from atari_dqn.highlight import Highlight
 from atari_dqn.panel import television
 from atari_dqn.presets import cartpole, nature

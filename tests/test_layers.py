@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "extensions dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms watchdog dqn.speedometer config_checks gif panel published.aggregates "
+    0: "evaluation extensions dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms watchdog dqn.speedometer config_checks gif panel published.aggregates "
     "report.lenient report.markup report.scales",
     1: "config types seeding published.scores networks.heads dqn.divergence dqn.exploration networks.weights replay.layout published.curves report.widgets",
     2: "replay.frames film presets dqn.schedules dqn.losses networks.vector dqn.optim dqn.episodes replay.index envs.contract report.runs",
@@ -13,7 +13,7 @@ LAYERS = {
     4: "storage.frame_store envs.native envs.classic envs.reference dqn.algorithm logger "
     "opening_actions report.csv_files report.curves report.gaps report.machines report.words",
     5: "wandb_logger envs envs.camera dqn.agent storage.saver report.figures report.median_curve",
-    6: "evaluation dqn.learner machine pretrained report.contents",
+    6: "evaluation.play dqn.learner machine pretrained report.contents",
     7: "assess dqn.trainer evaluation_files highlight report.game_chapters",
     8: "resume study video report.chapters",
     9: "run report.page",

@@ -8,7 +8,7 @@ import pytest
 from atari_dqn.assess import Selection, evaluate_policy
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation import Score
+from atari_dqn.evaluation.play import Score
 from atari_dqn.evaluation_files import check_writable, read_result, write_evaluation
 
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from atari_dqn import evaluation, pretrained
+from atari_dqn import pretrained
 from atari_dqn.assess import load_player
 from atari_dqn.cli import main
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation import play as evaluation
 from atari_dqn.presets import nature
 from tests.fakes import make_run
 

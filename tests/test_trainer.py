@@ -11,7 +11,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.divergence import TrainingDiverged
 from atari_dqn.dqn.episodes import EpisodeTracker
 from atari_dqn.envs.in_turns import EnvsInTurns
-from atari_dqn.evaluation import Score
+from atari_dqn.evaluation.play import Score
 from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature
 from atari_dqn.storage import checkpoint

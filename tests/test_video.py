@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atari_dqn import assess, evaluation, video
+from atari_dqn import assess, video
 from atari_dqn.cli import main
+from atari_dqn.evaluation import play as evaluation
 from atari_dqn.film import Mp4, filming
 from atari_dqn.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, Decision, Panel, television
 from atari_dqn.presets import cartpole, nature

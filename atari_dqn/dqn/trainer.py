@@ -24,7 +24,7 @@ from atari_dqn.dqn.episodes import EpisodeTracker
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.schedules import crossings, exploration, step_size
 from atari_dqn.dqn.speedometer import Speedometer
-from atari_dqn.evaluation import Score
+from atari_dqn.evaluation.play import Score
 from atari_dqn.logger import Logger
 from atari_dqn.opening_actions import opening_actions
 from atari_dqn.published.scores import human_normalized

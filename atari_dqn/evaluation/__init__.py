@@ -1,0 +1,1 @@
+"""Games played to measure an agent."""
