@@ -23,7 +23,6 @@ from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Score, monitor
-from atari_dqn.highlight import Highlight
 from atari_dqn.logger import RunLogger
 from atari_dqn.machine import flushed_denormals, place_replay, resolve, settle_compile
 from atari_dqn.published.scores import published
@@ -35,6 +34,7 @@ from atari_dqn.seeding import stream
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import EnvSpec, VecEnv
+from atari_dqn.video.best_game import Highlight
 from atari_dqn.wandb_logger import Mirror, WandbLogger
 from atari_dqn.watchdog import Watchdog
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from atari_dqn.envs.camera import Camera
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
+from atari_dqn.video.camera import Camera
 
 
 def plane(screens):

@@ -9,11 +9,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from atari_dqn.assess import play
 from atari_dqn.cli import main
-from atari_dqn.envs.camera import Camera
 from atari_dqn.evaluation.play import EvalProtocol
-from atari_dqn.highlight import Highlight
-from atari_dqn.panel import television
 from atari_dqn.presets import cartpole, nature
+from atari_dqn.video.best_game import Highlight
+from atari_dqn.video.camera import Camera
+from atari_dqn.video.panel import television
 
 PROTOCOL = EvalProtocol("test", 3, None, 40, 0.3, 30, 0.25)
 CONFIG = dataclasses.replace(nature("breakout"), device="cpu", env_threads=1, film_seconds=2)

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atari_dqn import assess, video
+from atari_dqn import assess
 from atari_dqn.cli import main
 from atari_dqn.evaluation import play as evaluation
-from atari_dqn.film import Mp4, filming
-from atari_dqn.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, Decision, Panel, television
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.seeding import stream
+from atari_dqn.video import record as video
+from atari_dqn.video.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, Decision, Panel, television
+from atari_dqn.video.writers import Mp4, filming
 from tests.fakes import make_run
 
 ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the 'video' extra is not installed")

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from atari_dqn.errors import UsageError
-from atari_dqn.gif import Gif
+from atari_dqn.video.gif import Gif
 
 GIF_SHRINK = 2  # a GIF is so many times smaller, in height and width, than a video
 # Without a word on colours a player guesses which matrix made them, and many guess wrong at this size.
