@@ -11,14 +11,14 @@ _HOMES = {
     "DQN": "dqn.algorithm",
     "FrameReplay": "replay.buffer",
     "NatureCNN": "networks.nature_cnn",
-    "Selection": "assess",
+    "Selection": "runs.evaluate",
     "Trainer": "dqn.trainer",
     "UsageError": "errors",
-    "evaluate_run": "assess",
+    "evaluate_run": "runs.evaluate",
     "make_agent": "dqn.agent",
     "make_envs": "envs",
     "presets": "presets",
-    "train": "run",
+    "train": "runs.train",
 }
 __all__ = ["__version__", *_HOMES]
 

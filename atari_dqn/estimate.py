@@ -14,11 +14,11 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
-from atari_dqn.logger import NullLogger
-from atari_dqn.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.run import replay_layout
-from atari_dqn.run_folder import read_done
+from atari_dqn.runs.folder import read_done
+from atari_dqn.runs.logger import NullLogger
+from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
+from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage.saver import CHECKPOINTS_KEPT
 from atari_dqn.suite import Job
 from atari_dqn.types import EnvSpec

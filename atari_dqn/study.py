@@ -24,7 +24,7 @@ import numpy as np
 
 from atari_dqn.errors import UsageError
 from atari_dqn.published.aggregates import mean_interval
-from atari_dqn.run_folder import hardware, write_text
+from atari_dqn.runs.folder import hardware, write_text
 
 SHORTEST = 2_000  # agent steps: the preset `cartpole` begins to learn after 1,000
 EVALUATIONS = 10

@@ -22,10 +22,10 @@ from typing import Any, Literal, NamedTuple
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation_files import read_result
-from atari_dqn.resume import MAY_CHANGE_ON_RESUME
-from atari_dqn.run import default_run_dir
-from atari_dqn.run_folder import RunFolder, in_use, read_done
+from atari_dqn.runs.folder import RunFolder, in_use, read_done
+from atari_dqn.runs.results import read_result
+from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
+from atari_dqn.runs.train import default_run_dir
 
 LOG = "suite.log"  # in a run folder: what its processes said, one attempt after the other
 BAD_INPUT = 2  # the exit code of what would fail again in the same way

@@ -26,7 +26,7 @@ from atari_dqn.dqn.agent import make_agent
 from atari_dqn.envs.contract import first_step
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.run import replay_layout
+from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore, pieces_of
 from atari_dqn.storage.saver import Saver

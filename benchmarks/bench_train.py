@@ -43,10 +43,10 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
 
     from atari_dqn.dqn.agent import make_agent
     from atari_dqn.envs import make_envs
-    from atari_dqn.machine import flushed_denormals, resolve, settle_compile
     from atari_dqn.replay.buffer import FrameReplay
-    from atari_dqn.run import build, replay_layout
-    from atari_dqn.run_folder import RunFolder
+    from atari_dqn.runs.folder import RunFolder
+    from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
+    from atari_dqn.runs.train import build, replay_layout
     from atari_dqn.storage.frame_store import FrameStore
 
     config = dataclasses.replace(

@@ -23,10 +23,10 @@ from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.learner import UPDATES_AT_ONCE, Learner
-from atari_dqn.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.run import replay_layout
+from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
+from atari_dqn.runs.train import replay_layout
 from atari_dqn.types import EnvSpec, Step
 
 BATCH_SIZE = 32

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from atari_dqn.assess import Player, load_player
 from atari_dqn.errors import UsageError
-from atari_dqn.run_folder import hardware
+from atari_dqn.runs.evaluate import Player, load_player
+from atari_dqn.runs.folder import hardware
 
 ROOT = Path(__file__).parent.parent
 

@@ -24,7 +24,7 @@ from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.dqn.schedules import bootstrap_distance
 from atari_dqn.envs import make_envs, spec_of
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.run import replay_layout
+from atari_dqn.runs.train import replay_layout
 from atari_dqn.types import Transitions
 
 EPSILON = 0.05

@@ -26,9 +26,10 @@ import torch.utils.tensorboard  # noqa: F401
 from compare_runs import differences
 from measuring import finish
 
-from atari_dqn import cli, envs, run
+from atari_dqn import cli, envs
 from atari_dqn.commands import train  # noqa: F401
 from atari_dqn.dqn import trainer
+from atari_dqn.runs import train as run
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore
 

@@ -16,7 +16,7 @@ from atari_dqn.dqn.schedules import exploration
 from atari_dqn.envs import make_envs
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
-from atari_dqn.run import replay_layout
+from atari_dqn.runs.train import replay_layout
 
 
 def replay_memory() -> plt.Figure:

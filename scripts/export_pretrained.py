@@ -19,10 +19,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from atari_dqn import assess, pretrained
 from atari_dqn.errors import UsageError
-from atari_dqn.logger import EVALS
-from atari_dqn.run_folder import RunFolder, without_its_path
+from atari_dqn.runs import evaluate as assess
+from atari_dqn.runs import pretrained
+from atari_dqn.runs.folder import RunFolder, without_its_path
+from atari_dqn.runs.logger import EVALS
 
 
 def main() -> int:

@@ -11,10 +11,10 @@ from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.in_turns import EnvsInTurns
-from atari_dqn.logger import NullLogger
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.run import replay_layout
-from atari_dqn.run_folder import RunFolder
+from atari_dqn.runs.folder import RunFolder
+from atari_dqn.runs.logger import NullLogger
+from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver

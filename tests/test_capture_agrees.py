@@ -15,10 +15,10 @@ from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.extensions.priorities import CANDIDATES
-from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature, quick
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.run import replay_layout
+from atari_dqn.runs.logger import NullLogger
+from atari_dqn.runs.train import replay_layout
 from tests.fakes import ScriptedEnvs
 
 gpu = [

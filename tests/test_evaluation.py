@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn import assess
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.evaluation import play as evaluation
 from atari_dqn.evaluation.play import EvalProtocol, evaluate
 from atari_dqn.presets import cartpole, nature
+from atari_dqn.runs import evaluate as assess
 
 
 class MovingPolicy:

@@ -49,7 +49,9 @@ def exit_code(*words):
 @given(words=st.lists(WORDS, max_size=5))
 def test_command_lines(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("atari_dqn.run.train", lambda *_, **__: 0)  # a command line that is right must not start it
+    monkeypatch.setattr(
+        "atari_dqn.runs.train.train", lambda *_, **__: 0
+    )  # a command line that is right must not start it
     assert exit_code(*words) in (0, 2)
     assert list(tmp_path.iterdir()) == []
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "video evaluation extensions dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms watchdog dqn.speedometer config_checks video.gif video.panel published.aggregates "
+    0: "runs video evaluation extensions dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms runs.watchdog dqn.speedometer config_checks video.gif video.panel published.aggregates "
     "report.lenient report.markup report.scales",
     1: "config types seeding published.scores networks.heads dqn.divergence dqn.exploration networks.weights replay.layout published.curves report.widgets",
     2: "replay.frames video.writers presets dqn.schedules dqn.losses networks.vector dqn.optim dqn.episodes replay.index envs.contract report.runs",
-    3: "envs.single envs.in_turns networks.nature_cnn extensions.priorities replay.buffer storage.checkpoint run_folder report.tables",
-    4: "storage.frame_store envs.native envs.classic envs.reference dqn.algorithm logger "
+    3: "envs.single envs.in_turns networks.nature_cnn extensions.priorities replay.buffer storage.checkpoint runs.folder report.tables",
+    4: "storage.frame_store envs.native envs.classic envs.reference dqn.algorithm runs.logger "
     "opening_actions report.csv_files report.curves report.gaps report.machines report.words",
-    5: "wandb_logger envs video.camera dqn.agent storage.saver report.figures report.median_curve",
-    6: "evaluation.play dqn.learner machine pretrained report.contents",
-    7: "assess dqn.trainer evaluation_files video.best_game report.game_chapters",
-    8: "resume study video.record report.chapters",
-    9: "run report.page",
+    5: "runs.wandb_logger envs video.camera dqn.agent storage.saver report.figures report.median_curve",
+    6: "evaluation.play dqn.learner runs.machine runs.pretrained report.contents",
+    7: "runs.evaluate dqn.trainer runs.results video.best_game report.game_chapters",
+    8: "runs.resume study video.record report.chapters",
+    9: "runs.train report.page",
     10: "commands suite report",
     11: "commands.train commands.evaluate commands.video commands.presets commands.ablation "
     "commands.compare_approximators commands.report",

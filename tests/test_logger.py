@@ -9,7 +9,7 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from atari_dqn.logger import RunLogger
+from atari_dqn.runs.logger import RunLogger
 from atari_dqn.video.gif import Gif
 
 

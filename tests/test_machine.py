@@ -6,11 +6,11 @@ import os
 import pytest
 import torch
 
-from atari_dqn import machine
 from atari_dqn.errors import UsageError
-from atari_dqn.machine import flushed_denormals, settle_compile
 from atari_dqn.presets import cartpole, nature, quick
-from atari_dqn.run import train
+from atari_dqn.runs import machine
+from atari_dqn.runs.machine import flushed_denormals, settle_compile
+from atari_dqn.runs.train import train
 
 
 def on_cpu(config, **settings):

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from atari_dqn.assess import Selection, evaluate_policy
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Score
-from atari_dqn.evaluation_files import check_writable, read_result, write_evaluation
+from atari_dqn.runs.evaluate import Selection, evaluate_policy
+from atari_dqn.runs.results import check_writable, read_result, write_evaluation
 
 
 def test_random_cartpole_lasts_about_22_steps():

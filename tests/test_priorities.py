@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn import run
 from atari_dqn.errors import UsageError
 from atari_dqn.extensions.priorities import LARGEST, SMALLEST, Priorities
+from atari_dqn.runs import train as run
 from tests.fakes import make_trainer, tiny_config
 
 PRIORITIZED = {"priority_exponent": 0.6, "priority_correction": 0.4}

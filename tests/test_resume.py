@@ -17,10 +17,10 @@ import torch
 
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
-from atari_dqn.logger import RunLogger
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.report.runs import read_run
+from atari_dqn.runs.logger import RunLogger
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore, pieces_of
 from atari_dqn.storage.saver import Saver
@@ -263,7 +263,7 @@ def test_a_clock_that_goes_backwards_harms_nothing(tmp_path, quiet_cartpole, mon
 
 HANGING_EMULATOR = """
 import time
-from atari_dqn import run
+from atari_dqn.runs import train as run
 from atari_dqn.envs.classic import ClassicEnvs
 def stuck_emulator(self):
     time.sleep(600)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import atari_dqn
-from atari_dqn.run import _signals
+from atari_dqn.runs.train import _signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from atari_dqn.run_folder import PACKAGES, hardware
+from atari_dqn.runs.folder import PACKAGES, hardware
 
 
 def test_every_package_behind_the_numbers_is_found_by_the_name_it_is_installed_as():

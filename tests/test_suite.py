@@ -19,7 +19,7 @@ from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import atari_10, atari_57
-from atari_dqn.run_folder import RunFolder
+from atari_dqn.runs.folder import RunFolder
 from atari_dqn.suite import JobRun, Settings, make_jobs, next_stage
 from atari_dqn.suite_table import Table, counts, job_table, read_progress
 

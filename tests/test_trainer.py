@@ -12,8 +12,8 @@ from atari_dqn.dqn.divergence import TrainingDiverged
 from atari_dqn.dqn.episodes import EpisodeTracker
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.evaluation.play import Score
-from atari_dqn.logger import NullLogger
 from atari_dqn.presets import nature
+from atari_dqn.runs.logger import NullLogger
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import LearnStats
 from tests.fakes import ScriptedEnvs, make_step, make_trainer, tiny_config

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atari_dqn import assess
 from atari_dqn.cli import main
 from atari_dqn.evaluation import play as evaluation
 from atari_dqn.presets import cartpole, nature
+from atari_dqn.runs import evaluate as assess
 from atari_dqn.seeding import stream
 from atari_dqn.video import record as video
 from atari_dqn.video.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, Decision, Panel, television

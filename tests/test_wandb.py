@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from atari_dqn.cli import main
-from atari_dqn.logger import Logger, NullLogger, RunLogger
 from atari_dqn.presets import cartpole
-from atari_dqn.wandb_logger import RUN_ID, Mirror, WandbLogger
+from atari_dqn.runs.logger import Logger, NullLogger, RunLogger
+from atari_dqn.runs.wandb_logger import RUN_ID, Mirror, WandbLogger
 
 TINY = (
     "cartpole --total-steps 400 --learning-starts 100 --capacity 400 --eval-period 400 --eval-steps 100 "

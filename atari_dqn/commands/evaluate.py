@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from atari_dqn import assess, pretrained
 from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation_files import FOLDER, check_writable, write_evaluation
+from atari_dqn.runs import evaluate as assess
+from atari_dqn.runs import pretrained
+from atari_dqn.runs.results import FOLDER, check_writable, write_evaluation
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from atari_dqn.commands import train as train_command
 from atari_dqn.config import Config
 from atari_dqn.envs import check_rom, spec_of
 from atari_dqn.errors import UsageError
-from atari_dqn.machine import GIB, free_bytes
 from atari_dqn.published.scores import atari_10, atari_57, nature_49
+from atari_dqn.runs.machine import GIB, free_bytes
 from atari_dqn.suite import Job, JobRun, Settings, field_name, make_jobs, next_stage
 from atari_dqn.suite_table import Table, counts, read_progress
 

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import tyro
 
-from atari_dqn import run as training
-from atari_dqn import wandb_logger
 from atari_dqn.commands import parse, say
 from atari_dqn.config import Config
 from atari_dqn.envs import is_vector_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
-from atari_dqn.run_folder import RunFolder
+from atari_dqn.runs import train as training
+from atari_dqn.runs import wandb_logger
+from atari_dqn.runs.folder import RunFolder
 
 PRESET_NAMES = ", ".join(PRESETS)
 

@@ -10,9 +10,9 @@ from typing import Literal
 
 import tyro
 
-from atari_dqn import assess
 from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
+from atari_dqn.runs import evaluate as assess
 from atari_dqn.video import record as video
 
 

@@ -25,10 +25,10 @@ from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.schedules import crossings, exploration, step_size
 from atari_dqn.dqn.speedometer import Speedometer
 from atari_dqn.evaluation.play import Score
-from atari_dqn.logger import Logger
 from atari_dqn.opening_actions import opening_actions
 from atari_dqn.published.scores import human_normalized
 from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.runs.logger import Logger
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv

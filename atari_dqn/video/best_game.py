@@ -16,7 +16,7 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.evaluation.play import EvalProtocol, Moment
-from atari_dqn.logger import Logger
+from atari_dqn.runs.logger import Logger
 from atari_dqn.video.camera import FRAMES_PER_SECOND, Camera
 from atari_dqn.video.gif import Gif
 from atari_dqn.video.panel import television

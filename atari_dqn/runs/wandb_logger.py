@@ -19,8 +19,8 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
-from atari_dqn.logger import Logger
-from atari_dqn.run_folder import write_text
+from atari_dqn.runs.folder import write_text
+from atari_dqn.runs.logger import Logger
 
 RUN_ID = "wandb_id"  # file in the run folder
 PROJECT = "atari_dqn"  # unless WANDB_PROJECT says otherwise

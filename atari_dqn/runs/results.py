@@ -16,7 +16,7 @@ from typing import Any
 
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Score
-from atari_dqn.run_folder import write_text
+from atari_dqn.runs.folder import write_text
 
 FOLDER = "evaluations"  # in a run folder
 

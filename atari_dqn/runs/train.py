@@ -16,27 +16,27 @@ from typing import Any
 import torch
 from torch import nn
 
-from atari_dqn.assess import play
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, Loss, make_agent, with_own_parts
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Score, monitor
-from atari_dqn.logger import RunLogger
-from atari_dqn.machine import flushed_denormals, place_replay, resolve, settle_compile
 from atari_dqn.published.scores import published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
-from atari_dqn.resume import check_resume, go_on, nothing_is_left, read_newest
-from atari_dqn.run_folder import RunFolder
+from atari_dqn.runs.evaluate import play
+from atari_dqn.runs.folder import RunFolder
+from atari_dqn.runs.logger import RunLogger
+from atari_dqn.runs.machine import flushed_denormals, place_replay, resolve, settle_compile
+from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
+from atari_dqn.runs.wandb_logger import Mirror, WandbLogger
+from atari_dqn.runs.watchdog import Watchdog
 from atari_dqn.seeding import stream
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import EnvSpec, VecEnv
 from atari_dqn.video.best_game import Highlight
-from atari_dqn.wandb_logger import Mirror, WandbLogger
-from atari_dqn.watchdog import Watchdog
 
 HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
 

@@ -14,7 +14,7 @@ from atari_dqn.dqn.schedules import step_size
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.run_folder import RunFolder, read_done
+from atari_dqn.runs.folder import RunFolder, read_done
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore, pieces_of
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import nn
 
-from atari_dqn import pretrained
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import is_vector_game, make_envs, spec_of
@@ -28,11 +27,12 @@ from atari_dqn.evaluation.play import (
     nature,
     sticky,
 )
-from atari_dqn.machine import resolve
 from atari_dqn.opening_actions import opening_actions
 from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import Pair, human_normalized, published
-from atari_dqn.run_folder import RunFolder
+from atari_dqn.runs import pretrained
+from atari_dqn.runs.folder import RunFolder
+from atari_dqn.runs.machine import resolve
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
 

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from atari_dqn.run_folder import write_text
+from atari_dqn.runs.folder import write_text
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
 EVAL_COLUMNS = (

@@ -26,7 +26,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
-from atari_dqn.run_folder import write_text
+from atari_dqn.runs.folder import write_text
 
 PREFIX = "pretrained:"
 CONFIG, MODEL, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
