@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from atari_dqn import study
+from atari_dqn.suite import study
 
 STEPS = 40_000
 BASE = "--n-step 1 --no-double-q --batch-size 32 --hidden-sizes 256 256 --learning-rate 5e-4 --eval-episodes 20".split()

@@ -11,7 +11,7 @@ setup plot
 import sys
 from pathlib import Path
 
-from atari_dqn.study import Study, carry_out
+from atari_dqn.suite.study import Study, carry_out
 
 presets = {"cartpole_tf2": ["--preset", "cartpole_tf2"], "cartpole_parl": ["--preset", "cartpole_parl"]}
 seeds = tuple(int(seed) for seed in sys.argv[2:])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
-    0: "runs video evaluation extensions dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms runs.watchdog dqn.speedometer config_checks video.gif video.panel published.aggregates "
+    0: "suite runs video evaluation extensions dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms runs.watchdog dqn.speedometer config_checks video.gif video.panel published.aggregates "
     "report.lenient report.markup report.scales",
     1: "config types seeding published.scores networks.heads dqn.divergence dqn.exploration networks.weights replay.layout published.curves report.widgets",
     2: "replay.frames video.writers presets dqn.schedules dqn.losses networks.vector dqn.optim dqn.episodes replay.index envs.contract report.runs",
@@ -15,16 +15,16 @@ LAYERS = {
     5: "runs.wandb_logger envs video.camera dqn.agent storage.saver report.figures report.median_curve",
     6: "evaluation.play dqn.learner runs.machine runs.pretrained report.contents",
     7: "runs.evaluate dqn.trainer runs.results video.best_game report.game_chapters",
-    8: "runs.resume study video.record report.chapters",
+    8: "runs.resume suite.study video.record report.chapters",
     9: "runs.train report.page",
-    10: "commands suite report",
+    10: "commands suite.jobs report",
     11: "commands.train commands.evaluate commands.video commands.presets commands.ablation "
     "commands.compare_approximators commands.report",
-    12: "suite_table estimate",
-    13: "local_engine ray_engine",
+    12: "suite.table suite.cost",
+    13: "suite.local suite.on_ray",
     14: "commands.suite",
     15: "cli",
-    16: "__main__ tether",
+    16: "__main__ suite.tether",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from atari_dqn import ray_engine
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
-from atari_dqn.suite import LOG, JobRun, Settings, make_jobs
-from atari_dqn.suite_table import Table
+from atari_dqn.suite import on_ray as ray_engine
+from atari_dqn.suite.jobs import LOG, JobRun, Settings, make_jobs
+from atari_dqn.suite.table import Table
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'atari-dqn[ray]'")
 from ray.cluster_utils import Cluster  # noqa: E402

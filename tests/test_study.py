@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atari_dqn import study
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import published_ablation
+from atari_dqn.suite import study
 
 
 def test_a_row_by_hand():

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from atari_dqn import estimate, local_engine, ray_engine, suite
 from atari_dqn.cli import main
 from atari_dqn.commands.suite import split_flags
 from atari_dqn.envs import spec_of
@@ -20,8 +19,12 @@ from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import atari_10, atari_57
 from atari_dqn.runs.folder import RunFolder
-from atari_dqn.suite import JobRun, Settings, make_jobs, next_stage
-from atari_dqn.suite_table import Table, counts, job_table, read_progress
+from atari_dqn.suite import cost as estimate
+from atari_dqn.suite import jobs as suite
+from atari_dqn.suite import local as local_engine
+from atari_dqn.suite import on_ray as ray_engine
+from atari_dqn.suite.jobs import JobRun, Settings, make_jobs, next_stage
+from atari_dqn.suite.table import Table, counts, job_table, read_progress
 
 ROOT = Path(__file__).parent.parent
 TINY = (

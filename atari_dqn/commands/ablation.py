@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atari_dqn import study
 from atari_dqn.commands import checked_jobs, parse, say
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import published_ablation
+from atari_dqn.suite import study
 
 VARIANTS = {
     "replay and target": [],

@@ -15,7 +15,6 @@ import torch
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from atari_dqn import estimate, local_engine, ray_engine
 from atari_dqn.commands import parse, say
 from atari_dqn.commands import train as train_command
 from atari_dqn.config import Config
@@ -23,8 +22,11 @@ from atari_dqn.envs import check_rom, spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import atari_10, atari_57, nature_49
 from atari_dqn.runs.machine import GIB, free_bytes
-from atari_dqn.suite import Job, JobRun, Settings, field_name, make_jobs, next_stage
-from atari_dqn.suite_table import Table, counts, read_progress
+from atari_dqn.suite import cost as estimate
+from atari_dqn.suite import local as local_engine
+from atari_dqn.suite import on_ray as ray_engine
+from atari_dqn.suite.jobs import Job, JobRun, Settings, field_name, make_jobs, next_stage
+from atari_dqn.suite.table import Table, counts, read_progress
 
 SETS = {"atari49": nature_49, "atari57": atari_57, "atari10": atari_10}
 

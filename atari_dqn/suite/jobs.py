@@ -229,7 +229,7 @@ def _start(words: Sequence[str], folder: Path, environment: dict[str, str]) -> s
         log.write(f"$ atari-dqn {' '.join(words)}\n".encode())
         log.flush()
         return subprocess.Popen(
-            [sys.executable, "-m", "atari_dqn.tether", str(os.getpid()), *words],
+            [sys.executable, "-m", "atari_dqn.suite.tether", str(os.getpid()), *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

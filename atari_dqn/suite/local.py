@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import torch
 
-from atari_dqn.suite import POLL_SECONDS, JobRun, stop_signals
-from atari_dqn.suite_table import Table
+from atari_dqn.suite.jobs import POLL_SECONDS, JobRun, stop_signals
+from atari_dqn.suite.table import Table
 
 
 def run(runs: Sequence[JobRun], *, slots: int, table: Table) -> int | None:

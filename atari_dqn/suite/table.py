@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as RichTable
 
-from atari_dqn.suite import JobRun, State
+from atari_dqn.suite.jobs import JobRun, State
 
 TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
 TERMINAL_SECONDS, PIPE_SECONDS = 1.0, 60.0  # between two looks at the folders

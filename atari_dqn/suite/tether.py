@@ -1,4 +1,4 @@
-"""The command line of a suite's job: `python -m atari_dqn.tether PARENT train pong ...`.
+"""The command line of a suite's job: `python -m atari_dqn.suite.tether PARENT train pong ...`.
 
 It is `python -m atari_dqn train pong ...`, but when the process PARENT dies, even by SIGKILL, this one gets a SIGTERM:
 it saves and ends, and its run can go on elsewhere. Where a child does not see that its parent died (Windows), such a

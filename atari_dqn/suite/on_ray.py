@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from atari_dqn.errors import UsageError
-from atari_dqn.suite import LOG, POLL_SECONDS, Job, JobRun, Settings, State, next_stage, stop_signals
-from atari_dqn.suite_table import Table
+from atari_dqn.suite.jobs import LOG, POLL_SECONDS, Job, JobRun, Settings, State, next_stage, stop_signals
+from atari_dqn.suite.table import Table
 
 LOST_AT_MOST = 20  # nodes that may die under one job
 STOP_SECONDS = 120.0  # for all jobs to save and end

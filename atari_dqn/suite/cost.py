@@ -20,7 +20,7 @@ from atari_dqn.runs.logger import NullLogger
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage.saver import CHECKPOINTS_KEPT
-from atari_dqn.suite import Job
+from atari_dqn.suite.jobs import Job
 from atari_dqn.types import EnvSpec
 
 MEASURE_SECONDS = 10.0
