@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from atari_dqn.report.runs import Evaluation, Run, read_runs
+from atari_dqn.report.read_runs import Evaluation, Run, read_runs
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

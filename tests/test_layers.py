@@ -6,12 +6,12 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 LAYERS = {
     0: "suite runs video evaluation extensions dqn published storage networks replay cuda_graph networks.convolutions errors networks.histograms runs.watchdog dqn.speedometer config_checks video.gif video.panel published.aggregates "
-    "report.lenient report.markup report.scales",
+    "report.parsing report.markup report.scales",
     1: "config types seeding published.scores networks.heads dqn.divergence dqn.exploration networks.weights replay.layout published.curves report.widgets",
-    2: "replay.frames video.writers presets dqn.schedules dqn.losses networks.vector dqn.optim dqn.episodes replay.index envs.contract report.runs",
+    2: "replay.frames video.writers presets dqn.schedules dqn.losses networks.vector dqn.optim dqn.episodes replay.index envs.contract report.read_runs",
     3: "envs.single envs.in_turns networks.nature_cnn extensions.priorities replay.buffer storage.checkpoint runs.folder report.tables",
     4: "storage.frame_store envs.native envs.classic envs.reference dqn.algorithm runs.logger "
-    "opening_actions report.csv_files report.curves report.gaps report.machines report.words",
+    "opening_actions report.csv_files report.curves report.missing report.machines report.formatting",
     5: "runs.wandb_logger envs video.camera dqn.agent storage.saver report.figures report.median_curve",
     6: "evaluation.play dqn.learner runs.machine runs.pretrained report.contents",
     7: "runs.evaluate dqn.trainer runs.results video.best_game report.game_chapters",

@@ -17,8 +17,8 @@ from atari_dqn.published.curves import published_curve
 from atari_dqn.published.scores import human_normalized, published
 from atari_dqn.report import write_report
 from atari_dqn.report.contents import gather
-from atari_dqn.report.gaps import MAY_DIFFER
-from atari_dqn.report.runs import read_runs
+from atari_dqn.report.missing import MAY_DIFFER
+from atari_dqn.report.read_runs import read_runs
 from atari_dqn.report.tables import Group
 from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
 from tests.run_folders import evaluation, write_run

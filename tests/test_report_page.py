@@ -9,9 +9,9 @@ import pytest
 
 from atari_dqn.published.aggregates import Estimate
 from atari_dqn.report import gather, render, write_report
+from atari_dqn.report.formatting import interval, percent, score, title
 from atari_dqn.report.markup import Markup, element, join, void
 from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
-from atari_dqn.report.words import interval, percent, score, title
 from tests.run_folders import write_run
 
 VOID = {"meta", "input", "br", "link", "img"}

@@ -19,7 +19,7 @@ from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
-from atari_dqn.report.runs import read_run
+from atari_dqn.report.read_runs import read_run
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore, pieces_of

@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> int:
     """Write a report; returns the exit code."""
     command = parse(Report, words, prog="atari-dqn report")
     from atari_dqn.report import PAGE, write_report  # scipy takes a second
-    from atari_dqn.report.words import count, interval, percent, played
+    from atari_dqn.report.formatting import count, interval, percent, played
 
     if not command.runs:
         raise UsageError("report needs RUNS: a run folder, or a folder that holds some, such as runs")

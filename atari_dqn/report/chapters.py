@@ -8,12 +8,12 @@ from atari_dqn.published.aggregates import METRICS, RESAMPLES
 from atari_dqn.published.scores import nature_49
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.figures import colour, interval_strip
+from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, interval, percent, played
 from atari_dqn.report.game_chapters import curves, normalised, table
 from atari_dqn.report.machines import Machine
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.tables import Aggregate, Improvement
 from atari_dqn.report.widgets import chapter, data_table, heading, note, number_cell
-from atari_dqn.report.words import DASH, METRIC_NAMES, count, interval, percent, played
 
 LINKS = [
     ("overview", "Overview"),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from atari_dqn.errors import UsageError
 from atari_dqn.report.curves import Curve, make_curves
-from atari_dqn.report.gaps import Gap, find_gaps
-from atari_dqn.report.lenient import Problem
 from atari_dqn.report.machines import Machine, make_machines
 from atari_dqn.report.median_curve import MedianCurve, median_curve
-from atari_dqn.report.runs import Run, read_runs
+from atari_dqn.report.missing import Gap, find_gaps
+from atari_dqn.report.parsing import Problem
+from atari_dqn.report.read_runs import Run, read_runs
 from atari_dqn.report.tables import (
     Aggregate,
     Cells,

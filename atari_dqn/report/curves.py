@@ -9,7 +9,7 @@ import numpy as np
 
 from atari_dqn.published.aggregates import mean_interval
 from atari_dqn.published.scores import Pair
-from atari_dqn.report.runs import Point, Run, training_pair
+from atari_dqn.report.read_runs import Point, Run, training_pair
 from atari_dqn.report.tables import Series
 
 MOST_POINTS = 120  # of a drawn curve: more cannot be told apart

@@ -12,9 +12,9 @@ import numpy as np
 from atari_dqn.published.aggregates import Estimate
 from atari_dqn.published.curves import PublishedCurve
 from atari_dqn.report.curves import Curve
+from atari_dqn.report.formatting import percent
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
-from atari_dqn.report.words import percent
 
 WIDTH, HEIGHT = 360, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 352, 8, 192

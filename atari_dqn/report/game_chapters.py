@@ -9,11 +9,11 @@ from atari_dqn.published.scores import Pair, human_normalized, nature_49, publis
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.curves import Curve
 from atari_dqn.report.figures import bar_axis, bar_strip, colour, curve_chart, swatch
+from atari_dqn.report.formatting import DASH, HUMANS, count, percent, score, title
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.scales import BentScale, short
 from atari_dqn.report.tables import LAST_FRAME, Cell, Group, reference
 from atari_dqn.report.widgets import chapter, data_table, game_attributes, heading, note, number_cell
-from atari_dqn.report.words import DASH, HUMANS, count, percent, score, title
 
 EPISODES = {"nature": 30, "sticky": 100, "greedy": 100}  # of each seed, by protocol
 FIRST_FRAME = 100_000  # the x-axis of learning curves begins here, unless all of ours begin later

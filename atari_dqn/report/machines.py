@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atari_dqn.report.runs import Run
+from atari_dqn.report.read_runs import Run
 from atari_dqn.report.tables import Series
 
 

@@ -9,8 +9,8 @@ from importlib.resources import files
 from atari_dqn import __version__
 from atari_dqn.report.chapters import ALL, LINKS
 from atari_dqn.report.contents import Contents
+from atari_dqn.report.formatting import count
 from atari_dqn.report.markup import Markup, element, void
-from atari_dqn.report.words import count
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 

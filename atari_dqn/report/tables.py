@@ -18,8 +18,8 @@ import numpy as np
 from atari_dqn.published.aggregates import METRICS, Estimate, aggregate, probability_of_improvement
 from atari_dqn.published.curves import published_curve
 from atari_dqn.published.scores import Pair, human_normalized, published
-from atari_dqn.report.lenient import Problem
-from atari_dqn.report.runs import Evaluation, Run
+from atari_dqn.report.parsing import Problem
+from atari_dqn.report.read_runs import Evaluation, Run
 
 PROTOCOL_ORDER = ("nature", "sticky", "monitor", "greedy")
 LAST_FRAME = 200_000_000

@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from atari_dqn.published.scores import Pair
-from atari_dqn.report.lenient import Problem, integer, number, printable, read_object, read_text
+from atari_dqn.report.parsing import Problem, integer, number, printable, read_object, read_text
 
 NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
 EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from atari_dqn.published.scores import nature_49
-from atari_dqn.report.lenient import Problem
-from atari_dqn.report.runs import Run
+from atari_dqn.report.parsing import Problem
+from atari_dqn.report.read_runs import Run
 from atari_dqn.report.tables import Cells, Series
 
 MAY_DIFFER = {  # between runs of one series: what is played, on which machine, and what is written down when
