@@ -41,7 +41,7 @@ COMMENTS = {
 README = """# Random play beside the published random scores
 
 {episodes} games of each of {games} of the paper's 49 by the `nature` protocol (games of at most 5 minutes, up to 30
-no-ops at the start, no sticky actions, minimal action set), seed {seed}, played through `atari_dqn.evaluation.play`. The
+no-ops at the start, no sticky actions, minimal action set), seed {seed}, played through `atari_dqn.evaluation`. The
 action is uniform every 6 frames (10 Hz), as in the paper: policy `random-10hz`.
 
 - **interval**: of the mean, 95 %, Student's t: mean -+ {t_mean} std / sqrt({episodes}), std with n - 1.

@@ -1,1 +1,1 @@
-"""Games played to measure an agent."""
+"""Games played to measure an agent: play.py."""

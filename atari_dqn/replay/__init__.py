@@ -1,1 +1,4 @@
-"""Every frame once, every stack rebuilt from it. Read in this order: layout, index, frames, buffer."""
+"""Every frame once, and every stack rebuilt from it. It is handed arrays and knows no games and no networks.
+
+In reading order: layout.py (sizes), index.py (which rows may be drawn), frames.py (the planes), buffer.py (all of it).
+"""

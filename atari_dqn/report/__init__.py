@@ -1,8 +1,11 @@
 """Run folders -> one HTML page and CSV files. Reads files only: no network, no emulator, no torch.
 
-lenient.py, runs.py                            files -> records
-tables.py, curves.py, machines.py, gaps.py     records -> tables, which contents.py gathers once
-page.py, chapters.py, ..., csv_files.py        tables -> text
+parsing.py, read_runs.py                                files -> records
+tables.py, curves.py, median_curve.py,
+machines.py, missing.py                                 records -> tables, which contents.py gathers once
+formatting.py, scales.py, figures.py, markup.py,
+widgets.py, game_chapters.py, chapters.py, page.py      tables -> HTML
+csv_files.py                                            tables -> CSV
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def hardware() -> dict[str, Any]:
 
 def _commit() -> str | None:
     """Commit of the source tree, marked where it was changed; None outside of a repository."""
-    source = Path(__file__).parent
+    source = Path(__file__).parent.parent
     if not (source.parent / ".git").exists():
         return None
     try:

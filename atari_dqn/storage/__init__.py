@@ -1,1 +1,5 @@
-"""State on disk, whole or not at all. Read in this order: checkpoint, frame_store, saver."""
+"""State on disk, whole or not at all.
+
+In reading order: checkpoint.py (nested dicts), frame_store.py (the replay's frames), saver.py (both, in the
+background).
+"""

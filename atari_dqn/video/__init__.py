@@ -1,1 +1,5 @@
-"""Films of games. Read in this order: record, camera, writers, gif, panel, best_game."""
+"""Films of games.
+
+In reading order: record.py (one game of an evaluation), camera.py (the screen), panel.py (what the network sees and
+thinks), writers.py (MP4, GIF, PNG), gif.py, best_game.py (the GIF in TensorBoard).
+"""

@@ -1,0 +1,109 @@
+"""The architecture as a table: which room may import from which. Inside a room imports make no circle."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "atari_dqn"
+VOCABULARY = set("config config_checks cuda_graph errors presets seeding types".split())
+DOORS = {"__init__", "__main__", "cli", "suite.tether"}
+MAY_IMPORT = {  # besides the vocabulary and itself
+    "published": "",
+    "networks": "",
+    "replay": "",
+    "envs": "",
+    "storage": "replay",
+    "extensions": "networks replay",
+    "dqn": "networks replay storage extensions",
+    "evaluation": "envs replay dqn published",
+    "video": "envs dqn evaluation",
+    "runs": "published networks replay envs storage extensions dqn evaluation video",
+    "suite": "published networks replay envs storage extensions dqn evaluation video runs",
+    "report": "published",
+    "commands": "published networks replay envs storage extensions dqn evaluation video runs suite report",
+}
+VOCABULARY_OF_REPORT = {"errors"}  # neither the config nor torch: it reads what runs wrote
+EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.learner", "dqn.agent"}
+OWED = {  # to be carried to the room of the reader, or below it
+    "dqn.trainer -> evaluation.play",
+    "dqn.trainer -> published.scores",
+    "dqn.trainer -> runs.logger",
+    "video.best_game -> runs.logger",
+    "video.record -> runs.evaluate",
+}
+LONGEST_MODULE = 320  # lines
+
+
+def module_name(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__") or "__init__"
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported(path):
+    """Modules of ours that a file imports, wherever the import stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "atari_dqn":
+            home = node.module.removeprefix("atari_dqn").removeprefix(".")
+            for alias in node.names:
+                inner = f"{home}.{alias.name}".removeprefix(".")
+                yield inner if inner in MODULES else home or "__init__"
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.split(".")[0] == "atari_dqn" for alias in node.names), (
+                f"{path}: use from ... import"
+            )
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import"
+
+
+def room_of(name):
+    room = name.split(".")[0]
+    return room if room in MAY_IMPORT else ""
+
+
+def complaint(name, other):
+    """Why `name` may not import `other`; "" if it may."""
+    room, other_room = room_of(name), room_of(other)
+    if other in DOORS:
+        return "only the doors import doors" if other != "__init__" and name not in DOORS else ""
+    if not other_room:
+        return f"report knows no {other}" if room == "report" and other not in VOCABULARY_OF_REPORT else ""
+    if name in DOORS or other_room == room:
+        return ""
+    if other_room == "extensions" and room == "dqn" and name not in EXTENSIONS_MEET_THE_PAPER_IN:
+        return "no extension here"
+    if other_room not in MAY_IMPORT.get(room, "").split():
+        return f"{room or 'the vocabulary'} may not import {other_room}"
+    return ""
+
+
+def test_each_module_is_in_a_room_or_in_the_vocabulary():
+    assert {name for name in MODULES if not room_of(name)} == VOCABULARY | DOORS - {"suite.tether"}
+
+
+def test_rooms_import_what_the_table_lets_them():
+    edges = [(name, other) for name, path in MODULES.items() for other in imported(path)]
+    edges = [edge for edge in edges if " -> ".join(edge) not in OWED]
+    wrong = [f"{name} -> {other}: {why}" for name, other in edges if (why := complaint(name, other))]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_circle_of_imports():
+    graph = {name: set(imported(path)) - {name, "__init__"} for name, path in MODULES.items() if name != "__init__"}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_each_room_says_its_reading_order():
+    for room in MAY_IMPORT:
+        docstring = ast.get_docstring(ast.parse(MODULES[room].read_text(encoding="utf-8")))
+        files = {name.split(".")[1] for name in MODULES if name.startswith(f"{room}.")}
+        missing = sorted(file for file in files if f"{file}.py" not in docstring)
+        assert not missing, f"the docstring of atari_dqn/{room}/__init__.py does not name {', '.join(missing)}"
+
+
+def test_no_module_outgrows_its_reader():
+    long = {
+        name: lines for name, path in MODULES.items() if (lines := len(path.read_text().splitlines())) > LONGEST_MODULE
+    }
+    assert not long
