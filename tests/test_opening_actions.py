@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from atari_dqn.dqn.opening_actions import OpeningActions, opening_actions
 from atari_dqn.errors import UsageError
-from atari_dqn.opening_actions import OpeningActions, opening_actions
 from atari_dqn.presets import nature, nnabla, rl_zoo
 from atari_dqn.types import EnvSpec
 from tests.fakes import make_step, make_trainer, tiny_config

@@ -22,10 +22,10 @@ from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.divergence import refuse_broken_loss, refuse_broken_weights
 from atari_dqn.dqn.episodes import EpisodeTracker
 from atari_dqn.dqn.learner import Learner
+from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.dqn.schedules import crossings, exploration, step_size
 from atari_dqn.dqn.speedometer import Speedometer
 from atari_dqn.evaluation.play import Score
-from atari_dqn.opening_actions import opening_actions
 from atari_dqn.published.scores import human_normalized
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.logger import Logger

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from atari_dqn.config import Config
-from atari_dqn.opening_actions import OpeningActions
+from atari_dqn.dqn.opening_actions import OpeningActions
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.seeding import game_seeds

@@ -13,6 +13,7 @@ from torch import nn
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
+from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.envs import is_vector_game, make_envs, spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import (
@@ -27,7 +28,6 @@ from atari_dqn.evaluation.play import (
     nature,
     sticky,
 )
-from atari_dqn.opening_actions import opening_actions
 from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import Pair, human_normalized, published
 from atari_dqn.runs import pretrained
