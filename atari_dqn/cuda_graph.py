@@ -37,6 +37,32 @@ class Upload:
         self.copied.record()
 
 
+class Download:
+    """Copies a device tensor to the host while the caller goes on: a call begins the copy, `wait` gives it."""
+
+    def __init__(self) -> None:
+        self.staging: Tensor | None = None
+        self.copied: torch.cuda.Event | None = None
+
+    def __call__(self, source: Tensor) -> None:
+        """Begin; what is launched later on the device does not delay it."""
+        if source.device.type != "cuda":
+            self.staging = source
+            return
+        if self.copied is None or self.staging is None or self.staging.shape != source.shape:
+            self.staging = torch.empty_like(source, device="cpu", pin_memory=True)
+            self.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        self.staging.copy_(source, non_blocking=True)
+        self.copied.record()
+
+    def wait(self) -> Tensor:
+        """The copy, on the host; the next call overwrites it."""
+        assert self.staging is not None
+        if self.copied is not None:
+            self.copied.synchronize()
+        return self.staging
+
+
 class captured:  # noqa: N801  # used like a function: captured(fn)
     """The function `fn`, on CUDA replayed as one graph for each shape of its inputs.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from atari_dqn.presets import nature, quick
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.logger import NullLogger
 from atari_dqn.runs.train import replay_layout
-from tests.fakes import ScriptedEnvs
+from atari_dqn.types import EnvSpec
+from tests.fakes import ScriptedEnvs, tiny_config
 
 gpu = [
     pytest.mark.gpu,
@@ -145,6 +147,40 @@ def test_on_a_cpu_both_are_the_plain_thing():
     Upload("cpu")(torch.ones(3), out)
     assert out.tolist() == [1, 1, 1]
     assert captured(lambda x: x + 1, "cpu")(out).tolist() == [2, 2, 2]
+
+
+def test_an_answer_is_under_way_before_anything_else_is_launched(tape, monkeypatch):
+    """Asked, the device gets the network and the copy back at once; only the answer waits, and for that copy alone."""
+
+    class Event:
+        def record(self):
+            tape.append("copy back")
+
+        def synchronize(self):
+            tape.append("wait for the copy")
+
+    on_device = types.SimpleNamespace(device=torch.device("cuda"), shape=(2,))
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch, "empty_like", lambda tensor, **_: Staging())
+
+    class Staging:
+        shape = (2,)
+
+        def copy_(self, source, non_blocking):
+            assert non_blocking
+
+        def numpy(self):
+            return np.array([1, 2])
+
+    agent = make_agent(
+        dataclasses.replace(tiny_config(), num_envs=2), EnvSpec("x", (3,), "float32", ("a", "b", "c"), 1)
+    )
+    actor = agent.actor(lambda seen: seen)
+    actor._greedy = lambda seen: tape.append("network") or on_device
+    actor.ask(torch.zeros(2, 4, 3), epsilon=0.0)
+    tape.append("updates")
+    assert actor.answer().tolist() == [1, 2]
+    assert tape == ["network", "copy back", "updates", "wait for the copy"]
 
 
 class NothingFromTheHost(TorchDispatchMode):

@@ -90,7 +90,7 @@ class Liar:
     """A bare environment that never admits a game over."""
 
     def __init__(self, env):
-        self.env, self.send, self.reset, self.close = env, env.send, env.reset, env.close
+        self.env, self.ale, self.reset, self.close = env, env.ale, env.reset, env.close
 
     def recv(self):
         frame, reward, over, truncated, info = self.env.recv()

@@ -34,12 +34,20 @@ class TapeEnvs(ScriptedEnvs):
 
 
 class TapeAgent:
-    def __init__(self, tape, num_actions=3):
+    def __init__(self, tape, num_actions=3, *, asks=False):
         self.tape, self.num_actions = tape, num_actions
+        self.asks = asks  # note when actions are asked for, too, and not only when they are there
 
-    def sample(self, obs, epsilon, **_):
+    def actor(self, observe):
+        return self
+
+    def ask(self, seen, epsilon, **_):
+        self.tape += ["ask"] * self.asks
+        self.count = len(seen)
+
+    def answer(self):
         self.tape.append("act")
-        return np.zeros(len(obs), np.int64)
+        return np.zeros(self.count, np.int64)
 
     def learn(self, batch, updates=1):
         self.tape += ["learn"] * updates
@@ -52,13 +60,23 @@ class TapeAgent:
         self.tape.append("sync")
 
 
-def tape_of(**settings):
+def tape_of(*, asks=False, **settings):
     tape = []
     config = tiny_config(**{"num_envs": 4, "update_period": 4, "learning_starts": 8, "batch_size": 2, **settings})
     groups = [TapeEnvs(tape, num_envs=config.envs_at_once) for _ in range(config.env_groups)]
-    trainer = make_trainer(config, EnvsInTurns(groups), TapeAgent(tape))
+    trainer = make_trainer(config, EnvsInTurns(groups), TapeAgent(tape, asks=asks))
     trainer.run()
     return tape
+
+
+def test_a_gpu_gets_its_updates_before_anyone_waits_for_its_actions():
+    """The launch that acts, then at once that of the updates: the device is never idle while the host sends."""
+    quiet, lesson = ["ask", "act", "send", "recv"], ["ask", "learn", "act", "send", "recv"]
+    assert tape_of(asks=True, device="cuda", total_steps=16) == quiet * 2 + lesson * 2
+    serial = quiet * 2 + [*quiet, "learn"] * 2
+    assert tape_of(asks=True, device="cuda", total_steps=16, overlap=False) == serial
+    on_cpu = ["ask", "act", "send", "learn", "recv"]  # there the caller itself computes: the emulators go first
+    assert tape_of(asks=True, total_steps=16) == quiet * 2 + on_cpu * 2
 
 
 def test_the_network_learns_while_the_emulators_play():

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from atari_dqn.config import Config
-from atari_dqn.cuda_graph import captured
+from atari_dqn.cuda_graph import Download, captured
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.exploration import Exploration
 from atari_dqn.dqn.losses import LOSSES
@@ -26,6 +26,47 @@ from atari_dqn.types import EnvSpec, LearnStats, Transitions
 Loss = Callable[[Tensor], Tensor]  # of the TD error, [B] -> [B]
 
 
+class Actor:
+    """Chooses actions for observations that are built where the network is.
+
+    On a GPU building, network and choice are one launch, and between `ask` and `answer` the caller is free.
+
+    Args:
+      algorithm:   predicts Q-values.
+      exploration: chance in `ask`.
+      observe:     makes observations, [N, K, ...], of what is asked about.
+      cuda_graph:  act as one launch, on a GPU.
+    """
+
+    def __init__(
+        self, algorithm: DQN, exploration: Exploration, observe: Callable[[Tensor], Tensor], *, cuda_graph: bool
+    ) -> None:
+        self.exploration = exploration
+        self._greedy = captured(
+            lambda seen: algorithm.predict(observe(seen)).argmax(dim=1), algorithm.device, record=cuda_graph
+        )
+        self._download = Download()
+        self._coins: tuple[np.ndarray, np.ndarray] | None = None  # of the question that waits for its answer
+
+    def ask(self, seen: Tensor, epsilon: float, *, first: int = 0, hold: bool = False) -> None:
+        """Begin to choose; the arguments are those of `Agent.sample`, `seen` what `observe` takes."""
+        assert self._coins is None, "ask() twice: take the answer first"
+        self._coins = explores, _ = self.exploration.draw(epsilon, first=first, count=len(seen), hold=hold)
+        if not explores.all():  # the warm-up needs no network
+            self._download(self._greedy(seen))
+
+    def answer(self) -> np.ndarray:
+        """The actions, [n] int64. Waits for the device, but not for what was launched there since `ask`."""
+        assert self._coins is not None, "answer() without ask()"
+        (explores, random), self._coins = self._coins, None
+        return random if explores.all() else np.where(explores, random, self._download.wait().numpy())
+
+    def predict(self, seen: Tensor) -> np.ndarray:
+        """Greedy actions; see `Agent.predict`."""
+        action: np.ndarray = self._greedy(seen).cpu().numpy()
+        return action
+
+
 class Agent:
     """An algorithm with a policy on top.
 
@@ -36,8 +77,12 @@ class Agent:
     """
 
     def __init__(self, algorithm: DQN, exploration: Exploration, *, cuda_graph: bool = True) -> None:
-        self.algorithm, self.exploration = algorithm, exploration
-        self._greedy = captured(lambda obs: algorithm.predict(obs).argmax(dim=1), algorithm.device, record=cuda_graph)
+        self.algorithm, self.exploration, self.cuda_graph = algorithm, exploration, cuda_graph
+        self._actor = self.actor(lambda obs: obs)
+
+    def actor(self, observe: Callable[[Tensor], Tensor]) -> Actor:
+        """One that acts as this agent does, on observations that `observe` builds."""
+        return Actor(self.algorithm, self.exploration, observe, cuda_graph=self.cuda_graph)
 
     def sample(self, obs: Tensor, epsilon: float, *, first: int = 0, hold: bool = False) -> np.ndarray:
         """Epsilon-greedy actions, one coin for each environment: [n, K, ...] -> [n] int64.
@@ -50,15 +95,12 @@ class Agent:
 
         Source: Mnih et al. 2015, Algorithm 1: with probability epsilon select a random action.
         """
-        explores, random = self.exploration.draw(epsilon, first=first, count=len(obs), hold=hold)
-        if explores.all():  # the warm-up needs no network
-            return random
-        return np.where(explores, random, self.predict(obs))
+        self._actor.ask(obs, epsilon, first=first, hold=hold)
+        return self._actor.answer()
 
     def predict(self, obs: Tensor) -> np.ndarray:
         """Greedy actions, the first of equals: [N, K, ...] -> [N] int64. Waits for the device."""
-        action: np.ndarray = self._greedy(obs).cpu().numpy()
-        return action
+        return self._actor.predict(obs)
 
     def learn(self, batch: Transitions, updates: int = 1, weights: Tensor | None = None) -> LearnStats:
         return self.algorithm.learn(batch, updates, weights)

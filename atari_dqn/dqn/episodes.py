@@ -27,13 +27,16 @@ class EpisodeTracker:
     def update(self, step: Step, first: int = 0) -> list[Episode]:
         """Count one step of the environments from `first` on; returns the games that it finished."""
         these = slice(first, first + len(step.reward))
-        late = step.finished & step.started  # an end that only showed when the next game had opened
-        episodes = self._report(late, first)
-        self.episode_return[these][step.started] = 0.0
-        self.episode_length[these][step.started] = 0
+        episodes: list[Episode] = []
+        opens, ends = step.started.any(), step.finished.any()  # seldom
+        if opens and ends:  # an end that only showed when the next game had opened
+            episodes = self._report(step.finished & step.started, first)
+        if opens:
+            self.episode_return[these][step.started] = 0.0
+            self.episode_length[these][step.started] = 0
         self.episode_return[these] += step.reward
         self.episode_length[these] += ~step.started
-        return episodes + self._report(step.finished & ~late, first)
+        return episodes + self._report(step.finished & ~step.started, first) if ends else episodes
 
     def _report(self, finished: np.ndarray, first: int) -> list[Episode]:
         return [

@@ -66,7 +66,9 @@ class Trainer:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
         self.logger, self.saver, self.evaluator = logger, saver, evaluator
         self.answers: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
+        self.actor = agent.actor(replay.observations)
         self.learner = Learner(config, agent, replay)
+        self.learns_apart = config.device.startswith("cuda")  # what is launched there does not hold up the caller
         self.tracker = EpisodeTracker(config.num_envs)
         self.openings = opening_actions(config, envs.spec, config.num_envs, training=True)
         self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
@@ -88,15 +90,14 @@ class Trainer:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
         while len(self.answers) < self.config.env_groups - 1:  # all groups but one play when the loop begins
-            self.act()
+            self.ask()
+            self.send()
         while not self.over and not self.stop_requested:
             self.alive()
             if self.learner.owed and self.step >= self.learn_after:
                 self.learn_what_is_owed()
                 continue
-            self.act()  # the emulators play in their own threads from here ...
-            if self.config.overlap:  # ... while the network learns from rows already stored
-                self.learner.learn_what_is_due(self.step, self.learn_after)
+            self.act_and_learn()  # the emulators play in their own threads from here ...
             result = self.envs.recv()  # ... to here
             if self.config.terminal_on_time_limit:
                 result = result._replace(terminated=result.terminated | result.truncated)
@@ -121,15 +122,31 @@ class Trainer:
         self.learner.catch_up(self.step)
         self.speedometer.start(self.step, self.learner.updates)
 
-    def act(self) -> None:
-        """Answer the observations of the group whose turn it is, and let it play."""
+    def act_and_learn(self) -> None:
+        """Let the group whose turn it is play; with `overlap` learn from rows already stored, while it does."""
+        self.ask()
+        if self.config.overlap and self.learns_apart:  # queued behind the choice of actions, which is not delayed
+            self.learner.learn_what_is_due(self.step, self.learn_after)
+        self.send()
+        if self.config.overlap and not self.learns_apart:
+            self.learner.learn_what_is_due(self.step, self.learn_after)
+
+    def ask(self) -> None:
+        """Begin to choose actions for the group whose turn it is."""
         groups_to_act = self.config.env_groups - 1 - len(self.answers)
-        first = (self.step + len(self.answers) * self.config.envs_at_once) % self.config.num_envs
         hold = self.config.hold_random_actions and self.step < self.config.learning_starts
-        action = self.agent.sample(self.replay.latest_obs(back=groups_to_act), self.epsilon, first=first, hold=hold)
-        action = self.openings.impose(action, first=first)
+        self.actor.ask(self.replay.newest(back=groups_to_act), self.epsilon, first=self._first_to_act, hold=hold)
+
+    def send(self) -> None:
+        """Wait for the actions, and let the group play them."""
+        action = self.openings.impose(self.actor.answer(), first=self._first_to_act)
         self.envs.send(action)
         self.answers.append(action)
+
+    @property
+    def _first_to_act(self) -> int:
+        """Number of the first environment of the group whose turn it is."""
+        return (self.step + len(self.answers) * self.config.envs_at_once) % self.config.num_envs
 
     @property
     def over(self) -> bool:

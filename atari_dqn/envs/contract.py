@@ -17,15 +17,15 @@ def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarr
       UsageError: another shape, not integers, or outside [0, num_actions).
     """
     action = np.asarray(action)
-    if action.shape != (num_envs,) or not np.issubdtype(action.dtype, np.integer):
+    if action.shape != (num_envs,) or action.dtype.kind not in "iu":
         raise UsageError(f"actions must be {num_envs} integers, got {action.dtype} of shape {action.shape}")
-    wrong = (action < 0) | (action >= spec.num_actions)
-    if wrong.any():
-        env = int(np.flatnonzero(wrong)[0])
+    numbers = action.astype(np.int64, copy=False)
+    if numbers.view(np.uint64).max() >= spec.num_actions:  # so read, a negative number is a large one
+        env = int(np.flatnonzero(numbers.view(np.uint64) >= spec.num_actions)[0])
         raise UsageError(
             f"action {action[env]} of environment {env} is outside [0, {spec.num_actions}), the actions of {spec.game}"
         )
-    return action.astype(np.int64, copy=False)
+    return numbers
 
 
 PAPER_ACTIONS = {"pong": ("noop", "right", "left")}

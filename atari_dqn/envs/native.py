@@ -82,6 +82,7 @@ class NativeEnvs:
         self._chosen = chosen_actions(game, action_set, names)  # of the emulator's actions, by the agent's
         names = tuple(names[number] for number in self._chosen)
         self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
+        self._paddle = [1.0] * num_envs  # how far the paddle is turned: all the way, actions are discrete
         self._turns = Turns()
 
     def reset(self, seeds: np.ndarray) -> Step:
@@ -110,7 +111,8 @@ class NativeEnvs:
         if self._cut.any():  # that step is thrown away: the caller's action must leave no trace
             action = np.where(self._cut, NOOP, action)
         self._log.append(action)
-        self._env.send(self._chosen[action])
+        # what `_env.send` does, in half the time: an array is copied item by item
+        self._env.ale.send(self._chosen[action].tolist(), self._paddle)
 
     def recv(self) -> Step:
         self._turns.recv()

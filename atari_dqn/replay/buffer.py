@@ -131,9 +131,20 @@ class FrameReplay:
         Args:
           back: 0 for the group written last, 1 for the one before it, and so on; below `groups`.
         """
-        rows = self._stack_rows(self._numbers(self.ring.time - back))
-        self._upload(torch.from_numpy(rows), self._newest_stacks)
-        return self.ring.gather(self._newest_stacks).to(self.device)
+        newest = self.newest(back)
+        if not self.frames_are_near:
+            return newest.to(self.device)
+        self._upload(newest, self._newest_stacks)
+        return self.observations(self._newest_stacks)
+
+    def newest(self, back: int = 0) -> Tensor:
+        """The host's half of `latest_obs`: [N / groups, K] rows, or the frames where they lie on the host."""
+        rows = torch.from_numpy(self._stack_rows(self._numbers(self.ring.time - back)))
+        return rows if self.frames_are_near else self.ring.gather(rows)
+
+    def observations(self, newest: Tensor) -> Tensor:
+        """The learner's half of `latest_obs`, from what `newest` gave. Never waits for the device."""
+        return self.ring.gather(newest) if self.frames_are_near else newest
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Transitions:
         """Draw `batch_size` transitions uniformly, with replacement: both halves at once.
@@ -163,22 +174,26 @@ class FrameReplay:
 
         Columns: K rows of obs, K rows of next_obs, action, num_steps, terminated, the bits of n float32 rewards.
         """
-        reward = np.zeros((len(rows), self.n_step), np.float32)
-        num_steps = np.zeros(len(rows), np.int64)
-        terminated = np.zeros(len(rows), bool)
-        going = np.ones(len(rows), bool)
-        current = rows
-        for i in range(self.bootstrap_distance):
-            if i:  # a game cut by the time limit ends at a dead row: bootstrap from its frame
-                going &= ~terminated & ~self._is_dead(current)
-            reward[:, i] = np.where(going, self.reward[current], 0.0)
-            num_steps += going
-            terminated |= going & self.terminated[current]
-            current = self.ring.after(current, 1)
-        next_rows = self.ring.after(rows, num_steps)
-        facts = np.stack([self.action[rows], num_steps, terminated], axis=1)
-        columns = [self._stack_rows(rows), self._stack_rows(next_rows), facts]
-        return np.concatenate([*(part.astype(np.int32) for part in columns), reward.view(np.int32)], axis=1)
+        stack, distance = self.frame_stack, self.bootstrap_distance
+        window = self.ring.window(rows, stack - 1, distance)
+        onward = window[:, stack - 1 :]  # the row, and those that follow it
+        age, terminated = self.age.take(onward), self.terminated.take(onward[:, :-1])
+        going = np.ones(terminated.shape, bool)  # is the reward at this distance one of the sum?
+        # a game cut by the time limit ends at a dead row (see `_is_dead`): bootstrap from its frame
+        going[:, 1:] = ~terminated[:, :-1] & ((age[:, 2:] > 0) | terminated[:, 1:])
+        np.logical_and.accumulate(going, axis=1, out=going)
+        num_steps = going.sum(axis=1)
+        lines = np.zeros((len(rows), 2 * stack + 3 + self.n_step), np.int32)
+        self._stack(window[:, :stack], age[:, 0], out=lines[:, :stack])
+        each = np.arange(len(rows))
+        following = window[each[:, None], num_steps[:, None] + np.arange(stack)]
+        self._stack(following, age[each, num_steps], out=lines[:, stack : 2 * stack])
+        lines[:, 2 * stack] = self.action.take(rows)
+        lines[:, 2 * stack + 1] = num_steps
+        lines[:, 2 * stack + 2] = (going & terminated).any(axis=1)
+        rewards = lines[:, 2 * stack + 3 :][:, :distance].view(np.float32)
+        np.copyto(rewards, self.reward.take(onward[:, :-1]), where=going)
+        return lines
 
     def _build(self, lines: Tensor) -> Transitions:
         """The columns of `_lines` on the frames' device, and their pixels."""
@@ -195,11 +210,18 @@ class FrameReplay:
 
     def _stack_rows(self, rows: np.ndarray) -> np.ndarray:
         """Rows of the K frames that end at `rows`, oldest first, blank or the first before it: [B] -> [B, K]."""
+        stack = np.empty((len(rows), self.frame_stack), np.int64)
+        self._stack(self.ring.window(rows, self.frame_stack - 1, 0), self.age[rows], out=stack)
+        return stack
+
+    def _stack(self, planes: np.ndarray, age: np.ndarray, out: np.ndarray) -> None:
+        """`planes` ([B, K] rows, oldest first) of a game, blank or the first before it; the newest has this age."""
         back = np.arange(self.frame_stack - 1, -1, -1)
         if self.repeat_first_frame:
-            return self.ring.after(rows[:, None], -np.minimum(back, self.age[rows, None]))
-        planes = self.ring.after(rows[:, None], -back)
-        return np.where(back <= self.age[rows, None], planes, self.ring.blank_row)
+            out[...] = np.take_along_axis(planes, back[0] - np.minimum(back, age[:, None]), axis=1)
+            return
+        out[...] = self.ring.blank_row
+        np.copyto(out, planes, where=back <= age[:, None], casting="same_kind")
 
     def _numbers(self, time: int) -> np.ndarray:
         """Rows written at a time, [N / groups] int64."""

@@ -67,6 +67,16 @@ class FrameRing:
         """Rows of the same environments so many vector steps later, or earlier if negative."""
         return (rows + steps * self.num_envs) % self.num_rows
 
+    def window(self, rows: np.ndarray, back: int, ahead: int) -> np.ndarray:
+        """Rows of the same environments, `back` vector steps earlier to `ahead` later: [B] -> [B, back + 1 + ahead].
+
+        The window is at most once around the ring, so a sum and a difference do what `%` does in three times the time.
+        """
+        window = rows[:, None] + np.arange(-back, ahead + 1) * self.num_envs
+        window += self.num_rows * (window < 0)
+        window -= self.num_rows * (window >= self.num_rows)
+        return window
+
     def mean_frame(self) -> Tensor:
         """Mean over the frames that are in the ring, float32 [*frame_shape] on its device."""
         oldest, newest = self.times
