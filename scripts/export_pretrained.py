@@ -33,10 +33,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder to write; what is there is replaced")
     parser.add_argument("--checkpoint", choices=["last", "best"], default="last")
     parser.add_argument("--scores", type=Path, nargs="*", default=[], help="what `evaluate --json` said of the export")
+    parser.add_argument("--allow-import", action="store_true", help="import MODULE of the run's game gym:MODULE:ID")
     words = parser.parse_args()
     try:
         folder = RunFolder.open(words.run)
-        player = assess.load_player(words.run, which=words.checkpoint, device="cpu", say=lambda line: None)
+        options = {"which": words.checkpoint, "device": "cpu", "allow_import": words.allow_import}
+        player = assess.load_player(words.run, say=lambda line: None, **options)
         meta = read_json(words.run / "meta.json")
         card = model_card(folder, player, meta, words.checkpoint, scores_of(words.scores, words.run, player.step))
         source = {"commit": str(meta.get("commit")), "seed": str(folder.config.seed), "preset": folder.config.preset}

@@ -5,7 +5,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
-VOCABULARY = set("config config_checks cuda_graph errors presets seeding types".split())
+VOCABULARY = set("config config_checks cuda_graph errors presets safe_files seeding types".split())
 DOORS = {"__init__", "__main__", "cli", "suite.tether"}
 MAY_IMPORT = {  # besides the vocabulary and itself
     "published": "",
@@ -22,7 +22,7 @@ MAY_IMPORT = {  # besides the vocabulary and itself
     "report": "published",
     "commands": "published networks replay envs storage extensions dqn evaluation video runs suite report",
 }
-VOCABULARY_OF_REPORT = {"errors"}  # neither the config nor torch: it reads what runs wrote
+VOCABULARY_OF_REPORT = {"errors", "safe_files"}  # neither the config nor torch: it reads what runs wrote
 EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.learner", "dqn.agent"}
 OWED = {  # to be carried to the room of the reader, or below it
     "dqn.trainer -> evaluation.play",

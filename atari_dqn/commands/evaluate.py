@@ -14,6 +14,7 @@ from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
 from atari_dqn.runs import evaluate as assess
 from atari_dqn.runs import pretrained
+from atari_dqn.runs.folder import refuse_links
 from atari_dqn.runs.results import FOLDER, check_writable, write_evaluation
 
 
@@ -47,6 +48,8 @@ class Evaluate:
     games of the protocol are played."""
     write: bool = True
     """Keep the games in files. No: only print."""
+    allow_import: bool = False
+    """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
     json: bool = False
     """End with one line of JSON."""
 
@@ -63,7 +66,12 @@ def run(words: Sequence[str]) -> int:
     )
     if command.policy == "network":
         assessed = assess.evaluate_run(
-            Path(command.run), selection, which=command.checkpoint, device=command.device, say=say
+            Path(command.run),
+            selection,
+            which=command.checkpoint,
+            device=command.device,
+            say=say,
+            allow_import=command.allow_import,
         )
     else:
         assessed = assess.evaluate_policy(command.run, command.policy, selection)
@@ -98,7 +106,9 @@ def _destination(command: Evaluate) -> Path | None:
         or command.only_episode is not None
     ):
         return None
-    return assess.find_run(Path(command.run))[0].path / FOLDER
+    folder = assess.find_run(Path(command.run))[0].path
+    refuse_links(folder)
+    return folder / FOLDER
 
 
 def _keep(command: Evaluate, folder: Path | None, assessed: assess.Assessment) -> None:

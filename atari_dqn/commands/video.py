@@ -13,6 +13,7 @@ import tyro
 from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
 from atari_dqn.runs import evaluate as assess
+from atari_dqn.runs.folder import refuse_links
 from atari_dqn.video import record as video
 
 
@@ -41,6 +42,8 @@ class Video:
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
+    allow_import: bool = False
+    """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
     json: bool = False
     """End with one line of JSON."""
 
@@ -53,7 +56,13 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
-    player = assess.load_player(command.run, which=command.checkpoint, device=command.device, say=say)
+    player = assess.load_player(
+        command.run,
+        which=command.checkpoint,
+        device=command.device,
+        say=say,
+        allow_import=command.allow_import,
+    )
     protocol = assess.protocol_named(command.protocol, player.config)
     out = command.out or _default_out(command, protocol.name, player)
     result = video.film_game(
@@ -74,5 +83,6 @@ def run(words: Sequence[str]) -> int:
 
 def _default_out(command: Video, protocol: str, player: assess.Player) -> Path:
     if (command.run / "config.json").is_file() and (command.run / "checkpoints").is_dir():
+        refuse_links(command.run)
         return command.run / "videos" / f"{protocol}_{command.checkpoint}_game{command.episode}.mp4"
     return Path(f"{player.config.game}.mp4")

@@ -65,6 +65,12 @@ def is_vector_game(game: str) -> bool:
     return game == "cartpole" or game.startswith("gym:")
 
 
+def module_of(game: str) -> str | None:
+    """The Python module that playing a game imports: MODULE of `gym:MODULE:ID`, None for all others."""
+    parts = game.split(":")
+    return parts[1] if parts[0] == "gym" and len(parts) > 2 else None
+
+
 def _atari_settings(config: Config) -> dict[str, Any]:
     """The arguments that both Atari backends take."""
     return {

@@ -18,6 +18,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.report.contents import Contents, gather
 from atari_dqn.report.csv_files import aggregates_csv, scores_csv, table_csv
 from atari_dqn.report.page import render
+from atari_dqn.safe_files import write_text
 
 PAGE = "index.html"
 
@@ -53,7 +54,7 @@ def write_report(
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            (out / name).write_text(text, encoding="utf-8", errors="replace")  # a path may hold any byte
+            write_text(out / name, text, errors="replace")  # a path may hold any byte
     except OSError as error:
         raise UsageError(f"cannot write the report to {out} ({error.strerror}); choose another --out") from error
     return contents

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from atari_dqn.safe_files import LOG_BYTES, parse_json
+from atari_dqn.safe_files import read_text as read_bounded
 
 LARGEST = 1e15  # no score, step or frame comes near it; squares of what is larger may overflow
 
@@ -24,8 +26,8 @@ def read_object(path: Path, problems: list[Problem], missing: str | None = None)
     if (text := read_text(path, problems)) is None:
         return None
     try:
-        table = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        table = parse_json(text)
+    except ValueError as error:
         problems.append(Problem(str(path), f"is not valid JSON ({error})"))
         return None
     if not isinstance(table, dict):
@@ -37,7 +39,7 @@ def read_object(path: Path, problems: list[Problem], missing: str | None = None)
 def read_text(path: Path, problems: list[Problem]) -> str | None:
     """Text of a file; empty where there is none, None and a problem where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_bounded(path, LOG_BYTES, errors="replace")
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -7,7 +7,6 @@ but the config is optional here, and every value is checked before it is believe
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 
 from atari_dqn.published.scores import Pair
 from atari_dqn.report.parsing import Problem, integer, number, printable, read_object, read_text
+from atari_dqn.safe_files import parse_json
 
 NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
 EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")
@@ -222,8 +222,8 @@ def _read_lines(path: Path, problems: list[Problem]) -> Iterator[dict[str, Any]]
     damaged = 0
     for line in (read_text(path, problems) or "").splitlines():
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
+            record = parse_json(line)
+        except ValueError:
             record = None
         step = integer(record.get("step")) if isinstance(record, dict) else None
         if step is None:

@@ -14,7 +14,7 @@ from torch import nn
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.dqn.opening_actions import opening_actions
-from atari_dqn.envs import is_vector_game, make_envs, spec_of
+from atari_dqn.envs import is_vector_game, make_envs, module_of, spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import (
     FIVE_MINUTES,
@@ -104,6 +104,7 @@ def evaluate_run(
     device: str = "auto",
     say: Say = print,
     model: nn.Module | None = None,
+    allow_import: bool = False,
 ) -> Assessment:
     """Play a protocol with the network of a run.
 
@@ -114,11 +115,12 @@ def evaluate_run(
       device:    auto, cpu or cuda.
       say:       prints a line.
       model:     a network of the same build, where the run has one of your own; its weights are replaced.
+      allow_import: let the run's game `gym:MODULE:ID` import MODULE, which executes it.
 
     Raises:
       UsageError: no such run or checkpoint, or one that does not fit.
     """
-    player = load_player(Path(path), which=which, device=device, say=say, model=model)
+    player = load_player(Path(path), which=which, device=device, say=say, model=model, allow_import=allow_import)
     origin = {
         "policy": "network",
         "checkpoint": player.source,
@@ -139,20 +141,34 @@ class Player(NamedTuple):
     step: int  # agent step it was saved at
 
 
-def load_player(path: Path, *, which: str, device: str, say: Say, model: nn.Module | None = None) -> Player:
+def load_player(
+    path: Path, *, which: str, device: str, say: Say, model: nn.Module | None = None, allow_import: bool = False
+) -> Player:
     """The network of a run or a checkpoint (arguments as for `evaluate_run`), or one that comes with the package.
 
     Raises:
       UsageError: no such run, checkpoint or pretrained network, or one that does not fit.
     """
     if (exported := pretrained.find(path)) is not None:
-        config = resolve(dataclasses.replace(pretrained.config_of(exported), device=device, compile="off"), say)
+        config = pretrained.config_of(exported)
+        _refuse_import(path, config.game, allow_import)
+        config = resolve(dataclasses.replace(config, device=device, compile="off"), say)
         agent, step = pretrained.load_agent(exported, config)
         return Player(agent, config, str(path), "pretrained", step)
     folder, directory = _find(path, which, say)
+    _refuse_import(path, folder.config.game, allow_import)
     config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
     agent, step = _load_agent(config, directory, model)
     return Player(agent, config, str(directory), directory.name if find_run(path)[1] else which, step)
+
+
+def _refuse_import(path: Path, game: str, allowed: bool) -> None:
+    """A folder may be a stranger's: it does not decide which code runs."""
+    if (module := module_of(game)) is not None and not allowed:
+        raise UsageError(
+            f"{path} plays {game!r}, which imports the Python module {module!r} and executes it; "
+            "if you trust that module, add --allow-import (in Python: allow_import=True)"
+        )
 
 
 def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:

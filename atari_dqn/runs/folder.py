@@ -23,7 +23,19 @@ import torch
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
+from atari_dqn.safe_files import (
+    TABLE_BYTES,
+    open_to_append,
+    open_to_read,
+    read_json,
+    read_text,
+    refuse_kind,
+    write_text,
+)
 
+PID_LENGTH = 20
+WRITTEN = ("lock", "metrics.jsonl", "evals.csv", "checkpoints", "evaluations", "videos", "suite.log", "wandb")
+"""What a run, its evaluations and its suite write in a run folder, besides files that are replaced as a whole."""
 PACKAGES = ("atari-dqn", "torch", "numpy", "gymnasium", "ale-py", "opencv-python-headless", "tensorboard")
 
 
@@ -55,6 +67,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             if not os.access(path, os.W_OK):
                 raise PermissionError(13, "permission denied")
+            refuse_links(path)
             meta = {
                 "command": list(command),
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -76,7 +89,7 @@ class RunFolder:
           UsageError: there is none, or its config cannot be read.
         """
         try:
-            text = (path / "config.json").read_text(encoding="utf-8")
+            text = read_text(path / "config.json", TABLE_BYTES)
         except FileNotFoundError as error:
             raise UsageError(f"{path} holds no run: config.json is missing; check the path") from error
         except (OSError, UnicodeDecodeError) as error:
@@ -91,15 +104,16 @@ class RunFolder:
         """Keep other processes from training here; the lock of a dead process is void.
 
         Raises:
-          UsageError: another process is training here.
+          UsageError: another process is training here, or a link would lead what is written elsewhere.
         """
-        with (self.path / "lock").open("a+") as file:
+        refuse_links(self.path)
+        with open_to_append(self.path / "lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 file.seek(0)
                 raise UsageError(
-                    f"process {file.read().strip() or 'unknown'} is training in {self.path}; "
+                    f"process {file.read(PID_LENGTH).strip() or 'unknown'} is training in {self.path}; "
                     "wait for it, stop it, or choose another --run-dir"
                 ) from error
             file.truncate(0)
@@ -122,7 +136,7 @@ class RunFolder:
 def read_done(folder: Path) -> dict[str, Any] | None:
     """What a finished run says of itself; None if it is not finished."""
     try:
-        done = json.loads((folder / "DONE").read_text(encoding="utf-8"))
+        done = read_json(folder / "DONE", TABLE_BYTES)
         whole = isinstance(done["steps"], int) and isinstance(done["episodes"], int) and "best_eval_step" in done
         return done if whole else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -132,14 +146,35 @@ def read_done(folder: Path) -> dict[str, Any] | None:
 def in_use(path: Path) -> str | None:
     """The number of the process that trains in a run folder; None if there is none."""
     try:
-        with (path / "lock").open() as file:
+        with open_to_read(path / "lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                return file.read().strip() or "unknown"
+                return file.read(PID_LENGTH).decode(errors="replace").strip() or "unknown"
     except OSError:  # no folder, no lock
         pass
     return None
+
+
+def refuse_links(path: Path) -> None:
+    """Refuse to write into a run folder in which a link, a pipe or a device stands where a run writes.
+
+    Raises:
+      UsageError: naming it.
+    """
+    checkpoints = path / "checkpoints"
+    inside = [
+        entry for folder in (checkpoints, checkpoints / "frames") if folder.is_dir() for entry in folder.iterdir()
+    ]
+    for entry in [*(path / name for name in WRITTEN), *inside]:
+        try:
+            refuse_kind(entry, os.lstat(entry))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise UsageError(
+                f"{entry} {error.strerror}, and nothing is written through it: remove it, or choose another folder"
+            ) from error
 
 
 def _refuse_existing(found: RunFolder, wanted: Config) -> None:
@@ -206,13 +241,3 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file as a whole: readers see the old one or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)

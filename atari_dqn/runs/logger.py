@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from atari_dqn.runs.folder import write_text
+from atari_dqn.safe_files import LOG_BYTES, open_to_append, parse_json, read_text, write_text
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
 EVAL_COLUMNS = (
@@ -94,8 +94,8 @@ class RunLogger:
         if resume_step is not None:
             _cut_metrics(folder / METRICS, resume_step)
             _cut_evals(folder / EVALS, resume_step)
-        self._metrics = (folder / METRICS).open("a", encoding="utf-8", buffering=1)  # a line at a time
-        self._evals = (folder / EVALS).open("a", encoding="utf-8", buffering=1, newline="")
+        self._metrics = open_to_append(folder / METRICS)
+        self._evals = open_to_append(folder / EVALS)
         if self._evals.tell() == 0:
             self._write_row(EVAL_COLUMNS)
         purge = None if resume_step is None else resume_step + 1
@@ -259,9 +259,9 @@ def _cut_metrics(path: Path, last_step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_text(path, LOG_BYTES, errors="replace").splitlines():
         try:
-            if int(json.loads(line)["step"]) <= last_step:
+            if int(parse_json(line)["step"]) <= last_step:
                 kept.append(line + "\n")
         except (ValueError, KeyError, TypeError):
             continue
@@ -273,7 +273,7 @@ def _cut_evals(path: Path, last_step: int) -> None:
         return
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    for row in csv.reader(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+    for row in csv.reader(read_text(path, LOG_BYTES, errors="replace").splitlines()):
         whole = len(row) == len(EVAL_COLUMNS)
         if whole and (row[0] == "step" or (row[0].isdecimal() and int(row[0]) <= last_step)):
             writer.writerow(row)

@@ -26,7 +26,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
-from atari_dqn.runs.folder import write_text
+from atari_dqn.safe_files import MEMORY_BYTES, TABLE_BYTES, open_to_read, read_text, replacing, write_text
 
 PREFIX = "pretrained:"
 CONFIG, MODEL, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
@@ -81,7 +81,7 @@ def config_of(folder: Path) -> Config:
       UsageError: it cannot be read.
     """
     try:
-        return Config.from_json((folder / CONFIG).read_text(encoding="utf-8"))
+        return Config.from_json(read_text(folder / CONFIG, TABLE_BYTES))
     except (OSError, UnicodeDecodeError, UsageError) as error:
         raise UsageError(f"{folder / CONFIG} cannot be used: {error}") from error
 
@@ -94,6 +94,7 @@ def load_agent(folder: Path, config: Config) -> tuple[Agent, int]:
     """
     agent = make_agent(config, spec_of(config))
     try:
+        open_to_read(folder / MODEL, MEMORY_BYTES).close()
         with safe_open(folder / MODEL, framework="pt") as file:
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (it is no dict)
             step = int(file.metadata()["step"])
@@ -126,7 +127,8 @@ def export(agent: Agent, config: Config, step: int, card: str, out: Path, source
         raise UsageError(f"{', '.join(broken)} cannot be exported: half precision holds no weight above {limit:.0f}")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        save_file(weights, out / MODEL, {**source, "game": config.game, "step": str(step)})
+        with replacing(out / MODEL) as partial:
+            save_file(weights, partial, {**source, "game": config.game, "step": str(step)})
         write_text(out / CONFIG, dataclasses.replace(config, **ANY_MACHINE).to_json())
         write_text(out / CARD, card)
     except (OSError, SafetensorError) as error:

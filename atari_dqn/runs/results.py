@@ -16,7 +16,7 @@ from typing import Any
 
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Score
-from atari_dqn.runs.folder import write_text
+from atari_dqn.safe_files import TABLE_BYTES, read_json, write_text
 
 FOLDER = "evaluations"  # in a run folder
 
@@ -55,7 +55,7 @@ def write_evaluation(folder: Path, name: str, result: Mapping[str, Any], games: 
 def read_result(run: Path, name: str) -> dict[str, Any] | None:
     """The JSON object of an evaluation in a run folder; None where there is none that can be read."""
     try:
-        result = json.loads((run / FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        result = read_json(run / FOLDER / f"{name}.json", TABLE_BYTES)
     except (OSError, ValueError):
         return None
     return result if isinstance(result, dict) else None

@@ -112,8 +112,8 @@ def _told_in_one_message(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(
-            f"cannot write to {path} ({error.strerror or error}); checkpoints written so far are intact. "
-            "Make room or mend the folder, then go on with --resume"
+            f"cannot write to {error.filename or path} ({error.strerror or error}); checkpoints written so far are "
+            "intact. Make room or mend the folder, then go on with --resume"
         ) from error
     except torch.OutOfMemoryError as error:
         reason = ". ".join(str(error).split(". ")[:2])  # the second sentence says how much was asked for

@@ -19,8 +19,8 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
-from atari_dqn.runs.folder import write_text
 from atari_dqn.runs.logger import Logger
+from atari_dqn.safe_files import TABLE_BYTES, read_text, write_text
 
 RUN_ID = "wandb_id"  # file in the run folder
 PROJECT = "atari_dqn"  # unless WANDB_PROJECT says otherwise
@@ -58,7 +58,7 @@ class WandbLogger:
         try:
             self._run = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", PROJECT),
-                id=path.read_text(encoding="utf-8").strip(),
+                id=read_text(path, TABLE_BYTES).strip(),
                 resume="allow",
                 name=f"{config.game}-{config.preset}-seed{config.seed}",
                 dir=folder,

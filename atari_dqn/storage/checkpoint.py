@@ -26,9 +26,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from atari_dqn.errors import UsageError
+from atari_dqn.safe_files import MEMORY_BYTES, TABLE_BYTES, open_to_read, read_json, read_text
 
 FORMAT_VERSION = 5
 TENSORS, META, SUMS = "tensors.safetensors", "meta.json", "SHA256SUMS"
+META_BYTES = 2**26  # a checkpoint of 64 games has 100 kB
 STEP_PATTERN = re.compile(r"step_(\d{10})")
 
 
@@ -124,10 +126,10 @@ def read_meta(directory: Path) -> dict[str, Any]:
     """
     path = directory / META
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = read_json(path, META_BYTES)
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} is no checkpoint: {META} is missing") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); use an older checkpoint") from error
     if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict):
         raise CheckpointError(f"{path} is damaged: it lacks the state; use an older checkpoint")
@@ -144,7 +146,7 @@ def checksums(directory: Path) -> str:
 
 
 def _verify(directory: Path) -> None:
-    stored = (directory / SUMS).read_text(encoding="ascii", errors="replace").splitlines()
+    stored = read_text(directory / SUMS, TABLE_BYTES, errors="replace").splitlines()
     found = checksums(directory).splitlines()
     for name, mine, theirs in zip((TENSORS, META), found, [*stored, "", ""], strict=False):
         if mine != theirs:
@@ -211,7 +213,7 @@ def _join(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_to_read(path, MEMORY_BYTES) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -20,6 +20,7 @@ import torch
 
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
+from atari_dqn.safe_files import open_to_read
 from atari_dqn.storage.checkpoint import CheckpointError, force_to_disk, read_meta, step_name
 
 BLOCK_BYTES = 32 * 2**20
@@ -81,7 +82,8 @@ class FrameStore:
         digest = hashlib.sha256()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
+            partial.unlink(missing_ok=True)  # of a killed save
+            with partial.open("xb") as file:
                 for time, count in blocks(ring, first, last):
                     content = ring.read(time, count).contiguous().numpy().data.cast("B")
                     digest.update(content)
@@ -117,7 +119,7 @@ class FrameStore:
         path = self.folder / piece.name
         digest = hashlib.sha256()
         try:
-            with path.open("rb") as file:
+            with open_to_read(path) as file:
                 for time, count in blocks(ring, piece.first, piece.last):
                     block = torch.empty(ring.block_shape(count), dtype=ring.frames.dtype)
                     content = block.numpy().data.cast("B")

@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from atari_dqn.config import Config
+from atari_dqn.envs import module_of
 from atari_dqn.errors import UsageError
 from atari_dqn.runs.folder import RunFolder, in_use, read_done
 from atari_dqn.runs.results import read_result
 from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
 from atari_dqn.runs.train import default_run_dir
+from atari_dqn.safe_files import LOG_BYTES, open_to_append, read_text
 
 LOG = "suite.log"  # in a run folder: what its processes said, one attempt after the other
 BAD_INPUT = 2  # the exit code of what would fail again in the same way
@@ -110,6 +112,7 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
         result = read_result(job.folder, f"{protocol}_{which}")
         if step is not None and (result is None or result.get("step") != step):
             words = ["evaluate", str(job.folder), "--protocol", protocol, "--checkpoint", which]
+            words += ["--allow-import"] if module_of(job.config.game) else []  # the suite's command line named it
             return Stage(f"evaluate {which}", [*words, "--device", job.config.device])
     return None
 
@@ -196,7 +199,10 @@ class JobRun:
         try:
             self._process = _start(stage.words, self.job.folder, self.environment)
         except OSError as error:
-            self.state, self.note = "failed", f"cannot start in {self.job.folder}: {error.strerror or error}"
+            self.state, self.note = (
+                "failed",
+                f"cannot start: {error.filename or self.job.folder} {error.strerror or error}",
+            )
 
     def _wait_for(self, holder: str) -> None:
         """Another process trains here: perhaps one whose suite was killed, on its way to the end."""
@@ -225,9 +231,8 @@ class JobRun:
 def _start(words: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """A process of the command line that ends with this one; what it says goes to the job's log."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("ab") as log:
-        log.write(f"$ atari-dqn {' '.join(words)}\n".encode())
-        log.flush()
+    with open_to_append(folder / LOG) as log:
+        log.write(f"$ atari-dqn {' '.join(words)}\n")
         return subprocess.Popen(
             [sys.executable, "-m", "atari_dqn.suite.tether", str(os.getpid()), *words],
             stdin=subprocess.DEVNULL,
@@ -246,7 +251,7 @@ def ending(code: int) -> str:
 def last_line(log: Path) -> str:
     """The last line of a log: of a message, what it says; of a traceback, the error."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(log, LOG_BYTES, errors="replace").splitlines()
     except OSError:
         return "it left no log"
     said = [line.strip() for line in lines if line.strip()]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from atari_dqn.errors import UsageError
+from atari_dqn.safe_files import open_to_append
 from atari_dqn.suite.jobs import LOG, POLL_SECONDS, Job, JobRun, Settings, State, next_stage, stop_signals
 from atari_dqn.suite.table import Table
 
@@ -70,7 +71,7 @@ def run_job(job: Job, settings: Settings) -> tuple[State, str]:
     import ray
 
     job.folder.mkdir(parents=True, exist_ok=True)
-    with (job.folder / LOG).open("a") as log:
+    with open_to_append(job.folder / LOG) as log:
         log.write(f"# node {ray.get_runtime_context().get_node_id()} on {socket.gethostname()}\n")
     job_run = JobRun(job, settings)
     try:

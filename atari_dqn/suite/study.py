@@ -24,7 +24,8 @@ import numpy as np
 
 from atari_dqn.errors import UsageError
 from atari_dqn.published.aggregates import mean_interval
-from atari_dqn.runs.folder import hardware, write_text
+from atari_dqn.runs.folder import hardware
+from atari_dqn.safe_files import LOG_BYTES, TABLE_BYTES, read_json, read_text, replacing, write_text
 
 SHORTEST = 2_000  # agent steps: the preset `cartpole` begins to learn after 1,000
 EVALUATIONS = 10
@@ -132,7 +133,7 @@ def _is_done(study: Study, variant: str, seed: int) -> bool:
     folder = study.run_dir(variant, seed)
     if not (folder / "meta.json").exists():
         return False
-    begun = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["command"]
+    begun = read_json(folder / "meta.json", TABLE_BYTES)["command"]
     if begun[1:-1] != _command(study, variant, seed)[:-1]:  # but the folder, which may have been moved
         raise UsageError(f"{folder} holds another run ({' '.join(begun)}); choose another --out")
     return (folder / "DONE").exists()
@@ -175,8 +176,8 @@ def best_evaluations(folders: Sequence[Path]) -> list[float]:
 
 def _evaluations(folder: Path) -> list[tuple[int, float]]:
     """(agent step, mean return) of each evaluation of a run."""
-    with (folder / "evals.csv").open(encoding="utf-8", newline="") as file:
-        return [(int(row["step"]), float(row["mean"])) for row in csv.DictReader(file)]
+    rows = csv.DictReader(io.StringIO(read_text(folder / "evals.csv", LOG_BYTES), newline=""))
+    return [(int(row["step"]), float(row["mean"])) for row in rows]
 
 
 def table_row(variant: str, returns: np.ndarray) -> dict[str, Any]:
@@ -235,7 +236,8 @@ def plot(path: Path, curves: Mapping[str, Curve], *, title: str, xlabel: str) ->
     axes.set(title=title, xlabel=xlabel, ylabel="return, mean over seeds and 95 % interval")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
-    figure.savefig(path)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png")
     _pyplot().close(figure)
 
 

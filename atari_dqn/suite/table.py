@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as RichTable
 
+from atari_dqn.safe_files import open_to_read, parse_json
 from atari_dqn.suite.jobs import JobRun, State
 
 TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
@@ -36,7 +36,7 @@ def read_progress(folder: Path) -> Progress:
     step, rate = None, None
     for line in _tail(folder / "metrics.jsonl"):
         try:
-            record = json.loads(line)
+            record = parse_json(line)
             step, rate = int(record["step"]), record.get("time/steps_per_second", rate)
         except (ValueError, KeyError, TypeError):
             continue
@@ -49,7 +49,7 @@ def read_progress(folder: Path) -> Progress:
 
 def _tail(path: Path) -> list[str]:
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - TAIL_BYTES))
             return file.read().decode("utf-8", errors="replace").splitlines()

@@ -50,6 +50,7 @@ def filming(paths: Iterable[Path], fps: int) -> Iterator[list[Film]]:
             for path, partial in targets.items():
                 kind = _kind(path)
                 path.parent.mkdir(parents=True, exist_ok=True)
+                partial.unlink(missing_ok=True)  # of a killed process; a link is not followed
                 clean_up.callback(partial.unlink, missing_ok=True)
                 films.append(kind(partial, fps))
                 clean_up.callback(films[-1].close)
