@@ -71,7 +71,7 @@ def play(game: str) -> dict[str, object]:
     """One row of the table."""
     began = time.monotonic()
     result = evaluate_policy(game, "random-10hz", Selection("nature", EPISODES, num_envs=10)).result
-    mean, std = statistics.fmean(result["scores"]), statistics.stdev(result["scores"])
+    mean, std = statistics.fmean(result.scores), statistics.stdev(result.scores)
     scores = published(game)
     assert scores is not None and scores.random_nature is not None
     digit = 0.1 if scores.random_nature % 1 else 1.0
@@ -80,7 +80,7 @@ def play(game: str) -> dict[str, object]:
     agrees = "yes" if abs(mean - scores.random_nature) <= margin else "no"
     numbers = [round(number, 2) for number in (mean, std, mean - half, mean + half)]
     values: list[object] = [game, *numbers, scores.random_nature, scores.random_zoo, round(margin, 2), agrees]
-    values += [round(result["mean_length"], 1), EPISODES, result["seed"]]
+    values += [round(result.mean_length or 0.0, 1), EPISODES, result.seed]
     values += [round(time.monotonic() - began, 1), hardware()["commit"]]
     return dict(zip(COLUMNS, values, strict=True))
 

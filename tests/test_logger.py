@@ -9,6 +9,7 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.video.gif import Gif
 
@@ -17,8 +18,8 @@ def write(folder, steps, **options):
     logger = RunLogger(folder, total_steps=100, frames_per_step=4, **options)
     for step in steps:
         logger.scalars({"train/loss": step / 10, "train/q": float("nan")}, step)
-        row = {"protocol": "monitor", "episodes": 2, "mean": 1.0, "std": 0.0, "human_normalized": None}
-        logger.evaluation(row | {"epsilon": 0.05, "best": True}, step)
+        result = EvaluationResult("a game", "monitor", "zoo", episodes=2, mean=1.0, std=0.0, epsilon=0.05, step=step)
+        logger.evaluation(result, best=True)
         logger.progress(step, {"time/frames_per_second": 10.0})
     logger.close()
 

@@ -130,7 +130,7 @@ def test_a_resume_from_python_cannot_change_the_config(own_run):
 
 def test_an_evaluation_needs_the_network_but_not_the_loss(own_run, capsys):
     result = evaluate_run(own_run, Selection(episodes=2), model=Linear(), say=lambda line: None).result
-    assert (result["episodes"], result["protocol"]) == (2, "greedy")
+    assert (result.episodes, result.protocol) == (2, "greedy")
     with pytest.raises(UsageError, match="does not fit the network"):
         evaluate_run(
             own_run, Selection(episodes=2), model=nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), say=lambda line: None
@@ -178,9 +178,7 @@ def corridor():
 def test_an_environment_of_ones_own_from_python(corridor, tmp_path, capsys):
     config = dataclasses.replace(QUICK, game="gym:Corridor-v0", max_episode_steps=100)
     assert train(config, tmp_path / "run", say=lambda line: None) == 0
-    assert (
-        evaluate_run(tmp_path / "run", Selection(episodes=2), say=lambda line: None).result["game"] == "gym:Corridor-v0"
-    )
+    assert evaluate_run(tmp_path / "run", Selection(episodes=2), say=lambda line: None).result.game == "gym:Corridor-v0"
 
 
 @pytest.mark.parametrize("game", ["Acrobot-v1", "MountainCar-v0"])

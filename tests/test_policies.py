@@ -8,20 +8,18 @@ import pytest
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Score
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.evaluate import Selection, evaluate_policy
 from atari_dqn.runs.results import check_writable, read_result, write_evaluation
+
+RESULT = EvaluationResult("pong", "nature", "nature", episodes=2, mean=0.75, std=1.75, scores=(2.5, -1.0))
 
 
 def test_random_cartpole_lasts_about_22_steps():
     # the mean of random play is 22.2 with a standard deviation of 11.7 over games: four standard errors of 100 games
     result = evaluate_policy("cartpole", "random", Selection(episodes=100)).result
-    assert abs(result["mean"] - 22.2) < 4 * 11.7 / 10
-    assert (result["protocol"], result["epsilon"], result["step"], result["human_normalized"]) == (
-        "greedy",
-        1.0,
-        None,
-        None,
-    )
+    assert abs(result.mean - 22.2) < 4 * 11.7 / 10
+    assert (result.protocol, result.epsilon, result.step, result.human_normalized) == ("greedy", 1.0, None, None)
 
 
 def test_nothing_pressed_in_breakout_is_five_minutes_without_a_point():
@@ -30,8 +28,8 @@ def test_nothing_pressed_in_breakout_is_five_minutes_without_a_point():
     assert (game.episode_return, game.episode_length) == (0.0, 4_500)
     assert assessed.name == "nature_noop"
     # (0 - 1.7) / (31.8 - 1.7)
-    assert assessed.result["human_normalized"] == pytest.approx(-0.0565, abs=1e-4)
-    assert assessed.result["human_pair"] == "nature"
+    assert assessed.result.human_normalized == pytest.approx(-0.0565, abs=1e-4)
+    assert assessed.result.human_pair == "nature"
 
 
 def test_random_at_10_hz_acts_every_six_frames_in_games_of_five_minutes():
@@ -40,7 +38,7 @@ def test_random_at_10_hz_acts_every_six_frames_in_games_of_five_minutes():
     # a game of freeway lasts 2 minutes and 16 seconds, whatever is done: 8,160 frames, some of them no-ops at the start
     assert 8_000 <= slow.games[0].episode_length * 6 <= 8_200
     assert 8_000 <= fast.games[0].episode_length * 4 <= 8_200
-    assert slow.result["human_pair"] == "nature"
+    assert slow.result.human_pair == "nature"
 
 
 @pytest.mark.parametrize("policy", ["noop", "random-10hz"])
@@ -51,11 +49,11 @@ def test_policies_of_atari_do_not_fit_vectors(policy):
 
 def test_files_hold_one_row_a_game(tmp_path):
     games = [Score(0, 11, 2.5, 30), Score(1, 12, -1.0, 40)]
-    write_evaluation(tmp_path / "evaluations", "nature_last", {"mean": 0.75}, games)
+    write_evaluation(tmp_path / "evaluations", "nature_last", RESULT, games)
     with (tmp_path / "evaluations" / "nature_last.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows[1] == {"number": "1", "seed": "12", "episode_return": "-1.0", "episode_length": "40"}
-    assert read_result(tmp_path, "nature_last") == {"mean": 0.75}
+    assert read_result(tmp_path, "nature_last") == RESULT
     assert read_result(tmp_path, "nature_best") is None
     (tmp_path / "evaluations" / "nature_last.json").write_text("{")
     assert read_result(tmp_path, "nature_last") is None
@@ -68,7 +66,7 @@ def test_a_place_that_cannot_be_written_is_known_before_play(tmp_path):
     check_writable(tmp_path / "new" / "evaluations")
     assert not (tmp_path / "new").exists()
     with pytest.raises(UsageError, match="cannot write evaluations"):
-        write_evaluation(tmp_path / "file", "nature_last", {}, [])
+        write_evaluation(tmp_path / "file", "nature_last", RESULT, [])
 
 
 def test_the_doors(tmp_path, monkeypatch, capsys):

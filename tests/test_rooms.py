@@ -19,14 +19,13 @@ MAY_IMPORT = {  # besides the vocabulary and itself
     "video": "envs dqn evaluation",
     "runs": "published networks replay envs storage extensions dqn evaluation video",
     "suite": "published networks replay envs storage extensions dqn evaluation video runs",
-    "report": "published",
+    "report": "published evaluation",
     "commands": "published networks replay envs storage extensions dqn evaluation video runs suite report",
 }
 VOCABULARY_OF_REPORT = {"errors", "safe_files"}  # neither the config nor torch: it reads what runs wrote
 EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.learner", "dqn.agent"}
 OWED = {  # to be carried to the room of the reader, or below it
     "dqn.trainer -> evaluation.play",
-    "dqn.trainer -> published.scores",
     "dqn.trainer -> runs.logger",
     "video.best_game -> runs.logger",
     "video.record -> runs.evaluate",

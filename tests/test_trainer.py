@@ -11,8 +11,9 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.divergence import TrainingDiverged
 from atari_dqn.dqn.episodes import EpisodeTracker
 from atari_dqn.envs.in_turns import EnvsInTurns
-from atari_dqn.evaluation.play import Score
+from atari_dqn.evaluation.play import Score, monitor, result_of
 from atari_dqn.presets import nature
+from atari_dqn.report.read_runs import training_pair
 from atari_dqn.runs.logger import NullLogger
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import LearnStats
@@ -264,8 +265,8 @@ class Recorder(NullLogger):
     def scalars(self, values, step):
         self.points.append((step, dict(values)))
 
-    def evaluation(self, row, step):
-        self.rows.append((step, dict(row)))
+    def evaluation(self, result, best):
+        self.rows.append((result, best))
 
 
 def test_every_tag_is_logged_once_a_period():
@@ -292,13 +293,38 @@ def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tm
     shown = []
     trainer.show_best = lambda scores: shown.append(scores[0].episode_return)
     trainer.run()
-    assert [(step, row["mean"], row["std"], row["best"]) for step, row in logger.rows] == [
+    assert [(result.step, result.mean, result.std, best) for result, best in logger.rows] == [
         (200, 3.0, 1.0, True), (400, 7.0, 1.0, True), (600, 5.0, 1.0, False), (700, 6.0, 1.0, False),
     ]  # fmt: skip
     kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
     assert kept == [400, 600, 700]  # the best and the newest two
     assert trainer.best_step == 400
     assert shown == [2.0, 6.0]  # the first game of the evaluations at 200 and 400
+
+
+@pytest.mark.parametrize(("frame_skip", "minutes"), [(4, 5), (7, 5), (4, 30)])
+def test_training_command_and_report_compare_with_the_human_of_the_same_time_limit(frame_skip, minutes, tmp_path):
+    config = tiny_config(
+        game="pong",
+        total_steps=100,
+        eval_period=100,
+        frame_skip=frame_skip,
+        max_episode_steps=minutes * 3_600 // frame_skip,
+    )
+    pair = "nature" if minutes == 5 else "zoo"
+    logger = Recorder()
+    trainer = make_trainer(config, logger=logger)
+    trainer.evaluator = lambda step: [Score(0, 0, 9.0, 10), Score(1, 1, 10.0, 10)]
+    trainer.run()
+    ((training, _),) = logger.rows
+    assert training.human_pair == training_pair(dataclasses.asdict(config)) == pair
+    command = result_of(config, monitor(config), [Score(0, 0, 9.5, 10)])
+    assert (command.human_pair, command.human_normalized) == (pair, training.human_normalized)
+    # Pong: random -20.7 in both, human 9.3 in games of 5 minutes and 14.6 in games of 30
+    expected = (9.5 + 20.7) / ((9.3 if minutes == 5 else 14.6) + 20.7)
+    assert training.human_normalized == pytest.approx(expected)
+    (point,) = [values for _, values in logger.points if "eval/human_normalized" in values]
+    assert point["eval/human_normalized"] == training.human_normalized
 
 
 def test_an_evaluation_given_up_is_due_again():

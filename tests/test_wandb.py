@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import cartpole
 from atari_dqn.runs.logger import Logger, NullLogger, RunLogger
 from atari_dqn.runs.wandb_logger import RUN_ID, Mirror, WandbLogger
@@ -123,7 +124,7 @@ def test_pictures_films_and_numbers_that_are_none(offline):
     logger.histogram("train/q_values", np.arange(6.0).reshape(2, 3), 10)
     logger.image("observation", np.zeros((4, 4), np.uint8), 10)
     logger.animation("eval/best_game", b"GIF89a film", 10)
-    logger.evaluation({"best": True, "mean": 3.0}, 10)
+    logger.evaluation(EvaluationResult("cartpole", "monitor", "zoo", episodes=1, mean=3.0, std=0.0, step=10), best=True)
     logger.close()
     (folder,) = offline.glob("wandb/offline-run-*")
     (point,) = records(folder)[0]

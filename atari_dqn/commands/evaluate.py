@@ -79,7 +79,7 @@ def run(words: Sequence[str]) -> int:
         print(line)
     _keep(command, folder, assessed)
     if command.json:
-        print(json.dumps(assessed.result))
+        print(json.dumps(assessed.result.to_dict()))
     return 0
 
 

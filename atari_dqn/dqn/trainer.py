@@ -25,8 +25,7 @@ from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.dqn.schedules import crossings, exploration, step_size
 from atari_dqn.dqn.speedometer import Speedometer
-from atari_dqn.evaluation.play import Score
-from atari_dqn.published.scores import human_normalized
+from atari_dqn.evaluation.play import Score, monitor, result_of
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.logger import Logger
 from atari_dqn.seeding import game_seeds, stream
@@ -230,17 +229,15 @@ class Trainer:
         return steps > 0 and crossings(self.evaluated_at, self.step, steps) > 0
 
     def _log_evaluation(self, scores: list[Score], is_best: bool) -> None:
-        returns = [score.episode_return for score in scores]
-        mean, std = float(np.mean(returns)), float(np.std(returns))
-        normalized = human_normalized(mean, self.config.game, pair="zoo")  # games of 30 minutes
-        values = {"eval/episode_return": mean}
-        values["eval/episode_length"] = float(np.mean([score.episode_length for score in scores]))
-        if normalized is not None:
-            values["eval/human_normalized"] = normalized
-        self.logger.scalars(values, self.step)
-        row = {"protocol": "monitor", "episodes": len(scores), "mean": mean, "std": std}
-        row |= {"human_normalized": normalized, "epsilon": self.config.eval_epsilon, "best": is_best}
-        self.logger.evaluation(row, self.step)
+        origin = {"step": self.step, "preset": self.config.preset, "run_seed": self.config.seed}
+        result = result_of(self.config, monitor(self.config), scores, **origin)
+        values = {
+            "eval/episode_return": result.mean,
+            "eval/episode_length": result.mean_length,
+            "eval/human_normalized": result.human_normalized,
+        }
+        self.logger.scalars({tag: value for tag, value in values.items() if value is not None}, self.step)
+        self.logger.evaluation(result, is_best)
         obs = self.replay.latest_obs()
         self.logger.histogram("train/q_values", self.agent.algorithm.predict(obs).flatten().cpu().numpy(), self.step)
         if obs.dim() == 4:

@@ -1,1 +1,1 @@
-"""Games played to measure an agent: play.py."""
+"""Games played to measure an agent: play.py; what came out: result.py."""

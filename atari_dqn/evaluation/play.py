@@ -7,9 +7,9 @@ depend on how many are played side by side, and long games count as much as shor
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,13 +17,13 @@ from torch import Tensor
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.opening_actions import OpeningActions
+from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.published.scores import FIVE_MINUTES, THIRTY_MINUTES, human_pair
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.seeding import game_seeds
 from atari_dqn.types import Step, VecEnv
 
-FIVE_MINUTES = 18_000  # frames, 60 a second
-THIRTY_MINUTES = 108_000
 BATCH = 8  # observations in one call of a policy
 
 
@@ -117,6 +117,32 @@ class Score(NamedTuple):
     seed: int
     episode_return: float  # raw score
     episode_length: int  # agent steps
+
+
+def result_of(config: Config, protocol: EvalProtocol, games: Sequence[Score], **origin: Any) -> EvaluationResult:
+    """What came out of the games of a protocol.
+
+    Args:
+      config:   of the environments they were played in.
+      protocol: of the games.
+      games:    at least one.
+      origin:   who played: `policy`, `checkpoint`, `step`, ... of `EvaluationResult`.
+    """
+    returns = [game.episode_return for game in games]
+    return EvaluationResult(
+        game=config.game,
+        protocol=protocol.name,
+        human_pair=human_pair(protocol.max_episode_steps, config.frames_per_step),
+        episodes=len(games),
+        mean=float(np.mean(returns)),
+        std=float(np.std(returns)),
+        min=min(returns),
+        max=max(returns),
+        mean_length=float(np.mean([game.episode_length for game in games])),
+        epsilon=protocol.epsilon,
+        scores=tuple(returns),
+        **origin,
+    )
 
 
 class Moment(NamedTuple):

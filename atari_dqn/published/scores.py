@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Literal
 
 Pair = Literal["nature", "zoo"]
+FIVE_MINUTES, THIRTY_MINUTES = 18_000, 108_000  # time limits, frames at 60 a second
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,19 @@ def published_ablation(game: str) -> dict[str, float] | None:
     text = (files("atari_dqn") / "data" / "nature_ablation.csv").read_text(encoding="utf-8")
     rows = {row.pop("game"): row for row in csv.DictReader(text.splitlines())}
     return {name: float(score) for name, score in rows[game].items()} if game in rows else None
+
+
+def human_pair(max_episode_steps: int, frames_per_step: int) -> Pair:
+    """Random and human that play with this time limit may be compared with; the only place where that is decided.
+
+    Args:
+      max_episode_steps: time limit, agent steps.
+      frames_per_step:   frames of an agent step.
+
+    Returns:
+      "nature" where the limit is the 5 minutes of Mnih et al. 2015 (rounded to whole agent steps), else "zoo".
+    """
+    return "nature" if max_episode_steps == FIVE_MINUTES // frames_per_step else "zoo"
 
 
 def human_normalized(score: float, game: str, *, pair: Pair) -> float | None:

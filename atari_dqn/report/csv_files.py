@@ -23,11 +23,11 @@ def _score_rows(series: Sequence[Series]) -> Iterable[Sequence[object]]:
     for one in series:
         for run in one.runs:
             for found in run.evaluations:
-                normalized = human_normalized(found.mean, run.game, pair=found.pair)
+                result = found.result
                 yield (
-                    one.name, run.game, run.preset, run.seed, found.protocol, found.checkpoint, found.step,
-                    found.episodes, found.mean, found.std, normalized, found.pair, found.epsilon, run.finished,
-                    run.steps, run.frames_per_second, found.source, run.path,
+                    one.name, run.game, run.preset, run.seed, result.protocol, found.checkpoint, result.step,
+                    result.episodes, result.mean, result.std, result.human_normalized, result.human_pair,
+                    result.epsilon, run.finished, run.steps, run.frames_per_second, found.source, run.path,
                 )  # fmt: skip
 
 

@@ -96,9 +96,10 @@ def _monitored(series: Sequence[Series]) -> Iterable[Problem]:
 def _outdated(series: Sequence[Series]) -> Iterable[Problem]:
     for where, run in _each(series):
         for found in run.evaluations:
-            late = found.step is not None and found.step < run.steps
+            step = found.result.step
+            late = step is not None and step < run.steps
             if late and found.checkpoint == "last" and found.source != "evals.csv":
-                yield Problem(where, f"{found.source} is of step {found.step:,}, the run reached {run.steps:,}")
+                yield Problem(where, f"{found.source} is of step {step:,}, the run reached {run.steps:,}")
 
 
 def _few_seeds(cells: Cells) -> Iterable[Problem]:

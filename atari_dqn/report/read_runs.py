@@ -7,6 +7,7 @@ but the config is optional here, and every value is checked before it is believe
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,32 +16,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from atari_dqn.published.scores import Pair
+from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.published.scores import Pair, human_pair
 from atari_dqn.report.parsing import Problem, integer, number, printable, read_object, read_text
 from atari_dqn.safe_files import parse_json
 
 NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
 EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")
-FIVE_MINUTES_FRAMES = 18_000
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One score of one run: how it was played and what came out."""
+    """One score of one run, and where it stands."""
 
-    protocol: str
+    result: EvaluationResult
     checkpoint: str
     """`best` or `last`: which network of the run played."""
-    pair: Pair
-    """Which random and human it may be compared with: nature, games of 5 minutes; zoo, of 30."""
-    step: int | None
-    """Agent step of the network."""
-    episodes: int
-    mean: float
-    """Of the raw scores."""
-    std: float
-    """Over the games, divided by n."""
-    epsilon: float | None
     source: str
     """File inside the run folder."""
 
@@ -113,7 +104,7 @@ def read_run(folder: Path, problems: list[Problem]) -> Run | None:
     done = read_object(folder / "DONE", problems) if (folder / "DONE").exists() else None
     metrics = list(_read_lines(folder / "metrics.jsonl", problems))
     rows = _read_evals(folder / "evals.csv", problems)
-    skip = 1 if config.get("backend") == "classic" else integer(config.get("frame_skip")) or 4
+    skip = frames_per_step(config)
     steps = [record["step"] for record in metrics] + [row["step"] for row in rows]
     speed, hours = _speed(metrics)
     return Run(
@@ -175,28 +166,24 @@ def _evaluation(table: Mapping[str, Any], game: str, checkpoint: str, source: st
     """
     if table.get("game") != game:
         raise ValueError(f"is of {table.get('game')!r}, the run's game is {game!r}")
-    episodes, mean, std = integer(table.get("episodes")), number(table.get("mean")), number(table.get("std"))
-    protocol, pair = table.get("protocol"), table.get("human_pair")
-    if not (isinstance(protocol, str) and episodes and mean is not None and std is not None):
-        raise ValueError("lacks protocol, episodes, mean or std, or they are no finite numbers")
-    if pair not in ("nature", "zoo"):
-        raise ValueError(f"human_pair is {pair!r}, not nature or zoo")
-    step = integer(table.get("step"))
-    return Evaluation(
-        protocol, checkpoint, pair, step, episodes, mean, std, number(table.get("epsilon")), source
-    )  # fmt: skip
+    result = EvaluationResult.from_dict(table)
+    return Evaluation(dataclasses.replace(result, protocol=printable(result.protocol)), checkpoint, source)
 
 
 def _monitored(row: Mapping[str, Any], config: Mapping[str, Any], checkpoint: str) -> Evaluation:
     """A row of evals.csv as a score."""
-    scores = {name: row[name] for name in ("step", "episodes", "mean", "std", "epsilon")}
-    return Evaluation("monitor", checkpoint, training_pair(config), **scores, source="evals.csv")
+    result = EvaluationResult(config["game"], "monitor", training_pair(config), **row)
+    return Evaluation(result, checkpoint, source="evals.csv")
 
 
 def training_pair(config: Mapping[str, Any]) -> Pair:
     """The human that games of training may be compared with, and those of its evaluations, which are as long."""
-    frames = (integer(config.get("max_episode_steps")) or 0) * (integer(config.get("frame_skip")) or 4)
-    return "nature" if frames == FIVE_MINUTES_FRAMES else "zoo"
+    return human_pair(integer(config.get("max_episode_steps")) or 0, frames_per_step(config))
+
+
+def frames_per_step(config: Mapping[str, Any]) -> int:
+    """Emulator frames of an agent step; 1 where there is no emulator."""
+    return 1 if config.get("backend") == "classic" else integer(config.get("frame_skip")) or 4
 
 
 def _read_evals(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:

@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.aggregates import METRICS, Estimate, aggregate, probability_of_improvement
 from atari_dqn.published.curves import published_curve
 from atari_dqn.published.scores import Pair, human_normalized, published
 from atari_dqn.report.parsing import Problem
-from atari_dqn.report.read_runs import Evaluation, Run
+from atari_dqn.report.read_runs import Run
 
 PROTOCOL_ORDER = ("nature", "sticky", "monitor", "greedy")
 LAST_FRAME = 200_000_000
@@ -128,15 +129,16 @@ def _without_twins(runs: Sequence[Run], problems: list[Problem]) -> list[Run]:
 
 def make_cells(series: Sequence[Series]) -> dict[Group, dict[str, Cell]]:
     """All groups in the order in which they are shown, each with its games."""
-    gathered: dict[Group, dict[str, list[Evaluation]]] = {}
+    gathered: dict[Group, dict[str, list[EvaluationResult]]] = {}
     for one in series:
         for run in one.runs:
             for evaluation in run.evaluations:
-                group = Group(one.name, evaluation.protocol, evaluation.checkpoint, evaluation.pair)
-                gathered.setdefault(group, {}).setdefault(run.game, []).append(evaluation)
+                result = evaluation.result
+                group = Group(one.name, result.protocol, evaluation.checkpoint, result.human_pair)
+                gathered.setdefault(group, {}).setdefault(run.game, []).append(result)
     names = [one.name for one in series]
     return {
-        group: {game: _cell(game, group.pair, found) for game, found in sorted(gathered[group].items())}
+        group: {game: _cell(found) for game, found in sorted(gathered[group].items())}
         for group in sorted(gathered, key=lambda group: (_rank(group), names.index(group.series)))
     }
 
@@ -147,12 +149,12 @@ def _rank(group: Group) -> tuple[int, str, str, str]:
     return place, group.protocol, group.pair, group.checkpoint
 
 
-def _cell(game: str, pair: Pair, evaluations: Sequence[Evaluation]) -> Cell:
-    means = np.array([evaluation.mean for evaluation in evaluations])
-    weights = np.array([evaluation.episodes for evaluation in evaluations])
+def _cell(results: Sequence[EvaluationResult]) -> Cell:
+    means = np.array([result.mean for result in results])
+    weights = np.array([result.episodes for result in results])
     center = np.average(means, weights=weights)
-    squares = [evaluation.std**2 + (evaluation.mean - center) ** 2 for evaluation in evaluations]
-    normalized = [human_normalized(float(score), game, pair=pair) for score in means]
+    squares = [result.std**2 + (result.mean - center) ** 2 for result in results]
+    normalized = [result.human_normalized for result in results]
     return Cell(
         mean=float(means.mean()),
         # exactly the deviation of all episodes put together, from the mean and deviation of each seed

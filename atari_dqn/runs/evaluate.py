@@ -17,7 +17,6 @@ from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.envs import is_vector_game, make_envs, module_of, spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import (
-    FIVE_MINUTES,
     EvalProtocol,
     Policy,
     Score,
@@ -26,10 +25,12 @@ from atari_dqn.evaluation.play import (
     greedy,
     monitor,
     nature,
+    result_of,
     sticky,
 )
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import PRESETS
-from atari_dqn.published.scores import Pair, human_normalized, published
+from atari_dqn.published.scores import published
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.machine import resolve
@@ -72,8 +73,7 @@ class Assessment(NamedTuple):
 
     name: str
     """`<protocol>_<checkpoint or policy>`: what its files are called."""
-    result: dict[str, Any]
-    """What was played, mean and std of the raw scores, human_normalized (None where there is none): a JSON object."""
+    result: EvaluationResult
     games: list[Score]
 
 
@@ -211,30 +211,8 @@ def _assess(
     num_envs = min(selection.num_envs, protocol.episodes or selection.num_envs)
     games = play(policy, config, protocol, num_envs=num_envs, seed=stream(selection.seed, "eval"))
     assert games is not None
-    result = {**_summary(config, protocol, games), "seed": selection.seed, **origin}
+    result = result_of(config, protocol, games, seed=selection.seed, **origin)
     return Assessment(f"{protocol.name}_{label}", result, games)
-
-
-def _summary(config: Config, protocol: EvalProtocol, games: list[Score]) -> dict[str, Any]:
-    """What came of the games, as JSON values."""
-    returns = [game.episode_return for game in games]
-    mean = float(np.mean(returns))
-    frames = protocol.max_episode_steps * config.frames_per_step
-    pair: Pair = "nature" if frames == FIVE_MINUTES else "zoo"
-    return {
-        "game": config.game,
-        "protocol": protocol.name,
-        "episodes": len(games),
-        "mean": mean,
-        "std": float(np.std(returns)),
-        "min": min(returns),
-        "max": max(returns),
-        "human_normalized": human_normalized(mean, config.game, pair=pair),
-        "human_pair": pair,
-        "mean_length": float(np.mean([game.episode_length for game in games])),
-        "epsilon": protocol.epsilon,
-        "scores": returns,
-    }
 
 
 def find_run(path: Path) -> tuple[RunFolder, bool]:
@@ -293,23 +271,22 @@ def _load_agent(config: Config, directory: Path, model: nn.Module | None) -> tup
         ) from error
 
 
-def evaluation_lines(result: dict[str, Any]) -> list[str]:
+def evaluation_lines(result: EvaluationResult) -> list[str]:
     """The result of an evaluation in words."""
-    player = f"policy {result['policy']}" if result["step"] is None else f"checkpoint of step {result['step']:,}"
+    player = f"policy {result.policy}" if result.step is None else f"checkpoint of step {result.step:,}"
     lines = [
-        f"{result['game']}, protocol {result['protocol']}, {player}: "
-        f"{result['mean']:.1f} +- {result['std']:.1f} over {result['episodes']} games "
-        f"(from {result['min']:.0f} to {result['max']:.0f})"
+        f"{result.game}, protocol {result.protocol}, {player}: {result.mean:.1f} +- {result.std:.1f} "
+        f"over {result.episodes} games (from {min(result.scores):.0f} to {max(result.scores):.0f})"
     ]
-    scores = published(result["game"])
+    scores = published(result.game)
     if scores is not None and scores.dqn_nature is not None:
         lines.append(
             f"published, 5-minute games: random {scores.random_nature}, human {scores.human_nature}, "
             f"DQN {scores.dqn_nature} +- {scores.dqn_nature_std} (Mnih et al. 2015)"
         )
-    if result["human_normalized"] is not None:
-        minutes = "5" if result["human_pair"] == "nature" else "30"
+    if result.human_normalized is not None:
+        minutes = "5" if result.human_pair == "nature" else "30"
         lines.append(
-            f"human-normalised: {100 * result['human_normalized']:.1f} % (random and human of {minutes}-minute games)"
+            f"human-normalised: {100 * result.human_normalized:.1f} % (random and human of {minutes}-minute games)"
         )
     return lines

@@ -10,12 +10,12 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Score
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.safe_files import TABLE_BYTES, read_json, write_text
 
 FOLDER = "evaluations"  # in a run folder
@@ -34,7 +34,7 @@ def check_writable(folder: Path) -> None:
         raise _refused(folder, PermissionError(13, "permission denied"))
 
 
-def write_evaluation(folder: Path, name: str, result: Mapping[str, Any], games: Iterable[Score]) -> None:
+def write_evaluation(folder: Path, name: str, result: EvaluationResult, games: Iterable[Score]) -> None:
     """Write `<name>.csv` and then `<name>.json`, each as a whole.
 
     Raises:
@@ -47,18 +47,18 @@ def write_evaluation(folder: Path, name: str, result: Mapping[str, Any], games: 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / f"{name}.csv", table.getvalue())
-        write_text(folder / f"{name}.json", json.dumps(result, indent=2) + "\n")
+        write_text(folder / f"{name}.json", json.dumps(result.to_dict(), indent=2) + "\n")
     except OSError as error:
         raise _refused(folder, error) from error
 
 
-def read_result(run: Path, name: str) -> dict[str, Any] | None:
-    """The JSON object of an evaluation in a run folder; None where there is none that can be read."""
+def read_result(run: Path, name: str) -> EvaluationResult | None:
+    """An evaluation in a run folder; None where there is none that can be read."""
     try:
-        result = read_json(run / FOLDER / f"{name}.json", TABLE_BYTES)
+        table = read_json(run / FOLDER / f"{name}.json", TABLE_BYTES)
+        return EvaluationResult.from_dict(table) if isinstance(table, dict) else None
     except (OSError, ValueError):
         return None
-    return result if isinstance(result, dict) else None
 
 
 def _refused(folder: Path, error: OSError) -> UsageError:

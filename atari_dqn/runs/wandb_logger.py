@@ -13,12 +13,12 @@ import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.logger import Logger
 from atari_dqn.safe_files import TABLE_BYTES, read_text, write_text
 
@@ -84,10 +84,10 @@ class WandbLogger:
     def animation(self, tag: str, gif: bytes, step: int) -> None:
         self._run.log({tag: self._wandb.Video(io.BytesIO(gif), format="gif")}, step=step)
 
-    def evaluation(self, row: Mapping[str, Any], step: int) -> None:
+    def evaluation(self, result: EvaluationResult, best: bool) -> None:
         """The curves have its numbers already; here only which one was the best."""
-        if row["best"]:
-            self._run.summary.update({"best_eval": row["mean"], "best_eval_step": step})
+        if best:
+            self._run.summary.update({"best_eval": result.mean, "best_eval_step": result.step})
 
     def progress(self, step: int, values: Mapping[str, float]) -> None: ...
     def message(self, text: str) -> None: ...
@@ -120,9 +120,9 @@ class Mirror:
         for logger in self.both:
             logger.animation(tag, gif, step)
 
-    def evaluation(self, row: Mapping[str, Any], step: int) -> None:
+    def evaluation(self, result: EvaluationResult, best: bool) -> None:
         for logger in self.both:
-            logger.evaluation(row, step)
+            logger.evaluation(result, best)
 
     def progress(self, step: int, values: Mapping[str, float]) -> None:
         for logger in self.both:

@@ -110,7 +110,7 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
     protocol = _protocol(job.config, settings)
     for which, step in (("last", done["steps"]), ("best", done["best_eval_step"])):
         result = read_result(job.folder, f"{protocol}_{which}")
-        if step is not None and (result is None or result.get("step") != step):
+        if step is not None and (result is None or result.step != step):
             words = ["evaluate", str(job.folder), "--protocol", protocol, "--checkpoint", which]
             words += ["--allow-import"] if module_of(job.config.game) else []  # the suite's command line named it
             return Stage(f"evaluate {which}", [*words, "--device", job.config.device])

@@ -1,0 +1,107 @@
+"""What came out of an evaluation: one record for training, `evaluate`, suite and report, which JSON holds.
+
+Knows numbers and words only, neither networks nor emulators, so that the report reads it without torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from atari_dqn.published.scores import Pair, human_normalized
+
+LARGEST = 1e15  # no score, step or length comes near it; squares of what is larger may overflow
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Mean and spread of the raw scores of some episodes, how they were played, and by whom."""
+
+    game: str
+    protocol: str
+    """nature, sticky, monitor or greedy."""
+    human_pair: Pair
+    """Random and human that the mean may be compared with, by the time limit; see `scores.human_pair`."""
+    episodes: int
+    mean: float
+    """Of the raw scores."""
+    std: float
+    """Over the episodes, divided by n."""
+    min: float | None = None
+    max: float | None = None
+    mean_length: float | None = None
+    """Agent steps."""
+    epsilon: float | None = None
+    """Chance of a random action."""
+    scores: tuple[float, ...] = ()
+    """Raw scores in the order of the episodes; empty where only their mean was kept."""
+    seed: int | None = None
+    """Root of the episodes' seeds."""
+    policy: str = "network"
+    checkpoint: str | None = None
+    """Where the network was read from; None for a policy without one, and in training."""
+    step: int | None = None
+    """Agent step of the network."""
+    preset: str | None = None
+    run_seed: int | None = None
+
+    @property
+    def human_normalized(self) -> float | None:
+        """The mean where 0 is random play and 1 the human of `human_pair`; None where they were not published."""
+        return human_normalized(self.mean, self.game, pair=self.human_pair)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of an evaluation's file."""
+        return {
+            **dataclasses.asdict(self),
+            "scores": list(self.scores),
+            "human_normalized": self.human_normalized,
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> EvaluationResult:
+        """Read what `to_dict` wrote; an older version left some fields out, and what follows from others is not read.
+
+        Raises:
+          ValueError: naming the field that is missing or wrong.
+        """
+        known = {field.name: table[field.name] for field in dataclasses.fields(cls) if field.name in table}
+        for field in dataclasses.fields(cls):
+            if field.default is dataclasses.MISSING and field.name not in known:
+                raise ValueError(f"lacks {field.name}")
+        for name, value in known.items():
+            rule, good = RULES[name]
+            if not good(value):
+                raise ValueError(f"{name} is {str(value)[:80]!r}, not {rule}")
+        return cls(**known | {"scores": tuple(known.get("scores", ()))})
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= LARGEST  # NaN is not
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST
+
+
+def _word(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _or_none(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or good(value)
+
+
+RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("game", "protocol", "policy"), ("a word", _word)),
+    **dict.fromkeys(("checkpoint", "preset"), ("a word or null", _or_none(_word))),
+    "mean": ("a finite number", _number),
+    **dict.fromkeys(("min", "max", "mean_length", "epsilon"), ("a finite number or null", _or_none(_number))),
+    **dict.fromkeys(("seed", "step", "run_seed"), ("a whole number or null", _or_none(_count))),
+    "std": ("a number >= 0", lambda value: _number(value) and value >= 0),
+    "episodes": ("a whole number >= 1", lambda value: _count(value) and value >= 1),
+    "human_pair": ("nature or zoo", lambda value: value in ("nature", "zoo")),
+    "scores": ("a list of numbers", lambda value: isinstance(value, list) and all(map(_number, value))),
+}

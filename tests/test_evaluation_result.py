@@ -1,0 +1,68 @@
+"""One record of an evaluation for training, command, suite and report."""
+
+import dataclasses
+import json
+
+import pytest
+
+from atari_dqn.evaluation.result import EvaluationResult
+
+RESULT = EvaluationResult(
+    "pong",
+    "nature",
+    "nature",
+    episodes=2,
+    mean=9.3,
+    std=1.0,
+    min=8.3,
+    max=10.3,
+    mean_length=900.5,
+    epsilon=0.05,
+    scores=(8.3, 10.3),
+    seed=3,
+    checkpoint="FOLDER/checkpoints/step_0000000400",
+    step=400,
+    preset="quick",
+    run_seed=1,
+)
+
+
+def test_it_comes_back_from_json():
+    text = json.dumps(RESULT.to_dict())
+    assert EvaluationResult.from_dict(json.loads(text)) == RESULT
+    assert json.loads(text)["human_normalized"] == 1.0  # the human of 5 minutes has 9.3
+
+
+def test_what_an_older_version_left_out_is_unknown():
+    table = {name: RESULT.to_dict()[name] for name in ("game", "protocol", "human_pair", "episodes", "mean", "std")}
+    old = EvaluationResult.from_dict(table)
+    assert (old.mean, old.step, old.scores, old.policy) == (9.3, None, (), "network")
+
+
+WRONG = {
+    "game": [None, "", 3],
+    "protocol": [None, ["nature"]],
+    "human_pair": ["moon", None, []],
+    "episodes": [0, -1, 2.5, True, "2", 10**400],
+    "mean": [None, float("nan"), float("inf"), "9.3", 10**400, True],
+    "std": [-0.1, float("nan")],
+    "min": ["low"],
+    "scores": [3.0, "abc", [1.0, "x"], [float("nan")], {}],
+    "step": [-1, 1.5, [4]],
+    "policy": [None],
+    "checkpoint": [7],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_field_is_named(name, value):
+    with pytest.raises(ValueError, match=f"{name} is .*, not"):
+        EvaluationResult.from_dict(RESULT.to_dict() | {name: value})
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(RESULT)][:6])
+def test_a_missing_field_is_named(name):
+    table = RESULT.to_dict()
+    del table[name]
+    with pytest.raises(ValueError, match=f"lacks {name}"):
+        EvaluationResult.from_dict(table)
