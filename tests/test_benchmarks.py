@@ -2,15 +2,11 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from atari_dqn.networks import nature_cnn as model
-from atari_dqn.types import EnvSpec
 
 ROOT = Path(__file__).parent.parent
 SMALL = {
@@ -19,7 +15,7 @@ SMALL = {
     "bench_replay.py": "--device cpu --capacity 2000 --batches 3 --repeats 1",
     "bench_checkpoint.py": "--capacity 1000 --new 200 --folder checkpoints",
     "precision_error.py": "pretrained:pong --steps 400 --minibatches 2",
-    "learning_curve.py": f"{ROOT / 'benchmarks/results/quick_pong_seed0_202611'} --out curve",
+    "learning_curve.py": f"{ROOT / 'benchmarks/results/quick_202611/pong/quick/seed0'} --out curve",
 }
 
 
@@ -43,20 +39,6 @@ def test_the_readme_shows_the_committed_results():
         [sys.executable, ROOT / "benchmarks/readme_table.py", "--check"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_weights_are_drawn_as_nnabla_draws_them(monkeypatch):
-    """He et al. 2015: normal, of variance 2 / fan_in; no biases."""
-    as_nnabla = runpy.run_path(str(ROOT / "benchmarks/as_nnabla.py"))
-    monkeypatch.setattr(model, "initialize", as_nnabla["he_normal"])  # as the script does
-    network = model.make_model(
-        EnvSpec("pong", (84, 84), "uint8", ("noop", "fire"), 4),
-        network="nature_cnn", frame_stack=4, hidden_sizes=(512,), seed=0,
-    )  # fmt: skip
-    for name, fan_in in (("conv1", 4 * 8 * 8), ("conv2", 32 * 4 * 4), ("conv3", 64 * 3 * 3)):
-        layer = getattr(network, name)
-        assert layer.weight.var().item() == pytest.approx(2 / fan_in, rel=0.1)
-        assert not layer.bias.any()
 
 
 def test_what_is_kept_of_a_run_names_no_folder_of_this_machine(tmp_path):

@@ -17,7 +17,7 @@ def test_the_wheel_is_whole(tmp_path):
         archive.extractall(tmp_path / "site")
     empty = tmp_path / "empty"
     empty.mkdir()
-    code = "from atari_dqn import scores; print(scores.__file__, scores.published('pong').dqn_nature)"
+    code = "from atari_dqn.published import scores; print(scores.__file__, scores.published('pong').dqn_nature)"
     options = {"cwd": empty, "env": os.environ | {"PYTHONPATH": str(tmp_path / "site")}, "check": True}
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options).stdout
     assert answer.split() == [str(tmp_path / "site/atari_dqn/published/scores.py"), "18.9"]

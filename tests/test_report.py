@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atari_dqn.cli import main
-from atari_dqn.published.curves import published_curve
+from atari_dqn.published.curves import PublishedCurve, PublishedPoint, published_curve, series_of, verdicts
 from atari_dqn.published.scores import human_normalized, published
 from atari_dqn.report import write_report
 from atari_dqn.report.contents import gather
+from atari_dqn.report.game_chapters import curves
 from atari_dqn.report.missing import MAY_DIFFER
 from atari_dqn.report.read_runs import read_runs
 from atari_dqn.report.tables import Group
@@ -200,10 +201,49 @@ def test_no_median_over_few_games_or_over_training_returns(tmp_path):
 
 def test_published_points_are_those_of_the_table():
     curve = published_curve("pong", "nnabla_rl")
-    assert [point.frames for point in curve.points] == [m * 1_000_000 for m in (1, 2, 5, 10, 20, 50, 100, 200)]
-    assert curve.at(10_000_000) == pytest.approx(7.2)
-    assert curve.at(3) is None
+    grid = [*range(1, 21), *range(25, 51, 5), *range(60, 201, 10)]
+    assert [point.frames for point in curve.points] == [millions * 1_000_000 for millions in grid]
+    assert curve.at(10_000_000) == pytest.approx(7.2, abs=0.05)
+    assert (curve.seeds, curve.metric, curve.at(3)) == (3, "evaluation", None)
     assert published_curve("cartpole", "nnabla_rl") is None
+    assert published_curve("breakout", "nnabla_rl", "rainbow").at(2_000_000) == pytest.approx(17.3, abs=0.05)
+
+
+def test_a_run_is_held_against_the_curve_of_its_own_settings():
+    assert series_of("nnabla", "breakout").source == "nnabla_rl"
+    assert series_of("rl_zoo", "pong").metric == "training"
+    assert series_of("nature", "pong") is None, "nobody published the paper's settings game by game"
+    assert series_of("rl_zoo", "alien") is None
+
+
+def test_a_verdict_by_hand():
+    points = tuple(PublishedPoint(millions * 1_000_000, 10.0, 8.0, 13.0) for millions in (1, 2, 3, 7))
+    curve = PublishedCurve("nnabla_rl", points, seeds=3)
+    # 1 M: 8 is its edge; 2 M: at most 2 % later; 3 M: too late; 7 M is no milestone
+    ours = {1_000_000: 8.0, 2_000_128: 13.1, 2_050_000: 9.0, 3_100_000: 9.0, 7_000_000: 9.0}
+    assert [(row.frames, row.ours, row.inside) for row in verdicts(ours, curve)] == [
+        (1_000_000, 8.0, True),
+        (2_000_000, 13.1, False),
+    ]
+    one_seed = PublishedCurve("rl_zoo", points, seeds=1)
+    assert [row.inside for row in verdicts(ours, one_seed)] == [None, None]
+
+
+def test_returns_of_a_million_frames_are_the_mean_of_its_games(tmp_path):
+    # at 4 frames a step: two windows of the first million with 1 and 3 games, one game in the second, half a third
+    windows = [(125_000, 1, 4.0), (250_000, 4, 8.0), (500_000, 5, 1.0), (625_000, 9, 50.0)]
+    folder = write_run(tmp_path)
+    lines = ({"step": step, "train/episodes": games, "train/window_return": mean} for step, games, mean in windows)
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run,) = read_runs([tmp_path]).runs
+    assert run.scores_like("training") == {1_000_000: 7.0, 2_000_000: 1.0}  # (4 + 3 * 8) / 4
+
+
+def test_the_card_of_a_game_says_whether_a_run_is_inside_its_published_range(tmp_path):
+    write_run(tmp_path, "breakout", preset="nnabla", evals=[(500_000, 3.0, 1.0, 5), (1_250_000, 50.0, 1.0, 5)])
+    text = str(curves(report_of(tmp_path)))
+    assert "2M: 3.0 (3.7, 1.3 to 5.6: inside)" in text
+    assert "5M: 50.0 (30.1, 24.4 to 35.6: outside)" in text
 
 
 # --- what is missing

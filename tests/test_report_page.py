@@ -169,7 +169,7 @@ def test_text_and_drawings_stand_out(theme):
     grounds = [found[name] for name in ("page", "card", "raised")]
     for text in ("text", "muted", "link"):
         assert min(contrast(found[text], ground) for ground in grounds) >= 4.5, text
-    for drawn in ("series0", "series1", "series2", "series3", "reference", "nnabla", "dopamine", "zoo"):
+    for drawn in ("series0", "series1", "series2", "series3", "reference", "nnabla", "dopamine", "rlzoo", "zoo"):
         assert contrast(found[drawn], found["card"]) >= 3.0, drawn
 
 
@@ -194,7 +194,7 @@ def test_the_page_says_what_each_number_is(page):
     assert "ours over theirs: quick nature protocol, last network; 1 game 100 %" in text
     # the last evaluation, at 1 M steps: -8, -7, -6
     assert "ours: \N{MINUS SIGN}7.0 at 4M frames (evaluation, 3 seeds, band: 95 % bootstrap interval" in text
-    assert "nnabla-rl \N{MINUS SIGN}17.4 at 2M" in text
+    assert "nnabla-rl \N{MINUS SIGN}12.9 at 4M" in text
     assert "0 of 50,000,000 (0%) agent steps seen" in text
 
 

@@ -1,29 +1,61 @@
-"""Published learning curves of DQN, each with its protocol; `data/SOURCES.md` says where they come from."""
+"""Published learning curves of DQN and its family, each with its protocol; `data/SOURCES.md` says where they are from.
+
+A run can be held only against the curve of its own settings. `series_of` says which one that is: DQN of nnabla-rl, for
+instance, is often taken for the paper's, but its gradient and its initial weights are others.
+"""
 
 from __future__ import annotations
 
 import csv
+import gzip
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
-Source = Literal["nnabla_rl", "dopamine_tf", "dqn_zoo"]
+Source = Literal["nnabla_rl", "dopamine", "rl_zoo", "dqn_zoo"]
+Metric = Literal["evaluation", "training"]
 
 PROTOCOLS: dict[Source, str] = {
-    "nnabla_rl": "nnabla-rl: the paper's settings, evaluations of 125,000 steps, epsilon 0.05, 3 seeds",
-    "dopamine_tf": "Dopamine: sticky actions 0.25, training returns, epsilon 0.01, 5 seeds",
+    "nnabla_rl": "nnabla-rl: evaluations of 125,000 steps, epsilon 0.05, no sticky actions",
+    "dopamine": "Dopamine (JAX): training returns of the last million frames, sticky actions 0.25, epsilon 0.01",
+    "rl_zoo": "RL Zoo: training returns of the last million frames, no sticky actions, one seed",
 }
+METRICS: dict[Source, Metric] = {
+    "nnabla_rl": "evaluation",
+    "dopamine": "training",
+    "rl_zoo": "training",
+    "dqn_zoo": "evaluation",
+}
+MILESTONES = tuple(millions * 1_000_000 for millions in (1, 2, 3, 4, 5, 6, 8, 10, 20, 50, 100, 200))
+"""Frames at which a run is compared with its curve."""
+TOLERANCE = 0.02
+"""An evaluation may lie so much later than the frame it stands for: a vector step of many games passes it."""
+
+
+class Series(NamedTuple):
+    """A recipe as one group of authors ran it."""
+
+    source: Source
+    recipe: str
+
+
+SERIES_OF_PRESET = {
+    "nnabla": Series("nnabla_rl", "dqn"),
+    "rl_zoo": Series("rl_zoo", "dqn"),
+    "sticky": Series("dopamine", "dqn"),
+}
+"""The series whose settings a preset has; for the others no curve per game was published."""
 
 
 class PublishedPoint(NamedTuple):
-    """Mean over seeds, the lowest and highest seed, and the standard deviation over seeds, of raw scores."""
+    """Mean over seeds, the lowest and the highest seed, of raw scores."""
 
     frames: int
     mean: float
     low: float
     high: float
-    std: float | None = None  # not known of medians
 
 
 @dataclass(frozen=True)
@@ -32,28 +64,81 @@ class PublishedCurve:
 
     source: Source
     points: tuple[PublishedPoint, ...]
+    recipe: str = "dqn"
+    seeds: int | None = None
+
+    @property
+    def metric(self) -> Metric:
+        """What its points are: evaluations with fixed networks, or returns of training, exploration included."""
+        return METRICS[self.source]
+
+    def point(self, frames: int) -> PublishedPoint | None:
+        """The point at exactly this frame, or None."""
+        return next((point for point in self.points if point.frames == frames), None)
 
     def at(self, frames: int) -> float | None:
         """The mean at exactly this frame, or None."""
-        return next((point.mean for point in self.points if point.frames == frames), None)
+        return None if (point := self.point(frames)) is None else point.mean
 
 
-ZOO_MILLIONS = (1, 2, 5, 10, 20, 50, 100, 200)
+class Verdict(NamedTuple):
+    """A run of ours beside the published point at the same number of frames."""
+
+    frames: int
+    ours: float
+    published: PublishedPoint
+    inside: bool | None
+    """Is ours within the range of the published seeds? None where there was one seed, and so no range."""
+
+
+def verdicts(ours: Mapping[int, float], curve: PublishedCurve) -> list[Verdict]:
+    """Our scores beside a published curve, at each milestone that both have.
+
+    Args:
+      ours:  score by frames, of the curve's metric; a value may stand up to `TOLERANCE` after its milestone.
+      curve: of the same game and settings.
+    """
+    found = []
+    for frames in MILESTONES:
+        point = curve.point(frames)
+        near = [mine for mine in ours if frames <= mine <= (1 + TOLERANCE) * frames]
+        if point is None or not near:
+            continue
+        score = ours[min(near)]
+        inside = None if curve.seeds == 1 else point.low <= score <= point.high
+        found.append(Verdict(frames, score, point, inside))
+    return found
 
 
 @cache
-def _curves() -> dict[tuple[str, str], PublishedCurve]:
-    text = (files("atari_dqn") / "data" / "dqn_learning_curves.csv").read_text(encoding="utf-8")
-    points: dict[tuple[str, Source], list[PublishedPoint]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        for source in PROTOCOLS:
-            if row["source"] == source:
-                point = PublishedPoint(
-                    int(row["frames"]),
-                    *(float(row[column]) for column in ("mean", "seed_min", "seed_max", "std")),
-                )
-                points.setdefault((row["game"], source), []).append(point)
-    return {key: PublishedCurve(key[1], tuple(sorted(found))) for key, found in points.items()}
+def _curves() -> dict[tuple[Source, str, str], PublishedCurve]:
+    """By source, recipe and game."""
+    packed = (files("atari_dqn") / "data" / "published_curves.csv.gz").read_bytes()
+    points: dict[tuple[Source, str, str], list[PublishedPoint]] = {}
+    seeds: dict[tuple[Source, str, str], int] = {}
+    for source, recipe, game, millions, mean, low, high, count in csv.reader(
+        gzip.decompress(packed).decode().splitlines()[1:]
+    ):
+        key = (next(name for name in PROTOCOLS if name == source), recipe, game)
+        points.setdefault(key, []).append(
+            PublishedPoint(int(millions) * 1_000_000, float(mean), float(low), float(high))
+        )
+        seeds[key] = int(count)
+    return {key: PublishedCurve(key[0], tuple(sorted(found)), key[1], seeds[key]) for key, found in points.items()}
+
+
+def published_curve(game: str, source: Source, recipe: str = "dqn") -> PublishedCurve | None:
+    """The curve of a game (ROM id), at most every million frames up to 200; None where it was not published."""
+    return _curves().get((source, recipe, game))
+
+
+def series_of(preset: str, game: str) -> PublishedCurve | None:
+    """The curve that a run of a preset is held against: of the same settings; None where none was published."""
+    series = SERIES_OF_PRESET.get(preset)
+    return None if series is None else published_curve(game, *series)
+
+
+ZOO_MILLIONS = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
 @cache
@@ -66,9 +151,4 @@ def dqn_zoo_median() -> PublishedCurve:
         PublishedPoint(millions * 1_000_000, *(float(rows[str(millions)][name]) for name in columns))
         for millions in ZOO_MILLIONS
     )
-    return PublishedCurve("dqn_zoo", tuple(points))
-
-
-def published_curve(game: str, source: Source) -> PublishedCurve | None:
-    """The curve of a game (ROM id), at 1, 2, 5, ... 200 million frames; None where it was not published."""
-    return _curves().get((game, source))
+    return PublishedCurve("dqn_zoo", tuple(points), seeds=5)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from atari_dqn.published.curves import PROTOCOLS, PublishedCurve, Source, published_curve
+from atari_dqn.published.curves import PROTOCOLS, PublishedCurve, Source, published_curve, series_of, verdicts
 from atari_dqn.published.scores import Pair, human_normalized, nature_49, published
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.curves import Curve
@@ -16,6 +16,7 @@ from atari_dqn.report.tables import LAST_FRAME, Cell, Group, reference
 from atari_dqn.report.widgets import chapter, data_table, game_attributes, heading, note, number_cell
 
 EPISODES = {"nature": 30, "sticky": 100, "greedy": 100}  # of each seed, by protocol
+WELL_KNOWN: tuple[Source, ...] = ("nnabla_rl", "dopamine")
 FIRST_FRAME = 100_000  # the x-axis of learning curves begins here, unless all of ours begin later
 
 
@@ -150,7 +151,8 @@ def curves(contents: Contents) -> Markup | None:
     legend = [
         element("li", swatch(f"line {colour(number)}"), " ", one.name) for number, one in enumerate(contents.series)
     ]
-    legend += [element("li", swatch(f"line {source}"), " ", text) for source, text in PROTOCOLS.items()]
+    drawn = {curve.source for game in contents.curves for curve in _beside(contents, game)}
+    legend += [element("li", swatch(f"line {key}"), " ", text) for key, text in PROTOCOLS.items() if key in drawn]
     legend.append(element("li", swatch("diamond paper"), " ", "Mnih et al. 2015: best network, nature protocol"))
     text = note(
         "Raw score over emulator frames, on a logarithmic axis. Whiskers of published points: lowest and highest seed. "
@@ -196,15 +198,39 @@ def _median_card(contents: Contents) -> list[Markup]:
 
 
 def _curve_card(contents: Contents, game: str, lines: Sequence[Curve], begin: float) -> Markup:
-    found = [curve for source in PROTOCOLS if (curve := published_curve(game, source)) is not None]
+    found = _beside(contents, game)
     scores = published(game)
     paper = None if scores is None or scores.dqn_nature is None else (LAST_FRAME, scores.dqn_nature)
     first, last = _frame_axis(lines, begin, known=bool(found or paper))
     shown = [(contents.number(curve.series), curve.since(first)) for curve in lines]
-    said = [_said(curve, found) for curve in lines]
+    said = [_said(curve, found) for curve in lines] + list(_held_against(contents, game))
     chart = curve_chart(f"Learning curve of {title(game)}. {' '.join(said)}", shown, found, paper, (first, last))
     caption = element("figcaption", element("h3", title(game)), *(element("p", text) for text in said))
     return element("figure", caption, chart, **game_attributes(game, True))
+
+
+def _beside(contents: Contents, game: str) -> list[PublishedCurve]:
+    """The published curves that a card shows: of the settings of its runs, and two that many know."""
+    own = [series_of(run.preset, game) for run in contents.runs if run.game == game]
+    known = [published_curve(game, source) for source in WELL_KNOWN]
+    return list({(curve.source, curve.recipe): curve for curve in [*own, *known] if curve is not None}.values())
+
+
+def _held_against(contents: Contents, game: str) -> Iterator[str]:
+    """What came of each run whose settings have a published curve, in words."""
+    for run in contents.runs:
+        curve = series_of(run.preset, game) if run.game == game else None
+        if curve is None or not (found := verdicts(run.scores_like(curve.metric), curve)):
+            continue
+        told = (
+            f"{short(frames)}: {score(ours)} ({score(point.mean)}, {score(point.low)} to {score(point.high)}: "
+            f"{'one seed' if inside is None else 'inside' if inside else 'outside'})"
+            for frames, ours, point, inside in found
+        )
+        yield (
+            f"{run.preset}, seed {run.seed}, beside its published curve ({curve.metric}, mean and range of "
+            f"{curve.seeds} seed{'s' if curve.seeds != 1 else ''}): {'; '.join(told)}."
+        )
 
 
 def _begin(lines: Sequence[Curve]) -> float:

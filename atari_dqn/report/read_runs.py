@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +18,14 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.published.curves import Metric
 from atari_dqn.published.scores import Pair, human_pair
 from atari_dqn.report.parsing import Problem, integer, number, printable, read_object, read_text
 from atari_dqn.safe_files import parse_json
 
 NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
 EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")
+MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,18 @@ class Run:
     """Mean scores of the evaluations during training."""
     trained: tuple[Point, ...]
     """Mean return of the last games in training."""
+    trained_by_million: Mapping[int, float]
+    """Mean return of the games that ended within each million frames of training, by the frame that ends it."""
     frames_per_second: float | None
     """Median over the log points at which the network learned."""
     hours: float | None
     """Of training, without evaluations."""
+
+    def scores_like(self, metric: Metric) -> dict[int, float]:
+        """Scores by frames, measured as a published curve is."""
+        if metric == "evaluation":
+            return {point.frames: point.value for point in self.monitored}
+        return dict(self.trained_by_million)
 
     @property
     def total_steps(self) -> int | None:
@@ -123,6 +134,7 @@ def read_run(folder: Path, problems: list[Problem]) -> Run | None:
             for record in metrics
             if (value := number(record.get("train/episode_return"))) is not None
         ),
+        trained_by_million=_by_million(metrics, skip),
         frames_per_second=speed,
         hours=hours,
     )
@@ -219,6 +231,25 @@ def _read_lines(path: Path, problems: list[Problem]) -> Iterator[dict[str, Any]]
             yield {**record, "step": step}
     if damaged:
         problems.append(Problem(str(path), f"{damaged} damaged line{'s' * (damaged > 1)} left out"))
+
+
+def _by_million(metrics: Sequence[Mapping[str, Any]], frame_skip: int) -> dict[int, float]:
+    """Mean returns in training by million frames, from the windows of the log; the last, unfinished one is left out."""
+    total: dict[int, float] = {}
+    games: dict[int, float] = {}
+    before, frames = 0.0, 0
+    for record in metrics:
+        frames = record["step"] * frame_skip
+        episodes, mean = number(record.get("train/episodes")), number(record.get("train/window_return"))
+        if episodes is None:
+            continue
+        ended, before = episodes - before, episodes
+        if mean is None or ended <= 0:
+            continue
+        million = math.ceil(frames / MILLION) * MILLION
+        total[million] = total.get(million, 0.0) + ended * mean
+        games[million] = games.get(million, 0.0) + ended
+    return {million: total[million] / games[million] for million in total if million <= frames}
 
 
 def _speed(metrics: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.aggregates import METRICS, Estimate, aggregate, probability_of_improvement
-from atari_dqn.published.curves import published_curve
+from atari_dqn.published.curves import Source, published_curve
 from atari_dqn.published.scores import Pair, human_normalized, published
 from atari_dqn.report.parsing import Problem
 from atari_dqn.report.read_runs import Run
@@ -175,8 +175,8 @@ def reference(group: Group) -> tuple[str, Callable[[str], float | None]]:
     if group.pair == "nature":
         return "Mnih et al. 2015, best network", _paper
     if group.protocol == "sticky":
-        return "Dopamine, sticky actions, training returns, last network", lambda game: _after_200m(game, "dopamine_tf")
-    return "nnabla-rl, the paper's settings, last network", lambda game: _after_200m(game, "nnabla_rl")
+        return "Dopamine, sticky actions, training returns, last network", lambda game: _after_200m(game, "dopamine")
+    return "nnabla-rl, settings near the paper's, last network", lambda game: _after_200m(game, "nnabla_rl")
 
 
 def _paper(game: str) -> float | None:
@@ -184,8 +184,8 @@ def _paper(game: str) -> float | None:
     return None if scores is None else scores.dqn_nature
 
 
-def _after_200m(game: str, source: str) -> float | None:
-    curve = published_curve(game, "dopamine_tf" if source == "dopamine_tf" else "nnabla_rl")
+def _after_200m(game: str, source: Source) -> float | None:
+    curve = published_curve(game, source)
     return None if curve is None else curve.at(LAST_FRAME)
 
 
