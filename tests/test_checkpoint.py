@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 from atari_dqn.errors import UsageError
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.checkpoint import CheckpointError
+from atari_dqn.storage.newest import load_best, load_newest
 
 STATE = {
     "weights": torch.arange(6.0).reshape(2, 3).t(),  # not contiguous
@@ -76,7 +79,7 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(tmp_path, monkeypatch, func
     with pytest.raises(UsageError, match="older checkpoints are intact"):
         checkpoint.save(new, STATE, {})
     monkeypatch.undo()
-    assert checkpoint.latest_good(tmp_path, warn=pytest.fail) == old
+    assert load_newest(tmp_path, warn=pytest.fail).directory == old
     assert not list(tmp_path.glob("*.partial"))
 
 
@@ -113,7 +116,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, name
     with pytest.raises(CheckpointError, match="step_0000000002"):
         checkpoint.load(new)
     warnings = []
-    assert checkpoint.latest_good(tmp_path, warn=warnings.append) == old
+    assert load_newest(tmp_path, warn=warnings.append).directory == old
     assert "step_0000000002" in warnings[0]
 
 
@@ -123,3 +126,60 @@ def test_pruning_keeps_the_newest_and_the_protected(tmp_path):
     (tmp_path / "step_0000000009.partial").mkdir()
     checkpoint.prune(tmp_path, keep=2, protect={checkpoint.step_directory(tmp_path, 1)})
     assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["1", "3", "4"]
+
+
+def counted(step, best):
+    return {"counters": {"step": step, "best_step": best}}
+
+
+def run_beside(folder, monkeypatch, *, deletes, writes, best):
+    """The next checkpoint read is deleted just before, as a run does that has written others meanwhile."""
+    read = checkpoint.read_meta
+
+    def read_late(directory):
+        if directory.exists() and directory.name == f"step_{deletes:010d}":
+            for step in writes:
+                checkpoint.save(checkpoint.step_directory(folder, step), counted(step, best), {})
+            shutil.rmtree(directory)
+        return read(directory)
+
+    monkeypatch.setattr(checkpoint, "read_meta", read_late)
+
+
+def test_a_checkpoint_deleted_while_it_is_read_has_a_newer_one_after_it(tmp_path, monkeypatch):
+    checkpoint.save(checkpoint.step_directory(tmp_path, 1), counted(1, -1), {})
+    run_beside(tmp_path, monkeypatch, deletes=1, writes=(2, 3), best=-1)
+    assert load_newest(tmp_path, warn=pytest.fail).state["counters"]["step"] == 3
+
+
+def test_so_has_the_best_one(tmp_path, monkeypatch):
+    for step in (1, 2):
+        checkpoint.save(checkpoint.step_directory(tmp_path, step), counted(step, 1), {})
+    newest = load_newest(tmp_path, warn=pytest.fail)
+    run_beside(tmp_path, monkeypatch, deletes=1, writes=(3,), best=3)
+    assert load_best(tmp_path, newest, warn=pytest.fail).state["counters"]["step"] == 3
+    shutil.rmtree(checkpoint.step_directory(tmp_path, 3))
+    with pytest.raises(CheckpointError, match=r"best checkpoint .*step_0000000001.*--checkpoint last"):
+        load_best(tmp_path, newest, warn=pytest.fail)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_checkpoint_that_is_written_again_is_the_new_one_or_the_old_one(killed, tmp_path, monkeypatch):
+    directory = checkpoint.step_directory(tmp_path, 1)
+    checkpoint.save(directory, {"a": 1}, {})
+    replace = os.replace
+
+    def kill_before_the_name(source, target):
+        if killed and source.name.endswith(".partial"):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", kill_before_the_name)
+    with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
+        checkpoint.save(directory, {"a": 2}, {})
+    monkeypatch.undo()
+    checkpoint.restore_replaced(tmp_path)
+    assert checkpoint.load(directory)[0] == {"a": 1 if killed else 2}
+    checkpoint.save(directory, {"a": 3}, {})
+    checkpoint.prune(tmp_path, keep=1)
+    assert list(tmp_path.iterdir()) == [directory]

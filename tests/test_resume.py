@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from atari_dqn import runs
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.play import Score
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.report.read_runs import read_run
@@ -114,6 +117,87 @@ def test_a_run_interrupted_before_its_first_step_ends_as_the_quiet_one(tmp_path,
     assert checkpoint.list_steps(tmp_path / "run/checkpoints")[-1].name == "step_0000000000"
     assert train(CARTPOLE, tmp_path / "run", "--resume") == 0
     assert_same(tmp_path / "run", quiet_cartpole)
+
+
+def interrupt_in_evaluation(patch, step):
+    """SIGTERM within the evaluation of an agent step."""
+    monitored = runs.train._monitor
+
+    def interrupted(agent, config, at, **options):
+        if at == step:
+            signal.raise_signal(signal.SIGTERM)
+        return monitored(agent, config, at, **options)
+
+    patch.setattr(runs.train, "_monitor", interrupted)
+
+
+@pytest.mark.parametrize("step", [3000, 8000])
+def test_a_run_interrupted_in_an_evaluation_ends_as_the_quiet_one(step, tmp_path, quiet_cartpole, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_in_evaluation(patch, step)
+        assert train(CARTPOLE, tmp_path / "run") == 128 + signal.SIGTERM
+    assert train(CARTPOLE, tmp_path / "run", "--resume") == 0
+    assert_same(tmp_path / "run", quiet_cartpole)
+
+
+KILL_AFTER_EVALUATION = """
+import os, signal
+from atari_dqn.runs.logger import RunLogger
+written = RunLogger.evaluation
+def fatal(logger, row, step):
+    written(logger, row, step)
+    logger.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+RunLogger.evaluation = fatal
+from atari_dqn.cli import entry
+entry()
+"""
+
+
+@pytest.mark.parametrize("step", [3000, 8000])
+def test_a_kill_after_an_evaluation_that_a_resume_owed_leaves_no_row_twice(step, tmp_path, quiet_cartpole, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_in_evaluation(patch, step)
+        assert train(CARTPOLE, tmp_path / "run") == 128 + signal.SIGTERM
+    killed = process(CARTPOLE, tmp_path / "run", "--resume", code=KILL_AFTER_EVALUATION)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert train(CARTPOLE, tmp_path / "run", "--resume") == 0
+    assert_same(tmp_path / "run", quiet_cartpole)
+    shown = board_steps(tmp_path / "run")
+    assert shown == board_steps(quiet_cartpole)
+    assert shown["eval/episode_return"].count(step) == 1
+    assert shown["train/epsilon"].count(step) == 1
+
+
+def board_steps(folder):
+    """The agent steps of each curve, as TensorBoard shows them."""
+    board = EventAccumulator(str(folder)).Reload()
+    return {tag: [point.step for point in board.Scalars(tag)] for tag in board.Tags()["scalars"]}
+
+
+def test_the_best_network_of_a_run_interrupted_in_its_last_evaluation_can_be_evaluated(tmp_path, monkeypatch, capsys):
+    recipe = [*CARTPOLE, "--total-steps", "2000"]
+    means = {1000: 1.0, 2000: 2.0}  # the last evaluation is the best one
+    monkeypatch.setattr(runs.train, "_monitor", lambda agent, config, at, **options: [Score(0, 0, means[at], 1)])
+    with monkeypatch.context() as patch:
+        interrupt_in_evaluation(patch, 2000)
+        patch.setattr(runs.train, "_monitor", given_up(runs.train._monitor))
+        assert train(recipe, tmp_path / "run") == 128 + signal.SIGTERM
+    assert train(recipe, tmp_path / "run", "--resume") == 0
+    best = ["evaluate", str(tmp_path / "run"), "--checkpoint", "best", "--episodes", "1", "--no-write"]
+    assert main(best) == 0
+    assert "checkpoint of step 2,000" in capsys.readouterr().out
+
+
+def given_up(play):
+    """The evaluation, but None where it was asked to stop, as the real one."""
+
+    def call(agent, config, at, *, should_stop, **options):
+        scores = play(agent, config, at, **options)
+        return None if should_stop() else scores
+
+    return call
 
 
 # Kills the process at the n-th call of anything that changes the disk while a checkpoint is written.
@@ -366,6 +450,16 @@ def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces
     other.load_state_dict(state["replay"])
     FrameStore(tmp_path / "frames").read(other.ring, pieces_of(meta))
     assert torch.equal(other.ring.frames[:12], before[:12])
+
+
+def test_the_best_checkpoint_of_the_one_before_the_newest_stays(tmp_path):
+    replay, _ = filled(5)
+    saver = Saver(tmp_path, replay.ring, FrameStore(tmp_path / "frames"))
+    for step, best in ((1, 1), (2, 1), (3, 1), (4, 4), (5, 4)):
+        saver.save(step, {}, {}, best_step=best)
+        saver.wait()
+        assert checkpoint.step_directory(tmp_path, 1).exists() == (step < 5)  # at 4, a resume may yet go back to 3
+    assert [path.name[-1] for path in checkpoint.list_steps(tmp_path)] == ["4", "5"]
 
 
 def test_a_save_that_failed_is_told_at_the_next_step(tmp_path, monkeypatch):

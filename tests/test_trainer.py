@@ -16,6 +16,7 @@ from atari_dqn.presets import nature
 from atari_dqn.report.read_runs import training_pair
 from atari_dqn.runs.logger import NullLogger
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.newest import load_newest
 from atari_dqn.types import LearnStats
 from tests.fakes import ScriptedEnvs, make_step, make_trainer, tiny_config
 
@@ -375,7 +376,7 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
     config = tiny_config(total_steps=300)
     trainer, resumed = make_trainer(config, checkpoints=tmp_path), make_trainer(config)
     trainer.run()
-    state, meta = checkpoint.load(checkpoint.latest_good(tmp_path, warn=pytest.fail))
+    _, state, meta = load_newest(tmp_path, warn=pytest.fail)
     assert (meta["game"], meta["step"]) == (config.game, 300)
     resumed.load_state_dict(state)
     assert (resumed.step, resumed.episodes) == (trainer.step, trainer.episodes)

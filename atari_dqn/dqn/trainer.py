@@ -80,6 +80,7 @@ class Trainer:
         self.last_score: float | None = None
         self.show_best: Callable[[list[Score]], None] = lambda scores: None  # called after each best evaluation
         self.alive: Callable[[], None] = lambda: None  # called every vector step; a watchdog listens
+        self.saved: tuple[int, ...] = ()  # what the newest checkpoint is of; see `save`
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self.speedometer = Speedometer(config.frames_per_step)
 
@@ -251,13 +252,21 @@ class Trainer:
             self.save()
 
     def save(self) -> None:
-        """Begin to write a checkpoint of this step, unless there is one; old ones are deleted after it."""
-        if self.saver is None:
+        """Begin to write a checkpoint, unless the newest one is of now; old ones are deleted after it.
+
+        A step may be saved twice: as a run is stopped in an evaluation, and after the evaluation.
+        """
+        if self.saver is None or self.saved == self._moment:
             return
         refuse_broken_weights(self.agent.algorithm.model, self.step)
         self.logger.flush()  # what the checkpoint will not cut off must be on disk before it
         meta = {"game": self.config.game, "preset": self.config.preset, "step": self.step}
         self.saver.save(self.step, self.state_dict(), meta, best_step=self.best_step)
+        self.saved = self._moment
+
+    @property
+    def _moment(self) -> tuple[int, ...]:
+        return self.step, self.evaluated_at, self.learner.updates
 
     def state_dict(self) -> dict[str, Any]:
         """All of the run but the frames, which `saver` writes: nested dicts of arrays and numbers."""
@@ -291,4 +300,5 @@ class Trainer:
         if self.replay.is_empty:
             self.replay.continue_from(state["newest_frames"])
             self.learn_after = self._end_of_warm_up()
+        self.saved = self._moment
         self.speedometer.start(self.step, self.learner.updates)

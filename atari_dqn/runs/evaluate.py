@@ -36,6 +36,7 @@ from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.machine import resolve
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.newest import Loaded, load_best, load_newest
 
 Say = Callable[[str], None]
 FRAMES_AT_10_HZ = 6  # a random action every 6 of 60 frames a second: Mnih et al. 2015, Methods
@@ -155,11 +156,12 @@ def load_player(
         config = resolve(dataclasses.replace(config, device=device, compile="off"), say)
         agent, step = pretrained.load_agent(exported, config)
         return Player(agent, config, str(path), "pretrained", step)
-    folder, directory = _find(path, which, say)
+    folder, names_checkpoint = find_run(path)
     _refuse_import(path, folder.config.game, allow_import)
+    found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which, say)
     config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
-    agent, step = _load_agent(config, directory, model)
-    return Player(agent, config, str(directory), directory.name if find_run(path)[1] else which, step)
+    agent, step = _load_agent(config, found, model)
+    return Player(agent, config, str(found.directory), found.directory.name if names_checkpoint else which, step)
 
 
 def _refuse_import(path: Path, game: str, allowed: bool) -> None:
@@ -225,21 +227,14 @@ def find_run(path: Path) -> tuple[RunFolder, bool]:
     return RunFolder.open(path.resolve().parent.parent if names_checkpoint else path), names_checkpoint
 
 
-def _find(path: Path, which: str, say: Say) -> tuple[RunFolder, Path]:
-    """The run, and the checkpoint that `path` and `which` mean."""
-    folder, names_checkpoint = find_run(path)
-    if names_checkpoint:
-        return folder, path
-    directory = checkpoint.latest_good(folder.checkpoints, warn=say)
-    if directory is None:
+def _find(folder: RunFolder, which: str, say: Say) -> Loaded:
+    """The last or the best checkpoint of a run."""
+    found: Loaded | None = load_newest(folder.checkpoints, warn=say)
+    if found is None:
         raise UsageError(f"{folder.checkpoints} holds no readable checkpoint yet; train longer, or name another run")
-    if which == "best":
-        state, _ = checkpoint.load(directory)
-        best_step = state["counters"]["best_step"]
-        if best_step < 0:
-            raise UsageError(f"{path} has not been evaluated in training yet; use --checkpoint last")
-        directory = checkpoint.step_directory(folder.checkpoints, best_step)
-    return folder, directory
+    if which == "best" and (found := load_best(folder.checkpoints, found, warn=say)) is None:
+        raise UsageError(f"{folder.path} has not been evaluated in training yet; use --checkpoint last")
+    return found
 
 
 def protocol_named(name: str, config: Config) -> EvalProtocol:
@@ -256,9 +251,9 @@ def protocol_named(name: str, config: Config) -> EvalProtocol:
     }[name]
 
 
-def _load_agent(config: Config, directory: Path, model: nn.Module | None) -> tuple[Agent, int]:
+def _load_agent(config: Config, found: Loaded, model: nn.Module | None) -> tuple[Agent, int]:
     """The agent of a checkpoint, and the agent step it was saved at."""
-    state, meta = checkpoint.load(directory)
+    directory, state, meta = found
     if meta.get("game") != config.game:
         raise UsageError(f"{directory} is a checkpoint of {meta.get('game')!r}, its run folder says {config.game!r}")
     agent = make_agent(config, spec_of(config), model=model)

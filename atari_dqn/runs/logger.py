@@ -36,7 +36,8 @@ EVAL_COLUMNS = (
     "epsilon",
     "best",
 )  # fmt: skip
-HPARAM_SCORES = ("eval/episode_return", "eval/human_normalized", "train/episode_return")  # columns beside the settings
+EVAL_TAG = "eval/episode_return"  # in the line of each evaluation
+HPARAM_SCORES = (EVAL_TAG, "eval/human_normalized", "train/episode_return")  # columns beside the settings
 PLAIN_PERIOD_SECONDS = 30.0  # between progress lines where there is no terminal
 LINES_OF_PACE = 10  # a run is fast while its replay fills, so its first minutes tell little of the rest
 
@@ -77,6 +78,7 @@ class RunLogger:
       total_steps:     length of the run, agent steps.
       frames_per_step: emulator frames of an agent step.
       resume_step:     what was written after this agent step is cut off; None for a new run.
+      evaluated_at:    likewise for evaluations: the run may have been stopped in the one of `resume_step`.
       settings:        of the run, for TensorBoard's HPARAMS; all but numbers are shown as text.
     """
 
@@ -87,20 +89,30 @@ class RunLogger:
         total_steps: int,
         frames_per_step: int,
         resume_step: int | None = None,
+        evaluated_at: int | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.frames_per_step = frames_per_step
+        again: list[dict[str, float]] = []
+        purge = None
         if resume_step is not None:
-            _cut_metrics(folder / METRICS, resume_step)
-            _cut_evals(folder / EVALS, resume_step)
+            evaluated_at = resume_step if evaluated_at is None else evaluated_at
+            purge = resume_step + 1
+            kept = _cut_metrics(folder / METRICS, resume_step, evaluated_at)
+            _cut_evals(folder / EVALS, evaluated_at)
+            if evaluated_at < resume_step:  # TensorBoard drops whole steps
+                purge, again = resume_step, [record for record in kept if record["step"] == resume_step]
         self._metrics = open_to_append(folder / METRICS)
         self._evals = open_to_append(folder / EVALS)
         if self._evals.tell() == 0:
             self._write_row(EVAL_COLUMNS)
-        purge = None if resume_step is None else resume_step + 1
         self._board = SummaryWriter(str(folder), purge_step=purge)
+        for record in again:
+            for tag, value in record.items():
+                if "/" in tag and value is not None:
+                    self._board.add_scalar(tag, value, resume_step)
         self._total, self._newest = total_steps, 0
         self._session_end = self._begin_session(settings or {})
         terminal = sys.stderr.isatty()
@@ -256,18 +268,25 @@ class _Lines:
         pass
 
 
-def _cut_metrics(path: Path, last_step: int) -> None:
-    """Keep the lines up to `last_step`; a line broken by a crash goes."""
+def _cut_metrics(path: Path, last_step: int, evaluated_at: int) -> list[dict[str, float]]:
+    """Keep the lines up to `last_step`, those of evaluations up to `evaluated_at`; a line broken by a crash goes.
+
+    Returns:
+      The records that are kept.
+    """
     if not path.exists():
-        return
-    kept = []
+        return []
+    kept, records = [], []
     for line in read_text(path, LOG_BYTES, errors="replace").splitlines():
         try:
-            if int(parse_json(line)["step"]) <= last_step:
+            record = parse_json(line)
+            if int(record["step"]) <= (evaluated_at if EVAL_TAG in record else last_step):
                 kept.append(line + "\n")
+                records.append(record)
         except (ValueError, KeyError, TypeError):
             continue
     write_text(path, "".join(kept))
+    return records
 
 
 def _cut_evals(path: Path, last_step: int) -> None:

@@ -70,6 +70,7 @@ def read_newest(
     Raises:
       UsageError: none can be read, or one is of another game.
     """
+    checkpoint.restore_replaced(folder.checkpoints)
     damaged: list[Path] = []
     for directory in reversed(checkpoint.list_steps(folder.checkpoints)):
         try:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -149,8 +149,8 @@ def _train_in(
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
     state = read_newest(folder, config, replay, store, say) if resume else None
-    resume_step = state["counters"]["step"] if state else 0 if resume else None
-    trainer = build(config, envs, agent, folder, replay, store, resume_step=resume_step)
+    counters = state["counters"] if state else {"step": 0, "evaluated_at": 0} if resume else None
+    trainer = build(config, envs, agent, folder, replay, store, counters=counters)
     if wandb:
         trainer.logger = Mirror(trainer.logger, WandbLogger(folder.path, config))
     try:
@@ -185,14 +185,15 @@ def build(
     replay: FrameReplay,
     store: FrameStore,
     *,
-    resume_step: int | None,
+    counters: Mapping[str, int] | None,
 ) -> Trainer:
-    """Connect the parts of a run (`config` resolved)."""
+    """Connect the parts of a run (`config` resolved); `counters` are those that a resume goes on from."""
     logger = RunLogger(
         folder.path,
         total_steps=config.total_steps,
         frames_per_step=config.frames_per_step,
-        resume_step=resume_step,
+        resume_step=counters["step"] if counters else None,
+        evaluated_at=counters["evaluated_at"] if counters else None,
         settings=dataclasses.asdict(config),
     )
     trainer = Trainer(

@@ -5,8 +5,9 @@
       meta.json               format version, what the state is of, and the rest of the state
       SHA256SUMS              a checksum for each of them; `sha256sum -c` checks it, too
 
-A checkpoint is written beside its place, forced to the disk and renamed; readers see all of it or nothing. Reading
-verifies before anything is used, and executes nothing.
+A checkpoint is written beside its place, forced to the disk and renamed; readers see all of it or nothing. One that is
+written again, after an evaluation that it still owed, is moved aside first. Reading verifies before anything is used,
+and executes nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ from atari_dqn.safe_files import MEMORY_BYTES, TABLE_BYTES, open_to_read, read_j
 FORMAT_VERSION = 5
 TENSORS, META, SUMS = "tensors.safetensors", "meta.json", "SHA256SUMS"
 META_BYTES = 2**26  # a checkpoint of 64 games has 100 kB
+REPLACED = ".replaced"
 STEP_PATTERN = re.compile(r"step_(\d{10})")
 
 
@@ -61,7 +63,7 @@ def save(directory: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> 
     """Write a nested dict of tensors, arrays, numbers, strings, None, lists and dicts.
 
     Args:
-      directory: the checkpoint; must not exist. Nothing stands there until all is on the disk.
+      directory: the checkpoint; one that stands there is replaced once all is on the disk.
       state:     keys are strings; tensors may lie on any device.
       meta:      what a reader has to know before loading (JSON).
 
@@ -89,8 +91,12 @@ def write(directory: Path, copied: Snapshot, meta: Mapping[str, Any]) -> None:
         (partial / SUMS).write_text(checksums(partial), encoding="utf-8")
         for path in (partial / TENSORS, partial / META, partial / SUMS, partial):
             force_to_disk(path)
+        replaced = directory.with_name(directory.name + REPLACED)
+        if directory.exists():
+            os.replace(directory, replaced)  # a folder that is not empty cannot be renamed over
         os.replace(partial, directory)
         force_to_disk(directory.parent)
+        shutil.rmtree(replaced, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise UsageError(
@@ -153,15 +159,14 @@ def _verify(directory: Path) -> None:
             raise CheckpointError(f"{directory / name} is damaged: its checksum differs; use an older checkpoint")
 
 
-def latest_good(folder: Path, warn: Callable[[str], None]) -> Path | None:
-    """The newest checkpoint in `folder` that can be read; damaged ones are named and passed over."""
-    for directory in reversed(list_steps(folder)):
-        try:
-            load(directory)
-            return directory
-        except CheckpointError as error:
-            warn(f"warning: skipping a checkpoint: {error}")
-    return None
+def restore_replaced(folder: Path) -> None:
+    """Put back what a process that was killed had moved aside for a checkpoint that it did not get to name."""
+    for replaced in folder.glob(f"step_*{REPLACED}"):
+        directory = replaced.with_suffix("")
+        if directory.exists():
+            shutil.rmtree(replaced)
+        else:
+            os.replace(replaced, directory)
 
 
 def list_steps(folder: Path) -> list[Path]:

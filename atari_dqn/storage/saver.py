@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Saver:
         self._reads_from = 0  # time of the oldest frame that the thread still reads
 
     def save(self, step: int, state: Mapping[str, Any], meta: Mapping[str, Any], *, best_step: int) -> None:
-        """Begin to write the checkpoint of an agent step, unless there is one; then delete older ones.
+        """Begin to write the checkpoint of an agent step; then delete older ones.
 
         Args:
           step:      of the checkpoint.
@@ -52,13 +52,15 @@ class Saver:
           UsageError: the disk refused the save before this one, which is waited for.
         """
         self.wait()
-        snapshot = None
-        if not checkpoint.step_directory(self.folder, step).exists():
-            snapshot = checkpoint.snapshot(state)
         times = self.ring.times
         self._reads_from = max(times[0], self.store.written_until + 1)
         self._writing = self._thread.submit(
-            self._write, step, snapshot, dict(meta), times, best_step, self._after_play_so_far()
+            self._write,
+            step,
+            checkpoint.snapshot(state),
+            {**meta, "best_step": best_step},
+            times,
+            self._after_play_so_far(),
         )
 
     def _after_play_so_far(self) -> AbstractContextManager[Any]:
@@ -72,19 +74,18 @@ class Saver:
     def _write(
         self,
         step: int,
-        snapshot: checkpoint.Snapshot | None,
+        snapshot: checkpoint.Snapshot,
         meta: dict[str, Any],
         times: tuple[int, int],
-        best_step: int,
         after_play_so_far: AbstractContextManager[Any],
     ) -> None:
-        if snapshot is not None:
-            with after_play_so_far:
-                meta["frames"] = self.store.write(self.ring, times, step) if self.save_frames else []
-            checkpoint.write(checkpoint.step_directory(self.folder, step), snapshot, meta)
-        best = checkpoint.step_directory(self.folder, max(best_step, 0))
-        checkpoint.prune(self.folder, keep=CHECKPOINTS_KEPT, protect={best})
-        self.store.prune(checkpoint.list_steps(self.folder)[-CHECKPOINTS_KEPT:])
+        with after_play_so_far:
+            meta["frames"] = self.store.write(self.ring, times, step) if self.save_frames else []
+        checkpoint.write(checkpoint.step_directory(self.folder, step), snapshot, meta)
+        newest = checkpoint.list_steps(self.folder)[-CHECKPOINTS_KEPT:]
+        # should the newest be damaged, the one before it is gone on from: its best one must be there, too
+        checkpoint.prune(self.folder, keep=CHECKPOINTS_KEPT, protect=set(map(_best, newest)))
+        self.store.prune(newest)
 
     def before_add(self) -> None:
         """To be called before the replay takes the next frames: they must not replace any that are being written.
@@ -107,3 +108,10 @@ class Saver:
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
+
+
+def _best(directory: Path) -> Path:
+    """The best checkpoint at the time of this one; a damaged one needs none."""
+    with suppress(checkpoint.CheckpointError):
+        return checkpoint.step_directory(directory.parent, checkpoint.read_meta(directory).get("best_step", -1))
+    return directory
