@@ -191,11 +191,11 @@ def test_any_gymnasium_id_with_vectors_trains_from_the_command_line(game, tmp_pa
 @pytest.mark.parametrize(
     ("game", "message"),
     [
-        ("gym:NoSuch-v0", "gymnasium cannot make 'NoSuch-v0'"),
-        ("gym:no_such_module:My-v0", "gymnasium cannot make 'no_such_module:My-v0'"),
+        ("gym:NoSuch-v0", "gymnasium cannot make gym:NoSuch-v0"),
+        ("gym:no_such_module:My-v0", "gymnasium cannot make gym:no_such_module:My-v0"),
         ("gym:Pendulum-v1", "DQN needs numbered actions"),
         ("gym:Blackjack-v1", "only vectors"),
-        ("gym:", "gymnasium cannot make ''"),
+        ("gym:", "gymnasium cannot make gym:"),
     ],
 )
 def test_other_games_are_refused_in_one_message(game, message, tmp_path, monkeypatch, capsys):

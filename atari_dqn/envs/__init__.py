@@ -1,7 +1,8 @@
 """The games: one protocol (`types.VecEnv`), three backends. `make_envs` below chooses.
 
 In reading order: contract.py (what all keep to), native.py (ale-py's C++ threads), single.py (one Gymnasium game),
-reference.py (Atari by wrappers), classic.py (CartPole and others), in_turns.py (groups of environments).
+reference.py (Atari by wrappers), classic.py (CartPole and others), checked_game.py (each held to its contract),
+in_turns.py (groups of environments).
 """
 
 from __future__ import annotations

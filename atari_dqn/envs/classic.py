@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
 import gymnasium
 import numpy as np
 
+from atari_dqn.envs.checked_game import CheckedGame
 from atari_dqn.envs.single import SingleEnvs
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec
@@ -42,34 +40,31 @@ class ClassicEnvs(SingleEnvs):
       reseed_after:      see `SingleEnvs`.
 
     Raises:
-      UsageError: an unknown id, or a game whose observations are no vectors or whose actions are
-        not numbered.
+      UsageError: an unknown id, a game whose observations are no vectors or whose actions are not numbered, or one that
+        fails or breaks gymnasium's contract in its first step.
     """
 
     def __init__(self, game: str, num_envs: int, *, max_episode_steps: int, reseed_after: int = 0) -> None:
         identifier = gymnasium_id(game)
 
-        def make_one() -> gymnasium.Env[Any, Any]:
-            with warnings.catch_warnings():  # that there is a newer version: this one was asked for
-                warnings.filterwarnings("ignore", message=".*out of date", category=DeprecationWarning)
-                return gymnasium.make(identifier, disable_env_checker=True)
+        def make_one() -> CheckedGame:
+            return CheckedGame(game, lambda: gymnasium.make(identifier, disable_env_checker=True))
 
-        try:
-            probe = make_one()
-        except (gymnasium.error.Error, ImportError) as error:
-            raise UsageError(f"gymnasium cannot make {identifier!r}: {error}") from error
+        probe = make_one()
         spec = _spec(game, probe)
+        probe.reset(seed=0)
+        probe.step(0)
         probe.close()
         super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps, reseed_after=reseed_after)
 
 
-def _spec(game: str, env: gymnasium.Env[Any, Any]) -> EnvSpec:
+def _spec(game: str, env: CheckedGame) -> EnvSpec:
     seen, actions = env.observation_space, env.action_space
-    if not isinstance(seen, gymnasium.spaces.Box) or len(seen.shape) != 1:
-        raise UsageError(f"{game} shows {seen}; only vectors (a Box of one axis) can be learned from here")
-    if not isinstance(actions, gymnasium.spaces.Discrete) or actions.start != 0 or actions.n > 256:
+    if not isinstance(seen, gymnasium.spaces.Box) or len(seen.shape) != 1 or not seen.shape[0]:
+        raise UsageError(f"{game} shows {seen}; only vectors (a Box of one axis, not empty) can be learned from here")
+    if not isinstance(actions, gymnasium.spaces.Discrete) or actions.n > 256:
         raise UsageError(f"{game} takes {actions}; DQN needs numbered actions (Discrete, at most 256)")
-    names = tuple(map(str, range(int(actions.n))))
+    names = tuple(str(actions.start + action) for action in range(int(actions.n)))
     return EnvSpec(game, seen.shape, np.dtype(np.float32).name, names, 1, _range(game, seen))
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-import gymnasium
 import numpy as np
 
 from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step, play_logs
 from atari_dqn.types import EnvSpec, Step
+
+
+class Game(Protocol):
+    """What is asked of a game: a `gymnasium.Env`, or a `CheckedGame` around one."""
+
+    def reset(self, *, seed: int | None = None) -> tuple[Any, Any]: ...
+
+    def step(self, action: int) -> tuple[Any, Any, Any, Any, Any]: ...
+
+    def close(self) -> None: ...
 
 
 class SingleEnvs:
@@ -28,7 +37,7 @@ class SingleEnvs:
 
     def __init__(
         self,
-        make_one: Callable[[], gymnasium.Env[Any, Any]],
+        make_one: Callable[[], Game],
         num_envs: int,
         *,
         spec: EnvSpec,

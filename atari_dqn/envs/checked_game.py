@@ -1,0 +1,136 @@
+"""A gymnasium game that is held to its contract at every call: what it breaks ends the run in one message.
+
+A user's game may do anything. What numpy would accept silently (an observation of one number is broadcast to the whole
+vector, `None` becomes NaN) would be trained on; what the game raises would end in a traceback, or, if it is an OSError,
+be taken for a full disk. gymnasium's own `check_env` looks at the first steps only and warns; this looks at all.
+"""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import gymnasium
+import numpy as np
+
+from atari_dqn.errors import UsageError
+
+NUMBERS = "biuf"  # kinds of numpy's types that are real numbers
+API = (
+    "gymnasium's API is reset(seed, options) -> (observation, info) and "
+    "step(action) -> (observation, reward, terminated, truncated, info)"
+)
+
+
+class CheckedGame:
+    """One game, for the agent: actions count from 0, observations are arrays of the declared shape and finite.
+
+    Args:
+      game:     its name, for messages.
+      make_one: makes it.
+
+    Raises (all methods but `close`):
+      UsageError: the game failed or broke its contract; names the game, the step and the value.
+    """
+
+    def __init__(self, game: str, make_one: Callable[[], gymnasium.Env[Any, Any]]) -> None:
+        self.game, self._when = game, "when it was made"
+        try:
+            with warnings.catch_warnings():  # that there is a newer version: this one was asked for
+                warnings.filterwarnings("ignore", message=".*out of date", category=DeprecationWarning)
+                self.env = make_one()
+        except Exception as error:
+            raise UsageError(f"gymnasium cannot make {game}: {_told(error)}") from error
+        self.observation_space: Any = getattr(self.env, "observation_space", None)
+        self.action_space: Any = getattr(self.env, "action_space", None)
+
+    def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, Mapping[str, Any]]:
+        """Open a game; see `gymnasium.Env.reset`."""
+        self._length = 0
+        self._when = "in reset" if seed is None else f"in reset with seed {seed}"
+        answer = self._ask(self.env.reset, seed=seed)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            self._refuse(f"gave {_short(answer)} instead of 2 values; {API}")
+        observation, info = answer
+        return self._observation(observation), self._info(info)
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, Mapping[str, Any]]:
+        """Play one agent step; see `gymnasium.Env.step`."""
+        self._length += 1
+        action += int(self.action_space.start)
+        self._when = f"at step {self._length} of a game, action {action}"
+        answer = self._ask(self.env.step, action)
+        if not isinstance(answer, tuple) or len(answer) != 5:
+            self._refuse(f"gave {_short(answer)} instead of 5 values; {API}")
+        observation, reward, terminated, truncated, info = answer
+        ends = self._flag("terminated", terminated), self._flag("truncated", truncated)
+        return self._observation(observation), self._reward(reward), *ends, self._info(info)
+
+    def close(self) -> None:
+        """Close the game; a failure is told, and harms nothing: all games are over."""
+        try:
+            self.env.close()
+        except Exception as error:
+            warnings.warn(f"{self.game} failed in close: {_told(error)}", RuntimeWarning, stacklevel=2)
+
+    def _ask(self, method: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        try:
+            return method(*values, **named)
+        except Exception as error:
+            called_wrongly = isinstance(error, (TypeError, ValueError)) and not _place(error)
+            hint = f"; {API}" if called_wrongly else ""
+            raise UsageError(f"{self.game} failed {self._when}: {_told(error)}{hint}") from error
+
+    def _observation(self, value: Any) -> np.ndarray:
+        shape = self.observation_space.shape
+        try:
+            array = np.asarray(value)
+        except ValueError:  # nested lists of several lengths
+            array = np.empty((), object)
+        if array.shape != shape or array.dtype.kind not in NUMBERS:
+            self._refuse(f"gave the observation {_short(value)}; its observation_space says {shape} numbers")
+        with np.errstate(over="ignore"):
+            frame = array.astype(np.float32)
+        if not np.isfinite(frame).all():
+            self._refuse(f"gave the observation {_short(value)}; all its numbers must be finite (in float32)")
+        return frame
+
+    def _reward(self, value: Any) -> float:
+        array = np.asarray(value)
+        with np.errstate(over="ignore"):
+            if array.shape or array.dtype.kind not in NUMBERS or not np.isfinite(np.float32(array)):
+                self._refuse(f"gave the reward {_short(value)}; it must be one finite number (in float32)")
+        return float(array)
+
+    def _flag(self, name: str, value: Any) -> bool:
+        if np.ndim(value) or value not in (0, 1):
+            self._refuse(f"gave {name} as {_short(value)}; it must be True or False")
+        return bool(value)
+
+    def _info(self, value: Any) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            self._refuse(f"gave the info {_short(value)}; it must be a dict")
+        return value
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise UsageError(f"{self.game} broke its contract {self._when}: it {what}")
+
+
+def _told(error: Exception) -> str:
+    """An error of a game in one line, with the place in its code."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{_place(error)}"
+
+
+def _place(error: Exception) -> str:
+    """Where the game's code raised an error; empty if gymnasium raised it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    path = Path(place.filename)
+    return "" if path.is_relative_to(Path(gymnasium.__file__).parent) else f" ({path.name}, line {place.lineno})"
+
+
+def _short(value: Any) -> str:
+    words = " ".join(repr(value).split())
+    return words if len(words) <= 80 else f"{words[:77]}..."
