@@ -10,6 +10,8 @@ from atari_dqn import __version__
 from atari_dqn.errors import UsageError
 
 EXIT_USAGE = 2
+NAME_BYTES = 240  # file systems take 255, and a file that is being written is called `<name>.partial`
+PATH_BYTES = 2_000  # Linux takes 4,095, with the folder in which a relative path begins
 COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "train": ("GAME", "train; GAME is a ROM id such as pong or ms_pacman, cartpole, or gym:ID"),
     "evaluate": ("RUN", "play games with a trained network, or without one, and report the score"),
@@ -38,11 +40,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         return _fail(f"unknown command {words[0]!r}; choose one of {', '.join(COMMANDS)}")
     try:
+        check_words(words)
         return int(import_module(f"atari_dqn.commands.{words[0].replace('-', '_')}").run(words[1:]))
     except UsageError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return 130
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse words that no game, flag or path can be.
+
+    Raises:
+      UsageError: one is empty, holds a NUL, or is longer than a file system takes.
+    """
+    for word in words:
+        content = word.encode("utf-8", "surrogatepass")
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise UsageError("a word of the command line is empty; give it a value, or leave it out")
+        if "\0" in word:
+            raise UsageError(f"{word[:40]!r} holds a NUL; leave it out")
+        if len(content) > PATH_BYTES or max(map(len, content.split(b"/"))) > NAME_BYTES:
+            raise UsageError(
+                f"{word[:40]}... is too long: a path has at most {PATH_BYTES:,} bytes, {NAME_BYTES} between slashes"
+            )
 
 
 def entry() -> None:

@@ -16,6 +16,7 @@ from tyro.conf import Suppress
 
 from atari_dqn.config_checks import complaints
 from atari_dqn.errors import UsageError
+from atari_dqn.safe_files import parse_json
 
 Backend = Literal["native", "reference", "classic"]
 Compile = Literal["auto", "on", "off"]
@@ -279,7 +280,7 @@ class Config:
           UsageError: not JSON, not an object, no game, an unknown field, a wrong type, a value out of range.
         """
         try:
-            table = json.loads(text)
+            table = parse_json(text)
         except ValueError as error:
             raise UsageError(f"the config is not valid JSON ({error})") from error
         if not isinstance(table, dict):

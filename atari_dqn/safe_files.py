@@ -1,7 +1,8 @@
-"""Files of a folder that may be a stranger's: run folders are passed around, and a link in one can lead anywhere.
+"""Files and values of a folder that may be a stranger's: run folders are passed around, and may be damaged.
 
 Reading takes regular files only, up to a size for each kind: a pipe would hang, and a device or a sparse file would
-fill the memory. Writing never goes through a link. What is wrong is an OSError, as for any file, and says so in words.
+fill the memory. Writing never goes through a link, which could lead anywhere. What is wrong is an OSError, as for any
+file, and says so in words.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ LOG_BYTES = 2**28
 """metrics.jsonl and evals.csv: the paper's 50 million steps leave 3 MB."""
 MEMORY_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 """Of this machine: what is held as a whole cannot be larger."""
+
+LARGEST = 1e15  # no score, step or frame comes near it; squares of what is larger may overflow
 
 
 def open_to_read(path: Path, most: int | None = None) -> BufferedReader:
@@ -110,3 +113,20 @@ def refuse_kind(path: Path, found: os.stat_result) -> None:
         raise OSError(errno.ELOOP, "is a link", str(path))
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         raise OSError(errno.EINVAL, "is no regular file", str(path))
+
+
+def number(value: Any) -> float | None:
+    """A finite number, from JSON or from a CSV cell; None for everything else, and for what cannot be meant."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if abs(found) <= LARGEST else None  # NaN is not
+
+
+def integer(value: Any) -> int | None:
+    """A whole number >= 0; None for everything else."""
+    found = number(value)
+    return int(found) if found is not None and found >= 0 and found == int(found) else None

@@ -1,19 +1,24 @@
 """A stranger's run folder as a door: it executes nothing, changes nothing outside, and cannot fill the memory."""
 
-import dataclasses
 import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
 from atari_dqn.runs.folder import in_use
 from atari_dqn.storage import checkpoint
+from atari_dqn.suite import jobs, local
 from atari_dqn.suite.cost import Rate
-from atari_dqn.suite.jobs import Job, JobRun, Settings, last_line
+from atari_dqn.suite.jobs import Job, JobRun, Settings, last_line, make_jobs
+from atari_dqn.suite.study import Study, read_curve, train_all
+from atari_dqn.suite.table import Table, job_table
 
 SETTINGS = "--learning-starts 100 --capacity 200 --eval-period 100 --eval-steps 20 --batch-size 32"
 TRAIN = f"train cartpole --device cpu --checkpoint-period 100 {SETTINGS}".split()
@@ -24,7 +29,8 @@ def trained(tmp_path_factory):
     """A run of 200 steps with an evaluation of its own."""
     folder = tmp_path_factory.mktemp("stranger") / "run"
     assert main([*TRAIN, "--total-steps", "200", "--run-dir", str(folder)]) == 0
-    assert main(["evaluate", str(folder), "--device", "cpu"]) == 0
+    for which in ("last", "best"):
+        assert main(["evaluate", str(folder), "--device", "cpu", "--checkpoint", which]) == 0
     return folder
 
 
@@ -112,7 +118,7 @@ def test_nothing_is_written_through_a_link(run, outside, name, door, capfd):
 
 def test_a_suite_writes_its_log_through_no_link(run, outside):
     put(run, "suite.log", outside / "file")
-    job = Job(dataclasses.replace(cartpole(), total_steps=10**6), run)
+    job = Job(replace(cartpole(), total_steps=10**6), run)
     job_run = JobRun(job, Settings())
     assert job_run.poll()
     assert (job_run.state, (outside / "file").read_text()) == ("failed", "untouched\n")
@@ -243,3 +249,74 @@ def test_a_suite_reads_only_regular_files(run, name, make, capfd, monkeypatch):
     assert in_use(place) is None
     last_line(place / "suite.log")
     assert "Traceback" not in capfd.readouterr().err
+
+
+# --- one broken file among the runs of a suite, a study or a report
+
+DEEP = "[" * 100_000
+BROKEN = {
+    "evals.csv": ["step,frames\n", "100,400,monitor", "100,400,monitor,3,word,1,,0.05,False\n", "1,\x00,\n", DEEP],
+    "metrics.jsonl": ['{"step": "word"}\n', '{"step": 1e400, "time/steps_per_second": "fast"}\n', "[]\n", "{", DEEP],
+    "DONE": ["", "[]", DEEP, '{"steps": "word", "episodes": [], "best_eval_step": {}}', '{"steps": 1e400}'],
+    "meta.json": ["", "[]", DEEP, '{"cpu": {}, "packages": [], "commit": 1e400}'],
+    "evaluations/greedy_last.json": ["", "[]", DEEP, '{"step": {}, "mean": "word"}'],
+    "config.json": ["", "[]", DEEP, '{"seed": 1}'],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in BROKEN.items() for text in texts])
+def test_a_broken_file_concerns_its_job_alone(trained, tmp_path, name, text, monkeypatch):
+    """The other jobs of a suite run, and the other runs of a report are in it."""
+    for seed in (0, 1):
+        place = shutil.copytree(trained, tmp_path / "cartpole" / "cartpole" / f"seed{seed}")
+        rewrite(place / "config.json", seed=seed)
+    broken = tmp_path / "cartpole" / "cartpole" / "seed0" / name
+    broken.write_text(text)
+    started = []
+    monkeypatch.setattr(jobs, "_start", lambda words, folder, environment: started.append(folder.name) or Ended())
+    config = Config.from_json((tmp_path / "cartpole" / "cartpole" / "seed1" / "config.json").read_text())
+    runs = [JobRun(job, Settings()) for job in make_jobs([replace(config, seed=0), config], tmp_path)]
+    with Table("jobs") as table:
+        local.run(runs, slots=1, table=table)
+        job_table(runs, "jobs")
+    assert runs[1].state == "finished" and set(started) <= {"seed0"}
+    assert exit_code("report", tmp_path, "--out", tmp_path / "report") == 0
+    assert "seed1" in (tmp_path / "report" / "scores.csv").read_text()
+
+
+class Ended:
+    """A process that is refused as bad input."""
+
+    def poll(self):
+        return 2
+
+
+@pytest.mark.parametrize("text", BROKEN["evals.csv"][1:] + ["step,mean\n100,word\n"])
+def test_a_broken_curve_of_a_study_is_named(run, text):
+    (run / "evals.csv").write_text("step,frames,protocol,episodes,mean\n" + text)
+    with pytest.raises(UsageError, match="evals.csv is damaged .*delete"):
+        read_curve([run])
+
+
+@pytest.mark.parametrize("text", BROKEN["meta.json"])
+def test_a_broken_meta_of_a_study_is_named(run, text):
+    study = Study("title", "cartpole", {"run": []}, [0], run.parent / "study")
+    (study.run_dir("run", 0)).mkdir(parents=True)
+    (study.run_dir("run", 0) / "meta.json").write_text(text)
+    with pytest.raises(UsageError, match="meta.json is damaged .*delete"):
+        train_all(study, jobs=1, say=print)
+
+
+def test_a_report_of_a_whole_disk_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("atari_dqn.report.read_runs.FOLDERS_MOST", 20)
+    for number in range(30):
+        (tmp_path / f"folder{number}").mkdir()
+    assert exit_code("report", tmp_path, "--out", tmp_path / "report") == 2
+    assert "holds more than 20 folders; name one nearer to the runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["", "a\0b", "n" * 5_000, "d/" * 2_000, "--out="])
+@pytest.mark.parametrize("command", [["report"], ["report", "RUN", "--out"], ["evaluate", "RUN", "--out"]])
+def test_words_that_can_be_no_path_are_one_message(run, command, word, capsys):
+    assert exit_code(*(part.replace("RUN", str(run)) for part in command), word) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

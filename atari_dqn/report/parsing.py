@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 from atari_dqn.safe_files import LOG_BYTES, parse_json
 from atari_dqn.safe_files import read_text as read_bounded
 
-LARGEST = 1e15  # no score, step or frame comes near it; squares of what is larger may overflow
-
 
 class Problem(NamedTuple):
     """Something that is missing from the report, and why."""
@@ -50,20 +48,3 @@ def read_text(path: Path, problems: list[Problem]) -> str | None:
 def printable(text: str) -> str:
     """Text that every terminal and file takes: half a surrogate pair or a control character becomes a question mark."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def number(value: Any) -> float | None:
-    """A finite number, from JSON or from a CSV cell; None for everything else, and for what cannot be meant."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if abs(found) <= LARGEST else None  # NaN is not
-
-
-def integer(value: Any) -> int | None:
-    """A whole number >= 0; None for everything else."""
-    found = number(value)
-    return int(found) if found is not None and found >= 0 and found == int(found) else None

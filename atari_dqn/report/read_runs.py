@@ -17,15 +17,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.curves import Metric
 from atari_dqn.published.scores import Pair, human_pair
-from atari_dqn.report.parsing import Problem, integer, number, printable, read_object, read_text
-from atari_dqn.safe_files import parse_json
+from atari_dqn.report.parsing import Problem, printable, read_object, read_text
+from atari_dqn.safe_files import integer, number, parse_json
 
 NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
 EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")
 MILLION = 1_000_000
+FOLDERS_MOST = 20_000  # to look into for runs: a second or two; `report /` would take hours
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,18 @@ def read_run(folder: Path, problems: list[Problem]) -> Run | None:
 
 
 def _run_folders(root: Path, problems: list[Problem]) -> Iterator[Path]:
+    """Folders with a config.json, `root` itself or below.
+
+    Raises:
+      UsageError: it has too many folders to be one of runs.
+    """
+
     def tell(error: OSError) -> None:
         problems.append(Problem(str(error.filename), f"cannot be read ({error.strerror})"))
 
-    for name, folders, files in os.walk(root, onerror=tell):
+    for looked_into, (name, folders, files) in enumerate(os.walk(root, onerror=tell)):
+        if looked_into > FOLDERS_MOST:
+            raise UsageError(f"{root} holds more than {FOLDERS_MOST:,} folders; name one nearer to the runs")
         if "config.json" in files:
             folders.clear()
             yield Path(name)

@@ -137,7 +137,7 @@ def read_done(folder: Path) -> dict[str, Any] | None:
     """What a finished run says of itself; None if it is not finished."""
     try:
         done = read_json(folder / "DONE", TABLE_BYTES)
-        whole = isinstance(done["steps"], int) and isinstance(done["episodes"], int) and "best_eval_step" in done
+        whole = type(done["steps"]) is type(done["episodes"]) is int and "best_eval_step" in done
         return done if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -19,6 +19,7 @@ from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.logger import NullLogger
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.runs.train import replay_layout
+from atari_dqn.safe_files import number
 from atari_dqn.storage.saver import CHECKPOINTS_KEPT
 from atari_dqn.suite.jobs import Job
 from atari_dqn.types import EnvSpec
@@ -66,8 +67,8 @@ def rate_of_finished(runs_dir: Path, config: Config) -> Rate | None:
     rates = []
     for done in runs_dir.glob(f"*/{config.preset}/seed*/DONE"):
         summary = read_done(done.parent)
-        if summary is not None and summary.get("frames_per_second"):
-            rates.append(summary["frames_per_second"] / config.frames_per_step)
+        if summary is not None and (rate := number(summary.get("frames_per_second")) or 0) > 0:
+            rates.append(rate / config.frames_per_step)
     if not rates:
         return None
     return Rate(statistics.median(rates), f"median of {len(rates)} finished runs in {runs_dir}, evaluations included")

@@ -83,7 +83,11 @@ def make_jobs(configs: Sequence[Config], runs_dir: Path) -> list[Job]:
     jobs = [Job(config, default_run_dir(config, runs_dir.absolute())) for config in configs]
     for job in jobs:
         if (job.folder / "config.json").exists():
-            _check_same(RunFolder.open(job.folder).config, job)
+            try:
+                stored = RunFolder.open(job.folder).config
+            except UsageError:  # it concerns this job alone, whose process will say so
+                continue
+            _check_same(stored, job)
     return jobs
 
 

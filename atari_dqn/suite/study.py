@@ -133,7 +133,10 @@ def _is_done(study: Study, variant: str, seed: int) -> bool:
     folder = study.run_dir(variant, seed)
     if not (folder / "meta.json").exists():
         return False
-    begun = read_json(folder / "meta.json", TABLE_BYTES)["command"]
+    try:
+        begun = list(map(str, read_json(folder / "meta.json", TABLE_BYTES)["command"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / 'meta.json'} is damaged ({error!r}); delete {folder} to do it again") from error
     if begun[1:-1] != _command(study, variant, seed)[:-1]:  # but the folder, which may have been moved
         raise UsageError(f"{folder} holds another run ({' '.join(begun)}); choose another --out")
     return (folder / "DONE").exists()
@@ -176,8 +179,12 @@ def best_evaluations(folders: Sequence[Path]) -> list[float]:
 
 def _evaluations(folder: Path) -> list[tuple[int, float]]:
     """(agent step, mean return) of each evaluation of a run."""
-    rows = csv.DictReader(io.StringIO(read_text(folder / "evals.csv", LOG_BYTES), newline=""))
-    return [(int(row["step"]), float(row["mean"])) for row in rows]
+    path = folder / "evals.csv"
+    try:
+        rows = csv.DictReader(io.StringIO(read_text(path, LOG_BYTES), newline=""))
+        return [(int(row["step"]), float(row["mean"])) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UsageError(f"{path} is damaged ({error!r}); delete {folder} to do it again") from error
 
 
 def table_row(variant: str, returns: np.ndarray) -> dict[str, Any]:

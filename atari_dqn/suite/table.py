@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as RichTable
 
-from atari_dqn.safe_files import open_to_read, parse_json
+from atari_dqn.safe_files import integer, number, open_to_read, parse_json
 from atari_dqn.suite.jobs import JobRun, State
 
 TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
@@ -37,14 +37,19 @@ def read_progress(folder: Path) -> Progress:
     for line in _tail(folder / "metrics.jsonl"):
         try:
             record = parse_json(line)
-            step, rate = int(record["step"]), record.get("time/steps_per_second", rate)
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             continue
-    score = None
-    rows = [row for row in csv.reader(_tail(folder / "evals.csv")) if len(row) > 4 and row[0].isdecimal()]
-    if rows:
-        score = float(rows[-1][4])
-    return Progress(step, rate, score)
+        if isinstance(record, dict) and (found := integer(record.get("step"))) is not None:
+            step, rate = found, number(record.get("time/steps_per_second")) or rate
+    scores = [number(row[4]) for row in _rows(folder / "evals.csv") if len(row) > 4 and row[0].isdecimal()]
+    return Progress(step, rate, next((score for score in reversed(scores) if score is not None), None))
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        return list(csv.reader(_tail(path)))
+    except csv.Error:
+        return []
 
 
 def _tail(path: Path) -> list[str]:
