@@ -18,7 +18,7 @@ if [ -f "$run/config.json" ]; then resume=(--resume); fi
 began=$(date +%s)
 code=0
 if [ ! -f "$run/DONE" ]; then # at the end of the minutes SIGTERM saves a checkpoint
-  timeout --preserve-status --signal=TERM --kill-after=120 "${minutes}m" \
+  timeout --foreground --preserve-status --signal=TERM --kill-after=120 "${minutes}m" \
     "$python" -m atari_dqn train "$game" --preset nature --run-dir "$run" "$@" ${resume[@]+"${resume[@]}"} || code=$?
 fi
 if [ "$code" != 0 ] && [ "$code" != 143 ]; then exit "$code"; fi

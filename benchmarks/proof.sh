@@ -25,13 +25,13 @@ flags+=(--film-seconds 0 "$@")
 # name, preset, game, agent steps (a quarter of the frames), flags
 runs=(
   "nnabla_breakout nnabla breakout 1250000"
-  "rl_zoo_pong rl_zoo pong 1500000"
-  "nature_pong nature pong 50000000"
+  "rl_zoo_pong rl_zoo pong 1500000 --eval-period 500000" # compared by its returns in training
+  "nature_pong nature pong 50000000 --eval-steps 12500"
   "nnabla_pong nnabla pong 1250000"
-  "rl_zoo_breakout rl_zoo breakout 1250000"
+  "rl_zoo_breakout rl_zoo breakout 1250000 --eval-period 500000"
   # what 64 games side by side cost
-  "rl_zoo_pong_8 rl_zoo pong 1500000 --num-envs 8"
-  "rl_zoo_pong_serial rl_zoo pong 1500000 --no-overlap"
+  "rl_zoo_pong_8 rl_zoo pong 1500000 --eval-period 500000 --num-envs 8"
+  "rl_zoo_pong_serial rl_zoo pong 1500000 --eval-period 500000 --no-overlap"
 )
 
 train() { # train NAME PRESET GAME STEPS FLAG...
@@ -39,12 +39,24 @@ train() { # train NAME PRESET GAME STEPS FLAG...
   shift 4
   if [ -f "$out/$name/DONE" ]; then return; fi
   if [ -f "$out/$name/config.json" ]; then resume=(--resume); fi
-  if [ "$minutes" != 0 ]; then limit=(timeout --preserve-status --signal=TERM --kill-after=60 "${minutes}m"); fi
+  if [ "$minutes" != 0 ]; then limit=(timeout --foreground --preserve-status --signal=TERM --kill-after=60 "${minutes}m"); fi
   ${limit[@]+"${limit[@]}"} nice "$python" -m atari_dqn train "$game" --preset "$preset" --run-dir "$out/$name" \
     --total-steps "$steps" "${flags[@]}" "$@" ${resume[@]+"${resume[@]}"} >>"$out/$name.log" 2>&1
   local code=$?
   if [ $code != 0 ] && [ $code != 143 ]; then echo "$name: exit code $code"; tail -n 5 "$out/$name.log"; fi
 }
+
+if [ "$minutes" != 0 ] && command -v nvidia-cuda-mps-control >/dev/null; then
+  # small kernels of several processes run at once, instead of one process at a time
+  export CUDA_MPS_PIPE_DIRECTORY=$out/mps CUDA_MPS_LOG_DIRECTORY=$out/mps
+  mkdir -p "$out/mps"
+  nvidia-cuda-mps-control -d
+  if ! timeout 60 "$python" -c "import torch; torch.ones(1, device='cuda').sum().item()"; then
+    echo quit | timeout 10 nvidia-cuda-mps-control
+    unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
+    echo "no MPS here: the runs take turns on the GPU"
+  fi
+fi
 
 for line in "${runs[@]}"; do
   read -r -a words <<<"$line"
@@ -52,6 +64,7 @@ for line in "${runs[@]}"; do
   if [ "$minutes" != 0 ]; then train "${words[@]}" & else train "${words[@]}"; fi
 done
 wait
+if [ -n "${CUDA_MPS_PIPE_DIRECTORY:-}" ]; then echo quit | timeout 10 nvidia-cuda-mps-control; fi
 
 for line in "${runs[@]}"; do
   name=${line%% *}
