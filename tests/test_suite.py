@@ -18,7 +18,7 @@ from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import atari_10, atari_57
-from atari_dqn.runs.folder import RunFolder
+from atari_dqn.runs.folder import RunFolder, lock
 from atari_dqn.suite import cost as estimate
 from atari_dqn.suite import jobs as suite
 from atari_dqn.suite import local as local_engine
@@ -161,7 +161,7 @@ def test_a_job_waits_for_a_process_that_still_trains_in_its_folder(tmp_path, pre
     (job,) = jobs_of(tmp_path, [0])
     RunFolder.create(job.folder, job.config, [])
     run = JobRun(job, Settings())
-    with RunFolder.open(job.folder).lock():
+    with lock(job.folder):
         assert not run.poll()
         assert run.note == f"waiting for process {os.getpid()}, which trains in the same folder"
         monkeypatch.setattr(suite, "LOCK_SECONDS", -1.0)

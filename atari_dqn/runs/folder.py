@@ -36,6 +36,8 @@ from atari_dqn.safe_files import (
 PID_LENGTH = 20
 WRITTEN = ("lock", "metrics.jsonl", "evals.csv", "checkpoints", "evaluations", "videos", "suite.log", "wandb")
 """What a run, its evaluations and its suite write in a run folder, besides files that are replaced as a whole."""
+LEFT_BY_A_RUN = ("checkpoints/*", "evaluations/*", "metrics.jsonl", "evals.csv", "DONE", "events.out.tfevents.*")
+"""A new run beside these would be mixed up with the one that they are of."""
 PACKAGES = ("atari-dqn", "torch", "numpy", "gymnasium", "ale-py", "opencv-python-headless", "tensorboard")
 
 
@@ -54,20 +56,13 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: Config, command: Sequence[str]) -> RunFolder:
-        """Begin a run in a new (or empty) folder and write down what it is.
+        """Begin a run in a folder from `make_folder`, which this process has locked, and write down what it is.
 
         Raises:
-          UsageError: the folder holds a run already, is a file, or cannot be written; nothing was changed.
+          UsageError: the folder holds a run already, or cannot be written.
         """
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is a file; choose another --run-dir")
-        if (path / "config.json").exists():
-            _refuse_existing(cls.open(path), config)
+        make_folder(path, config)  # again: another process may have begun one before the lock was ours
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            if not os.access(path, os.W_OK):
-                raise PermissionError(13, "permission denied")
-            refuse_links(path)
             meta = {
                 "command": list(command),
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,28 +94,6 @@ class RunFolder:
         except UsageError as error:
             raise UsageError(f"{path / 'config.json'}: {error}") from error
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other processes from training here; the lock of a dead process is void.
-
-        Raises:
-          UsageError: another process is training here, or a link would lead what is written elsewhere.
-        """
-        refuse_links(self.path)
-        with open_to_append(self.path / "lock") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.seek(0)
-                raise UsageError(
-                    f"process {file.read(PID_LENGTH).strip() or 'unknown'} is training in {self.path}; "
-                    "wait for it, stop it, or choose another --run-dir"
-                ) from error
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
-            yield
-
     def go_on(self, config: Config) -> None:
         """A resumed run is no longer done, and its folder says what the run does from now on."""
         self.done.unlink(missing_ok=True)  # first: a kill in between leaves an unfinished run, not a wrong DONE
@@ -131,6 +104,53 @@ class RunFolder:
     def mark_done(self, summary: Mapping[str, Any]) -> None:
         """Write DONE, the last file of a run."""
         write_text(self.done, json.dumps(summary, indent=2) + "\n")
+
+
+def make_folder(path: Path, config: Config) -> None:
+    """Make the folder of a new run; one that holds nothing of another run may be there.
+
+    Raises:
+      UsageError: it holds a run, or what is left of one, is a file, or cannot be written; nothing was changed.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; choose another --run-dir")
+    if (path / "config.json").exists():
+        _refuse_existing(RunFolder.open(path), config)
+    left = [name for pattern in LEFT_BY_A_RUN for name in sorted(path.glob(pattern))]
+    if left:
+        raise UsageError(
+            f"{path} holds {left[0].relative_to(path)} of a run whose config.json is gone; "
+            "bring that back, or choose another --run-dir"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(13, "permission denied")
+    except OSError as error:
+        raise UsageError(f"cannot write the run folder {path} ({error.strerror}); choose another --run-dir") from error
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Keep other processes from training in a run folder; the lock of a dead process is void.
+
+    Raises:
+      UsageError: another process is training here, or a link would lead what is written elsewhere.
+    """
+    refuse_links(path)
+    with open_to_append(path / "lock") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise UsageError(
+                f"process {file.read(PID_LENGTH).strip() or 'unknown'} is training in {path}; "
+                "wait for it, stop it, or choose another --run-dir"
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:

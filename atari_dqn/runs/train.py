@@ -26,7 +26,7 @@ from atari_dqn.published.scores import published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.evaluate import play
-from atari_dqn.runs.folder import RunFolder
+from atari_dqn.runs.folder import RunFolder, lock, make_folder
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.machine import flushed_denormals, place_replay, resolve, settle_compile
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
@@ -90,8 +90,10 @@ def train(
         place = place_replay(config.replay_device, config.device, frame_bytes, say)
         config = dataclasses.replace(config, replay_device=place)
         _refuse_far_priorities(config)
-        folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
-        with folder.lock(), _told_in_one_message(folder.path):
+        if not folder:
+            make_folder(run_dir, config)
+        with _told_in_one_message(run_dir), lock(run_dir):
+            folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
             return _train_in(folder, config, envs, agent, resume=resume, say=say, wandb=wandb)
     finally:
         envs.close()
