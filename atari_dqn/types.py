@@ -51,6 +51,15 @@ class Step(NamedTuple):
     finished: np.ndarray  # [N] bool, a whole game ended: its score may be reported
 
 
+class EpisodeScore(NamedTuple):
+    """What one episode, played to its end, was worth."""
+
+    number: int  # of the episode in its evaluation; in training, of the environment that played it
+    seed: int | None  # replays it; None in training
+    episode_return: float  # raw score
+    episode_length: int  # agent steps
+
+
 class Transitions(NamedTuple):
     """A minibatch for the learner. Rewards are raw; beyond the end of a game they are zero."""
 

@@ -78,7 +78,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         envs = make_envs(config)
         replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
         agent, store = make_agent(config, envs.spec), FrameStore(Path(folder))
-        trainer = build(config, envs, agent, run_folder, replay, store, resume_step=None)
+        trainer = build(config, envs, agent, run_folder, replay, store, counters=None)
         trainer.saver = None  # checkpoints are not part of a step
         trainer.run()
         _wait(config.device)

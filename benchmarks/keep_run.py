@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from atari_dqn.runs.folder import without_its_path
+from atari_dqn.runs.provenance import without_its_path
 
 FILES = ("config.json", "meta.json", "DONE", "metrics.jsonl", "evals.csv")
 

@@ -16,8 +16,8 @@ from collections import defaultdict
 import numpy as np
 from measuring import parse_with_player
 
-from atari_dqn.evaluation.play import Moment
-from atari_dqn.runs.evaluate import play, protocol_named
+from atari_dqn.evaluation.play import Moment, play
+from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.seeding import stream
 
 EDGES = (0, 3, 6, 9, 12, 16, 20, 30, 10**9)  # agent steps since the last random action

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from atari_dqn.errors import UsageError
-from atari_dqn.runs.evaluate import Player, load_player
-from atari_dqn.runs.folder import hardware
+from atari_dqn.evaluation.play import Player
+from atari_dqn.runs.evaluate import load_player
+from atari_dqn.runs.provenance import hardware
 
 ROOT = Path(__file__).parent.parent
 

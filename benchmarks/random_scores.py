@@ -23,7 +23,7 @@ from pathlib import Path
 
 from atari_dqn.published.scores import nature_49, published
 from atari_dqn.runs.evaluate import Selection, evaluate_policy
-from atari_dqn.runs.folder import hardware
+from atari_dqn.runs.provenance import hardware
 
 EPISODES = 30
 # Student's t, 97.5 %, for the mean of 30 games and for the difference of two such means

@@ -19,7 +19,7 @@ from measuring import command
 
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.published.scores import nature_49
-from atari_dqn.runs.folder import hardware
+from atari_dqn.runs.provenance import hardware
 
 ENDS_WANTED = 2  # games that end, for each game
 

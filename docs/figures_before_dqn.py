@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from figure_style import BLUE, RED
 
-from atari_dqn.networks.nature_cnn import MLP
+from atari_dqn.networks.vector import MLP
 
 
 def random_play() -> plt.Figure:

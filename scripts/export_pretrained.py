@@ -22,8 +22,9 @@ from typing import Any
 from atari_dqn.errors import UsageError
 from atari_dqn.runs import evaluate as assess
 from atari_dqn.runs import pretrained
-from atari_dqn.runs.folder import RunFolder, without_its_path
+from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.logger import EVALS
+from atari_dqn.runs.provenance import without_its_path
 
 
 def main() -> int:

@@ -8,12 +8,14 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.in_turns import EnvsInTurns
+from atari_dqn.evaluation.play import result_of
+from atari_dqn.evaluation.protocols import monitor
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.folder import RunFolder
-from atari_dqn.runs.logger import NullLogger
 from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore
@@ -95,6 +97,25 @@ class ScriptedEnvs:
         pass
 
 
+class ScriptedEvaluator:
+    """Evaluations that are made up.
+
+    Args:
+      config: of the run.
+      play:   the games at an agent step; None to give up.
+    """
+
+    def __init__(self, config, play):
+        self.config, self.play, self.shown = config, play, []
+
+    def evaluate(self, step, should_stop):
+        games = self.play(step)
+        return result_of(self.config, monitor(self.config), games, step=step) if games else None
+
+    def show_best(self, logger, step):
+        self.shown.append(step)
+
+
 def tiny_config(**settings):
     """A run of seconds: small vectors, an MLP, everything else as in Atari runs."""
     defaults = {
@@ -117,7 +138,7 @@ def tiny_config(**settings):
     return Config(**(defaults | settings))
 
 
-def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None):
+def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None, evaluator=None):
     """A Trainer on scripted environments, or on what is given."""
     if envs is None:
         size, seed = config.envs_at_once, config.seed
@@ -130,6 +151,7 @@ def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None
         replay=replay,
         logger=logger or NullLogger(),
         saver=Saver(checkpoints, replay.ring, FrameStore(checkpoints / "frames")) if checkpoints else None,
+        evaluator=evaluator,
     )
 
 

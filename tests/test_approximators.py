@@ -14,7 +14,7 @@ from atari_dqn.dqn.optim import make_optimizer
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.classic import CARTPOLE_RANGE
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.nature_cnn import make_model
+from atari_dqn.networks import make_model
 from atari_dqn.networks.vector import LinearQ, PolynomialQ, Scaling, TabularQ
 from atari_dqn.presets import cartpole
 from atari_dqn.types import EnvSpec, Transitions

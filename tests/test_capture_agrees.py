@@ -13,12 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from atari_dqn import cuda_graph
 from atari_dqn.cuda_graph import Upload, captured
 from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.extensions.priorities import CANDIDATES
 from atari_dqn.presets import nature, quick
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.runs.logger import NullLogger
 from atari_dqn.runs.train import replay_layout
 from atari_dqn.types import EnvSpec
 from tests.fakes import ScriptedEnvs, tiny_config

@@ -108,7 +108,7 @@ def test_links_and_figures_are_there(page):
 
 
 def test_the_tutorial_explains_every_curve():
-    files = (DOCS.parent / "atari_dqn" / name for name in ("dqn/trainer.py", "dqn/speedometer.py"))
+    files = (DOCS.parent / "atari_dqn" / name for name in ("dqn/trainer.py", "dqn/progress.py"))
     code = "".join(path.read_text(encoding="utf-8") for path in files)
     tags = {*re.findall(r'"((?:train|eval|time)/\w+)"', code), *(f"train/{name}" for name in LearnStats._fields)}
     assert len(tags) > 14

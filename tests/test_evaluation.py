@@ -9,10 +9,10 @@ import torch
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.native import NativeEnvs
-from atari_dqn.evaluation import play as evaluation
-from atari_dqn.evaluation.play import EvalProtocol, evaluate
+from atari_dqn.evaluation import protocols
+from atari_dqn.evaluation.play import _greedy, evaluate, play
+from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import cartpole, nature
-from atari_dqn.runs import evaluate as assess
 
 
 class MovingPolicy:
@@ -22,7 +22,7 @@ class MovingPolicy:
         return obs.flatten(1).long().sum(dim=1).remainder(4).numpy()
 
 
-def play(num_envs, *, episodes=None, steps=None, first_episode=0):
+def play_breakout(num_envs, *, episodes=None, steps=None, first_episode=0):
     protocol = EvalProtocol("test", episodes, steps, 120, epsilon=0.2, noop_max=30, sticky_probability=0.0,
                             first_episode=first_episode)  # fmt: skip
     envs = NativeEnvs("breakout", num_envs, num_threads=2, life_loss=False, max_episode_steps=120)
@@ -33,8 +33,8 @@ def play(num_envs, *, episodes=None, steps=None, first_episode=0):
 
 @pytest.mark.parametrize("settings", [{"episodes": 7}, {"steps": 600}])
 def test_the_same_games_come_out_however_many_are_played_side_by_side(settings):
-    alone = play(1, **settings)
-    assert alone == play(3, **settings) == play(8, **settings)
+    alone = play_breakout(1, **settings)
+    assert alone == play_breakout(3, **settings) == play_breakout(8, **settings)
     assert [score.number for score in alone] == list(range(len(alone)))
 
 
@@ -60,7 +60,7 @@ def test_the_same_games_come_out_of_a_network_at_1_8_and_64_side_by_side(game, n
 
     reference, rows = {}, {}
     for num_envs in (1, 8, 64):
-        rows[num_envs] = assess.play(Watched(), config, protocol, num_envs=num_envs, seed=np.random.SeedSequence(2))
+        rows[num_envs] = play(Watched(), config, protocol, num_envs=num_envs, seed=np.random.SeedSequence(2))
     assert rows[1] == rows[8] == rows[64]
     assert [row.number for row in rows[1]] == list(range(9))
     assert len({row.seed for row in rows[1]}) == 9
@@ -78,46 +78,46 @@ def test_a_policy_is_always_asked_for_eight_games():
 
     for count in (1, 8, 19):
         obs = torch.arange(count)[:, None]
-        assert evaluation._greedy(Watched(), obs).tolist() == list(range(count))
+        assert _greedy(Watched(), obs).tolist() == list(range(count))
     assert shapes == [(8, 1)] * (1 + 1 + 3)
 
 
 def test_one_game_is_played_again_by_its_number():
-    many = play(4, episodes=6)
-    assert play(1, episodes=1, first_episode=4) == [many[4]]
-    assert play(3, steps=100, first_episode=2)[0] == many[2]
+    many = play_breakout(4, episodes=6)
+    assert play_breakout(1, episodes=1, first_episode=4) == [many[4]]
+    assert play_breakout(3, steps=100, first_episode=2)[0] == many[2]
 
 
 def test_the_limit_of_five_minutes_is_counted_in_frames():
-    assert evaluation.nature(frame_skip=6).max_episode_steps == 3_000
-    assert evaluation.sticky(frame_skip=2).max_episode_steps == 54_000
+    assert protocols.nature(frame_skip=6).max_episode_steps == 3_000
+    assert protocols.sticky(frame_skip=2).max_episode_steps == 54_000
 
 
 def test_steps_count_the_games_that_fit_one_after_the_other():
-    many, few = play(4, steps=600), play(4, steps=300)
+    many, few = play_breakout(4, steps=600), play_breakout(4, steps=300)
     assert few == many[: len(few)]
     assert sum(score.episode_length for score in many) <= 600 < 600 + 120
     assert len(few) < len(many)
 
 
 def test_the_first_game_counts_even_if_it_does_not_fit():
-    assert len(play(2, steps=1)) == 1
+    assert len(play_breakout(2, steps=1)) == 1
 
 
 def test_an_evaluation_can_be_given_up():
     envs = NativeEnvs("breakout", 1, num_threads=1)
-    given_up = evaluate(MovingPolicy(), envs, evaluation.nature(), seed=np.random.SeedSequence(1), frame_stack=4,
+    given_up = evaluate(MovingPolicy(), envs, protocols.nature(), seed=np.random.SeedSequence(1), frame_stack=4,
                         should_stop=lambda: True)  # fmt: skip
     assert given_up is None
     envs.close()
 
 
 def test_the_protocols_are_the_published_ones():
-    protocol = evaluation.nature()
+    protocol = protocols.nature()
     assert (protocol.episodes, protocol.epsilon, protocol.noop_max, protocol.sticky_probability) == (30, 0.05, 30, 0.0)
     assert protocol.max_episode_steps * 4 == 5 * 60 * 60  # frames in five minutes
-    protocol = evaluation.sticky()
+    protocol = protocols.sticky()
     assert (protocol.episodes, protocol.epsilon, protocol.noop_max, protocol.sticky_probability) == (100, 0.01, 0, 0.25)
-    protocol = evaluation.monitor(nature())
+    protocol = protocols.monitor(nature())
     assert (protocol.steps, protocol.max_episode_steps * 4, protocol.epsilon) == (125_000, 108_000, 0.05)
     assert not protocol.env_config(nature(), 8).terminal_on_life_loss

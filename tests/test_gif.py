@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atari_dqn.video.gif import Gif, changed_rectangle
+from atari_dqn.video.writers import Gif, changed_rectangle
 
 
 def read_back(content):

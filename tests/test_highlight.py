@@ -8,9 +8,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from atari_dqn.cli import main
-from atari_dqn.evaluation.play import EvalProtocol
+from atari_dqn.evaluation.play import play
+from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import cartpole, nature
-from atari_dqn.runs.evaluate import play
 from atari_dqn.video.best_game import Highlight
 from atari_dqn.video.camera import Camera
 from atari_dqn.video.panel import television

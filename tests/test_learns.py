@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from atari_dqn.envs import make_envs
-from atari_dqn.evaluation.play import greedy
+from atari_dqn.evaluation.play import play
+from atari_dqn.evaluation.protocols import greedy
 from atari_dqn.presets import cartpole
-from atari_dqn.runs.evaluate import play
 from tests.fakes import ScriptedEnvs, make_step, make_trainer, tiny_config
 
 

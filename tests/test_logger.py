@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.logger import RunLogger
-from atari_dqn.video.gif import Gif
+from atari_dqn.video.writers import Gif
 
 
 def write(folder, steps, **options):

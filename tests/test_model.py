@@ -6,8 +6,10 @@ import torch.nn.functional as F
 
 from atari_dqn import config_checks
 from atari_dqn.errors import UsageError
+from atari_dqn.networks import initialize, make_model
 from atari_dqn.networks.convolutions import space_to_depth, space_to_depth_kernel
-from atari_dqn.networks.nature_cnn import MLP, PIXEL_NETWORKS, NatureCNN, initialize, make_model
+from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS, NatureCNN
+from atari_dqn.networks.vector import MLP
 from atari_dqn.types import EnvSpec
 
 ATARI = EnvSpec("pong", (84, 84), "uint8", tuple("abcdef"), 4)

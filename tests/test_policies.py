@@ -7,10 +7,10 @@ import pytest
 
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Score
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.evaluate import Selection, evaluate_policy
 from atari_dqn.runs.results import check_writable, read_result, write_evaluation
+from atari_dqn.types import EpisodeScore
 
 RESULT = EvaluationResult("pong", "nature", "nature", episodes=2, mean=0.75, std=1.75, scores=(2.5, -1.0))
 
@@ -48,7 +48,7 @@ def test_policies_of_atari_do_not_fit_vectors(policy):
 
 
 def test_files_hold_one_row_a_game(tmp_path):
-    games = [Score(0, 11, 2.5, 30), Score(1, 12, -1.0, 40)]
+    games = [EpisodeScore(0, 11, 2.5, 30), EpisodeScore(1, 12, -1.0, 40)]
     write_evaluation(tmp_path / "evaluations", "nature_last", RESULT, games)
     with (tmp_path / "evaluations" / "nature_last.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from atari_dqn.cli import main
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation import play as evaluation
+from atari_dqn.evaluation import protocols
 from atari_dqn.presets import nature
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import load_player
@@ -94,8 +94,8 @@ def test_evaluate_and_video_take_it_by_name(package, tmp_path, monkeypatch, caps
     assert pretrained.available() == ["pong"]
     assert main(["video", "pretrained:pong", "--seconds", "0.2", "--out", "pong.gif"]) == 0
     assert (tmp_path / "pong.gif").exists()
-    protocol = dataclasses.replace(evaluation.nature(), max_episode_steps=20)
-    monkeypatch.setattr("atari_dqn.runs.evaluate.nature", lambda *_, **__: protocol)
+    protocol = dataclasses.replace(protocols.nature(), max_episode_steps=20)
+    monkeypatch.setattr("atari_dqn.evaluation.protocols.nature", lambda *_, **__: protocol)
     assert main(["evaluate", "pretrained:pong", "--protocol", "nature", "--episodes", "1"]) == 0
     assert "pong, protocol nature, checkpoint of step 700: 0.0 +- 0.0 over 1 games" in capsys.readouterr().out
 

@@ -8,8 +8,8 @@ import torch
 
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.learner import CATCH_UP
+from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.errors import UsageError
-from atari_dqn.runs.logger import NullLogger
 from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
 
 RESETS = {"reset_steps": (200,), "reset_updates": 3 * CATCH_UP}

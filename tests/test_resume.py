@@ -16,17 +16,17 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from atari_dqn import runs
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Score
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.report.read_runs import read_run
 from atari_dqn.runs.logger import RunLogger
+from atari_dqn.runs.monitor import Monitor
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore, pieces_of
 from atari_dqn.storage.saver import Saver
+from atari_dqn.types import EpisodeScore
 from benchmarks.compare_runs import differences
 from tests.fakes import ScriptedEnvs
 
@@ -121,14 +121,14 @@ def test_a_run_interrupted_before_its_first_step_ends_as_the_quiet_one(tmp_path,
 
 def interrupt_in_evaluation(patch, step):
     """SIGTERM within the evaluation of an agent step."""
-    monitored = runs.train._monitor
+    monitored = Monitor.play
 
-    def interrupted(agent, config, at, **options):
+    def interrupted(monitor, at, should_stop):
         if at == step:
             signal.raise_signal(signal.SIGTERM)
-        return monitored(agent, config, at, **options)
+        return monitored(monitor, at, should_stop)
 
-    patch.setattr(runs.train, "_monitor", interrupted)
+    patch.setattr(Monitor, "play", interrupted)
 
 
 @pytest.mark.parametrize("step", [3000, 8000])
@@ -179,10 +179,10 @@ def board_steps(folder):
 def test_the_best_network_of_a_run_interrupted_in_its_last_evaluation_can_be_evaluated(tmp_path, monkeypatch, capsys):
     recipe = [*CARTPOLE, "--total-steps", "2000"]
     means = {1000: 1.0, 2000: 2.0}  # the last evaluation is the best one
-    monkeypatch.setattr(runs.train, "_monitor", lambda agent, config, at, **options: [Score(0, 0, means[at], 1)])
+    monkeypatch.setattr(Monitor, "play", lambda monitor, at, should_stop: [EpisodeScore(0, 0, means[at], 1)])
     with monkeypatch.context() as patch:
         interrupt_in_evaluation(patch, 2000)
-        patch.setattr(runs.train, "_monitor", given_up(runs.train._monitor))
+        patch.setattr(Monitor, "play", given_up(Monitor.play))
         assert train(recipe, tmp_path / "run") == 128 + signal.SIGTERM
     assert train(recipe, tmp_path / "run", "--resume") == 0
     best = ["evaluate", str(tmp_path / "run"), "--checkpoint", "best", "--episodes", "1", "--no-write"]
@@ -193,8 +193,8 @@ def test_the_best_network_of_a_run_interrupted_in_its_last_evaluation_can_be_eva
 def given_up(play):
     """The evaluation, but None where it was asked to stop, as the real one."""
 
-    def call(agent, config, at, *, should_stop, **options):
-        scores = play(agent, config, at, **options)
+    def call(monitor, at, should_stop):
+        scores = play(monitor, at, should_stop)
         return None if should_stop() else scores
 
     return call

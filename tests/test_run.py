@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 import atari_dqn
-from atari_dqn.runs.train import _signals
+from atari_dqn.runs.safety import stopped_by_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_stops_at_once(number):
     trainer = SimpleNamespace(stop_requested=False)
     before = signal.getsignal(number)
-    with _signals(trainer) as caught:
+    with stopped_by_signals(trainer) as caught:
         os.kill(os.getpid(), number)
         assert trainer.stop_requested
         assert caught == [number]
@@ -35,7 +35,7 @@ def test_a_thread_leaves_the_signals_alone():
     handlers = []
 
     def enter():
-        with _signals(SimpleNamespace(stop_requested=False)) as caught:
+        with stopped_by_signals(SimpleNamespace(stop_requested=False)) as caught:
             handlers.append((signal.getsignal(signal.SIGINT), caught))
 
     before, thread = signal.getsignal(signal.SIGINT), threading.Thread(target=enter)

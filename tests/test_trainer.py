@@ -9,16 +9,17 @@ import torch
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.divergence import TrainingDiverged
-from atari_dqn.dqn.episodes import EpisodeTracker
+from atari_dqn.dqn.ports import NullLogger
+from atari_dqn.dqn.progress import EpisodeTracker
 from atari_dqn.envs.in_turns import EnvsInTurns
-from atari_dqn.evaluation.play import Score, monitor, result_of
+from atari_dqn.evaluation.play import result_of
+from atari_dqn.evaluation.protocols import monitor
 from atari_dqn.presets import nature
 from atari_dqn.report.read_runs import training_pair
-from atari_dqn.runs.logger import NullLogger
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.newest import load_newest
-from atari_dqn.types import LearnStats
-from tests.fakes import ScriptedEnvs, make_step, make_trainer, tiny_config
+from atari_dqn.types import EpisodeScore, LearnStats
+from tests.fakes import ScriptedEnvs, ScriptedEvaluator, make_step, make_trainer, tiny_config
 
 
 class TapeEnvs(ScriptedEnvs):
@@ -114,7 +115,7 @@ def test_groups_that_take_turns_learn_from_what_each_played():
     trainer.tracker.update = lambda step, first: [seen.append(game) or game for game in note(step, first)]
     trainer.run()
     assert [game.episode_return for game in seen] == scores
-    assert {game.env for game in seen} == {0, 1, 2, 3}
+    assert {game.number for game in seen} == {0, 1, 2, 3}
     for back, step in ((0, played[1]), (1, played[0])):
         assert (trainer.replay.latest_obs(back)[:, -1].numpy() == step.frame).all()
 
@@ -190,7 +191,8 @@ def test_a_time_limit_can_count_as_an_end():
 def test_evaluations_can_be_counted_in_games():
     trainer, _ = of_games(eval_period_episodes=2, total_episodes=5)
     seen = []
-    trainer.evaluator = lambda step: seen.append((step, trainer.episodes)) or [Score(0, 0, 1.0, 1)]
+    games = [EpisodeScore(0, 0, 1.0, 1)]
+    trainer.evaluator = ScriptedEvaluator(trainer.config, lambda step: seen.append((step, trainer.episodes)) or games)
     trainer._log_evaluation = lambda *_: None
     trainer.run()
     assert seen == [(7, 2), (15, 4), (19, 5)]  # and the end
@@ -289,10 +291,10 @@ def test_every_tag_is_logged_once_a_period():
 def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tmp_path):
     logger, means = Recorder(), {200: 3.0, 400: 7.0, 600: 5.0, 700: 6.0}
     config = tiny_config(total_steps=700, eval_period=200, checkpoint_period=100)
-    trainer = make_trainer(config, logger=logger, checkpoints=tmp_path)
-    trainer.evaluator = lambda step: [Score(0, 0, means[step] - 1, 10), Score(1, 1, means[step] + 1, 10)]
-    shown = []
-    trainer.show_best = lambda scores: shown.append(scores[0].episode_return)
+    evaluator = ScriptedEvaluator(
+        config, lambda step: [EpisodeScore(0, 0, means[step] - 1, 10), EpisodeScore(1, 1, means[step] + 1, 10)]
+    )
+    trainer = make_trainer(config, logger=logger, checkpoints=tmp_path, evaluator=evaluator)
     trainer.run()
     assert [(result.step, result.mean, result.std, best) for result, best in logger.rows] == [
         (200, 3.0, 1.0, True), (400, 7.0, 1.0, True), (600, 5.0, 1.0, False), (700, 6.0, 1.0, False),
@@ -300,7 +302,7 @@ def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tm
     kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
     assert kept == [400, 600, 700]  # the best and the newest two
     assert trainer.best_step == 400
-    assert shown == [2.0, 6.0]  # the first game of the evaluations at 200 and 400
+    assert evaluator.shown == [200, 400]
 
 
 @pytest.mark.parametrize(("frame_skip", "minutes"), [(4, 5), (7, 5), (4, 30)])
@@ -314,12 +316,12 @@ def test_training_command_and_report_compare_with_the_human_of_the_same_time_lim
     )
     pair = "nature" if minutes == 5 else "zoo"
     logger = Recorder()
-    trainer = make_trainer(config, logger=logger)
-    trainer.evaluator = lambda step: [Score(0, 0, 9.0, 10), Score(1, 1, 10.0, 10)]
+    games = [EpisodeScore(0, 0, 9.0, 10), EpisodeScore(1, 1, 10.0, 10)]
+    trainer = make_trainer(config, logger=logger, evaluator=ScriptedEvaluator(config, lambda step: games))
     trainer.run()
     ((training, _),) = logger.rows
     assert training.human_pair == training_pair(dataclasses.asdict(config)) == pair
-    command = result_of(config, monitor(config), [Score(0, 0, 9.5, 10)])
+    command = result_of(config, monitor(config), [EpisodeScore(0, 0, 9.5, 10)])
     assert (command.human_pair, command.human_normalized) == (pair, training.human_normalized)
     # Pong: random -20.7 in both, human 9.3 in games of 5 minutes and 14.6 in games of 30
     expected = (9.5 + 20.7) / ((9.3 if minutes == 5 else 14.6) + 20.7)
@@ -337,11 +339,12 @@ def test_an_evaluation_given_up_is_due_again():
         calls.append(step)
         trainer.stop_requested = True
 
-    trainer.evaluator = give_up
+    trainer.evaluator = ScriptedEvaluator(config, give_up)
     trainer.run()
     assert calls == [200]
     assert trainer.evaluated_at == 0
-    trainer.stop_requested, trainer.evaluator = False, lambda step: calls.append(step) or [Score(0, 0, 1.0, 1)]
+    trainer.stop_requested, games = False, [EpisodeScore(0, 0, 1.0, 1)]
+    trainer.evaluator = ScriptedEvaluator(config, lambda step: calls.append(step) or games)
     trainer.run()
     assert calls == [200, 200, 400]
 

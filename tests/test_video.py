@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from atari_dqn.cli import main
-from atari_dqn.evaluation import play as evaluation
+from atari_dqn.evaluation import protocols
+from atari_dqn.evaluation.play import play
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.runs import evaluate as assess
 from atari_dqn.seeding import stream
@@ -21,7 +22,7 @@ from atari_dqn.video.writers import Mp4, filming
 from tests.fakes import make_run
 
 ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the 'video' extra is not installed")
-SHORT = dataclasses.replace(evaluation.nature(3), max_episode_steps=60)
+SHORT = dataclasses.replace(protocols.nature(3), max_episode_steps=60)
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +58,10 @@ def test_the_film_is_of_the_game_that_is_scored(player, tmp_path, monkeypatch):
             if number in actions and not started:
                 actions[number].append(int(action))
 
-    scores = assess.play(player.agent, player.config, SHORT, num_envs=2, seed=stream(4, "eval"), watch=note)
+    scores = play(player.agent, player.config, SHORT, num_envs=2, seed=stream(4, "eval"), watch=note)
     filmed = []
-    play = video.Camera.play
-    monkeypatch.setattr(video.Camera, "play", lambda self, action: filmed.append(action) or play(self, action))
+    camera_play = video.Camera.play
+    monkeypatch.setattr(video.Camera, "play", lambda self, action: filmed.append(action) or camera_play(self, action))
     for score in scores:
         filmed.clear()
         result = film(player, tmp_path / "game.png", number=score.number)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.dqn.ports import Logger, NullLogger
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import cartpole
-from atari_dqn.runs.logger import Logger, NullLogger, RunLogger
+from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.wandb_logger import RUN_ID, Mirror, WandbLogger
 
 TINY = (

@@ -12,6 +12,8 @@ import tyro
 
 from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.play import Player
+from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs import evaluate as assess
 from atari_dqn.runs.folder import refuse_links
 from atari_dqn.video import record as video
@@ -63,7 +65,7 @@ def run(words: Sequence[str]) -> int:
         say=say,
         allow_import=command.allow_import,
     )
-    protocol = assess.protocol_named(command.protocol, player.config)
+    protocol = protocol_named(command.protocol, player.config)
     out = command.out or _default_out(command, protocol.name, player)
     result = video.film_game(
         player,
@@ -81,7 +83,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _default_out(command: Video, protocol: str, player: assess.Player) -> Path:
+def _default_out(command: Video, protocol: str, player: Player) -> Path:
     if (command.run / "config.json").is_file() and (command.run / "checkpoints").is_dir():
         refuse_links(command.run)
         return command.run / "videos" / f"{protocol}_{command.checkpoint}_game{command.episode}.mp4"

@@ -17,7 +17,8 @@ from atari_dqn.dqn.exploration import Exploration
 from atari_dqn.dqn.losses import LOSSES
 from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.nature_cnn import NatureCNN, check_model, make_model
+from atari_dqn.networks import check_model, make_model
+from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.weights import get_weights, set_weights
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint

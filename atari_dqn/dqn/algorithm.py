@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from atari_dqn.dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
 from atari_dqn.errors import UsageError
+from atari_dqn.networks import frozen_copy, initialize
 from atari_dqn.networks.heads import QNetwork
-from atari_dqn.networks.nature_cnn import frozen_copy, initialize
 from atari_dqn.networks.weights import set_weights, sync_weights_to
 from atari_dqn.types import LearnStats, Transitions
 

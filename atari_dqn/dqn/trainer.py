@@ -20,14 +20,12 @@ import numpy as np
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.divergence import refuse_broken_loss, refuse_broken_weights
-from atari_dqn.dqn.episodes import EpisodeTracker
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.opening_actions import opening_actions
+from atari_dqn.dqn.ports import Evaluation, Evaluator, Logger
+from atari_dqn.dqn.progress import EpisodeTracker, Speedometer
 from atari_dqn.dqn.schedules import crossings, exploration, step_size
-from atari_dqn.dqn.speedometer import Speedometer
-from atari_dqn.evaluation.play import Score, monitor, result_of
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.runs.logger import Logger
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
@@ -48,7 +46,8 @@ class Trainer:
       replay:      stores and stacks.
       logger:      where numbers go.
       saver:       writes checkpoints; None to save nothing.
-      evaluator:   plays the evaluation of a given number and returns its games, or None if it was given up.
+      evaluator:   plays evaluations; None for none.
+      alive:       called every vector step, also of evaluations; a watchdog listens.
     """
 
     def __init__(
@@ -60,10 +59,11 @@ class Trainer:
         replay: FrameReplay,
         logger: Logger,
         saver: Saver | None = None,
-        evaluator: Callable[[int], list[Score] | None] | None = None,
+        evaluator: Evaluator | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
-        self.logger, self.saver, self.evaluator = logger, saver, evaluator
+        self.logger, self.saver, self.evaluator, self.alive = logger, saver, evaluator, alive
         self.answers: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
         self.actor = agent.actor(replay.observations)
         self.learner = Learner(config, agent, replay)
@@ -78,8 +78,6 @@ class Trainer:
         self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
-        self.show_best: Callable[[list[Score]], None] = lambda scores: None  # called after each best evaluation
-        self.alive: Callable[[], None] = lambda: None  # called every vector step; a watchdog listens
         self.saved: tuple[int, ...] = ()  # what the newest checkpoint is of; see `save`
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self.speedometer = Speedometer(config.frames_per_step)
@@ -205,18 +203,18 @@ class Trainer:
         if self.evaluator is None or not self.evaluation_is_due:
             return
         began = time.monotonic()
-        scores = self.evaluator(self.step)
+        result = self.evaluator.evaluate(self.step, self.should_stop)
         self.speedometer.leave_out(time.monotonic() - began)
-        if scores is None:
+        if result is None:
             return  # interrupted; due again after the resume
         self.evaluated_at, self.evaluated_episodes = self.step, self.episodes
-        self.last_score = float(np.mean([score.episode_return for score in scores]))
+        self.last_score = result.mean
         is_best = self.last_score > self.best_score
         if is_best:
             self.best_score, self.best_step = self.last_score, self.step
-        self._log_evaluation(scores, is_best)
+        self._log_evaluation(result, is_best)
         if is_best:
-            self.show_best(scores)
+            self.evaluator.show_best(self.logger, self.step)
             self.save()
 
     @property
@@ -229,9 +227,12 @@ class Trainer:
             return crossings(self.evaluated_episodes, self.episodes, games) > 0
         return steps > 0 and crossings(self.evaluated_at, self.step, steps) > 0
 
-    def _log_evaluation(self, scores: list[Score], is_best: bool) -> None:
-        origin = {"step": self.step, "preset": self.config.preset, "run_seed": self.config.seed}
-        result = result_of(self.config, monitor(self.config), scores, **origin)
+    def should_stop(self) -> bool:
+        """Asked within an evaluation, where the loop does not turn."""
+        self.alive()
+        return self.stop_requested
+
+    def _log_evaluation(self, result: Evaluation, is_best: bool) -> None:
         values = {
             "eval/episode_return": result.mean,
             "eval/episode_length": result.mean_length,

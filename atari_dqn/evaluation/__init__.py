@@ -1,1 +1,4 @@
-"""Games played to measure an agent: play.py; what came out: result.py."""
+"""Games played to measure an agent.
+
+In reading order: protocols.py (how games are played), play.py (plays them), result.py (what came out).
+"""

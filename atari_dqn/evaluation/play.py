@@ -1,4 +1,4 @@
-"""Playing games for their score, by named protocols.
+"""Playing games for their score, by a protocol.
 
 Game i of an evaluation has a seed of its own, for the emulator and for the coin of the policy, so the games do not
 depend on how many are played side by side, and long games count as much as short ones.
@@ -6,143 +6,36 @@ depend on how many are played side by side, and long games count as much as shor
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.opening_actions import OpeningActions
+from atari_dqn.dqn.agent import Agent
+from atari_dqn.dqn.opening_actions import OpeningActions, opening_actions
+from atari_dqn.envs import make_envs
+from atari_dqn.evaluation.protocols import EvalProtocol, Policy
 from atari_dqn.evaluation.result import EvaluationResult
-from atari_dqn.published.scores import FIVE_MINUTES, THIRTY_MINUTES, human_pair
+from atari_dqn.published.scores import human_pair
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.seeding import game_seeds
-from atari_dqn.types import Step, VecEnv
+from atari_dqn.types import EpisodeScore, Step, VecEnv
 
 BATCH = 8  # observations in one call of a policy
 
 
-class Policy(Protocol):
-    """What evaluation asks of an agent."""
+class Player(NamedTuple):
+    """A trained network, ready to play."""
 
-    def predict(self, obs: Tensor) -> np.ndarray:
-        """Greedy actions: [N, K, ...] -> [N] int64."""
-        ...
-
-
-class Still:
-    """The policy that does nothing; with epsilon 1 it is the random one."""
-
-    def predict(self, obs: Tensor) -> np.ndarray:
-        return np.zeros(len(obs), np.int64)  # action 0 is the no-op of every Atari game
-
-
-@dataclass(frozen=True)
-class EvalProtocol:
-    """How games are played and how many. Exactly one of `episodes` and `steps` is set."""
-
-    name: str
-    episodes: int | None
-    """Games played."""
-    steps: int | None
-    """Agent steps of play, one game after the other; the games that fit count, at least one."""
-    max_episode_steps: int
-    """Time limit of a game, agent steps."""
-    epsilon: float
-    """Chance of a random action."""
-    noop_max: int
-    """Up to this many no-ops open a game, frames."""
-    sticky_probability: float
-    """Chance that a frame repeats the previous action."""
-    first_episode: int = 0
-    """Number of the first game; each number has its own seed, so any game can be played alone."""
-
-    def only(self, number: int) -> EvalProtocol:
-        """The same, but of its games the one with this number is played and no other."""
-        return dataclasses.replace(self, episodes=1, steps=None, first_episode=number)
-
-    def env_config(self, config: Config, num_envs: int) -> Config:
-        """The environments to play in: a lost life never ends a game; the action set stays the network's."""
-        return dataclasses.replace(
-            config,
-            num_envs=num_envs,
-            env_groups=1,
-            learning_starts=max(config.learning_starts, (config.n_step + 1) * num_envs),
-            capacity=max(config.capacity, (config.n_step + 1) * num_envs),
-            terminal_on_life_loss=config.fire_on_reset,  # then it must be seen; the game goes on either way
-            noop_after_life_loss=False,
-            max_episode_steps=self.max_episode_steps,
-            noop_max=self.noop_max,
-            sticky_probability=self.sticky_probability,
-        )
-
-
-def monitor(config: Config) -> EvalProtocol:
-    """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes."""
-    return EvalProtocol(
-        name="monitor",
-        episodes=config.eval_episodes or None,
-        steps=None if config.eval_episodes else config.eval_steps,
-        max_episode_steps=config.max_episode_steps,
-        epsilon=config.eval_epsilon,
-        noop_max=config.noop_max,
-        sticky_probability=config.sticky_probability,
-    )
-
-
-def nature(episodes: int = 30, *, frame_skip: int = 4) -> EvalProtocol:
-    """The paper's table: 30 games of at most 5 minutes. Source: Mnih et al. 2015, Methods, Evaluation procedure."""
-    return EvalProtocol("nature", episodes, None, FIVE_MINUTES // frame_skip, 0.05, 30, 0.0)
-
-
-def sticky(episodes: int = 100, *, frame_skip: int = 4) -> EvalProtocol:
-    """Sticky actions, no no-ops, 30 minutes. Source: Machado et al. 2018, section 5."""
-    return EvalProtocol("sticky", episodes, None, THIRTY_MINUTES // frame_skip, 0.01, 0, 0.25)
-
-
-def greedy(config: Config, episodes: int = 100) -> EvalProtocol:
-    """Without random actions, for games without an emulator such as CartPole."""
-    return EvalProtocol("greedy", episodes, None, config.max_episode_steps, 0.0, 0, 0.0)
-
-
-class Score(NamedTuple):
-    """One evaluated game; `seed` replays it."""
-
-    number: int
-    seed: int
-    episode_return: float  # raw score
-    episode_length: int  # agent steps
-
-
-def result_of(config: Config, protocol: EvalProtocol, games: Sequence[Score], **origin: Any) -> EvaluationResult:
-    """What came out of the games of a protocol.
-
-    Args:
-      config:   of the environments they were played in.
-      protocol: of the games.
-      games:    at least one.
-      origin:   who played: `policy`, `checkpoint`, `step`, ... of `EvaluationResult`.
-    """
-    returns = [game.episode_return for game in games]
-    return EvaluationResult(
-        game=config.game,
-        protocol=protocol.name,
-        human_pair=human_pair(protocol.max_episode_steps, config.frames_per_step),
-        episodes=len(games),
-        mean=float(np.mean(returns)),
-        std=float(np.std(returns)),
-        min=min(returns),
-        max=max(returns),
-        mean_length=float(np.mean([game.episode_length for game in games])),
-        epsilon=protocol.epsilon,
-        scores=tuple(returns),
-        **origin,
-    )
+    agent: Agent
+    config: Config  # of its run, resolved for this machine
+    source: str  # where it was read from: a checkpoint or `pretrained:<game>`
+    label: str  # what its evaluations are called: last, best, the checkpoint's name, or pretrained
+    step: int  # agent step it was saved at
 
 
 class Moment(NamedTuple):
@@ -175,7 +68,7 @@ def evaluate(
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Moment], None] = lambda moment: None,
-) -> list[Score] | None:
+) -> list[EpisodeScore] | None:
     """Play the games of a protocol.
 
     Args:
@@ -217,6 +110,59 @@ def evaluate(
         for env, next_seed in games.update(step):
             envs.seed_next_game(env, next_seed)
     return games.scores()
+
+
+def play(
+    policy: Policy,
+    config: Config,
+    protocol: EvalProtocol,
+    *,
+    num_envs: int,
+    seed: np.random.SeedSequence,
+    **options: Any,
+) -> list[EpisodeScore] | None:
+    """Evaluate on environments made for it and closed after it; see `evaluate` for more `options`."""
+    envs = make_envs(protocol.env_config(config, num_envs))
+    try:
+        return evaluate(
+            policy,
+            envs,
+            protocol,
+            seed=seed,
+            frame_stack=config.frame_stack,
+            repeat_first_frame=config.pad_stack == "first_frame",
+            openings=opening_actions(config, envs.spec, num_envs, training=False),
+            device=config.device,
+            **options,
+        )
+    finally:
+        envs.close()
+
+
+def result_of(config: Config, protocol: EvalProtocol, games: Sequence[EpisodeScore], **origin: Any) -> EvaluationResult:
+    """What came out of the games of a protocol.
+
+    Args:
+      config:   of the environments they were played in.
+      protocol: of the games.
+      games:    at least one.
+      origin:   who played: `policy`, `checkpoint`, `step`, ... of `EvaluationResult`.
+    """
+    returns = [game.episode_return for game in games]
+    return EvaluationResult(
+        game=config.game,
+        protocol=protocol.name,
+        human_pair=human_pair(protocol.max_episode_steps, config.frames_per_step),
+        episodes=len(games),
+        mean=float(np.mean(returns)),
+        std=float(np.std(returns)),
+        min=min(returns),
+        max=max(returns),
+        mean_length=float(np.mean([game.episode_length for game in games])),
+        epsilon=protocol.epsilon,
+        scores=tuple(returns),
+        **origin,
+    )
 
 
 def _greedy(policy: Policy, obs: Tensor) -> np.ndarray:
@@ -308,10 +254,10 @@ class _Games:
     def complete(self) -> bool:
         return self._fitting()[1]
 
-    def scores(self) -> list[Score]:
+    def scores(self) -> list[EpisodeScore]:
         count, _ = self._fitting()
         first = self.protocol.first_episode
         return [
-            Score(first + index, self._seed(index), self.episode_return[index], self.episode_length[index])
+            EpisodeScore(first + index, self._seed(index), self.episode_return[index], self.episode_length[index])
             for index in range(count)
         ]

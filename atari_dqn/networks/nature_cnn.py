@@ -1,4 +1,4 @@
-"""Networks that map observations to Q-values. They know no reinforcement learning.
+"""The paper's network: pixels to Q-values.
 
     [B, 4, 84, 84] uint8 -> /255 -> 32 @ 8x8/4 -> 64 @ 4x4/2 -> 64 @ 3x3/1 -> 3136 -> 512 -> A      (Mnih et al. 2015)
 
@@ -7,8 +7,6 @@ Integers enter, and the scaling to [0, 1] happens here and only here.
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -16,12 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from atari_dqn.errors import UsageError
 from atari_dqn.networks.convolutions import STRIDE, convolve, space_to_depth, space_to_depth_kernel
 from atari_dqn.networks.heads import QNetwork, in_full_precision
 from atari_dqn.networks.histograms import Histograms
-from atari_dqn.networks.vector import LinearQ, PolynomialQ, TabularQ
-from atari_dqn.types import EnvSpec
 
 PIXEL_SCALE = 1.0 / 255.0
 
@@ -114,156 +109,3 @@ def compute_dtype(weight: Tensor) -> torch.dtype:
 
 
 PIXEL_NETWORKS = {"nature_cnn": NatureCNN, "nips_cnn": NipsCNN}
-
-
-class MLP(QNetwork):
-    """Fully connected Q-network for vector observations: [B, K, D] or [B, D] float32 -> [B, A]."""
-
-    def __init__(
-        self,
-        num_inputs: int,
-        num_actions: int,
-        hidden_sizes: Sequence[int],
-        *,
-        layer_norm: bool = False,
-        histograms: Histograms | None = None,
-        dueling: bool = False,
-    ) -> None:
-        super().__init__()
-        self.add_layers(
-            num_inputs, num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
-        )
-
-    def outputs(self, obs: Tensor) -> Tensor:
-        """See `QNetwork`."""
-        return in_full_precision(self.last, self.hidden(obs.flatten(1).float()))
-
-
-def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
-    """A copy that is not trained; under "bf16" its large layers are what autocast would make of them each time."""
-    frozen = copy.deepcopy(model).requires_grad_(False)
-    if precision == "bf16" and isinstance(frozen, QNetwork):
-        for layer in frozen.hidden:
-            if isinstance(layer, nn.Linear):
-                layer.to(torch.bfloat16)
-    return frozen
-
-
-def initialize(module: nn.Module, generator: torch.Generator, law: str = "torch7") -> None:
-    """Draw the weights of linear and convolutional layers, in their order, from `generator`.
-
-    Layers that normalize get a gain of 1 and a bias of 0.
-
-    Args:
-      module:    the network.
-      generator: source of chance.
-      law:       `torch7`: weights and biases uniform in +-1/sqrt(fan_in). The others have biases of 0, and weights of
-                 mean 0: `he_normal` with variance 2 / fan_in, `lecun_normal` with 1 / fan_in, `glorot_uniform` with
-                 2 / (fan_in + fan_out).
-
-    Sources: the paper's Lua code (torch7's default); He et al. 2015, eq. 10; LeCun et al. 1998, eq. 16; Glorot and
-      Bengio 2010, eq. 16. nnabla-rl draws by `he_normal`, PFRL by `lecun_normal`, Dopamine by `glorot_uniform`.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d):
-            assert layer.bias is not None
-            fan_in = layer.weight[0].numel()
-            if law == "torch7":
-                bound = 1.0 / math.sqrt(fan_in)
-                nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-                continue
-            if law == "glorot_uniform":
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-            else:
-                variance = {"he_normal": 2.0, "lecun_normal": 1.0}[law] / fan_in
-                nn.init.normal_(layer.weight, 0.0, math.sqrt(variance), generator=generator)
-            nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.LayerNorm):
-            layer.reset_parameters()
-
-
-Model = QNetwork | TabularQ | LinearQ | PolynomialQ
-
-
-@torch.no_grad()
-def check_model(model: nn.Module, spec: EnvSpec, frame_stack: int) -> None:
-    """Refuse a network that does not fit the game, before it costs a run.
-
-    Raises:
-      UsageError: it has no weights, or does not give one value per action.
-    """
-    weights = next(model.parameters(), None)
-    if weights is None:
-        raise UsageError(f"{type(model).__name__} has no parameters: there is nothing to learn")
-    shape = (2, frame_stack, *spec.frame_shape)
-    q = model(torch.zeros(shape, dtype=getattr(torch, spec.frame_dtype), device=weights.device))
-    if q.shape != (2, spec.num_actions):
-        raise UsageError(
-            f"{type(model).__name__} gives {tuple(q.shape)} for observations {shape}; {spec.game} has "
-            f"{spec.num_actions} actions, so it must give one value per action: {(2, spec.num_actions)}"
-        )
-
-
-def make_model(
-    spec: EnvSpec,
-    *,
-    network: str,
-    frame_stack: int,
-    hidden_sizes: Sequence[int],
-    initializer: str = "torch7",
-    layer_norm: bool = False,
-    center_pixels: bool = False,
-    value_bins: int = 0,
-    value_limit: float = 10.0,
-    dueling: bool = False,
-    polynomial_degree: int = 2,
-    table_bins: int = 8,
-    seed: int,
-) -> Model:
-    """A network for this game with weights drawn from `seed`, on the CPU.
-
-    Raises:
-      UsageError: a network for pixels was asked for a game of vectors, or the other way round; one that needs the
-        ranges of the numbers it sees, for a game that has none.
-    """
-    _refuse_another_kind(network, spec)
-    ranges = spec.frame_range * frame_stack
-    histograms = Histograms(value_bins, value_limit) if value_bins else None
-    model: Model
-    if network in PIXEL_NETWORKS:
-        height, width = spec.frame_shape
-        model = PIXEL_NETWORKS[network](
-            frame_stack,
-            (height, width),
-            spec.num_actions,
-            hidden_sizes,
-            layer_norm=layer_norm,
-            center_pixels=center_pixels,
-            histograms=histograms,
-            dueling=dueling,
-        )
-    elif network == "tabular":
-        model = TabularQ(ranges, spec.num_actions, table_bins)
-    elif network == "linear":
-        model = LinearQ(ranges, spec.num_actions)
-    elif network == "polynomial":
-        model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
-    else:
-        num_inputs = frame_stack * math.prod(spec.frame_shape)
-        model = MLP(
-            num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
-        )
-    initialize(model, torch.Generator().manual_seed(seed), initializer)
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU
-
-
-def _refuse_another_kind(network: str, spec: EnvSpec) -> None:
-    if network == "own":
-        raise UsageError("network is 'own': it comes from Python; pass it as model=...")
-    is_image = len(spec.frame_shape) == 2
-    if is_image != (network in PIXEL_NETWORKS):
-        kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")
-        raise UsageError(f"network is {network!r}, but {spec.game} shows {kind}: use {right!r}")
-    if network in ("tabular", "linear", "polynomial") and not spec.frame_range:
-        raise UsageError(f"network is {network!r}, but numbers that {spec.game} shows have no known range: use 'mlp'")

@@ -1,4 +1,4 @@
-"""Q-functions from before the network, behind the same interface: a table, a linear function, a polynomial.
+"""Q-functions of a few numbers: a table, a linear function, a polynomial, a small network, one interface.
 
     observation -> scaled to [-1, 1] by the ranges of the game -> cell | numbers | their products -> Q-values
 
@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.heads import in_full_precision
+from atari_dqn.networks.heads import QNetwork, in_full_precision
+from atari_dqn.networks.histograms import Histograms
 
 Ranges = Sequence[tuple[float, float]]  # lowest and highest value of each of the D numbers
 LARGEST_TABLE = 10_000_000  # cells; optimizers keep two more numbers for each
@@ -127,3 +128,26 @@ class PolynomialQ(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         return in_full_precision(self.last, self.products(obs))
+
+
+class MLP(QNetwork):
+    """Fully connected Q-network for vector observations: [B, K, D] or [B, D] float32 -> [B, A]."""
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_actions: int,
+        hidden_sizes: Sequence[int],
+        *,
+        layer_norm: bool = False,
+        histograms: Histograms | None = None,
+        dueling: bool = False,
+    ) -> None:
+        super().__init__()
+        self.add_layers(
+            num_inputs, num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
+        )
+
+    def outputs(self, obs: Tensor) -> Tensor:
+        """See `QNetwork`."""
+        return in_full_precision(self.last, self.hidden(obs.flatten(1).float()))

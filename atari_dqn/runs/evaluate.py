@@ -8,26 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from torch import nn
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
-from atari_dqn.dqn.opening_actions import opening_actions
-from atari_dqn.envs import is_vector_game, make_envs, module_of, spec_of
+from atari_dqn.envs import is_vector_game, module_of, spec_of
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import (
-    EvalProtocol,
-    Policy,
-    Score,
-    Still,
-    evaluate,
-    greedy,
-    monitor,
-    nature,
-    result_of,
-    sticky,
-)
+from atari_dqn.evaluation.play import Player, play, result_of
+from atari_dqn.evaluation.protocols import Policy, Still, protocol_named
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import published
@@ -37,36 +25,10 @@ from atari_dqn.runs.machine import resolve
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.newest import Loaded, load_best, load_newest
+from atari_dqn.types import EpisodeScore
 
 Say = Callable[[str], None]
 FRAMES_AT_10_HZ = 6  # a random action every 6 of 60 frames a second: Mnih et al. 2015, Methods
-
-
-def play(
-    policy: Policy,
-    config: Config,
-    protocol: EvalProtocol,
-    *,
-    num_envs: int,
-    seed: np.random.SeedSequence,
-    **options: Any,
-) -> list[Score] | None:
-    """Evaluate on environments made for it and closed after it; see `evaluation.evaluate` for more `options`."""
-    envs = make_envs(protocol.env_config(config, num_envs))
-    try:
-        return evaluate(
-            policy,
-            envs,
-            protocol,
-            seed=seed,
-            frame_stack=config.frame_stack,
-            repeat_first_frame=config.pad_stack == "first_frame",
-            openings=opening_actions(config, envs.spec, num_envs, training=False),
-            device=config.device,
-            **options,
-        )
-    finally:
-        envs.close()
 
 
 class Assessment(NamedTuple):
@@ -75,7 +37,7 @@ class Assessment(NamedTuple):
     name: str
     """`<protocol>_<checkpoint or policy>`: what its files are called."""
     result: EvaluationResult
-    games: list[Score]
+    games: list[EpisodeScore]
 
 
 @dataclass(frozen=True)
@@ -130,16 +92,6 @@ def evaluate_run(
         "run_seed": player.config.seed,
     }
     return _assess(player.agent, player.config, selection, epsilon=None, label=player.label, origin=origin)
-
-
-class Player(NamedTuple):
-    """A trained network, ready to play."""
-
-    agent: Agent
-    config: Config  # of its run, resolved for this machine
-    source: str  # where it was read from: a checkpoint or `pretrained:<game>`
-    label: str  # what its evaluations are called: last, best, the checkpoint's name, or pretrained
-    step: int  # agent step it was saved at
 
 
 def load_player(
@@ -235,20 +187,6 @@ def _find(folder: RunFolder, which: str, say: Say) -> Loaded:
     if which == "best" and (found := load_best(folder.checkpoints, found, warn=say)) is None:
         raise UsageError(f"{folder.path} has not been evaluated in training yet; use --checkpoint last")
     return found
-
-
-def protocol_named(name: str, config: Config) -> EvalProtocol:
-    """What `--protocol` means for a run."""
-    if name == "auto":
-        name = "greedy" if config.backend == "classic" else "nature"
-    if name in ("nature", "sticky") and config.backend == "classic":
-        raise UsageError(f"protocol {name!r} is for Atari, but {config.game} has no emulator; use greedy")
-    return {
-        "nature": nature(frame_skip=config.frame_skip),
-        "sticky": sticky(frame_skip=config.frame_skip),
-        "monitor": monitor(config),
-        "greedy": greedy(config),
-    }[name]
 
 
 def _load_agent(config: Config, found: Loaded, model: nn.Module | None) -> tuple[Agent, int]:

@@ -17,11 +17,11 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.dqn.ports import Evaluation
 from atari_dqn.safe_files import LOG_BYTES, open_to_append, parse_json, read_text, write_text
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
@@ -40,34 +40,6 @@ EVAL_TAG = "eval/episode_return"  # in the line of each evaluation
 HPARAM_SCORES = (EVAL_TAG, "eval/human_normalized", "train/episode_return")  # columns beside the settings
 PLAIN_PERIOD_SECONDS = 30.0  # between progress lines where there is no terminal
 LINES_OF_PACE = 10  # a run is fast while its replay fills, so its first minutes tell little of the rest
-
-
-class Logger(Protocol):
-    """What the training loop writes to."""
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None: ...
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None: ...
-    def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
-    def animation(self, tag: str, gif: bytes, step: int) -> None: ...
-    def evaluation(self, result: EvaluationResult, best: bool) -> None: ...
-    def progress(self, step: int, values: Mapping[str, float]) -> None: ...
-    def message(self, text: str) -> None: ...
-    def flush(self) -> None: ...
-    def close(self) -> None: ...
-
-
-class NullLogger:
-    """Writes nothing."""
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None: ...
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None: ...
-    def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
-    def animation(self, tag: str, gif: bytes, step: int) -> None: ...
-    def evaluation(self, result: EvaluationResult, best: bool) -> None: ...
-    def progress(self, step: int, values: Mapping[str, float]) -> None: ...
-    def message(self, text: str) -> None: ...
-    def flush(self) -> None: ...
-    def close(self) -> None: ...
 
 
 class RunLogger:
@@ -164,11 +136,12 @@ class RunLogger:
         image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
         self._summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
-    def evaluation(self, result: EvaluationResult, best: bool) -> None:
+    def evaluation(self, result: Evaluation, best: bool) -> None:
         """One row of evals.csv; `best`: better than all before it in this run."""
         step = result.step or 0
-        row = {"frames": step * self.frames_per_step, "best": best, **result.to_dict()}
-        self._write_row(["" if row[name] is None else row[name] for name in EVAL_COLUMNS])
+        more = {"frames": step * self.frames_per_step, "best": best}
+        row = [more[name] if name in more else getattr(result, name) for name in EVAL_COLUMNS]
+        self._write_row(["" if value is None else value for value in row])
         self.message(
             f"step {step:,}: evaluation {result.mean:.1f} +- {result.std:.1f} "
             f"over {result.episodes} games{', the best so far' if best else ''}"

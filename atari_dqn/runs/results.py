@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Score
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.safe_files import TABLE_BYTES, read_json, write_text
+from atari_dqn.types import EpisodeScore
 
 FOLDER = "evaluations"  # in a run folder
 
@@ -34,7 +34,7 @@ def check_writable(folder: Path) -> None:
         raise _refused(folder, PermissionError(13, "permission denied"))
 
 
-def write_evaluation(folder: Path, name: str, result: EvaluationResult, games: Iterable[Score]) -> None:
+def write_evaluation(folder: Path, name: str, result: EvaluationResult, games: Iterable[EpisodeScore]) -> None:
     """Write `<name>.csv` and then `<name>.json`, each as a whole.
 
     Raises:
@@ -42,7 +42,7 @@ def write_evaluation(folder: Path, name: str, result: EvaluationResult, games: I
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(Score._fields)
+    writer.writerow(EpisodeScore._fields)
     writer.writerows(games)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -18,27 +15,23 @@ from torch import nn
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, Loss, make_agent, with_own_parts
+from atari_dqn.dqn.ports import Logger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Score, monitor
 from atari_dqn.published.scores import published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
-from atari_dqn.runs.evaluate import play
 from atari_dqn.runs.folder import RunFolder, lock, make_folder
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.machine import flushed_denormals, place_replay, resolve, settle_compile
+from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
+from atari_dqn.runs.safety import Watchdog, stopped_by_signals
 from atari_dqn.runs.wandb_logger import Mirror, WandbLogger
-from atari_dqn.runs.watchdog import Watchdog
-from atari_dqn.seeding import stream
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import EnvSpec, VecEnv
-from atari_dqn.video.best_game import Highlight
-
-HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
 
 
 def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
@@ -152,9 +145,8 @@ def _train_in(
     store = FrameStore(folder.checkpoints / "frames")
     state = read_newest(folder, config, replay, store, say) if resume else None
     counters = state["counters"] if state else {"step": 0, "evaluated_at": 0} if resume else None
-    trainer = build(config, envs, agent, folder, replay, store, counters=counters)
-    if wandb:
-        trainer.logger = Mirror(trainer.logger, WandbLogger(folder.path, config))
+    watchdog = Watchdog()
+    trainer = build(config, envs, agent, folder, replay, store, counters=counters, wandb=wandb, alive=watchdog.alive)
     try:
         if state:
             go_on(trainer, state)
@@ -162,9 +154,7 @@ def _train_in(
         if resume and nothing_is_left(folder, trainer, say):
             return 0
         began, first_step = time.monotonic(), trainer.step
-        watchdog = Watchdog(HANG_SECONDS)
-        trainer.alive = watchdog.alive
-        with _signals(trainer) as caught, closing(watchdog):
+        with stopped_by_signals(trainer) as caught, closing(watchdog):
             trainer.run()
         seconds = time.monotonic() - began
     finally:
@@ -188,9 +178,11 @@ def build(
     store: FrameStore,
     *,
     counters: Mapping[str, int] | None,
+    wandb: bool = False,
+    alive: Callable[[], None] = lambda: None,
 ) -> Trainer:
     """Connect the parts of a run (`config` resolved); `counters` are those that a resume goes on from."""
-    logger = RunLogger(
+    logger: Logger = RunLogger(
         folder.path,
         total_steps=config.total_steps,
         frames_per_step=config.frames_per_step,
@@ -198,61 +190,18 @@ def build(
         evaluated_at=counters["evaluated_at"] if counters else None,
         settings=dataclasses.asdict(config),
     )
-    trainer = Trainer(
+    if wandb:
+        logger = Mirror(logger, WandbLogger(folder.path, config))
+    return Trainer(
         config,
         envs=envs,
         agent=agent,
         replay=replay,
         logger=logger,
         saver=Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay),
+        evaluator=Monitor(config, agent),
+        alive=alive,
     )
-
-    def stop_evaluation() -> bool:
-        trainer.alive()
-        return trainer.stop_requested
-
-    highlight = Highlight(config, monitor(config))
-    trainer.evaluator = lambda step: _monitor(agent, config, step, should_stop=stop_evaluation, watch=highlight.begin())
-    trainer.show_best = lambda scores: highlight.show(scores[0].seed, trainer.logger, trainer.step)
-    return trainer
-
-
-def _monitor(agent: Agent, config: Config, step: int, **options: Any) -> list[Score] | None:
-    # the same games at every evaluation would reward luck with them: each step has its own
-    root = stream(config.seed, "eval")
-    seed = type(root)(root.entropy, spawn_key=(*root.spawn_key, step))
-    return play(
-        agent,
-        config,
-        monitor(config),
-        num_envs=config.eval_num_envs,
-        seed=seed,
-        **options,
-    )
-
-
-@contextmanager
-def _signals(trainer: Trainer) -> Iterator[list[int]]:
-    """First SIGINT or SIGTERM: end after this vector step and save. Second: stop at once.
-
-    Only the main thread of a process may handle signals; elsewhere they stay as they are.
-    """
-    caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught
-        return
-
-    def request_stop(number: int, frame: FrameType | None) -> None:
-        caught.append(number)
-        trainer.stop_requested = True
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, Any]:

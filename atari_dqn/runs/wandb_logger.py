@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from atari_dqn.config import Config
+from atari_dqn.dqn.ports import Evaluation, Logger
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.result import EvaluationResult
-from atari_dqn.runs.logger import Logger
 from atari_dqn.safe_files import TABLE_BYTES, read_text, write_text
 
 RUN_ID = "wandb_id"  # file in the run folder
@@ -84,7 +83,7 @@ class WandbLogger:
     def animation(self, tag: str, gif: bytes, step: int) -> None:
         self._run.log({tag: self._wandb.Video(io.BytesIO(gif), format="gif")}, step=step)
 
-    def evaluation(self, result: EvaluationResult, best: bool) -> None:
+    def evaluation(self, result: Evaluation, best: bool) -> None:
         """The curves have its numbers already; here only which one was the best."""
         if best:
             self._run.summary.update({"best_eval": result.mean, "best_eval_step": result.step})
@@ -120,7 +119,7 @@ class Mirror:
         for logger in self.both:
             logger.animation(tag, gif, step)
 
-    def evaluation(self, result: EvaluationResult, best: bool) -> None:
+    def evaluation(self, result: Evaluation, best: bool) -> None:
         for logger in self.both:
             logger.evaluation(result, best)
 

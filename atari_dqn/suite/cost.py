@@ -12,11 +12,11 @@ from pathlib import Path
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.folder import read_done
-from atari_dqn.runs.logger import NullLogger
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.runs.train import replay_layout
 from atari_dqn.safe_files import number

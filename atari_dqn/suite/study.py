@@ -24,7 +24,7 @@ import numpy as np
 
 from atari_dqn.errors import UsageError
 from atari_dqn.published.aggregates import mean_interval
-from atari_dqn.runs.folder import hardware
+from atari_dqn.runs.provenance import hardware
 from atari_dqn.safe_files import LOG_BYTES, TABLE_BYTES, read_json, read_text, replacing, write_text
 
 SHORTEST = 2_000  # agent steps: the preset `cartpole` begins to learn after 1,000

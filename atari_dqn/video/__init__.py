@@ -1,5 +1,5 @@
 """Films of games.
 
 In reading order: record.py (one game of an evaluation), camera.py (the screen), panel.py (what the network sees and
-thinks), writers.py (MP4, GIF, PNG), gif.py, best_game.py (the GIF in TensorBoard).
+thinks), writers.py (MP4, GIF, PNG), best_game.py (the GIF in TensorBoard).
 """

@@ -15,11 +15,12 @@ from fractions import Fraction
 import numpy as np
 
 from atari_dqn.config import Config
-from atari_dqn.evaluation.play import EvalProtocol, Moment
-from atari_dqn.runs.logger import Logger
+from atari_dqn.dqn.ports import Logger
+from atari_dqn.evaluation.play import Moment
+from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.video.camera import FRAMES_PER_SECOND, Camera
-from atari_dqn.video.gif import Gif
 from atari_dqn.video.panel import television
+from atari_dqn.video.writers import Gif
 
 HEIGHT = 210  # of the picture, pixels
 

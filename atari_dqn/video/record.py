@@ -23,8 +23,8 @@ from torch import Tensor
 
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import EvalProtocol, Moment, game_seed
-from atari_dqn.runs.evaluate import Player, play
+from atari_dqn.evaluation.play import Moment, Player, game_seed, play
+from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.seeding import stream
 from atari_dqn.video.camera import FRAMES_PER_SECOND, Camera
 from atari_dqn.video.panel import HEIGHT, Decision, Panel, television

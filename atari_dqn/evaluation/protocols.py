@@ -1,0 +1,111 @@
+"""How episodes are played to measure an agent, under the names that papers and training use."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+from atari_dqn.published.scores import FIVE_MINUTES, THIRTY_MINUTES
+
+
+class Policy(Protocol):
+    """What evaluation asks of an agent."""
+
+    def predict(self, obs: Tensor) -> np.ndarray:
+        """Greedy actions: [N, K, ...] -> [N] int64."""
+        ...
+
+
+class Still:
+    """The policy that does nothing; with epsilon 1 it is the random one."""
+
+    def predict(self, obs: Tensor) -> np.ndarray:
+        return np.zeros(len(obs), np.int64)  # action 0 is the no-op of every Atari game
+
+
+@dataclass(frozen=True)
+class EvalProtocol:
+    """How games are played and how many. Exactly one of `episodes` and `steps` is set."""
+
+    name: str
+    episodes: int | None
+    """Games played."""
+    steps: int | None
+    """Agent steps of play, one game after the other; the games that fit count, at least one."""
+    max_episode_steps: int
+    """Time limit of a game, agent steps."""
+    epsilon: float
+    """Chance of a random action."""
+    noop_max: int
+    """Up to this many no-ops open a game, frames."""
+    sticky_probability: float
+    """Chance that a frame repeats the previous action."""
+    first_episode: int = 0
+    """Number of the first game; each number has its own seed, so any game can be played alone."""
+
+    def only(self, number: int) -> EvalProtocol:
+        """The same, but of its games the one with this number is played and no other."""
+        return dataclasses.replace(self, episodes=1, steps=None, first_episode=number)
+
+    def env_config(self, config: Config, num_envs: int) -> Config:
+        """The environments to play in: a lost life never ends a game; the action set stays the network's."""
+        return dataclasses.replace(
+            config,
+            num_envs=num_envs,
+            env_groups=1,
+            learning_starts=max(config.learning_starts, (config.n_step + 1) * num_envs),
+            capacity=max(config.capacity, (config.n_step + 1) * num_envs),
+            terminal_on_life_loss=config.fire_on_reset,  # then it must be seen; the game goes on either way
+            noop_after_life_loss=False,
+            max_episode_steps=self.max_episode_steps,
+            noop_max=self.noop_max,
+            sticky_probability=self.sticky_probability,
+        )
+
+
+def monitor(config: Config) -> EvalProtocol:
+    """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes."""
+    return EvalProtocol(
+        name="monitor",
+        episodes=config.eval_episodes or None,
+        steps=None if config.eval_episodes else config.eval_steps,
+        max_episode_steps=config.max_episode_steps,
+        epsilon=config.eval_epsilon,
+        noop_max=config.noop_max,
+        sticky_probability=config.sticky_probability,
+    )
+
+
+def nature(episodes: int = 30, *, frame_skip: int = 4) -> EvalProtocol:
+    """The paper's table: 30 games of at most 5 minutes. Source: Mnih et al. 2015, Methods, Evaluation procedure."""
+    return EvalProtocol("nature", episodes, None, FIVE_MINUTES // frame_skip, 0.05, 30, 0.0)
+
+
+def sticky(episodes: int = 100, *, frame_skip: int = 4) -> EvalProtocol:
+    """Sticky actions, no no-ops, 30 minutes. Source: Machado et al. 2018, section 5."""
+    return EvalProtocol("sticky", episodes, None, THIRTY_MINUTES // frame_skip, 0.01, 0, 0.25)
+
+
+def greedy(config: Config, episodes: int = 100) -> EvalProtocol:
+    """Without random actions, for games without an emulator such as CartPole."""
+    return EvalProtocol("greedy", episodes, None, config.max_episode_steps, 0.0, 0, 0.0)
+
+
+def protocol_named(name: str, config: Config) -> EvalProtocol:
+    """What `--protocol` means for a run."""
+    if name == "auto":
+        name = "greedy" if config.backend == "classic" else "nature"
+    if name in ("nature", "sticky") and config.backend == "classic":
+        raise UsageError(f"protocol {name!r} is for Atari, but {config.game} has no emulator; use greedy")
+    return {
+        "nature": nature(frame_skip=config.frame_skip),
+        "sticky": sticky(frame_skip=config.frame_skip),
+        "monitor": monitor(config),
+        "greedy": greedy(config),
+    }[name]

@@ -1,0 +1,57 @@
+"""The evaluations of a run while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from atari_dqn.config import Config
+from atari_dqn.dqn.agent import Agent
+from atari_dqn.dqn.ports import Logger
+from atari_dqn.evaluation.play import play, result_of
+from atari_dqn.evaluation.protocols import monitor
+from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.seeding import stream
+from atari_dqn.types import EpisodeScore
+from atari_dqn.video.best_game import Highlight
+
+
+class Monitor:
+    """Plays the protocol `monitor` with the agent of a run, and remembers the first game of the newest evaluation.
+
+    Args:
+      config: of the run, resolved.
+      agent:  as it is when an evaluation is due.
+    """
+
+    def __init__(self, config: Config, agent: Agent) -> None:
+        self.config, self.agent, self.protocol = config, agent, monitor(config)
+        self.first_game = Highlight(config, self.protocol)
+        self._first_seed = 0
+
+    def evaluate(self, step: int, should_stop: Callable[[], bool]) -> EvaluationResult | None:
+        """See `ports.Evaluator`."""
+        games = self.play(step, should_stop)
+        if games is None:
+            return None
+        self._first_seed = int(games[0].seed or 0)
+        config = self.config
+        return result_of(config, self.protocol, games, step=step, preset=config.preset, run_seed=config.seed)
+
+    def play(self, step: int, should_stop: Callable[[], bool]) -> list[EpisodeScore] | None:
+        """The games at an agent step; each step has its own: the same ones every time would reward luck with them."""
+        root = stream(self.config.seed, "eval")
+        return play(
+            self.agent,
+            self.config,
+            self.protocol,
+            num_envs=self.config.eval_num_envs,
+            seed=np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, step)),
+            should_stop=should_stop,
+            watch=self.first_game.begin(),
+        )
+
+    def show_best(self, logger: Logger, step: int) -> None:
+        """See `ports.Evaluator`."""
+        self.first_game.show(self._first_seed, logger, step)
