@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tyro.conf import Suppress
 
@@ -18,7 +18,8 @@ from atari_dqn.config_checks import complaints
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import parse_json
 
-Backend = Literal["native", "reference", "classic"]
+Backend = Literal["native", "workers", "reference", "classic"]
+Resize = Literal["auto", "games", "replay"]
 Compile = Literal["auto", "on", "off"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Network = Literal["nature_cnn", "nips_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
@@ -28,18 +29,6 @@ ActionSet = Literal["minimal", "paper", "full"]
 PadStack = Literal["zeros", "first_frame"]
 LossName = Literal["huber", "mse", "clipped_mse"]
 Initializer = Literal["torch7", "he_normal", "lecun_normal", "glorot_uniform"]
-CHOICES = {
-    "backend": get_args(Backend),
-    "compile": get_args(Compile),
-    "precision": get_args(Precision),
-    "network": get_args(Network),
-    "optimizer": get_args(Optimizer),
-    "loss_reduction": get_args(Reduction),
-    "action_set": get_args(ActionSet),
-    "pad_stack": get_args(PadStack),
-    "loss": get_args(LossName),
-    "initializer": get_args(Initializer),
-}
 
 
 @dataclass(frozen=True)
@@ -58,8 +47,8 @@ class Config:
 
     # --- environments
     backend: Backend = "native"
-    """`native`: ale-py's C++ vector environment. `reference`: gymnasium and OpenCV wrappers, slow and plain.
-    `classic`: gymnasium games with vector observations."""
+    """`native`: ale-py's C++ environment. `workers`: processes of our own, for training; games open in kept states.
+    `reference`: gymnasium and OpenCV wrappers, slow and plain. `classic`: gymnasium games with vector observations."""
     num_envs: int = 64
     """Games played side by side. Paper: 1. Ours: more, with the same number of updates per step."""
     env_groups: int = 1
@@ -251,7 +240,9 @@ class Config:
     torch_threads: int = 0
     """CPU threads of the network; 0 for all cores, or one beside a GPU, where the emulators need them all."""
     env_threads: int = 0
-    """Threads of the emulators; 0 for all cores."""
+    """Threads of the emulators, or worker processes; 0 for all cores."""
+    resize: Resize = "auto"
+    """Where screens of `workers` become 84 x 84: with the `games`, or with the `replay`; `auto`: with it on a GPU."""
 
     def __post_init__(self) -> None:
         for name in ("hidden_sizes", "reset_steps"):
@@ -294,6 +285,10 @@ class Config:
         for name, value in table.items():
             _check_type(name, value, fields[name].default)
         return cls(**table)
+
+
+# the words that a field may hold
+CHOICES = {name: get_args(hint) for name, hint in get_type_hints(Config).items() if get_origin(hint) is Literal}
 
 
 def _renamed(table: dict[str, Any]) -> dict[str, Any]:

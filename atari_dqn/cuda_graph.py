@@ -24,16 +24,21 @@ class Upload:
         self.copied: torch.cuda.Event | None = None
 
     def __call__(self, host: Tensor, out: Tensor) -> None:
-        """Fill `out`, on the device, with `host`, of the same shape and type."""
+        """Fill `out`, on the device, with `host`, of the same shape and type.
+
+        Pinned memory is read where it lies: it must stay as it is until the next call.
+        """
         if self.device.type != "cuda" or host.is_cuda:
             out.copy_(host)
             return
-        if self.staging is None or self.staging.shape != host.shape or self.staging.dtype != host.dtype:
-            self.staging, self.copied = torch.empty_like(host, pin_memory=True), torch.cuda.Event()  # type: ignore[no-untyped-call]
-        assert self.copied is not None
+        if self.copied is None:
+            self.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         self.copied.synchronize()
-        self.staging.copy_(host)
-        out.copy_(self.staging, non_blocking=True)
+        if not host.is_pinned():
+            if self.staging is None or self.staging.shape != host.shape or self.staging.dtype != host.dtype:
+                self.staging = torch.empty_like(host, pin_memory=True)
+            host = self.staging.copy_(host)
+        out.copy_(host, non_blocking=True)
         self.copied.record()
 
 

@@ -7,10 +7,22 @@ This file holds no behaviour.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from torch import Tensor
+
+if TYPE_CHECKING:  # worker processes of games do without torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Screens:
+    """Pictures that are to become frames where those are kept: the last two screens of an emulator, [2, H, W] uint8."""
+
+    height: int
+    width: int
+    luminance: tuple[int, ...]
+    """Of each number that a screen holds, 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class EnvSpec:
     frame_range: tuple[tuple[float, float], ...] = ()
     """Lowest and highest value of each number of a vector, for networks that divide it into cells or scale it; empty
     where they are not known."""
+    screens: Screens | None = None
+    """What `Step.frame` holds instead of frames, [N, 2, H, W]; None: frames."""
 
     @property
     def num_actions(self) -> int:

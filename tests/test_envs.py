@@ -36,7 +36,8 @@ def play(envs, steps, seed=0):
         yield action, envs.recv()
 
 
-BACKENDS = ("native", "reference", "classic")
+BACKENDS = ("native", "workers", "reference", "classic")
+REPLAYED = ("native", "reference", "classic")  # whose state is a log of actions
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -93,7 +94,7 @@ def test_the_time_limit_is_exact_and_counts_agent_steps(backend):
     envs.close()
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "workers", "reference"])
 def test_at_the_time_limit_the_true_last_frame_is_shown(backend):
     """The emulator's own limit shows a stale frame there; ours must show what no limit would show."""
     limited, endless = make(backend, max_episode_steps=7), make(backend, max_episode_steps=10_000)
@@ -142,7 +143,7 @@ def test_a_seeded_game_is_the_same_in_any_environment(backend):
     among.close()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", REPLAYED)
 def test_reseeding_keeps_logs_short_and_is_repeated_after_a_resume(backend, monkeypatch):
     monkeypatch.setattr("atari_dqn.envs.RESEED_AFTER", 30)
     envs, other = make(backend, max_episode_steps=20), make(backend, max_episode_steps=20)
@@ -246,7 +247,7 @@ def test_a_game_without_lives_does_not_end_because_of_it():
     envs.close()
 
 
-@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("backend", ["native", "workers", "reference"])
 def test_a_limit_in_the_very_step_of_a_lost_life_opens_a_new_game(backend):
     """Find when the first life goes, then put the limit right there."""
     endless = make(backend, num_envs=1, max_episode_steps=10_000)

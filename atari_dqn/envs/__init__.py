@@ -1,8 +1,9 @@
-"""The games: one protocol (`types.VecEnv`), three backends. `make_envs` below chooses.
+"""The games: one protocol (`types.VecEnv`), four backends. `make_envs` below chooses.
 
 In reading order: contract.py (what all keep to), native.py (ale-py's C++ threads), single.py (one Gymnasium game),
 reference.py (Atari by wrappers), classic.py (CartPole and others), checked_game.py (each held to its contract),
-in_turns.py (groups of environments).
+in_turns.py (groups of environments). Then our own worker processes: emulator.py (what a game does), palette.py,
+board.py (memory shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the protocol).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ def make_envs(config: Config) -> VecEnv:
     Raises:
       UsageError: an unknown game, with the nearest names.
     """
+    if config.backend == "workers":
+        return _in_workers(config)
     if config.env_groups > 1:
         one = dataclasses.replace(config, num_envs=config.envs_at_once, env_groups=1)
         return EnvsInTurns([make_envs(one) for _ in range(config.env_groups)])
@@ -48,6 +51,22 @@ def make_envs(config: Config) -> VecEnv:
         num_threads=config.env_threads,
         **_atari_settings(config),
     )
+
+
+def _in_workers(config: Config) -> VecEnv:
+    """Groups that take turns share the processes."""
+    from atari_dqn.envs.pool import WorkerPool
+    from atari_dqn.envs.workers import WorkerEnvs
+
+    check_rom(config.game)
+    settings = _atari_settings(config)
+    del settings["reseed_after"]  # nothing is ever played again
+    raw = config.resize == "replay"
+    pool = WorkerPool(
+        config.game, config.num_envs, groups=config.env_groups, num_workers=config.env_threads, raw=raw, **settings
+    )
+    groups = [WorkerEnvs(pool, group) for group in range(config.env_groups)]
+    return EnvsInTurns(groups) if len(groups) > 1 else groups[0]
 
 
 def spec_of(config: Config) -> EnvSpec:
@@ -73,7 +92,7 @@ def module_of(game: str) -> str | None:
 
 
 def _atari_settings(config: Config) -> dict[str, Any]:
-    """The arguments that both Atari backends take."""
+    """The arguments that all Atari backends take."""
     return {
         "frame_skip": config.frame_skip,
         "noop_max": config.noop_max,

@@ -9,6 +9,8 @@ import numpy as np
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, Step, VecEnv
 
+SEED_LIMIT = 2**31  # ale-py takes seeds below it
+
 
 def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarray:
     """`action` as [N] int64.
@@ -42,6 +44,20 @@ def chosen_actions(game: str, action_set: str, names: Sequence[str]) -> np.ndarr
     """
     wanted = PAPER_ACTIONS.get(game, names) if action_set == "paper" else names
     return np.array([names.index(name) for name in wanted], np.int64)
+
+
+def checked_seeds(seeds: np.ndarray, count: int) -> np.ndarray:
+    """A copy as [count] int64.
+
+    Raises:
+      UsageError: another shape, not integers, or outside [0, 2**31).
+    """
+    seeds = np.asarray(seeds)
+    if seeds.shape != (count,) or not np.issubdtype(seeds.dtype, np.integer):
+        raise UsageError(f"seeds must be {count} integers, got {seeds.dtype} of shape {seeds.shape}")
+    if ((seeds < 0) | (seeds >= SEED_LIMIT)).any():
+        raise UsageError(f"seeds must lie in [0, 2**31), got {seeds.tolist()}")
+    return np.array(seeds, np.int64)
 
 
 class Turns:

@@ -22,14 +22,21 @@ from typing import Any
 
 import numpy as np
 
-from atari_dqn.envs.contract import ActionLog, Turns, checked_action, chosen_actions, first_step, play_logs
+from atari_dqn.envs.contract import (
+    ActionLog,
+    Turns,
+    checked_action,
+    checked_seeds,
+    chosen_actions,
+    first_step,
+    play_logs,
+)
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, Step
 
 NO_LIMIT = 2**31 - 1  # frames; the emulator's own time limit, moved out of reach
 SIZE = 84  # pixels, height and width
 NOOP = 0  # in every action set
-SEED_LIMIT = 2**31  # ale-py takes seeds below it
 
 
 class NativeEnvs:
@@ -91,7 +98,7 @@ class NativeEnvs:
         Raises:
           UsageError: not N integers in [0, 2**31).
         """
-        self._seeds = _checked_seeds(seeds, self.num_envs)
+        self._seeds = checked_seeds(seeds, self.num_envs)
         self._turns.reset()
         frame, info = self._env.reset(seed=self._seeds)
         self._fresh_seeds = np.random.default_rng(self._seeds)
@@ -159,7 +166,7 @@ class NativeEnvs:
         return self._env.reset(seed=seeds, options={"reset_mask": mask})
 
     def seed_next_game(self, index: int, seed: int) -> None:
-        self._next_seed[index] = _checked_seeds(np.array([seed]), 1)[0]
+        self._next_seed[index] = checked_seeds(np.array([seed]), 1)[0]
 
     def state_dict(self) -> dict[str, Any]:
         """Seeds and the actions since: an emulator's state is a function of the two."""
@@ -242,17 +249,3 @@ def make_emulators(
         use_fire_reset=False,
         **picture,
     )
-
-
-def _checked_seeds(seeds: np.ndarray, count: int) -> np.ndarray:
-    """A copy as [count] int64.
-
-    Raises:
-      UsageError: another shape, not integers, or outside [0, 2**31).
-    """
-    seeds = np.asarray(seeds)
-    if seeds.shape != (count,) or not np.issubdtype(seeds.dtype, np.integer):
-        raise UsageError(f"seeds must be {count} integers, got {seeds.dtype} of shape {seeds.shape}")
-    if ((seeds < 0) | (seeds >= SEED_LIMIT)).any():
-        raise UsageError(f"seeds must lie in [0, 2**31), got {seeds.tolist()}")
-    return np.array(seeds, np.int64)

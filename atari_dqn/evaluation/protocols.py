@@ -57,6 +57,7 @@ class EvalProtocol:
         """The environments to play in: a lost life never ends a game; the action set stays the network's."""
         return dataclasses.replace(
             config,
+            backend="native" if config.backend == "workers" else config.backend,  # each game opens by a fresh reset
             num_envs=num_envs,
             env_groups=1,
             learning_starts=max(config.learning_starts, (config.n_step + 1) * num_envs),

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from atari_dqn.cuda_graph import Upload
 from atari_dqn.replay.layout import ReplayLayout
+from atari_dqn.replay.screens import Shrinker
 
 MEAN_AT_ONCE = 256  # frames that are summed in one pass: few enough for a copy in float64
 
@@ -39,6 +40,7 @@ class FrameRing:
         self.frames.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
         self.time = -1  # the newest written; -1 means empty
         self._upload = Upload(self.frames.device)
+        self._shrink = Shrinker(layout.screens, self.frame_shape, self.frames.device) if layout.screens else None
 
     @property
     def device(self) -> torch.device:
@@ -50,9 +52,17 @@ class FrameRing:
         return max(0, self.time - self.num_times + 1), self.time
 
     def append(self, frame: Tensor) -> None:
-        """Write the frames of the next time, [envs_at_once, *frame_shape] from the host, over the oldest."""
+        """Write the frames of the next time over the oldest, from the host.
+
+        Args:
+          frame: [envs_at_once, *frame_shape], or the layout's screens, [envs_at_once, 2, H, W].
+        """
         self.time += 1
-        self._upload(frame, self.frames[self.rows_at(self.time)])
+        rows = self.frames[self.rows_at(self.time)]
+        if self._shrink and frame.dim() == 4:
+            rows.copy_(self._shrink(frame))
+        else:
+            self._upload(frame, rows)
 
     def gather(self, rows: Tensor) -> Tensor:
         """[B, K] row numbers on the ring's device -> [B, K, *frame_shape] there."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from atari_dqn.errors import UsageError
+from atari_dqn.types import Screens
 
 OLDEST_AGE = 255  # ages of rows saturate here; stacks are shorter
 
@@ -32,6 +33,8 @@ class ReplayLayout:
     """Groups of environments that are written in turns (see `envs/in_turns.py`); they divide `num_envs`."""
     repeat_first_frame: bool = False
     """Planes of a stack before an episode's first frame show that frame; else they are blank."""
+    screens: Screens | None = None
+    """What arrives, if not frames: pairs of screens, to be made into frames here."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.frame_stack <= OLDEST_AGE:

@@ -41,6 +41,9 @@ def resolve(config: Config, say: Say) -> Config:
     config = dataclasses.replace(
         config, torch_threads=config.torch_threads or torch_threads, env_threads=config.env_threads or cores
     )
+    if config.resize == "auto":
+        far = not config.device.startswith("cuda") or config.replay_device == "cpu"
+        config = dataclasses.replace(config, resize="games" if far else "replay")
     torch.set_num_threads(config.torch_threads)
     _reuse_freed_memory()
     say(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")

@@ -32,6 +32,7 @@ MAY_CHANGE_ON_RESUME = {
     "device",  # these three: the numbers go on, rounded otherwise
     "compile",
     "cuda_graph",
+    "resize",
 }
 
 
@@ -92,7 +93,8 @@ def read_newest(
         inexact = "" if pieces else "; the replay fills up again first, so this is not an exact continuation"
         envs = state["envs"]
         played = max(len(group.get("log", ())) for group in envs.get("groups", [envs]))
-        say(f"resuming from {directory}; the games play {played:,} steps each again{inexact}")
+        again = f"; the games play {played:,} steps each again" if played else ""
+        say(f"resuming from {directory}{again}{inexact}")
         return state
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(

@@ -128,6 +128,7 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
         n_step=config.n_step,
         groups=config.env_groups,
         repeat_first_frame=config.pad_stack == "first_frame",
+        screens=spec.screens,
     )
 
 

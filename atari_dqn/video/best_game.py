@@ -37,7 +37,9 @@ class Highlight:
         self.config = protocol.env_config(config, 1)
         self.actions: list[int] = []
         self._step_seconds = Fraction(config.frame_skip, FRAMES_PER_SECOND)
-        self._limit = int(config.film_seconds / self._step_seconds) if config.backend == "native" else 0  # agent steps
+        self._limit = (
+            int(config.film_seconds / self._step_seconds) if self.config.backend == "native" else 0
+        )  # agent steps
 
     def begin(self) -> Callable[[Moment], None]:
         """Forget the evaluation before; returns who is to watch the next one."""

@@ -1,0 +1,196 @@
+"""One Atari game after the other in one emulator, as a worker process plays it; no torch in here.
+
+A game opens in one of some hundred kept states instead of a boot: every variant of a start that fresh resets show
+(a timer differs in some games), after every number of no-ops. A state takes 30 us to restore, a boot some 5 ms. Which
+one opens a game, and which frames repeat an action, is drawn from the game's own stream, so a game is a function of its
+seed and the actions, whoever plays it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+SIZE = 84  # pixels of a frame, height and width
+NOOP = 0  # ALE's number
+VARIANTS = 8  # fresh resets that openings are kept of
+OPENINGS_SEED = 0  # of the emulator that makes these resets: the same ones in every process and every run
+
+
+@dataclass(frozen=True)
+class EmulatorSettings:
+    """How games are played; what a worker is told at its start."""
+
+    game: str
+    """ROM id."""
+    actions: tuple[int, ...]
+    """ALE's number of each action."""
+    frame_skip: int
+    """Frames per agent step; the last two are shown."""
+    noop_max: int
+    """Up to this many no-ops open a game, frames."""
+    sticky_probability: float
+    """Chance that a frame repeats the previous action."""
+    life_loss: bool
+    """A lost life is reported as terminated, and the game goes on."""
+    max_episode_steps: int
+    """Time limit of a game, agent steps."""
+    picture: str
+    """What is shown: `frame` (84 x 84), or both screens, to be shrunk elsewhere: as `colours` or `luminance`."""
+
+
+class Opening(NamedTuple):
+    """Where a game begins."""
+
+    state: Any  # of the emulator
+    screen: np.ndarray  # [H, W] uint8; a state does not hold it
+
+
+class Outcome(NamedTuple):
+    """What an agent step brought, besides the picture."""
+
+    reward: int
+    terminated: bool
+    truncated: bool
+    started: bool
+    finished: bool
+
+
+def make_emulator(game: str, seed: int = OPENINGS_SEED) -> Any:
+    """ale-py's plain interface to a game, not yet reset: one frame an act, nothing sticky, no time limit."""
+    from ale_py import ALEInterface, LoggerMode, roms
+
+    ALEInterface.setLoggerMode(LoggerMode.Error)
+    emulator = ALEInterface()
+    emulator.setInt("random_seed", seed)
+    emulator.setFloat("repeat_action_probability", 0.0)
+    emulator.loadROM(str(roms.get_rom_path(game)))
+    return emulator
+
+
+def make_openings(emulator: Any, noop_max: int, *, colours: bool, variants: int = VARIANTS) -> list[Opening]:
+    """Every start of a game: `variants` fresh resets, each after 0 to `noop_max` no-ops."""
+    found = []
+    for _ in range(variants):
+        emulator.reset_game()
+        found.append(_opening(emulator, colours))
+        for _ in range(noop_max):
+            emulator.act(NOOP)
+            found.append(_opening(emulator, colours))
+    return found
+
+
+def _opening(emulator: Any, colours: bool) -> Opening:
+    screen = emulator.getScreen() if colours else emulator.getScreenGrayscale()
+    return Opening(emulator.cloneState(), np.array(screen))
+
+
+class Game:
+    """Plays game after game.
+
+    Args:
+      settings: how.
+      emulator: its own, just made.
+      openings: to begin with, see `make_openings`; shared with other games.
+    """
+
+    def __init__(self, settings: EmulatorSettings, emulator: Any, openings: Sequence[Opening]) -> None:
+        self.settings, self.emulator, self.openings = settings, emulator, openings
+        self.next_seed = -1  # of the next game's stream; -1: the stream goes on
+        self._show = emulator.getScreen if settings.picture == "colours" else emulator.getScreenGrayscale
+        self._shrinks = settings.picture == "frame"
+        self._scratch = np.empty((2, *openings[0].screen.shape), np.uint8)
+        if self._shrinks:
+            import cv2
+
+            cv2.setNumThreads(1)
+            self._resize, self._area = cv2.resize, cv2.INTER_AREA
+
+    def open(self, out: np.ndarray) -> None:
+        """Open the next game."""
+        if self.next_seed >= 0:
+            self.stream = np.random.default_rng(self.next_seed)
+            self.next_seed = -1
+        opening = self.openings[int(self.stream.integers(len(self.openings)))]
+        self.emulator.restoreState(opening.state)
+        self._elapsed, self._held, self._ended = 0, NOOP, False
+        self._lives = self.emulator.lives()
+        screens = self._scratch if self._shrinks else out
+        screens[:] = opening.screen
+        self._finish_picture(out)
+
+    def play(self, action: int, out: np.ndarray) -> Outcome:
+        """One agent step; the action is ignored where the game before has ended, and the next one opens.
+
+        Args:
+          action: number in the settings' list.
+          out:    where the picture goes: [84, 84], or [2, H, W].
+        """
+        if self._ended:
+            self.open(out)
+            return Outcome(0, False, False, True, False)
+        reward, over = self._play_frames(self.settings.actions[action], self._scratch if self._shrinks else out)
+        self._finish_picture(out)
+        self._elapsed += 1
+        lives = self.emulator.lives()
+        lost, self._lives = lives < self._lives, lives
+        truncated = self._elapsed >= self.settings.max_episode_steps
+        self._ended = over or truncated
+        return Outcome(reward, over or (self.settings.life_loss and lost), truncated, False, self._ended)
+
+    def _play_frames(self, action: int, screens: np.ndarray) -> tuple[int, bool]:
+        """Repeat an action, and keep the last two screens: where there is one only, twice. Ends with the game."""
+        settings, emulator = self.settings, self.emulator
+        changes = [True] * settings.frame_skip
+        if settings.sticky_probability:
+            changes = (self.stream.random(settings.frame_skip) >= settings.sticky_probability).tolist()
+        reward = 0
+        for number, change in enumerate(changes, start=2 - settings.frame_skip):  # 0 and 1: the last two
+            if change:
+                self._held = action
+            reward += emulator.act(self._held)
+            over = emulator.game_over()
+            if number >= 0 or over:
+                self._show(screens[max(number, 0)])
+            if over:
+                break
+        if number <= 0:
+            screens[1] = screens[0]
+        elif settings.frame_skip == 1:
+            screens[0] = screens[1]
+        return reward, over
+
+    def _finish_picture(self, out: np.ndarray) -> None:
+        if self._shrinks:
+            brighter = np.maximum(self._scratch[0], self._scratch[1], out=self._scratch[0])
+            self._resize(brighter, (SIZE, SIZE), dst=out, interpolation=self._area)
+
+    # --- state
+
+    def save(self) -> bytes:
+        """Everything needed to continue bit for bit: a line of JSON, then the emulator's state."""
+        facts = {
+            "elapsed": self._elapsed,
+            "held": self._held,
+            "ended": self._ended,
+            "next_seed": self.next_seed,
+            "stream": self.stream.bit_generator.state,
+        }
+        return json.dumps(facts).encode() + b"\n" + self.emulator.cloneState().serialize()
+
+    def load(self, saved: bytes) -> None:
+        """Continue from what `save` gave; the picture shown last is the caller's to keep."""
+        from ale_py import ALEState
+
+        line, _, state = saved.partition(b"\n")
+        facts = json.loads(line)
+        self.emulator.restoreState(ALEState(state))
+        self._elapsed, self._held, self._ended = facts["elapsed"], facts["held"], facts["ended"]
+        self.next_seed = facts["next_seed"]
+        self.stream = np.random.default_rng()
+        self.stream.bit_generator.state = facts["stream"]
+        self._lives = self.emulator.lives()

@@ -1,0 +1,415 @@
+"""Worker processes: the native environment's games, the same whatever the split, states that continue, deaths told."""
+
+import dataclasses
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from atari_dqn.envs import board, make_envs, pool
+from atari_dqn.envs.emulator import EmulatorSettings, Game, make_emulator, make_openings
+from atari_dqn.envs.native import NativeEnvs
+from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.protocols import monitor
+from atari_dqn.presets import nature
+from atari_dqn.replay.screens import Shrinker
+from atari_dqn.storage import checkpoint
+
+CONFIG = dataclasses.replace(nature("breakout"), backend="workers", num_envs=4, env_threads=2, max_episode_steps=45)
+
+
+def make(game="breakout", **settings):
+    return make_envs(dataclasses.replace(CONFIG, game=game, **settings))
+
+
+def act(envs, actions):
+    envs.send(actions)
+    return envs.recv()
+
+
+def play(envs, steps, seed=0, count=None):
+    """Random play; yields the steps."""
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        yield act(envs, rng.integers(envs.spec.num_actions, size=count or envs.num_envs))
+
+
+def assert_same(one, two):
+    for name, left, right in zip(one._fields, one, two, strict=True):
+        assert (left == right).all(), name
+
+
+# --- the games
+
+
+def settings_of(game, **changes):
+    settings = EmulatorSettings(
+        game=game,
+        actions=tuple(int(action.value) for action in make_emulator(game).getMinimalActionSet()),
+        frame_skip=4,
+        noop_max=0,
+        sticky_probability=0.0,
+        life_loss=True,
+        max_episode_steps=10_000,
+        picture="frame",
+    )
+    return dataclasses.replace(settings, **changes)
+
+
+# one with variants of its start, one that hides sprites in every second frame, one whose lives go
+@pytest.mark.parametrize("game", ["seaquest", "space_invaders", "breakout"])
+def test_the_course_of_a_game_is_that_of_the_native_environment(game):
+    """From the same opening: the first reset of an emulator with the same seed, after as many no-ops."""
+    native = NativeEnvs(game, 1, num_threads=1)
+    shown = native.reset(np.array([7]))
+    noops = int(native._clock[0])
+    openings = make_openings(make_emulator(game, seed=7), noops, colours=False, variants=1)
+    mine = Game(settings_of(game), make_emulator(game), openings[noops:])
+    frame = np.empty((84, 84), np.uint8)
+    mine.next_seed = 0
+    mine.open(frame)
+    assert (frame == shown.frame[0]).all()
+    for number, step in enumerate(play(native, 600)):
+        action = np.random.default_rng(0).integers(native.spec.num_actions, size=(number + 1, 1))[-1, 0]
+        outcome = mine.play(int(action), frame)
+        if step.finished[0]:
+            assert outcome.finished
+            break
+        assert (frame == step.frame[0]).all()
+        assert outcome == tuple(field[0] for field in step[1:])
+    assert number > 100
+    native.close()
+
+
+def test_a_lost_life_in_the_middle_of_an_agent_step_and_the_true_screen_at_the_end():
+    """At game over the native environment shows the frame before; ours the one that the player would see."""
+    game = Game(
+        settings_of("breakout"), make_emulator("breakout"), make_openings(make_emulator("breakout"), 0, colours=False)
+    )
+    frame, before = np.empty((84, 84), np.uint8), None
+    game.next_seed = 0
+    game.open(frame)
+    rng = np.random.default_rng(0)
+    lives = 0
+    while True:
+        before = frame.copy()
+        outcome = game.play(int(rng.integers(4)), frame)
+        lives += outcome.terminated
+        if outcome.finished:
+            break
+    assert lives == 5
+    assert (frame != before).any()
+
+
+@pytest.mark.parametrize("frame_skip", [1, 2, 3])
+def test_other_frame_skips_show_the_last_two_frames_of_each_step(frame_skip):
+    openings = make_openings(make_emulator("pong"), 0, colours=False)
+    game = Game(settings_of("pong", frame_skip=frame_skip, picture="luminance"), make_emulator("pong"), openings)
+    plain = make_emulator("pong")
+    plain.reset_game()
+    screens = np.empty((2, 210, 160), np.uint8)
+    game.next_seed = 0
+    game.open(screens)
+    for _ in range(30):
+        seen = []
+        for _ in range(frame_skip):
+            plain.act(game.settings.actions[2])
+            seen.append(plain.getScreenGrayscale())
+        game.play(2, screens)
+        assert (screens == np.stack([*seen, *seen][-2:] if frame_skip == 1 else seen[-2:])).all()
+
+
+def test_frames_repeat_the_action_before_as_often_as_asked_and_by_the_games_own_stream():
+    """With sticky actions: the chance per frame, the same course for the same seed, another for another."""
+
+    class Tape:
+        """An emulator that notes what is done to it."""
+
+        def __init__(self):
+            self.acts = []
+
+        def act(self, action):
+            self.acts.append(action)
+            return 0
+
+        def game_over(self):
+            return False
+
+        def lives(self):
+            return 0
+
+        def restoreState(self, state):  # noqa: N802
+            pass
+
+        def getScreenGrayscale(self, out):  # noqa: N802
+            pass
+
+    def acts(seed):
+        tape = Tape()
+        opening = make_openings(make_emulator("pong"), 0, colours=False, variants=1)
+        game = Game(settings_of("pong", sticky_probability=0.25, actions=(3, 4)), tape, opening)
+        game.next_seed = seed
+        picture = np.empty((84, 84), np.uint8)
+        game.open(picture)
+        for number in range(1_000):
+            game.play(number % 2, picture)
+        return tape.acts
+
+    first = acts(1)
+    assert first == acts(1) != acts(2)
+    assert len(first) == 4_000
+    late = np.mean([first[4 * number] != 3 + number % 2 for number in range(1, 1_000)])
+    assert late == pytest.approx(0.25, abs=0.06)  # four standard deviations
+    # an action that is not taken at the first frame is taken at the second, third or fourth, with a chance of 0.75 each
+    never = np.mean([3 + number % 2 not in first[4 * number : 4 * number + 4] for number in range(1_000)])
+    assert never == pytest.approx(0.25**4, abs=0.01)
+
+
+# --- openings
+
+
+def test_openings_are_those_of_fresh_resets():
+    """A start of seaquest depends on a timer byte: in each byte of memory ours lie among those of fresh resets."""
+    emulator = make_emulator("seaquest", seed=5)
+    fresh = []
+    for _ in range(200):
+        emulator.reset_game()
+        fresh.append(emulator.getRAM())
+    openings = make_openings(make_emulator("seaquest"), 0, colours=False)
+    ours = []
+    for opening in openings:
+        emulator.restoreState(opening.state)
+        ours.append(emulator.getRAM())
+    fresh, ours = np.array(fresh), np.array(ours)
+    assert len({tuple(memory) for memory in ours}) > 1  # variants, not one start eight times
+    assert all(set(ours[:, byte]) <= set(fresh[:, byte]) for byte in range(128))
+
+
+def test_openings_are_drawn_evenly_and_after_every_number_of_noops():
+    """248 kinds of a start; that 2,000 games miss one has a chance of 248 * exp(-8) = 8 %, more than 4 one of 1e-8."""
+    openings = make_openings(make_emulator("pong"), 30, colours=False)
+    assert len(openings) == 8 * 31
+    emulator = make_emulator("pong")
+    game = Game(settings_of("pong", noop_max=30), emulator, openings)
+    drawn, frame = [], np.empty((84, 84), np.uint8)
+    emulator_restore = {id(opening.state): number for number, opening in enumerate(openings)}
+
+    class Watched:
+        def restoreState(self, state):  # noqa: N802
+            drawn.append(emulator_restore[id(state)])
+
+        def lives(self):
+            return 0
+
+    game.emulator = Watched()
+    game.next_seed = 3
+    for _ in range(2_000):
+        game.open(frame)
+    assert len(set(drawn)) >= 244
+    noops = np.bincount(np.array(drawn) % 31, minlength=31)
+    assert (np.abs(noops - 2_000 / 31) < 4.5 * np.sqrt(2_000 / 31)).all()
+    variants = np.bincount(np.array(drawn) // 31, minlength=8)
+    assert (np.abs(variants - 250) < 4.5 * np.sqrt(250)).all()
+
+
+# --- the split
+
+
+@pytest.mark.parametrize("changes", [{"env_threads": 1}, {"env_threads": 3}, {"env_threads": 9}])
+def test_any_split_over_processes_plays_the_same_games(changes):
+    one, other = make("seaquest", sticky_probability=0.25), make("seaquest", sticky_probability=0.25, **changes)
+    assert_same(one.reset(np.arange(4)), other.reset(np.arange(4)))
+    for mine, theirs in zip(play(one, 120), play(other, 120), strict=True):
+        assert_same(mine, theirs)
+    one.close()
+    other.close()
+
+
+def test_groups_in_turns_play_the_games_of_environments_apart():
+    together, apart = make(env_groups=2), [make(num_envs=2, env_threads=1) for _ in range(2)]
+    together.reset(np.arange(4))
+    for index, envs in enumerate(apart):
+        envs.reset(np.arange(2) + 2 * index)
+    rng = np.random.default_rng(0)
+    actions = rng.integers(4, size=(101, 2))
+    together.send(actions[0])
+    for number in range(1, 101):
+        together.send(actions[number])
+        assert_same(together.recv(), act(apart[(number - 1) % 2], actions[number - 1]))
+    for envs in (together, *apart):
+        envs.close()
+
+
+def test_the_games_are_dealt_out_evenly_in_each_group_and_in_all():
+    layout = board.BoardLayout(12, 3, 5, (84, 84), 1, 10_000)
+    shared = board.Board(layout)
+    shares = [[list(shared.games_of(worker, group)) for group in range(3)] for worker in range(5)]
+    assert sorted(sum((sum(share, []) for share in shares), [])) == list(range(12))
+    assert {len(sum(share, [])) for share in shares} == {2, 3}
+    assert all(4 * group <= env < 4 * group + 4 for share in shares for group in range(3) for env in share[group])
+
+
+# --- screens
+
+
+@pytest.mark.parametrize("game", ["breakout", "pooyan", "adventure"])
+def test_screens_shrunk_beside_the_replay_are_the_frames_of_the_workers(game):
+    """210, 220 and 250 lines; the last with European colours, which are handed out as luminance."""
+    frames, screens = make(game, num_envs=2), make(game, num_envs=2, resize="replay")
+    assert frames.spec == dataclasses.replace(screens.spec, screens=None)
+    shrink = Shrinker(screens.spec.screens, (84, 84), "cpu")
+    mine, theirs = [frames.reset(np.arange(2)), *play(frames, 60)], []
+    for step in itertools.chain([screens.reset(np.arange(2))], play(screens, 60)):
+        assert step.frame.shape[:2] == (2, 2)
+        theirs.append(step._replace(frame=shrink(torch.from_numpy(step.frame)).numpy()))
+    for one, two in zip(mine, theirs, strict=True):
+        assert_same(one, two)
+    frames.close()
+    screens.close()
+
+
+def test_screens_stay_as_they_are_while_the_next_step_is_played_and_a_state_taken():
+    envs = make(resize="replay")
+    envs.reset(np.arange(4))
+    (step,) = play(envs, 1)
+    kept = step.frame.copy()
+    envs.state_dict()
+    act(envs, np.zeros(4, np.int64))
+    assert (step.frame == kept).all()
+    act(envs, np.zeros(4, np.int64))
+    assert (step.frame != kept).any()  # there are two buffers
+    envs.close()
+
+
+# --- states
+
+
+@pytest.mark.parametrize("steps", [0, 45, 46, 137])
+def test_a_resumed_run_is_an_uninterrupted_one(steps, tmp_path):
+    """Through a checkpoint on disk, on another number of processes; sticky actions, limits, lives, own seeds."""
+    envs, other = make(sticky_probability=0.25), make(sticky_probability=0.25, env_threads=3)
+    envs.reset(np.array([5, 6, 7, 8]))
+    for number, _ in enumerate(play(envs, steps)):
+        if number == 20:
+            envs.seed_next_game(1, 99)
+    envs.seed_next_game(2, 2**31 - 1)
+    checkpoint.save(tmp_path / "state", {"envs": envs.state_dict()}, {})
+    other.load_state_dict(checkpoint.load(tmp_path / "state")[0]["envs"])
+    for mine, theirs in zip(play(envs, 150, 1), play(other, 150, 1), strict=True):
+        assert_same(mine, theirs)
+    assert all(
+        np.all(left == right)
+        for left, right in zip(*(each.state_dict().values() for each in (envs, other)), strict=True)
+    )
+    envs.close()
+    other.close()
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    envs, fewer = make(num_envs=2), make(num_envs=1)
+    envs.reset(np.arange(2))
+    state = envs.state_dict()
+    with pytest.raises(UsageError, match="of 2 games, .* has 1"):
+        fewer.load_state_dict(state)
+    with pytest.raises(UsageError, match=r"ale-py 0\.1"):
+        envs.load_state_dict(state | {"ale_py": "0.1"})
+    envs.close()
+    fewer.close()
+
+
+# --- processes
+
+
+def test_a_dead_worker_ends_the_run_in_one_message():
+    envs = make()
+    envs.reset(np.arange(4))
+    os.kill(envs.pool.workers[1].pid, signal.SIGKILL)
+    began = time.monotonic()
+    with pytest.raises(UsageError, match=r"worker 1 of 2, which plays breakout, has died \(signal 9\).*--resume"):
+        for _ in play(envs, 3):
+            pass
+    assert time.monotonic() - began < 10
+    envs.close()
+
+
+def test_what_a_worker_dies_of_is_in_the_message():
+    envs = make(num_envs=1)
+    envs.reset(np.arange(1))
+    envs.pool.board.saved[0, :5] = list(b"{}\n??")
+    envs.pool.board.saved_length[0] = 5
+    envs.pool.order(0, board.LOAD)
+    with pytest.raises(UsageError, match="has died .*Error"):
+        envs.pool.wait(0)
+    envs.close()
+
+
+def test_a_worker_that_hangs_is_told_of(monkeypatch):
+    envs = make()
+    envs.reset(np.arange(4))
+    monkeypatch.setattr(pool, "HANG_LOOKS", 3)
+    monkeypatch.setattr(pool, "END_SECONDS", 0.1)
+    os.kill(envs.pool.workers[0].pid, signal.SIGSTOP)
+    with pytest.raises(UsageError, match="has not answered"):
+        for _ in play(envs, 2):
+            pass
+    envs.close()
+
+
+def test_interruptions_do_not_reach_the_workers():
+    envs = make()
+    envs.reset(np.arange(4))
+    for worker in envs.pool.workers:
+        assert os.getpgid(worker.pid) != os.getpgid(0)
+        os.kill(worker.pid, signal.SIGINT)
+        os.kill(worker.pid, signal.SIGTERM)
+    time.sleep(0.2)
+    assert len(list(play(envs, 5))) == 5
+    envs.close()
+
+
+PARENT = """
+import dataclasses, os, signal, sys
+import numpy as np
+from atari_dqn.envs import make_envs
+from atari_dqn.presets import nature
+envs = make_envs(dataclasses.replace(nature("pong"), backend="workers", num_envs=2, env_threads=2))
+envs.reset(np.arange(2))
+print(*(worker.pid for worker in envs.pool.workers), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_their_run_however_it_ends():
+    """Also from a script without `if __name__ == "__main__"`, which they do not import."""
+    run = subprocess.run([sys.executable, "-c", PARENT], capture_output=True, text=True, timeout=120)
+    assert run.returncode == -signal.SIGKILL
+    pids = [int(word) for word in run.stdout.split()]
+    assert len(pids) == 2
+    end = time.monotonic() + 20
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < end, "workers outlive their run"
+        time.sleep(0.05)
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_workers_do_without_torch():
+    """It takes seconds and 300 MB a process."""
+    loaded = "import sys, atari_dqn.envs.worker; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded]).returncode == 0
+
+
+def test_evaluations_open_every_game_with_a_reset_of_its_own():
+    assert monitor(CONFIG).env_config(CONFIG, 2).backend == "native"
