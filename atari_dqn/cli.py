@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if words[0] not in COMMANDS:
         return _fail(f"unknown command {words[0]!r}; choose one of {', '.join(COMMANDS)}")
+    for before, word in zip(words, words[1:], strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            told = f"{word} has no value" if word else f"an empty word stands after {before}"
+            return _fail(f"{told}; is a variable of your shell not set? Give a value, or leave the flag out")
     try:
         check_words(words)
         return int(import_module(f"atari_dqn.commands.{words[0].replace('-', '_')}").run(words[1:]))

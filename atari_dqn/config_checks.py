@@ -76,6 +76,53 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["table_bins"], lambda value: 2 <= value <= 100, "lie in [2, 100]"),
 )
 
+# By backend: the settings that it does not use, and what may stand there; the first is the value to leave them at.
+UNUSED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
+    "classic": {  # games without an emulator
+        "frame_skip": (1,),
+        "noop_max": (0,),
+        "sticky_probability": (0.0,),
+        "action_set": ("paper", "minimal"),
+        "fire_on_reset": (False,),
+        "noop_after_life_loss": (False,),
+        "terminal_on_life_loss": (False,),
+        "film_seconds": (0, 20),
+    },
+    "reference": {"film_seconds": (0, 20)},
+}
+# Settings that do nothing while another one says so: their names, when they count, and what to change instead.
+DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
+    (["priority_decay_steps", "priority_correction"], lambda c: c.priority_exponent > 0.0, "priority_exponent above 0"),
+    (["n_step_end"], lambda c: c.n_step_decay_steps > 0, "n_step_decay_steps above 0"),
+    (["recent_growth_steps", "recent_least"], lambda c: c.recent_share < 1.0, "recent_share below 1"),
+    (["reset_updates"], lambda c: bool(c.reset_steps), "reset_steps"),
+    (["value_limit"], lambda c: c.value_bins > 0, "value_bins above 0"),
+    (["loss"], lambda c: not c.value_bins, "value_bins 0, which bring their own loss"),
+    (["polynomial_degree"], lambda c: c.network == "polynomial", "network polynomial"),
+    (["table_bins"], lambda c: c.network == "tabular", "network tabular"),
+    (["hidden_sizes", "layer_norm"], lambda c: c.network in (*DENSE_NETWORKS, "own"), "a network with hidden layers"),
+    (["rmsprop_decay"], lambda c: c.optimizer == "rmsprop", "optimizer rmsprop"),
+    (["optimizer_eps"], lambda c: c.optimizer != "sgd", "optimizer rmsprop or adam"),
+    (["update_period"], lambda c: not c.game_end_updates, "game_end_updates 0"),
+    (["target_update_period"], lambda c: c.target and not c.game_end_updates, "target on, and game_end_updates 0"),
+    (["epsilon_decay_steps"], lambda c: c.epsilon_decay_factor == 1.0, "epsilon_decay_factor 1"),
+    (["eval_period"], lambda c: not c.eval_period_episodes, "eval_period_episodes 0"),
+    (["eval_steps"], lambda c: not c.eval_episodes, "eval_episodes 0"),
+)
+
+
+def without_effect(config: Any, base: Any) -> Iterator[str]:
+    """Settings that somebody changed and that do nothing, one sentence each.
+
+    Args:
+      config: a `Config`.
+      base:   what it was made from, a preset; what stands there as in `base` was not asked for.
+    """
+    for names, counts, condition in DEPENDENT:
+        for name in names:
+            if (value := getattr(config, name)) != getattr(base, name) and not counts(config):
+                yield f"{name} is {value!r}, which does nothing here: it needs {condition}"
+
 
 def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """What cannot work in a `Config`, one sentence each; none if it can.
@@ -95,9 +142,21 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
         yield f"env_groups ({config.env_groups}) must divide num_envs ({config.num_envs}); change one of them"
     if config.n_step_decay_steps and config.n_step_end > config.n_step:
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
+    yield from _about_the_backend(config)
     yield from _about_the_learner(config)
     yield from _about_the_resets(config)
     yield from _about_the_warm_up(config)
+
+
+def _about_the_backend(config: Any) -> Iterator[str]:
+    """What the games of this backend do not know is not to be asked for."""
+    wrong = [
+        f"{name} {value!r} (leave it at {quiet[0]!r})"
+        for name, quiet in UNUSED.get(config.backend, {}).items()
+        if (value := getattr(config, name)) not in quiet
+    ]
+    if wrong:
+        yield f"games of backend {config.backend!r} do not use {', '.join(wrong)}"
 
 
 def _about_the_learner(config: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ import tyro
 
 from atari_dqn.commands import parse, say
 from atari_dqn.config import Config
+from atari_dqn.config_checks import without_effect
 from atari_dqn.envs import is_vector_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
@@ -63,6 +64,8 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     base = base_config(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
     stored = _stored_config(base, flags) if "--resume" in flags else None
     command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
+    for complaint in without_effect(command.config, stored or base):
+        raise UsageError(complaint)
     return dataclasses.replace(command, config=dataclasses.replace(command.config, game=base.game))
 
 

@@ -1,0 +1,102 @@
+"""Settings that would do nothing: each is refused with its value and the remedy."""
+
+import dataclasses
+
+import pytest
+
+from atari_dqn.cli import main
+from atari_dqn.commands.train import parse_command
+from atari_dqn.config import Config
+from atari_dqn.config_checks import UNUSED
+from atari_dqn.errors import UsageError
+from atari_dqn.presets import PRESETS, cartpole, nature
+
+VECTORS = [
+    ("--sticky-probability 0.5", "sticky_probability 0.5 (leave it at 0.0)"),
+    ("--frame-skip 4", "frame_skip 4 (leave it at 1)"),
+    ("--noop-max 30", "noop_max 30 (leave it at 0)"),
+    ("--action-set full", "action_set 'full' (leave it at 'paper')"),
+    ("--fire-on-reset --terminal-on-life-loss", "fire_on_reset True (leave it at False)"),
+    ("--film-seconds 40", "film_seconds 40 (leave it at 0)"),
+]
+
+
+@pytest.mark.parametrize(("flags", "told"), VECTORS, ids=[flags for flags, _ in VECTORS])
+def test_games_without_an_emulator_refuse_settings_of_one(flags, told):
+    with pytest.raises(UsageError, match="games of backend 'classic' do not use") as caught:
+        parse_command("cartpole", flags.split())
+    assert told in str(caught.value)
+
+
+def test_all_unused_settings_are_named_at_once(capsys):
+    words = "train cartpole --sticky-probability 0.5 --frame-skip 4 --noop-max 30 --action-set full".split()
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert all(name in error for name in ("sticky_probability", "frame_skip", "noop_max", "action_set"))
+
+
+def test_the_table_names_fields_and_lets_the_presets_pass():
+    fields = {field.name for field in dataclasses.fields(Config)}
+    assert {name for table in UNUSED.values() for name in table} <= fields
+    for preset in PRESETS.values():
+        preset("")  # raises if it is refused
+    with pytest.raises(UsageError, match="film_seconds 30"):
+        dataclasses.replace(nature(), backend="reference", film_seconds=30)
+
+
+ALONE = [
+    ("pong", "--priority-decay-steps 10", "priority_decay_steps is 10", "priority_exponent above 0"),
+    ("pong", "--priority-correction 0.1", "priority_correction is 0.1", "priority_exponent above 0"),
+    ("pong", "--n-step 5 --n-step-end 3", "n_step_end is 3", "n_step_decay_steps above 0"),
+    ("pong", "--recent-growth-steps 10", "recent_growth_steps is 10", "recent_share below 1"),
+    ("pong", "--recent-least 10", "recent_least is 10", "recent_share below 1"),
+    ("pong", "--reset-updates 10", "reset_updates is 10", "reset_steps"),
+    ("pong", "--value-limit 20", "value_limit is 20.0", "value_bins above 0"),
+    ("pong", "--loss mse --value-bins 51", "loss is 'mse'", "value_bins 0"),
+    ("pong", "--polynomial-degree 3", "polynomial_degree is 3", "network polynomial"),
+    ("pong", "--table-bins 9", "table_bins is 9", "network tabular"),
+    ("cartpole", "--network linear --hidden-sizes 8", "hidden_sizes is (8,)", "a network with hidden layers"),
+    ("cartpole", "--network linear --layer-norm", "layer_norm is True", "a network with hidden layers"),
+    ("pong", "--optimizer adam --rmsprop-decay 0.9", "rmsprop_decay is 0.9", "optimizer rmsprop"),
+    ("pong", "--optimizer sgd --optimizer-eps 0.1", "optimizer_eps is 0.1", "optimizer rmsprop or adam"),
+    ("cartpole", "--game-end-updates 3 --update-period 8", "update_period is 8", "game_end_updates 0"),
+    ("pong", "--no-target --target-update-period 8", "target_update_period is 8", "target on"),
+    ("pong", "--epsilon-decay-factor 0.9 --epsilon-decay-steps 8", "epsilon_decay_steps is 8", "decay_factor 1"),
+    ("pong", "--eval-period-episodes 3 --eval-period 8", "eval_period is 8", "eval_period_episodes 0"),
+    ("pong", "--eval-episodes 3 --eval-steps 8", "eval_steps is 8", "eval_episodes 0"),
+]
+
+
+@pytest.mark.parametrize(("game", "flags", "setting", "needed"), ALONE, ids=[flags for _, flags, _, _ in ALONE])
+def test_a_flag_whose_condition_is_off_is_refused(game, flags, setting, needed):
+    with pytest.raises(UsageError, match="does nothing here") as caught:
+        parse_command(game, flags.split())
+    assert setting in str(caught.value)
+    assert needed in str(caught.value)
+
+
+def test_what_a_preset_says_may_lie_idle():
+    """Switching one thing off by one flag must not need a second flag for all that hangs on it."""
+    assert parse_command("pong", "--preset quick --priority-exponent 0".split()).config.priority_decay_steps == 200_000
+    assert parse_command("cartpole", "--network linear".split()).config.hidden_sizes == cartpole().hidden_sizes
+
+
+EMPTY = [
+    (["train", ""], "an empty word stands after train"),
+    (["train", "cartpole", "--preset", ""], "an empty word stands after --preset"),
+    (["train", "cartpole", "--preset="], "--preset= has no value"),
+    (["train", "cartpole", "--run-dir", ""], "an empty word stands after --run-dir"),
+    (["suite", "--games", ""], "an empty word stands after --games"),
+    (["evaluate", ""], "an empty word stands after evaluate"),
+    (["video", ""], "an empty word stands after video"),
+    (["report", ""], "an empty word stands after report"),
+    (["report", "runs", "--out", ""], "an empty word stands after --out"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), EMPTY, ids=[" ".join(words) for words, _ in EMPTY])
+def test_an_empty_word_is_no_default(words, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert told in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
