@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
-from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.agent import KERNELS_SWITCH, make_agent
 from atari_dqn.dqn.learner import UPDATES_AT_ONCE, Learner
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay
@@ -33,6 +33,15 @@ BATCH_SIZE = 32
 FLOP = 2.4e9  # of one update
 NUM_ENVS = 64
 SPEC = EnvSpec("nothing", (84, 84), "uint8", ("noop",) * 6, 4)  # nothing is played here
+
+
+def with_own_kernels(options: argparse.Namespace) -> Callable[[], float]:
+    """`ours` in bf16, by the kernels of `atari_dqn/kernels`."""
+    before = os.environ.get(KERNELS_SWITCH)
+    os.environ[KERNELS_SWITCH] = "1"
+    run = ours(options, "bf16")
+    os.environ.pop(KERNELS_SWITCH) if before is None else os.environ.update({KERNELS_SWITCH: before})
+    return run
 
 
 def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
@@ -67,6 +76,12 @@ def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
         return done / (time.perf_counter() - began)
 
     return run
+
+
+def speed_of(speeds: list[float], before: list[float] | None) -> dict[str, float | None]:
+    """Of the kernels, also beside the compiled path if that ran."""
+    ratio = round(median_ratio(speeds, before), 2) if before else None
+    return {"updates_per_second": round(statistics.median(speeds), 1), "ratio_to_compiled": ratio}
 
 
 def fill(replay: FrameReplay) -> None:
@@ -134,11 +149,14 @@ def main() -> None:
     parser.add_argument("--torch-threads", type=int, default=0, help="0 for all cores")
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
     parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
+    parser.add_argument("--kernels", action="store_true", help="beside them, bf16 by our own kernels")
     parser.add_argument("--vs", choices=["sb3"], help="peer ([bench] extra)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.torch_threads or len(os.sched_getaffinity(0)))
     contestants = {f"ours {precision}": ours(options, precision) for precision in options.precision}
+    if options.kernels:
+        contestants["kernels bf16"] = with_own_kernels(options)
     for precision in options.precision:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         contestants[f"ceiling {precision}"] = ceiling(options, dtype)
@@ -155,6 +173,8 @@ def main() -> None:
         row["of_ceiling"] = round(median_ratio(speeds[name], speeds[f"ceiling {precision}"]), 3)
         row["ratio"] = round(median_ratio(speeds[name], speeds[options.vs]), 2) if options.vs else None
         rows.append(row)
+    if options.kernels:
+        rows.append({"precision": "bf16", "kernels": True} | speed_of(speeds["kernels bf16"], speeds.get("ours bf16")))
     result = {"bench": "update", "device": options.device, "batch_size": BATCH_SIZE, "peer": options.vs, "rows": rows}
     result |= {"threads": torch.get_num_threads(), "speeds": {k: [round(x, 1) for x in v] for k, v in speeds.items()}}
     finish(result, options.out)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import Download, captured
@@ -24,7 +26,11 @@ from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, LearnStats, Transitions
 
+if TYPE_CHECKING:  # Triton is not everywhere
+    from atari_dqn.kernels.update import FusedUpdates
+
 Loss = Callable[[Tensor], Tensor]  # of the TD error, [B] -> [B]
+KERNELS_SWITCH = "ATARI_DQN_KERNELS"  # 1: `kernels/` where it fits; until it has been measured
 
 
 class Actor:
@@ -191,10 +197,25 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         initializer=config.initializer,
         precision=config.precision,
         compiled=config.compile == "on" and config.device.startswith("cuda"),
+        fused=_fused(config, model, optimizer) if loss is None else None,
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
     exploration = Exploration(config.num_envs, spec.num_actions, coins, spread=config.epsilon_spread)
     return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
+
+
+def _fused(config: Config, model: nn.Module, optimizer: Optimizer) -> FusedUpdates | None:
+    """Our own kernels for the updates of the paper's DQN in bf16 on a GPU, where they are asked for."""
+    asked = os.environ.get(KERNELS_SWITCH) == "1" and config.compile == "on" and config.device.startswith("cuda")
+    if not asked or config.precision != "bf16":
+        return None
+    papers = config.optimizer == "rmsprop" and config.loss == "huber" and config.target
+    added = config.double_q or config.priority_exponent or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
+    if not papers or added or config.batch_size not in (16, 32, 64):
+        return None
+    from atari_dqn.kernels.update import FusedUpdates, fits
+
+    return FusedUpdates(model, optimizer, mean=config.loss_reduction == "mean") if fits(model) else None
 
 
 def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from atari_dqn.networks import frozen_copy, initialize
 from atari_dqn.networks.heads import QNetwork
 from atari_dqn.networks.weights import set_weights, sync_weights_to
 from atari_dqn.types import LearnStats, Transitions
+
+if TYPE_CHECKING:  # Triton is not everywhere
+    from atari_dqn.kernels.update import FusedUpdates
 
 
 class DQN:
@@ -34,6 +37,7 @@ class DQN:
       initializer:    law of the weights after `start_anew`, see `model.initialize`.
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
       compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
+      fused:          the updates by our own kernels (see `kernels/`); None for torch's.
 
     Source: Mnih et al. 2015, Algorithm 1.
     """
@@ -54,13 +58,14 @@ class DQN:
         initializer: str = "torch7",
         precision: str = "fp32",
         compiled: bool = False,
+        fused: FusedUpdates | None = None,
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.target = frozen_copy(model, precision)
         self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
-        self.max_grad_norm, self.initializer = max_grad_norm, initializer
+        self.max_grad_norm, self.initializer, self.fused = max_grad_norm, initializer, fused
         self.histograms = model.histograms if isinstance(model, QNetwork) else None
         self.device = next(model.parameters()).device
         self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -92,10 +97,13 @@ class DQN:
             reward = n_step_return(rewards, gamma=self.gamma)
             discount = self.gamma**batch.num_steps
             # all at once: the target network stands still; without it, each update asks the online network anew
-            q_next = self._ask(self.target, batch.next_obs).chunk(updates) if self.use_target else [None] * updates
+            q_next = self._ask(self.target, batch.next_obs) if self.use_target else None
+        if self.fused is not None and q_next is not None and weights is None:
+            return self._learn_fused(self.fused, batch._replace(reward=reward), discount, q_next, updates)
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
-        each = zip(parts, discount.chunk(updates), q_next, weight, strict=True)
+        values = [None] * updates if q_next is None else q_next.chunk(updates)
+        each = zip(parts, discount.chunk(updates), values, weight, strict=True)
         stats = [self._update(Transitions(*part), gammas, *more) for part, gammas, *more in each]
         losses, q_taken, errors = zip(*stats, strict=True)
         self.errors = torch.cat(errors)
@@ -104,6 +112,21 @@ class DQN:
             q=torch.stack(q_taken).mean(),
             td_error=self.errors.abs().mean(),
             grad_norm=self._grad_norm(),
+        )
+
+    @torch.no_grad()
+    def _learn_fused(
+        self, fused: FusedUpdates, batch: Transitions, discount: Tensor, q_next: Tensor, updates: int
+    ) -> LearnStats:
+        """`learn` by our own kernels; see `_loss_of_batch` for `batch.reward` and `discount`."""
+        target = batch.reward + discount * bootstrap_value(q_next).masked_fill(batch.terminated, 0.0)
+        self.errors, q_taken = fused(batch.obs, batch.action, target, updates)
+        losses = self.loss(self.errors)
+        return LearnStats(
+            loss=losses.sum() / updates if self.loss_reduction == "sum" else losses.mean(),
+            q=q_taken.mean(),
+            td_error=self.errors.abs().mean(),
+            grad_norm=fused.grad_norm(),
         )
 
     def _update(
