@@ -1,14 +1,22 @@
 """Signals and public names: what a run promises to the shell, and the package to those who import it."""
 
+import dataclasses
+import gc
 import os
 import signal
 import threading
+import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import atari_dqn
+from atari_dqn.dqn.trainer import Trainer
+from atari_dqn.presets import quick
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.safety import stopped_by_signals
+from atari_dqn.runs.train import train
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -42,3 +50,47 @@ def test_a_thread_leaves_the_signals_alone():
     thread.start()
     thread.join()
     assert handlers == [(before, [])]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_nothing_of_a_run_outlives_it(tmp_path, monkeypatch):
+    parts = weakref.WeakSet()
+
+    def note(kind):
+        plain = kind.__init__
+
+        def init(self, *arguments, **options):
+            parts.add(self)
+            plain(self, *arguments, **options)
+
+        monkeypatch.setattr(kind, "__init__", init)
+
+    for kind in (FrameReplay, Trainer):
+        note(kind)
+    config = dataclasses.replace(
+        quick("pong"),
+        total_steps=240,
+        num_envs=4,
+        learning_starts=100,
+        capacity=300,
+        reset_steps=(),
+        batch_size=8,
+        eval_period=200,
+        eval_steps=20,
+        eval_num_envs=2,
+        max_episode_steps=20,
+        film_seconds=1,
+        checkpoint_period=100,
+        device="cpu",
+        precision="fp32",
+        torch_threads=1,
+        env_threads=2,
+    )
+    gc.collect()
+    gc.disable()  # memory and threads go with the run, not with a collection some time later
+    try:
+        before = len(os.listdir("/proc/self/task"))
+        assert train(config, tmp_path / "run", say=lambda line: None) == 0
+        assert (list(parts), len(os.listdir("/proc/self/task"))) == ([], before)
+    finally:
+        gc.enable()

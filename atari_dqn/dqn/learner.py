@@ -56,6 +56,10 @@ class Learner:
         body = self._learn_from_chosen if self.priorities else self._learn_from
         self.learn_from = captured(body, self.replay.device, record=self.config.cuda_graph)
 
+    def close(self) -> None:
+        """Let go of the CUDA graph, and of the circle that its function makes with this object."""
+        del self.learn_from
+
     def learn_what_is_due(self, step: int, learning_starts: int) -> None:
         """The updates and target copies that the vector step from `step` owes, in the order of the serial algorithm.
 

@@ -113,6 +113,13 @@ class Trainer:
         if self.saver:
             self.saver.wait()
 
+    def close(self) -> None:
+        """End the saver's thread, and break the circles of references that would keep the run's memory."""
+        self.learner.close()
+        del self.alive
+        if self.saver:
+            self.saver.close()
+
     def learn_what_is_owed(self) -> None:
         """Let a network that was drawn anew learn from the replay for some seconds; nothing is played meanwhile."""
         if self.learner.owed == self.config.reset_updates:

@@ -210,7 +210,8 @@ class NativeEnvs:
             )
 
     def close(self) -> None:
-        self._env.close()
+        """Stop the emulators. Their threads live as long as ale-py's object, and a fork beside them may hang."""
+        self._env = None
 
 
 def make_emulators(

@@ -159,6 +159,7 @@ def _train_in(
             trainer.run()
         seconds = time.monotonic() - began
     finally:
+        trainer.close()
         trainer.logger.close()
     if caught:
         say(f"interrupted at step {trainer.step:,}; saved. Go on with --resume")

@@ -87,6 +87,10 @@ class Saver:
         checkpoint.prune(self.folder, keep=CHECKPOINTS_KEPT, protect=set(map(_best, newest)))
         self.store.prune(newest)
 
+    def close(self) -> None:
+        """End the thread, after the save in progress."""
+        self._thread.shutdown()
+
     def before_add(self) -> None:
         """To be called before the replay takes the next frames: they must not replace any that are being written.
 

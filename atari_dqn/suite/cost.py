@@ -115,6 +115,7 @@ def measure(config: Config, say: Callable[[str], None], seconds: float = MEASURE
     trainer.alive = watch_the_clock
     trainer.run()
     took = time.monotonic() - began
+    trainer.close()
     envs.close()
     threads = f"{config.torch_threads} + {config.env_threads} threads"
     source = f"measured here on {config.game} for {took:.0f} s, one job alone with {threads}, without evaluations"

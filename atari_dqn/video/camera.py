@@ -83,7 +83,8 @@ class Camera:
         return shots
 
     def close(self) -> None:
-        self._emulator.close()
+        """Stop the emulator, whose thread lives as long as ale-py's object."""
+        self._emulator = None
 
 
 def _screen_size(game: str) -> tuple[int, int]:
