@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.losses import squared_loss
+from atari_dqn.dqn.optim import make_optimizer
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, Transitions
@@ -240,3 +241,25 @@ def test_save_and_restore_bring_back_the_agent(tmp_path):
     assert (agent.sample(obs, 0.5) == other.sample(obs, 0.5)).all()
     assert checkpoint.read_meta(tmp_path / "step_0000000001")["format_version"] == checkpoint.FORMAT_VERSION
     assert isinstance(other, Agent)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_weight_is_moved_by_its_own_gradient(name, precision):
+    """torch's fused optimizers pair numbers by their place in memory, and the first convolution's gradient has another
+    order than its weights."""
+    model = NatureCNN(4, (84, 84), 3).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(model.parameters(), name=name, learning_rate=0.01, decay=0.95, eps=0.01)
+    dqn = DQN(model, optimizer, gamma=0.9, precision=precision)
+    before = {key: weight.detach().clone() for key, weight in model.named_parameters()}
+    obs, next_obs = torch.randint(0, 256, (2, 8, 4, 84, 84), dtype=torch.uint8)
+    ones = torch.ones(8, dtype=torch.int64)
+    dqn.learn(Transitions(obs, ones, torch.randn(8, 1), ones, torch.zeros(8, dtype=torch.bool), next_obs))
+    for key, weight in model.named_parameters():
+        grad, moved = weight.grad, weight.detach() - before[key]
+        expected = {
+            "sgd": -0.01 * grad,
+            "adam": -0.01 * grad / (grad.abs() + 0.01),  # the first step: both averages are corrected to the gradient
+            "rmsprop": -0.01 * grad / (0.05 * grad**2 - (0.05 * grad) ** 2 + 0.01).sqrt(),
+        }[name]
+        torch.testing.assert_close(moved, expected, rtol=1e-3, atol=1e-6, msg=f"{key} by {name}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from atari_dqn.dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
+from atari_dqn.dqn.optim import CenteredRMSProp
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import frozen_copy, initialize
 from atari_dqn.networks.heads import QNetwork
@@ -67,6 +68,8 @@ class DQN:
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.max_grad_norm, self.initializer, self.fused = max_grad_norm, initializer, fused
         self.histograms = model.histograms if isinstance(model, QNetwork) else None
+        # torch's fused optimizers pair weights and gradients by their place in memory; on a CPU they do so unasked
+        self.pairs_by_index = isinstance(optimizer, CenteredRMSProp)
         self.device = next(model.parameters()).device
         self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.errors: Tensor  # TD errors of the last `learn`
@@ -137,7 +140,8 @@ class DQN:
         # `backward` would copy each gradient whose memory order is not the weight's, as compiled convolutions have them
         grads = torch.autograd.grad(loss, self.learned, allow_unused=True)
         for parameter, grad in zip(self.learned, grads, strict=True):
-            parameter.grad = grad
+            same_order = grad is None or grad.stride() == parameter.stride()
+            parameter.grad = grad if same_order or self.pairs_by_index else _laid_out_as(parameter, grad)
         if self.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(self.learned, self.max_grad_norm, self._grad_norm())
         self.optimizer.step()
@@ -227,7 +231,7 @@ class DQN:
 
 
 def _laid_out_as(parameter: Tensor, value: Any) -> Any:
-    """A moment in the memory order of its parameter; in another one, sums over both would round differently."""
+    """A copy of a gradient or a moment in the memory order of its parameter; anything else as it is."""
     if isinstance(value, Tensor) and value.shape == parameter.shape:
         return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
     return value
