@@ -157,17 +157,47 @@ def test_a_signal_lets_the_jobs_save_and_end(tmp_path, pretend, number):
     assert signal.getsignal(number) == before
 
 
-def test_a_job_waits_for_a_process_that_still_trains_in_its_folder(tmp_path, pretend, monkeypatch):
+def test_a_job_waits_for_a_process_that_trains_in_its_folder_and_lets_others_go_first(tmp_path, pretend):
+    jobs = jobs_of(tmp_path, [0, 6, 7])
+    RunFolder.create(jobs[0].folder, jobs[0].config, [])
+    ended, locked = [], threading.Event()
+
+    def finish_elsewhere():
+        with lock(jobs[0].folder):
+            locked.set()
+            while not (jobs[2].folder / "evaluations/greedy_best.json").exists():
+                time.sleep(0.05)
+            (jobs[0].folder / "DONE").write_text((jobs[2].folder / "DONE").read_text())
+            ended.append(runs[0].note)
+
+    runs = [JobRun(job, Settings()) for job in jobs]
+    thread = threading.Thread(target=finish_elsewhere)
+    thread.start()
+    locked.wait()
+    with Table("jobs") as table:
+        local_engine.run(runs, slots=1, table=table)
+    thread.join()
+    assert ended == [f"waiting for process {os.getpid()}, which trains in the same folder"]
+    assert [run.state for run in runs] == ["finished"] * 3
+
+
+def test_who_comes_second_is_not_failed_by_what_the_first_has_done(tmp_path, monkeypatch):
+    """Two suites look at a folder, both see that training is lacking, and one is refused by the other's run."""
     (job,) = jobs_of(tmp_path, [0])
-    RunFolder.create(job.folder, job.config, [])
-    run = JobRun(job, Settings())
-    with lock(job.folder):
-        assert not run.poll()
-        assert run.note == f"waiting for process {os.getpid()}, which trains in the same folder"
-        monkeypatch.setattr(suite, "LOCK_SECONDS", -1.0)
-        assert run.poll()
-        assert run.state == "failed"
-    assert not (job.folder / "tries").exists()
+    done = {"steps": 400, "episodes": 9, "best_eval_step": None}
+    refused = [sys.executable, "-S", "-c", "print('atari-dqn: process 7 is training here'); raise SystemExit(2)"]
+
+    def start(words, folder, environment):
+        if words[0] == "train":
+            folder.mkdir(parents=True)
+            (folder / "DONE").write_text(json.dumps(done))  # the first one ends meanwhile
+        return subprocess.Popen(refused, stdout=subprocess.DEVNULL)
+
+    monkeypatch.setattr(suite, "_start", start)
+    run = JobRun(job, Settings(evaluate=False))
+    while not run.poll():
+        time.sleep(0.02)
+    assert (run.state, run.retried) == ("finished", 0)
 
 
 def test_the_words_of_a_job(tmp_path):

@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,7 +31,6 @@ from atari_dqn.safe_files import LOG_BYTES, open_to_append, read_text
 LOG = "suite.log"  # in a run folder: what its processes said, one attempt after the other
 BAD_INPUT = 2  # the exit code of what would fail again in the same way
 POLL_SECONDS = 0.2
-LOCK_SECONDS = 90.0  # a process of an earlier suite gets so long to save and end
 
 State = Literal["queued", "running", "finished", "failed", "stopped"]
 
@@ -163,7 +161,8 @@ class JobRun:
     retried: int = 0
     _stage: Stage | None = None
     _process: subprocess.Popen[bytes] | None = None
-    _locked_since: float | None = None
+    waits: bool = False
+    """Another process trains in the folder; nothing to do here as long as it lives."""
 
     def poll(self) -> bool:
         """Start what can start and notice what has ended; returns whether the job is over."""
@@ -195,10 +194,10 @@ class JobRun:
         if stage is None:
             self.state, self.note = "finished", "" if self._stage else "finished before"
             return
-        if holder := in_use(self.job.folder):
-            self._wait_for(holder)
+        if holder := in_use(self.job.folder):  # of another suite, or of a killed one, on its way to the end
+            self.waits, self.note = True, f"waiting for process {holder}, which trains in the same folder"
             return
-        self._stage, self._locked_since = stage, None
+        self._stage, self.waits = stage, False
         self.note = f"{stage.name}, attempt {self.retried + 1}" if self.retried else stage.name
         try:
             self._process = _start(stage.words, self.job.folder, self.environment)
@@ -207,14 +206,6 @@ class JobRun:
                 "failed",
                 f"cannot start: {error.filename or self.job.folder} {error.strerror or error}",
             )
-
-    def _wait_for(self, holder: str) -> None:
-        """Another process trains here: perhaps one whose suite was killed, on its way to the end."""
-        now = time.monotonic()
-        self._locked_since = self._locked_since or now
-        self.note = f"waiting for process {holder}, which trains in the same folder"
-        if now - self._locked_since > LOCK_SECONDS:
-            self.state, self.note = "failed", f"process {holder} trains in the same folder"
 
     def _ended(self, code: int) -> None:
         if self.state != "running":
@@ -225,6 +216,8 @@ class JobRun:
             if lacking is not None and lacking.name == self._stage.name:
                 self.state, self.note = "failed", f"{self.note}: ended well, but left no result"
             return
+        if code == BAD_INPUT and (in_use(self.job.folder) or next_stage(self.job, self.settings) != self._stage):
+            return  # another process was here first, and trains or has trained; what is lacking now is seen next
         why = f"{self._stage.name}: {ending(code)}; {last_line(self.job.folder / LOG)}"
         if code == BAD_INPUT or self.retried >= self.settings.retries:
             self.state, self.note = "failed", why

@@ -14,7 +14,7 @@ from atari_dqn.suite.table import Table
 
 
 def run(runs: Sequence[JobRun], *, slots: int, table: Table) -> int | None:
-    """Run the jobs, `slots` of them side by side.
+    """Run the jobs, `slots` of them side by side; one that waits for another process lets the next one go first.
 
     The first signal (Ctrl-C, SIGTERM) lets the running processes save and end; a second one ends them at once.
 
@@ -27,6 +27,8 @@ def run(runs: Sequence[JobRun], *, slots: int, table: Table) -> int | None:
             for slot, job_run in list(active.items()):
                 if job_run.poll():
                     del active[slot]
+                elif job_run.waits and queue:
+                    queue.append(active.pop(slot))
             for slot in range(slots):
                 while queue and slot not in active:
                     job_run = queue.popleft()
