@@ -32,7 +32,7 @@ class Upload:
             out.copy_(host)
             return
         if self.copied is None:
-            self.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self.copied = torch.cuda.Event()
         self.copied.synchronize()
         if not host.is_pinned():
             if self.staging is None or self.staging.shape != host.shape or self.staging.dtype != host.dtype:
@@ -56,7 +56,7 @@ class Download:
             return
         if self.copied is None or self.staging is None or self.staging.shape != source.shape:
             self.staging = torch.empty_like(source, device="cpu", pin_memory=True)
-            self.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self.copied = torch.cuda.Event()
         self.staging.copy_(source, non_blocking=True)
         self.copied.record()
 
@@ -123,7 +123,7 @@ class _Plan:
         return self.output
 
     def _run_plainly(self) -> Any:
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             output = self.fn(*self.inputs)

@@ -5,6 +5,8 @@ are run; a comment `<!-- test: FLAGS -->` before the block adds flags that keep 
 ```text block is what the python block before it prints.
 """
 
+import __future__
+
 import contextlib
 import importlib
 import io
@@ -46,7 +48,8 @@ def blocks(page):
 
 def run_python(block, page, names):
     """What the block prints; a failure shows the page's own line."""
-    code = compile("\n" * (block.line - 1) + block.code, str(page), "exec")
+    later = __future__.annotations.compiler_flag  # as in the modules that a page quotes
+    code = compile("\n" * (block.line - 1) + block.code, str(page), "exec", flags=later)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, names)
     return printed.getvalue()

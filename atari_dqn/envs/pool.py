@@ -201,7 +201,7 @@ def _pin(pictures: np.ndarray) -> int:
     if not torch.cuda.is_available():
         return 0
     address = pictures.ctypes.data
-    if error := int(torch.cuda.cudart().cudaHostRegister(address, pictures.nbytes, 0)):  # type: ignore[no-untyped-call]
+    if error := int(torch.cuda.cudart().cudaHostRegister(address, pictures.nbytes, 0)):
         raise UsageError(
             f"the GPU cannot be given {pictures.nbytes / 2**20:.0f} MB of memory to read screens from "
             f"(CUDA error {error}); use --resize games"
@@ -214,4 +214,4 @@ def _unpin(address: int) -> None:
         import torch
 
         torch.cuda.synchronize()  # the last screens may still be on their way
-        torch.cuda.cudart().cudaHostUnregister(address)  # type: ignore[no-untyped-call]
+        torch.cuda.cudart().cudaHostUnregister(address)

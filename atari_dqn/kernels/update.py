@@ -114,7 +114,7 @@ class FusedUpdates:
         self.programs = [layer.weights // STEP_BLOCK for layer in LAYERS] + of_dense
         self.norms = torch.zeros(sum(self.programs), device=self.device)  # squares of the gradient, by program
         self.workspaces: dict[int, Workspace] = {}
-        self.streams = [torch.cuda.Stream(self.device) for _ in range(3)] if self.device.type == "cuda" else []  # type: ignore[no-untyped-call]
+        self.streams = [torch.cuda.Stream(self.device) for _ in range(3)] if self.device.type == "cuda" else []
 
     @torch.no_grad()
     def __call__(self, obs: Tensor, action: Tensor, target: Tensor, updates: int) -> tuple[Tensor, Tensor]:

@@ -197,7 +197,7 @@ class FrameReplay:
 
     def _build(self, lines: Tensor) -> Transitions:
         """The columns of `_lines` on the frames' device, and their pixels."""
-        obs, next_obs, facts, reward = lines.split([self.frame_stack, self.frame_stack, 3, self.n_step], dim=1)  # type: ignore[no-untyped-call]
+        obs, next_obs, facts, reward = lines.split([self.frame_stack, self.frame_stack, 3, self.n_step], dim=1)
         action, num_steps, terminated = facts.unbind(1)
         return Transitions(
             obs=self.ring.gather(obs),

@@ -102,13 +102,13 @@ class RunLogger:
         from torch.utils.tensorboard.summary import hparams
 
         plain = {name: value if type(value) in (int, float) else str(value) for name, value in settings.items()}
-        experiment, begin, end = hparams(plain, dict.fromkeys(HPARAM_SCORES, 0.0))  # type: ignore[no-untyped-call]
+        experiment, begin, end = hparams(plain, dict.fromkeys(HPARAM_SCORES, 0.0))
         self._summary(experiment)
         self._summary(begin)
         return end
 
     def _summary(self, summary: Any, step: int | None = None) -> None:
-        self._board._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
+        self._board._get_file_writer().add_summary(summary, step)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """One point of each curve; a value that is no number becomes null in metrics.jsonl."""

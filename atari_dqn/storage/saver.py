@@ -67,7 +67,7 @@ class Saver:
         """Work within sees the frames as the GPU has them now; on the host they simply are there."""
         if self.ring.device.type != "cuda":
             return nullcontext()
-        stream = torch.cuda.Stream(self.ring.device)  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream(self.ring.device)
         stream.wait_stream(torch.cuda.current_stream(self.ring.device))
         return torch.cuda.stream(stream)
 
