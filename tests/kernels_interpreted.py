@@ -145,7 +145,12 @@ def test_the_hidden_layer_and_the_loss():
 
     sizes = {"BATCH": batch, "UNITS": units}
     parts = nan(3, batch, units)
-    dense.hidden[(units // 16, 3)](x, w1, parts, STEPS=2, BLOCK=16, BLOCK_K=16, FEATURES=features, **sizes)
+    dense.hidden[(units // 16, 3, 1)](
+        x, w1, parts, STEPS=2, BLOCK_M=32, BLOCK=16, BLOCK_K=16, FEATURES=features, **sizes
+    )
+    best = nan(batch)
+    dense.best_value[(batch,)](parts, b1, w2, b2, best, PARTS=3, ROWS=4, ACTIONS=ACTIONS, **sizes)
+    close(best, F.linear(active, leaves[3], leaves[4]).amax(dim=1).detach())
     h, dh, dq, error, q = nan(batch, units), nan(batch, units), nan(batch), nan(batch), nan(batch)
     dense.head[(batch,)](parts, b1, w2, b2, action, target, h, dh, dq, error, q, 1.0, PARTS=3, ROWS=4, **sizes)
     close(error, miss)

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import importlib
 import os
 import re
@@ -16,7 +17,8 @@ import torch.nn.functional as F
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.losses import clipped_loss
 from atari_dqn.dqn.optim import CenteredRMSProp
-from atari_dqn.networks.nature_cnn import NatureCNN, initialize
+from atari_dqn.networks.__init__ import frozen_copy, initialize
+from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.types import Transitions
 
 triton = pytest.importorskip("triton")
@@ -63,6 +65,7 @@ WRITTEN = {
     "pixels": {"out"},
     "forward": {"y"},
     "hidden": {"parts"},
+    "best_value": {"best"},
     "head": {"h", "dh", "dq", "error", "q"},
     "features_gradient": {"dx"},
     "input_gradient": {"dx"},
@@ -76,7 +79,7 @@ WRITTEN = {
 
 def launches(monkeypatch, updates=1):
     """(branch, kernel, grid, arguments, constants) of everything an update launches; branch None is the main stream."""
-    update = importlib.import_module("atari_dqn.kernels.update")
+    network, update = (importlib.import_module(f"atari_dqn.kernels.{name}") for name in ("network", "update"))
     model, found, branch = make_model(), [], []
 
     class Branch:
@@ -93,13 +96,13 @@ def launches(monkeypatch, updates=1):
     def launch(kernel, grid, *arguments, **constants):
         found.append((branch[-1] if branch else None, kernel, grid, arguments, constants))
 
-    monkeypatch.setattr(update, "launch", launch)
-    fused = update.FusedUpdates(model, CenteredRMSProp(model.parameters()), mean=False)
+    monkeypatch.setattr(network, "launch", launch)
+    fused = update.FusedUpdates(model, frozen_copy(model, "bf16"), CenteredRMSProp(model.parameters()), mean=False)
     monkeypatch.setattr(fused, "_beside", Branch)
     join = fused._update
     monkeypatch.setattr(fused, "_update", lambda *parts: (join(*parts), found.append((None, "joins"))))
     batch = random_batch(updates)
-    fused(batch.obs, batch.action, batch.reward[:, 0].contiguous(), updates)
+    fused(batch.obs, batch.action, fused.best_values(batch.next_obs), updates)
     return found
 
 
@@ -124,7 +127,7 @@ def test_no_kernel_writes_what_another_uses_at_the_same_time(monkeypatch):
             done.append((last[branch].copy(), kernel.__name__, spans))
             last[branch] = last[branch] | {len(done) - 1}
             everything.add(len(done) - 1)
-    assert len(done) == 1 + 2 * 16
+    assert len(done) == 6 + 1 + 2 * 16
     for later, (before, name, spans) in enumerate(done):
         for earlier in set(range(later)) - before:
             _, other, other_spans = done[earlier]
@@ -180,7 +183,7 @@ def dqn(model, *, fused, precision="bf16", compiled=False):
 
     model = copy.deepcopy(model).cuda()
     optimizer = CenteredRMSProp(model.parameters())
-    kernels = FusedUpdates(model, optimizer, mean=False) if fused else None
+    kernels = functools.partial(FusedUpdates, optimizer=optimizer, mean=False) if fused else None
     return DQN(model, optimizer, gamma=0.99, precision=precision, compiled=compiled, fused=kernels)
 
 
@@ -188,14 +191,17 @@ def on_gpu(batch):
     return Transitions(*(tensor.cuda() for tensor in batch))
 
 
+def values_in_float64(twin, obs):
+    x = obs.double() / 255
+    for convolution in twin.convolutions:
+        x = F.relu(F.conv2d(x, convolution.weight, convolution.bias, convolution.stride))
+    return twin.last(F.relu(twin.hidden[0](x.flatten(1))))
+
+
 def exact_gradients(model, batch, target):
     """Of the loss of a batch, in float64 on the CPU."""
     twin = copy.deepcopy(model).double()
-    x = batch.obs.double() / 255
-    for convolution in twin.convolutions:
-        x = F.relu(F.conv2d(x, convolution.weight, convolution.bias, convolution.stride))
-    q = twin.last(F.relu(twin.hidden[0](x.flatten(1))))
-    error = target.double() - q.gather(1, batch.action[:, None]).squeeze(1)
+    error = target.double() - values_in_float64(twin, batch.obs).gather(1, batch.action[:, None]).squeeze(1)
     return torch.autograd.grad(clipped_loss(error).sum(), list(twin.parameters())), error
 
 
@@ -213,7 +219,7 @@ class TestOnGpu:
         grads, error = exact_gradients(model, batch, target)
         there = copy.deepcopy(model).cuda()
         optimizer = CenteredRMSProp(there.parameters())
-        fused = FusedUpdates(there, optimizer, mean=False)
+        fused = FusedUpdates(there, frozen_copy(there, "bf16"), optimizer, mean=False)
         errors, _ = fused(batch.obs.cuda(), batch.action.cuda(), target.cuda(), 1)
         assert (errors.cpu() - error).abs().max() < 0.02
         for (name, weight), grad in zip(there.named_parameters(), grads, strict=True):
@@ -223,6 +229,12 @@ class TestOnGpu:
             assert F.cosine_similarity(mine.flatten(), grad.flatten(), dim=0) > 0.999, name
         norm = torch.stack([grad.norm() for grad in grads]).norm()
         assert (fused.grad_norm().cpu() - norm).abs() < 1e-2 * norm
+
+    def test_the_target_network_says_what_it_says_in_float64(self):
+        model, batch = make_model(3), random_batch(16)
+        fused = dqn(model, fused=True).fused
+        exact = values_in_float64(copy.deepcopy(model).double(), batch.next_obs).amax(dim=1)
+        assert (fused.best_values(batch.next_obs.cuda()).cpu() - exact).abs().max() < 0.02
 
     def test_the_same_seed_gives_the_same_bits(self):
         first, second = (dqn(make_model(), fused=True) for _ in range(2))

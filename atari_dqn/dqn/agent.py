@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -204,7 +205,9 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
     return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
 
 
-def _fused(config: Config, model: nn.Module, optimizer: Optimizer) -> FusedUpdates | None:
+def _fused(
+    config: Config, model: nn.Module, optimizer: Optimizer
+) -> Callable[[nn.Module, nn.Module], FusedUpdates] | None:
     """Our own kernels for the updates of the paper's DQN in bf16 on a GPU, where they are asked for."""
     asked = os.environ.get(KERNELS_SWITCH) == "1" and config.compile == "on" and config.device.startswith("cuda")
     if not asked or config.precision != "bf16":
@@ -213,9 +216,12 @@ def _fused(config: Config, model: nn.Module, optimizer: Optimizer) -> FusedUpdat
     added = config.double_q or config.priority_exponent or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
     if not papers or added or config.batch_size not in (16, 32, 64):
         return None
-    from atari_dqn.kernels.update import FusedUpdates, fits
+    from atari_dqn.kernels.network import fits
+    from atari_dqn.kernels.update import FusedUpdates
 
-    return FusedUpdates(model, optimizer, mean=config.loss_reduction == "mean") if fits(model) else None
+    if not fits(model):
+        return None
+    return functools.partial(FusedUpdates, optimizer=optimizer, mean=config.loss_reduction == "mean")
 
 
 def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:

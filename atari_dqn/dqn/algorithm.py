@@ -38,7 +38,7 @@ class DQN:
       initializer:    law of the weights after `start_anew`, see `model.initialize`.
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
       compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
-      fused:          the updates by our own kernels (see `kernels/`); None for torch's.
+      fused:          makes what learns by our own kernels (see `kernels/`) from both networks; None for torch's.
 
     Source: Mnih et al. 2015, Algorithm 1.
     """
@@ -59,14 +59,15 @@ class DQN:
         initializer: str = "torch7",
         precision: str = "fp32",
         compiled: bool = False,
-        fused: FusedUpdates | None = None,
+        fused: Callable[[nn.Module, nn.Module], FusedUpdates] | None = None,
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.target = frozen_copy(model, precision)
         self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
-        self.max_grad_norm, self.initializer, self.fused = max_grad_norm, initializer, fused
+        self.max_grad_norm, self.initializer = max_grad_norm, initializer
+        self.fused = fused(model, self.target) if fused else None
         self.histograms = model.histograms if isinstance(model, QNetwork) else None
         # torch's fused optimizers pair weights and gradients by their place in memory; on a CPU they do so unasked
         self.pairs_by_index = isinstance(optimizer, CenteredRMSProp)
@@ -100,9 +101,9 @@ class DQN:
             reward = n_step_return(rewards, gamma=self.gamma)
             discount = self.gamma**batch.num_steps
             # all at once: the target network stands still; without it, each update asks the online network anew
+            if self.fused is not None and weights is None:
+                return self._learn_fused(self.fused, batch._replace(reward=reward), discount, updates)
             q_next = self._ask(self.target, batch.next_obs) if self.use_target else None
-        if self.fused is not None and q_next is not None and weights is None:
-            return self._learn_fused(self.fused, batch._replace(reward=reward), discount, q_next, updates)
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
         values = [None] * updates if q_next is None else q_next.chunk(updates)
@@ -118,11 +119,9 @@ class DQN:
         )
 
     @torch.no_grad()
-    def _learn_fused(
-        self, fused: FusedUpdates, batch: Transitions, discount: Tensor, q_next: Tensor, updates: int
-    ) -> LearnStats:
+    def _learn_fused(self, fused: FusedUpdates, batch: Transitions, discount: Tensor, updates: int) -> LearnStats:
         """`learn` by our own kernels; see `_loss_of_batch` for `batch.reward` and `discount`."""
-        target = batch.reward + discount * bootstrap_value(q_next).masked_fill(batch.terminated, 0.0)
+        target = batch.reward + discount * fused.best_values(batch.next_obs).masked_fill(batch.terminated, 0.0)
         self.errors, q_taken = fused(batch.obs, batch.action, target, updates)
         losses = self.loss(self.errors)
         return LearnStats(

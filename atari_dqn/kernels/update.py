@@ -14,64 +14,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from atari_dqn.kernels import convolution, dense, optimizer
-from atari_dqn.networks.convolutions import space_to_depth_kernel
-from atari_dqn.networks.nature_cnn import PIXEL_SCALE, NatureCNN
+from atari_dqn.kernels import convolution, dense, network, optimizer
+from atari_dqn.kernels.network import FEATURES, HIDDEN_PARTS, LAYERS, PLACES, PLANES, POSITIONS_AT_ONCE, UNITS, Network
+from atari_dqn.networks.nature_cnn import PIXEL_SCALE
 
-PLANES, SIDE, CELLS = 4, 84, 21
-FEATURES, UNITS, PLACES = 3136, 512, 49
-POSITIONS_AT_ONCE = 64  # of a weight gradient's matrix product
 STEP_BLOCK = 256  # weights of a convolution that one program steps
-
-
-class Layer(NamedTuple):
-    """A convolution as the kernels know it, and how its work is cut up."""
-
-    SIZE: int
-    C: int
-    OUT: int
-    O: int  # noqa: E741
-    KERNEL: int
-    STRIDE: int
-    forward_block: int  # positions of a program
-    backward_block: int
-    steps: int  # blocks of positions of a weight gradient's program
-
-    @property
-    def shape(self) -> dict[str, int]:
-        """The kernels' constants."""
-        return {name: getattr(self, name) for name in ("SIZE", "C", "OUT", "O", "KERNEL", "STRIDE")}
-
-    @property
-    def weights(self) -> int:
-        return self.O * self.KERNEL**2 * self.C
-
-    def positions(self, images: int) -> int:
-        return images * self.OUT**2
-
-    def parts(self, images: int) -> int:
-        """Programs that share the sum over positions."""
-        return math.ceil(self.positions(images) / (POSITIONS_AT_ONCE * self.steps))
-
-
-# the first reads cells of 4 x 4 pixels, so its 8 x 8 kernel of stride 4 is one of 2 x 2 with stride 1
-LAYERS = (
-    Layer(21, 64, 20, 32, 2, 1, forward_block=128, backward_block=0, steps=8),
-    Layer(20, 32, 9, 64, 4, 2, forward_block=32, backward_block=64, steps=3),
-    Layer(9, 64, 7, 64, 3, 1, forward_block=16, backward_block=32, steps=2),
-)
-
-
-def launch(
-    kernel: Any, grid: tuple[int, ...], *arguments: Any, warps: int = 4, stages: int = 3, **constants: int
-) -> None:
-    """Run a kernel on the current stream."""
-    kernel[grid](*arguments, num_warps=warps, num_stages=stages, **constants)
 
 
 class Workspace:
@@ -86,7 +38,7 @@ class Workspace:
         self.grads = [torch.empty_like(active) for active in self.active]
         self.parts = [empty(layer.parts(batch), layer.weights, of=f32) for layer in LAYERS]
         self.bias_parts = [empty(layer.parts(batch), layer.O, of=f32) for layer in LAYERS]
-        self.hidden_parts = empty(7, batch, UNITS, of=f32)
+        self.hidden_parts = empty(HIDDEN_PARTS, batch, UNITS, of=f32)
         self.h, self.dh = empty(batch, UNITS, of=f32), empty(batch, UNITS)
         self.dq = empty(batch, of=f32)
 
@@ -95,21 +47,25 @@ class FusedUpdates:
     """Optimizer steps on minibatches, for one network.
 
     Args:
-      model:     as `refusal` wants it; its weights are changed in place.
+      model:     one that `network.fits`; its weights are changed in place.
+      target:    of the same build; its large layers may be in bfloat16.
       optimizer: CenteredRMSProp over its parameters; its averages are changed in place.
       mean:      the loss is the mean over a minibatch; else the sum.
       dtype:     of what is multiplied; float32 is for tests.
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, *, mean: bool, dtype: torch.dtype = torch.bfloat16
+        self,
+        model: nn.Module,
+        target: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        mean: bool,
+        dtype: torch.dtype = torch.bfloat16,
     ) -> None:
-        network: Any = model
-        self.convolutions, self.hidden, self.last = network.convolutions, network.hidden[0], network.last
-        self.optimizer, self.mean, self.dtype = optimizer, mean, dtype
-        self.device = self.hidden.weight.device
-        shapes = [(layer.O, layer.KERNEL, layer.KERNEL, layer.C) for layer in LAYERS]
-        self.copies = [torch.empty(shape, dtype=dtype, device=self.device) for shape in [*shapes, (UNITS, FEATURES)]]
+        self.online = Network(model, dtype)
+        self.target = Network(target, dtype)
+        self.optimizer, self.mean, self.dtype, self.device = optimizer, mean, dtype, self.online.device
         of_dense = [(UNITS // 64) * (FEATURES // 64), UNITS // 64]
         self.programs = [layer.weights // STEP_BLOCK for layer in LAYERS] + of_dense
         self.norms = torch.zeros(sum(self.programs), device=self.device)  # squares of the gradient, by program
@@ -132,10 +88,8 @@ class FusedUpdates:
         batch = len(obs) // updates
         if batch not in self.workspaces:
             self.workspaces[batch] = Workspace(batch, self.device, self.dtype)
-        self._copy_weights()  # somebody may have changed them since the last call
-        cells = torch.empty(len(obs), CELLS, CELLS, 16 * PLANES, dtype=self.dtype, device=self.device)
-        lines = len(obs) * CELLS
-        launch(convolution.pixels, (lines,), obs.contiguous(), cells, PLANES=PLANES, SIDE=SIDE, CELLS=CELLS, BLOCK=32)
+        self.online.copy_weights()  # somebody may have changed them since the last call
+        cells = self.online.cells(obs)
         errors, q_taken = torch.empty_like(target), torch.empty_like(target)
         target = target.contiguous()
         for first in range(0, len(obs), batch):
@@ -147,30 +101,29 @@ class FusedUpdates:
         """Euclidean norm of the gradient of the last update, [] on the device."""
         return self.norms.sum().sqrt()
 
-    def _copy_weights(self) -> None:
-        first, *others = [layer.weight.detach() for layer in self.convolutions]
-        self.copies[0].copy_((space_to_depth_kernel(first) * PIXEL_SCALE).permute(0, 2, 3, 1))
-        for copy, weight in zip(self.copies[1:], others, strict=False):
-            copy.copy_(weight.permute(0, 2, 3, 1))
-        self.copies[3].copy_(self.hidden.weight.detach())
+    def best_values(self, obs: Tensor) -> Tensor:
+        """max_a Q(s, a) by the target network: [B, 4, 84, 84] uint8 -> [B] float32."""
+        return self.target.best_values(obs)
 
     def _update(
         self, space: Workspace, cells: Tensor, action: Tensor, target: Tensor, error: Tensor, q_taken: Tensor
     ) -> None:
         batch = len(action)
-        inputs = [cells, *space.active[:2]]
-        for number, layer in enumerate(LAYERS):
-            self._forward(number, layer, inputs[number], space, batch)
+        inputs, copies = [cells, *space.active[:2]], self.online.copies
+        self.online.forward(cells, space.active, space.hidden_parts)
         constants = {"BATCH": batch, "UNITS": UNITS}
-        of_features = constants | {"FEATURES": FEATURES}
-        features, steps = space.active[2], FEATURES // 64 // 7
-        launch(dense.hidden, (UNITS // 32, 7), features, self.copies[3], space.hidden_parts,
-               STEPS=steps, BLOCK=32, BLOCK_K=64, stages=4, **of_features)  # fmt: skip
-        hidden_bias, weight, bias = (p.detach() for p in (self.hidden.bias, self.last.weight, self.last.bias))
-        launch(dense.head, (batch,), space.hidden_parts, hidden_bias, weight, bias, action, target, space.h, space.dh,
-               space.dq, error, q_taken, 1.0 / batch if self.mean else 1.0, PARTS=7, ROWS=8, **constants)  # fmt: skip
-        launch(dense.features_gradient, (FEATURES // 32,), space.dh, self.copies[3], features, space.grads[2],
-               PLACES=PLACES, BLOCK=32, BLOCK_K=64, stages=4, **of_features)  # fmt: skip
+        of_features, features = constants | {"FEATURES": FEATURES}, space.active[2]
+        hidden, last = self.online.hidden, self.online.last
+        hidden_bias, weight, bias = (p.detach() for p in (hidden.bias, last.weight, last.bias))
+        network.launch(
+            dense.head, (batch,),
+            space.hidden_parts, hidden_bias, weight, bias, action, target, space.h, space.dh, space.dq, error, q_taken,
+            1.0 / batch if self.mean else 1.0, PARTS=HIDDEN_PARTS, ROWS=8, **constants,
+        )  # fmt: skip
+        network.launch(
+            dense.features_gradient, (FEATURES // 32,), space.dh, copies[3], features, space.grads[2],
+            PLACES=PLACES, BLOCK=32, BLOCK_K=64, stages=4, **of_features,
+        )  # fmt: skip
         with self._beside(0):
             self._step_dense(space, features, action, of_features)
         for number in (2, 1):
@@ -194,46 +147,50 @@ class FusedUpdates:
         with torch.cuda.stream(self.streams[number]):
             yield
 
-    def _forward(self, number: int, layer: Layer, x: Tensor, space: Workspace, batch: int) -> None:
-        grid = (math.ceil(layer.positions(batch) / layer.forward_block),)
-        bias = self.convolutions[number].bias.detach()
-        launch(convolution.forward, grid, x, self.copies[number], bias, space.active[number],
-               POSITIONS=layer.positions(batch), PLANES_FIRST=int(number == 2), BLOCK=layer.forward_block, BLOCK_K=64,
-               warps=2 if layer.forward_block == 16 else 4, stages=4, **layer.shape)  # fmt: skip
-
     def _input_gradient(self, number: int, x: Tensor, space: Workspace, batch: int) -> None:
         layer = LAYERS[number]
         places = batch * (layer.SIZE // layer.STRIDE) ** 2
         grid = (math.ceil(places / layer.backward_block), layer.STRIDE**2)
-        launch(convolution.input_gradient, grid, space.grads[number], self.copies[number], x, space.grads[number - 1],
-               IMAGES=batch, BLOCK=layer.backward_block, stages=4, **layer.shape)  # fmt: skip
+        network.launch(
+            convolution.input_gradient, grid,
+            space.grads[number], self.online.copies[number], x, space.grads[number - 1],
+            IMAGES=batch, BLOCK=layer.backward_block, stages=4, **layer.shape,
+        )  # fmt: skip
 
     def _weight_gradient(self, number: int, x: Tensor, space: Workspace, batch: int) -> None:
         layer = LAYERS[number]
         grid = (layer.KERNEL**2 * layer.C // 64, layer.parts(batch))
-        launch(convolution.weight_gradient, grid, x, space.grads[number], space.parts[number], space.bias_parts[number],
-               POSITIONS=layer.positions(batch), STEPS=layer.steps, BLOCK=POSITIONS_AT_ONCE, BLOCK_K=64,
-               **layer.shape)  # fmt: skip
+        network.launch(
+            convolution.weight_gradient, grid,
+            x, space.grads[number], space.parts[number], space.bias_parts[number],
+            POSITIONS=layer.positions(batch), STEPS=layer.steps, BLOCK=POSITIONS_AT_ONCE, BLOCK_K=64, **layer.shape,
+        )  # fmt: skip
 
     def _step_convolution(self, number: int, space: Workspace) -> None:
-        layer, module, of_pixels = LAYERS[number], self.convolutions[number], number == 0
+        layer, module, of_pixels = LAYERS[number], self.online.convolutions[number], number == 0
         parts = len(space.parts[number])
-        launch(optimizer.convolution_step, (self.programs[number],),
-               space.parts[number], *self._with_averages(module.weight), self.copies[number],
-               space.bias_parts[number], *self._with_averages(module.bias), self._norms(number), *self._settings(),
-               PIXEL_SCALE if of_pixels else 1.0,
-               SIZE=layer.weights, O=layer.O, PARTS=parts, ROWS=1 << (parts - 1).bit_length(),
-               PLANES=PLANES if of_pixels else 0, BLOCK=STEP_BLOCK)  # fmt: skip
+        network.launch(
+            optimizer.convolution_step, (self.programs[number],),
+            space.parts[number], *self._with_averages(module.weight), self.online.copies[number],
+            space.bias_parts[number], *self._with_averages(module.bias), self._norms(number), *self._settings(),
+            PIXEL_SCALE if of_pixels else 1.0,
+            SIZE=layer.weights, O=layer.O, PARTS=parts, ROWS=1 << (parts - 1).bit_length(),
+            PLANES=PLANES if of_pixels else 0, BLOCK=STEP_BLOCK,
+        )  # fmt: skip
 
     def _step_dense(self, space: Workspace, features: Tensor, action: Tensor, constants: dict[str, int]) -> None:
-        hidden, last = self.hidden, self.last
-        launch(optimizer.hidden_step, (FEATURES // 64, UNITS // 64),
-               space.dh, features, *self._with_averages(hidden.weight), self.copies[3], self._norms(3),
-               *self._settings(), BLOCK_M=64, BLOCK_N=64, **constants)  # fmt: skip
-        launch(optimizer.head_step, (UNITS // 64,),
-               space.dh, space.h, space.dq, action, *self._with_averages(hidden.bias),
-               *self._with_averages(last.weight), *self._with_averages(last.bias), self._norms(4), *self._settings(),
-               BATCH=constants["BATCH"], UNITS=UNITS, ACTIONS=len(last.bias), BLOCK=64)  # fmt: skip
+        hidden, last = self.online.hidden, self.online.last
+        network.launch(
+            optimizer.hidden_step, (FEATURES // 64, UNITS // 64),
+            space.dh, features, *self._with_averages(hidden.weight), self.online.copies[3], self._norms(3),
+            *self._settings(), BLOCK_M=64, BLOCK_N=64, **constants,
+        )  # fmt: skip
+        network.launch(
+            optimizer.head_step, (UNITS // 64,),
+            space.dh, space.h, space.dq, action, *self._with_averages(hidden.bias),
+            *self._with_averages(last.weight), *self._with_averages(last.bias), self._norms(4), *self._settings(),
+            BATCH=constants["BATCH"], UNITS=UNITS, ACTIONS=len(last.bias), BLOCK=64,
+        )  # fmt: skip
 
     def _with_averages(self, weight: Any) -> tuple[Tensor, Tensor, Tensor]:
         """A weight and the optimizer's two averages of it, as they lie in memory now."""
@@ -247,18 +204,3 @@ class FusedUpdates:
         """Step size, decay, 1 - decay, epsilon."""
         (group,) = self.optimizer.param_groups
         return group["lr"], group["decay"], 1.0 - group["decay"], group["eps"]
-
-
-def fits(model: nn.Module) -> bool:
-    """Is this the network that the kernels are written for: the paper's, with nothing added?"""
-    if type(model) is not NatureCNN or model.mean_frame is not None or model.histograms is not None:
-        return False
-    hidden: list[Any] = list(model.hidden)
-    shapes = [tuple(layer.weight.shape) for layer in model.convolutions]
-    return (
-        shapes == [(32, PLANES, 8, 8), (64, 32, 4, 4), (64, 64, 3, 3)]
-        and all(layer.weight.is_contiguous(memory_format=torch.channels_last) for layer in model.convolutions)
-        and len(hidden) == 2
-        and tuple(hidden[0].weight.shape) == (UNITS, FEATURES)
-        and type(model.last) is nn.Linear
-    )
