@@ -1,4 +1,4 @@
-"""Put committed results into the README, between its marks: speed, and the scores of `quick`. Rows without one say so.
+"""Put committed results into the README, between its marks; rows without one say so.
 
 python benchmarks/readme_table.py [--check]     --check changes nothing and fails where the README is stale
 """
@@ -11,11 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from atari_dqn.published.curves import series_of, verdicts
 from atari_dqn.report.read_runs import Evaluation, Run, read_runs
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 MARKS = "<!-- {}: written by benchmarks/readme_table.py -->", "<!-- end of {} -->"
+PROOF = RESULTS / "proof_202611"  # run folders of benchmarks/proof.sh
+PROVED = [
+    ("nnabla", "breakout"), ("nnabla", "pong"), ("rl_zoo", "pong"), ("rl_zoo", "breakout"), ("nature", "pong"),
+]  # fmt: skip
 QUICK = RESULTS / "quick_202611"  # run folders, at any depth
 
 Result = dict[str, Any]
@@ -125,17 +130,38 @@ def quick() -> str:
     for run in read_runs([QUICK]).runs:
         machine = run.meta["gpu"] or "one core"
         for score in run.evaluations:
-            if (score.protocol, score.checkpoint) == ("nature", "last"):
+            if (score.result.protocol, score.checkpoint) == ("nature", "last"):
                 runs.setdefault((run.config["total_steps"], run.game, machine), []).append((score, run))
     header = ["game", "on", "agent steps", "mean of 30 games, last network", "minutes of training, without evaluations"]
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for (planned, game, machine), found in sorted(runs.items()):
-        steps = " and ".join(f"{step:,}" for step in sorted({score.step or 0 for score, _ in found}))
+        steps = " and ".join(f"{step:,}" for step in sorted({score.result.step or 0 for score, _ in found}))
         steps += f" of {planned:,}" * (steps != f"{planned:,}")
-        seeds = ", ".join(f"seed {run.seed}: {score.mean:.1f} ± {score.std:.1f}" for score, run in found)
+        seeds = ", ".join(f"seed {run.seed}: {score.result.mean:.1f} ± {score.result.std:.1f}" for score, run in found)
         minutes = sorted(round(60 * (run.hours or 0)) for _, run in found)
         spent = f"{minutes[0]}" if minutes[0] == minutes[-1] else f"{minutes[0]} to {minutes[-1]}"
         lines.append(f"| {game.replace('_', ' ')} | {machine} | {steps} | {seeds} | {spent} |")
+    return "\n".join(lines)
+
+
+def proof() -> str:
+    """The table of recipes beside their own published curves in Markdown."""
+    header = ["preset", "game", "frames", "ours", "published: mean (lowest to highest seed)", ""]
+    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    runs = {(run.preset, run.game): run for run in read_runs([PROOF]).runs}
+    for preset, game in PROVED:
+        run, curve = runs.get((preset, game)), series_of(preset, game)
+        if run is None:
+            lines.append(f"| `{preset}` | {game} | | not measured yet | | |")
+            continue
+        if curve is None:
+            points = ", ".join(f"{score:.1f} at {frames / 1e6:.0f}" for frames, score in run.monitored)
+            lines.append(f"| `{preset}` | {game} | million | {points} | none published for this game | |")
+            continue
+        for frames, ours, point, inside in verdicts(run.scores_like(curve.metric), curve):
+            said = "one seed" if inside is None else "inside" if inside else "above" if ours > point.high else "below"
+            published = f"{point.mean:.1f} ({point.low:.1f} to {point.high:.1f})"
+            lines.append(f"| `{preset}` | {game} | {frames / 1e6:.0f} M | {ours:.1f} | {published} | {said} |")
     return "\n".join(lines)
 
 
@@ -143,7 +169,7 @@ def main() -> int:
     """Rewrite, or check."""
     readme = ROOT / "README.md"
     text = fresh = readme.read_text()
-    for table in (speed, quick):
+    for table in (proof, speed, quick):
         begin, end = (mark.format(table.__name__) for mark in MARKS)
         before, rest = fresh.split(begin)
         after = rest.split(end)[1]
