@@ -1,35 +1,55 @@
 """Emulators alone: our `envs` layer beside the bare `AtariVectorEnv` that it stands on, same game, threads, actions.
 
 The bare environment is the ceiling: what our layer adds (ends, lives, time limits, re-seeding) is the distance to it.
+With `--backends` others play the same games: `native` is ours above, `workers` our worker processes, `screens` the same
+with screens that become frames on the GPU, or on a CPU in this process. With `--env-groups` they take turns.
 
     python benchmarks/bench_envs.py [--game breakout] [--num-envs 8 64] [--threads 2] [--out FILE]
+    python benchmarks/bench_envs.py --backends native workers screens --num-envs 64 256 --env-groups 4
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from ale_py.vector_env import AtariVectorEnv
 from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.config import Config
 from atari_dqn.envs import RESEED_AFTER, make_envs
+from atari_dqn.replay.screens import Shrinker
+from atari_dqn.types import EnvSpec
 
 OFTEN = 200
 
 
-def ours(game: str, num_envs: int, threads: int, steps: int, reseed_after: int | None = None) -> Callable[[], float]:
+def ours(
+    game: str,
+    num_envs: int,
+    threads: int,
+    steps: int,
+    reseed_after: int | None = None,
+    backend: str = "native",
+    groups: int = 1,
+) -> Callable[[], float]:
     """Agent steps per second through our layer; None: seeded afresh as often as in a training run."""
-    envs = make_envs(Config(game=game, num_envs=num_envs, env_threads=threads))
+    config = Config(game=game, num_envs=num_envs, env_threads=threads, env_groups=groups, action_set="minimal")
+    if backend != "native":
+        resize = "replay" if backend == "screens" else "games"
+        config = dataclasses.replace(config, backend="workers", resize=resize)
+    envs = make_envs(config)
     if reseed_after is not None:
         envs.reseed_after = reseed_after
     envs.reset(np.arange(num_envs))
-    return playing(envs, np.random.default_rng(0).integers(envs.spec.num_actions, size=(steps, num_envs)))
+    actions = np.random.default_rng(0).integers(envs.spec.num_actions, size=(steps * groups, num_envs // groups))
+    return playing(envs, actions, groups)
 
 
 def bare(game: str, num_envs: int, threads: int, steps: int) -> Callable[[], float]:
@@ -51,14 +71,27 @@ def bare(game: str, num_envs: int, threads: int, steps: int) -> Callable[[], flo
     return playing(envs, np.random.default_rng(0).integers(envs.single_action_space.n, size=(steps, num_envs)))
 
 
-def playing(envs: Any, actions: np.ndarray) -> Callable[[], float]:
-    """Agent steps per second of [T, N] actions."""
+def playing(envs: Any, actions: np.ndarray, groups: int = 1) -> Callable[[], float]:
+    """Agent steps per second of [T, N / groups] actions; all groups but one are playing when another is received."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    spec = getattr(envs, "spec", None)
+    shrink = Shrinker(spec.screens, spec.frame_shape, device) if isinstance(spec, EnvSpec) and spec.screens else None
+
+    def receive() -> None:
+        step = envs.recv()
+        if shrink:
+            shrink(torch.from_numpy(step.frame))
 
     def run() -> float:
         began = time.perf_counter()
-        for action in actions:
+        for time_, action in enumerate(actions):
             envs.send(action)
-            envs.recv()
+            if time_ >= groups - 1:
+                receive()
+        for _ in range(groups - 1):
+            receive()
+        if shrink and device == "cuda":
+            torch.cuda.synchronize()
         return actions.size / (time.perf_counter() - began)
 
     return run
@@ -86,25 +119,40 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="emulator threads, 0 for one per core")
     parser.add_argument("--steps", type=int, default=20_000, help="agent steps of one run")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument(
+        "--backends", nargs="+", choices=["native", "workers", "screens"], help="these, and nothing else"
+    )
+    parser.add_argument("--env-groups", type=int, default=1, help="of the environments of --backends, in turns")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    rows = []
-    for num_envs in options.num_envs:
-        each = (options.game, num_envs, options.threads, options.steps // num_envs)
+    result = {"bench": "envs", "game": options.game, "threads": options.threads}
+    if options.backends:
+        result |= {"env_groups": options.env_groups}
+    else:
+        share = reseeding_share(options.game, options.threads, options.repeats)
+        result |= {"reseeding_share": round(share, 5)}
+    finish(result | {"rows": [row(options, num_envs) for num_envs in options.num_envs]}, options.out)
+
+
+def row(options: argparse.Namespace, num_envs: int) -> dict[str, Any]:
+    """One number of environments, the first contestant against the last."""
+    each = (options.game, num_envs, options.threads, options.steps // num_envs)
+    contestants: dict[str, Callable[[], float]] = {}
+    for backend in options.backends or ():
+        contestants[backend] = ours(*each, backend=backend, groups=options.env_groups)
+    if not options.backends:
         contestants = {"ours": ours(*each), "bare": bare(*each)}
-        for run in contestants.values():
-            run()  # warm-up
-        speeds = in_turns(contestants, options.repeats)
-        print(f"{options.game}, {num_envs} environments")
-        print_speeds(speeds, "steps/s")
-        ratio = median_ratio(speeds["ours"], speeds["bare"])
-        print(f"ours / bare: {ratio:.1%}")
-        rows.append({"num_envs": num_envs, "ratio": round(ratio, 4)} | {
-            f"{name}_steps_per_second": [round(value) for value in values] for name, values in speeds.items()
-        })  # fmt: skip
-    share = reseeding_share(options.game, options.threads, options.repeats)
-    result = {"bench": "envs", "game": options.game, "threads": options.threads, "reseeding_share": round(share, 5)}
-    finish(result | {"rows": rows}, options.out)
+    for run in contestants.values():
+        run()  # warm-up
+    speeds = in_turns(contestants, options.repeats)
+    print(f"{options.game}, {num_envs} environments")
+    print_speeds(speeds, "steps/s")
+    first, *_, last = [*contestants] * 2 if len(contestants) == 1 else contestants
+    ratio = median_ratio(speeds[first], speeds[last])
+    print(f"{first} / {last}: {ratio:.1%}")
+    return {"num_envs": num_envs, "ratio": round(ratio, 4)} | {
+        f"{name}_steps_per_second": [round(value) for value in values] for name, values in speeds.items()
+    }
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         device=options.device,
         replay_device=options.device,
         precision=options.precision,
+        backend=options.backend,
+        resize=options.resize,
         torch_threads=options.torch_threads,
         env_threads=options.env_threads,
         compile=options.compile,
@@ -95,6 +97,8 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         "updates_per_step": (trainer.learner.updates - updates) / (trainer.step - first),
         "emulators_idle": sum(idle) / seconds,
         "precision": config.precision,
+        "backend": config.backend,
+        "resize": config.resize,
         "compile": config.compile,
         "torch_threads": config.torch_threads,
         "env_threads": config.env_threads,
@@ -208,6 +212,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--num-envs", type=int, default=64)
     parser.add_argument("--env-groups", type=int, default=1, help="of our environments, in turns")
     parser.add_argument("--precision", nargs="+", default=["fp32", "auto"])
+    parser.add_argument("--backend", default="native", choices=["native", "workers"], help="of our environments")
+    parser.add_argument("--resize", default="auto", choices=["auto", "games", "replay"], help="see `Config.resize`")
     parser.add_argument("--steps", type=int, default=8_000, help="agent steps on the clock, each run of ours")
     parser.add_argument("--warm-up", type=int, default=4_000, help="agent steps before the clock; half without updates")
     parser.add_argument("--vs", choices=["sb3"], help="peer to run in turns with ours ([bench] extra)")
@@ -236,6 +242,7 @@ def contestants(options: argparse.Namespace, seen: dict[str, dict[str, Any]]) ->
     shared += ["--warm-up", str(options.warm_up)]
     ours = [*shared, "--preset", options.preset, "--num-envs", str(options.num_envs), "--steps", str(options.steps)]
     ours += ["--compile", options.compile, "--env-groups", str(options.env_groups)]
+    ours += ["--backend", options.backend, "--resize", options.resize]
     ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
     found = {}
     for precision, kept in itertools.product(options.precision, (False, True)[: 1 + options.keep_denormals]):
@@ -258,6 +265,8 @@ def row_of(name: str, speeds: dict[str, list[float]], facts: dict[str, Any], pee
     return {
         "name": name,
         "precision": facts["precision"],
+        "backend": facts["backend"],
+        "resize": facts["resize"],
         "compile": facts["compile"],
         "steps_per_second": round(middle, 1),
         "frames_per_second": round(4 * middle),

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 SMALL = {
     "bench_update.py": "--device cpu --precision fp32 --updates 2 --repeats 1 --capacity 2000 --compile off",
     "bench_train.py": "--device cpu --precision fp32 --num-envs 4 --steps 16 --warm-up 128 --repeats 1 --compile off",
+    "bench_envs.py": "--backends native workers screens --num-envs 4 --env-groups 2 --threads 1 --steps 40 --repeats 1",
     "bench_replay.py": "--device cpu --capacity 2000 --batches 3 --repeats 1",
     "bench_checkpoint.py": "--capacity 1000 --new 200 --folder checkpoints",
     "precision_error.py": "pretrained:pong --steps 400 --minibatches 2",

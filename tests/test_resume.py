@@ -90,6 +90,16 @@ def test_a_recipe_counted_in_games_and_interrupted_again_and_again_ends_as_the_q
     assert_same(tmp_path / "run", tmp_path / "quiet")
 
 
+def test_worker_processes_dealt_out_anew_end_as_the_quiet_run(tmp_path):
+    """With screens that become frames beside the replay; resumed on other processes."""
+    words = [*PONG, "--backend", "workers", "--resize", "replay", "--env-groups", "2"]
+    assert train(words, tmp_path / "quiet") == 0
+    assert train(words, tmp_path / "run", "--total-steps", "304", "--env-threads", "2") == 0
+    shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", 304))
+    assert train(words, tmp_path / "run", "--resume", "--env-threads", "3") == 0
+    assert_same(tmp_path / "run", tmp_path / "quiet")
+
+
 @pytest.mark.parametrize("groups", ["1", "2"])
 def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(groups, tmp_path):
     turns = ["--env-groups", groups]

@@ -41,7 +41,7 @@ def resolve(config: Config, say: Say) -> Config:
     config = dataclasses.replace(
         config, torch_threads=config.torch_threads or torch_threads, env_threads=config.env_threads or cores
     )
-    if config.resize == "auto":
+    if config.backend == "workers" and config.resize == "auto":
         far = not config.device.startswith("cuda") or config.replay_device == "cpu"
         config = dataclasses.replace(config, resize="games" if far else "replay")
     torch.set_num_threads(config.torch_threads)

@@ -32,7 +32,6 @@ MAY_CHANGE_ON_RESUME = {
     "device",  # these three: the numbers go on, rounded otherwise
     "compile",
     "cuda_graph",
-    "resize",
 }
 
 
@@ -51,6 +50,8 @@ def check_resume(stored: Config, wanted: Config) -> Config:
     """
     if wanted.precision == "auto":
         wanted = dataclasses.replace(wanted, precision=stored.precision)
+    if wanted.resize == "auto":
+        wanted = dataclasses.replace(wanted, resize=stored.resize)
     mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
     changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
     if changed:
