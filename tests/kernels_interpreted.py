@@ -57,7 +57,7 @@ def test_a_convolution_forward(geometry, planes_first):
     positions = dy[..., 0].numel()
     out = nan(*y.shape) if planes_first else nan(*dy.shape)
     convolution.forward[(triton.cdiv(positions, 16),)](
-        x, weight, bias, out, POSITIONS=positions, PLANES_FIRST=planes_first, BLOCK=16, BLOCK_K=16, **shape
+        x, weight, bias, out, positions, PLANES_FIRST=planes_first, BLOCK=16, BLOCK_K=16, **shape
     )
     close(out, y if planes_first else y.permute(0, 2, 3, 1))
 
@@ -146,10 +146,10 @@ def test_the_hidden_layer_and_the_loss():
     sizes = {"BATCH": batch, "UNITS": units}
     parts = nan(3, batch, units)
     dense.hidden[(units // 16, 3, 1)](
-        x, w1, parts, STEPS=2, BLOCK_M=32, BLOCK=16, BLOCK_K=16, FEATURES=features, **sizes
+        x, w1, parts, batch, STEPS=2, BLOCK_M=32, BLOCK=16, BLOCK_K=16, FEATURES=features, UNITS=units
     )
     best = nan(batch)
-    dense.best_value[(batch,)](parts, b1, w2, b2, best, PARTS=3, ROWS=4, ACTIONS=ACTIONS, **sizes)
+    dense.best_value[(batch,)](parts, b1, w2, b2, best, batch, PARTS=3, ROWS=4, ACTIONS=ACTIONS, UNITS=units)
     close(best, F.linear(active, leaves[3], leaves[4]).amax(dim=1).detach())
     h, dh, dq, error, q = nan(batch, units), nan(batch, units), nan(batch), nan(batch), nan(batch)
     dense.head[(batch,)](parts, b1, w2, b2, action, target, h, dh, dq, error, q, 1.0, PARTS=3, ROWS=4, **sizes)

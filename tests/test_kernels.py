@@ -61,6 +61,7 @@ def test_each_kernel_in_the_interpreter():
 
 
 TYPES = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.uint8: "*u8", torch.int64: "*i64"}
+NUMBERS = {int: "i32", float: "fp32"}
 WRITTEN = {
     "pixels": {"out"},
     "forward": {"y"},
@@ -148,7 +149,7 @@ def compiled_for_h100(kernel, arguments, constants):
     signature = {name: "constexpr" for name in kernel.arg_names}
     attributes = {}
     for place, (name, value) in enumerate(zip(kernel.arg_names, arguments, strict=False)):
-        signature[name] = TYPES[value.dtype] if isinstance(value, torch.Tensor) else "fp32"
+        signature[name] = TYPES[value.dtype] if isinstance(value, torch.Tensor) else NUMBERS[type(value)]
         if isinstance(value, torch.Tensor):
             attributes[(place,)] = [["tt.divisibility", 16]]
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=attributes)

@@ -31,8 +31,8 @@ def pixels(obs, out, PLANES: tl.constexpr, SIDE: tl.constexpr, CELLS: tl.constex
 
 @triton.jit
 def forward(
-    x, weight, bias, y,
-    POSITIONS: tl.constexpr, SIZE: tl.constexpr, C: tl.constexpr, OUT: tl.constexpr, O: tl.constexpr,
+    x, weight, bias, y, positions,
+    SIZE: tl.constexpr, C: tl.constexpr, OUT: tl.constexpr, O: tl.constexpr,
     KERNEL: tl.constexpr, STRIDE: tl.constexpr,
     PLANES_FIRST: tl.constexpr, BLOCK: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
@@ -40,7 +40,7 @@ def forward(
     K: tl.constexpr = KERNEL * KERNEL * C
     LINE: tl.constexpr = KERNEL * C
     position = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    live = position < POSITIONS
+    live = position < positions
     image, place = position // (OUT * OUT), position % (OUT * OUT)
     corner = ((image * SIZE + place // OUT * STRIDE) * SIZE + place % OUT * STRIDE) * C
     filters = tl.arange(0, O)

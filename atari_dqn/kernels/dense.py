@@ -8,13 +8,13 @@ import triton.language as tl
 
 @triton.jit
 def hidden(
-    x, weight, parts,
-    BATCH: tl.constexpr, FEATURES: tl.constexpr, UNITS: tl.constexpr,
+    x, weight, parts, rows,
+    FEATURES: tl.constexpr, UNITS: tl.constexpr,
     STEPS: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
-    """x [BATCH, FEATURES] times weight [UNITS, FEATURES]: [P, BATCH, UNITS], parts of STEPS * BLOCK_K features."""  # noqa: D403
+    """x [rows, FEATURES] times weight [UNITS, FEATURES]: [P, rows, UNITS], parts of STEPS * BLOCK_K features."""  # noqa: D403
     row = tl.program_id(2) * BLOCK_M + tl.arange(0, BLOCK_M)
-    live = (row < BATCH)[:, None]
+    live = (row < rows)[:, None]
     unit = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     part = tl.program_id(1)
     total = tl.zeros((BLOCK_M, BLOCK), tl.float32)
@@ -23,19 +23,19 @@ def hidden(
         left = tl.load(x + row[:, None] * FEATURES + k[None, :], mask=live, other=0.0)
         right = tl.load(weight + unit[None, :] * FEATURES + k[:, None])
         total = tl.dot(left, right, total)
-    tl.store(parts + (part * BATCH + row)[:, None] * UNITS + unit[None, :], total, mask=live)
+    tl.store(parts + (part * rows + row)[:, None] * UNITS + unit[None, :], total, mask=live)
 
 
 @triton.jit
 def best_value(
-    parts, hidden_bias, weight, bias, best,
-    PARTS: tl.constexpr, ROWS: tl.constexpr, BATCH: tl.constexpr, UNITS: tl.constexpr, ACTIONS: tl.constexpr,
+    parts, hidden_bias, weight, bias, best, rows,
+    PARTS: tl.constexpr, ROWS: tl.constexpr, UNITS: tl.constexpr, ACTIONS: tl.constexpr,
 ):  # fmt: skip
     """max_a Q(s, a) from the parts of `hidden`, one state a program."""
     row = tl.program_id(0)
     unit = tl.arange(0, UNITS)
     part = tl.arange(0, ROWS)[:, None]
-    total = tl.sum(tl.load(parts + (part * BATCH + row) * UNITS + unit[None, :], mask=part < PARTS, other=0.0), axis=0)
+    total = tl.sum(tl.load(parts + (part * rows + row) * UNITS + unit[None, :], mask=part < PARTS, other=0.0), axis=0)
     active = tl.maximum(total + tl.load(hidden_bias + unit), 0.0)
     value = tl.sum(active * tl.load(weight + unit)) + tl.load(bias)
     for action in range(1, ACTIONS):

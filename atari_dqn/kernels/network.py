@@ -100,11 +100,11 @@ class Network:
             block = layer.forward_block if batch <= 64 else 128
             launch(convolution.forward, (math.ceil(layer.positions(batch) / block),),
                    x, self.copies[number], self.convolutions[number].bias.detach(), active[number],
-                   POSITIONS=layer.positions(batch), PLANES_FIRST=int(number == 2), BLOCK=block, BLOCK_K=64,
+                   layer.positions(batch), PLANES_FIRST=int(number == 2), BLOCK=block, BLOCK_K=64,
                    warps=2 if block == 16 else 4, stages=4, **layer.shape)  # fmt: skip
         rows, units = (32, 32) if batch <= 32 else (64, 64)
         launch(dense.hidden, (UNITS // units, HIDDEN_PARTS, math.ceil(batch / rows)), active[2], self.copies[3],
-               hidden_parts, BATCH=batch, FEATURES=FEATURES, UNITS=UNITS, STEPS=FEATURES // 64 // HIDDEN_PARTS,
+               hidden_parts, batch, FEATURES=FEATURES, UNITS=UNITS, STEPS=FEATURES // 64 // HIDDEN_PARTS,
                BLOCK_M=rows, BLOCK=units, BLOCK_K=64, stages=4)  # fmt: skip
 
     @torch.no_grad()
@@ -117,8 +117,8 @@ class Network:
         self.forward(cells, active, parts)
         best = torch.empty(batch, device=self.device)
         launch(dense.best_value, (batch,), parts, self.hidden.bias.detach(), self.last.weight.detach(),
-               self.last.bias.detach(), best,
-               PARTS=HIDDEN_PARTS, ROWS=8, BATCH=batch, UNITS=UNITS, ACTIONS=len(self.last.bias))  # fmt: skip
+               self.last.bias.detach(), best, batch,
+               PARTS=HIDDEN_PARTS, ROWS=8, UNITS=UNITS, ACTIONS=len(self.last.bias))  # fmt: skip
         return best
 
 
