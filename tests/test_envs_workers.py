@@ -274,6 +274,26 @@ def test_screens_shrunk_beside_the_replay_are_the_frames_of_the_workers(game):
     screens.close()
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_reads_screens_where_they_lie_and_makes_the_same_frames():
+    frames, screens = make(env_groups=2), make(env_groups=2, resize="replay")
+    shrink = Shrinker(screens.spec.screens, (84, 84), "cuda")
+    mine, theirs = frames.reset(np.arange(4)), screens.reset(np.arange(4))
+    assert (shrink(torch.from_numpy(theirs.frame)).cpu().numpy() == mine.frame).all()
+    actions = np.random.default_rng(0).integers(screens.spec.num_actions, size=(400, 2))
+    for number in range(400):
+        for envs in (frames, screens):
+            envs.send(actions[number])
+        if number:
+            one, two = frames.recv(), screens.recv()
+            assert torch.from_numpy(two.frame).is_pinned()
+            assert (shrink(torch.from_numpy(two.frame)).cpu().numpy() == one.frame).all()
+            assert all((left == right).all() for left, right in zip(one[1:], two[1:], strict=True))
+    frames.close()
+    screens.close()
+
+
 def test_screens_stay_as_they_are_while_the_next_step_is_played_and_a_state_taken():
     envs = make(resize="replay")
     envs.reset(np.arange(4))
