@@ -123,7 +123,7 @@ WRONG = [
     ("train pong --total-steps -5", "total_steps is -5"),
     ("train pong --gamma 1.5", "gamma is 1.5"),
     ("train pong --n-step-decay-steps 10 --n-step-end 2", "n_step_end (2) is above n_step (1)"),
-    ("train pong --capacity 100", "must hold the warm-up"),
+    ("train pong --capacity 100", "capacity (100) is too small"),
     ("train pong --batch-size 60000", "larger than the warm-up"),
     ("train pong --num-envs many", "many"),
     ("train pong --device cuda:99", "device is 'cuda:99'"),

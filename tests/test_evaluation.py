@@ -42,7 +42,7 @@ def test_the_same_games_come_out_however_many_are_played_side_by_side(settings):
 def test_the_same_games_come_out_of_a_network_at_1_8_and_64_side_by_side(game, num_actions):
     preset = nature if game == "breakout" else cartpole
     config = dataclasses.replace(preset(game), device="cpu", compile="off", max_episode_steps=25, env_threads=2)
-    protocol = EvalProtocol("test", 9, None, 25, epsilon=0.05, noop_max=30, sticky_probability=0.0)
+    protocol = EvalProtocol("test", 9, None, 25, epsilon=0.05, noop_max=config.noop_max, sticky_probability=0.0)
     probe = make_envs(dataclasses.replace(config, num_envs=1))
     agent = make_agent(config, probe.spec)
     probe.close()

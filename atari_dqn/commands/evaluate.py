@@ -27,12 +27,15 @@ class Evaluate:
     `--policy random` or `noop`."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
     """`nature`: 30 games of 5 minutes, epsilon 0.05. `sticky`: 100 games, sticky actions 0.25, epsilon 0.01.
-    `monitor`: as during training. `greedy`: 100 games, epsilon 0. `auto`: greedy for vector games, else nature."""
+    `monitor`: as during training. `greedy`: 100 games, epsilon 0. `auto`: greedy for vector games, sticky for runs with
+    sticky actions, else nature."""
     policy: Literal["network", "random", "random-10hz", "noop"] = "network"
     """`random`: a uniform action every agent step, 15 a second. `random-10hz`: one every 6 frames, as for the published
     random scores. `noop`: nothing is ever pressed. These need a game, not a run."""
     episodes: int | None = None
     """Games to play, instead of the protocol's number."""
+    max_episode_steps: int | None = None
+    """Time limit of a game, agent steps, instead of the protocol's."""
     only_episode: int | None = None
     """Play again the one game with this number (first column of the CSV) and nothing else."""
     checkpoint: Literal["last", "best"] = "last"
@@ -62,7 +65,12 @@ def run(words: Sequence[str]) -> int:
     if folder is not None:
         check_writable(folder)
     selection = assess.Selection(
-        command.protocol, command.episodes, command.only_episode, command.seed, command.num_envs
+        command.protocol,
+        command.episodes,
+        command.only_episode,
+        command.seed,
+        command.num_envs,
+        command.max_episode_steps,
     )
     if command.policy == "network":
         assessed = assess.evaluate_run(
@@ -84,7 +92,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _check(command: Evaluate) -> None:
-    for name, least in (("episodes", 1), ("num_envs", 1), ("seed", 0), ("only_episode", 0)):
+    for name, least in (("episodes", 1), ("max_episode_steps", 1), ("num_envs", 1), ("seed", 0), ("only_episode", 0)):
         if (value := getattr(command, name)) is not None and value < least:
             raise UsageError(f"{name} is {value}; it must be at least {least}")
     if command.episodes is not None and command.only_episode is not None:
@@ -104,6 +112,7 @@ def _destination(command: Evaluate) -> Path | None:
         or command.policy != "network"
         or command.episodes is not None
         or command.only_episode is not None
+        or command.max_episode_steps is not None
     ):
         return None
     folder = assess.find_run(Path(command.run))[0].path

@@ -18,7 +18,7 @@ from rich.table import Table as RichTable
 from atari_dqn.commands import parse, say
 from atari_dqn.commands import train as train_command
 from atari_dqn.config import Config
-from atari_dqn.envs import check_rom, spec_of
+from atari_dqn.envs import check_game, spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import atari_10, atari_57, nature_49
 from atari_dqn.runs.machine import GIB, free_bytes
@@ -55,7 +55,7 @@ class Suite:
     evaluate: bool = True
     """Evaluate the last and the best checkpoint of each finished run."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
-    """Of that evaluation. `auto`: nature, or greedy for vector games."""
+    """Of that evaluation. `auto`: greedy for vector games, sticky for runs with sticky actions, else nature."""
     dry_run: bool = False
     """Print the jobs, what they need and how long they will take, and start nothing."""
     ray_address: str | None = None
@@ -125,17 +125,15 @@ def _configs(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
     games = [game for name in command.games for game in (SETS[name]() if name in SETS else (name,))]
     flags = [word for flag in passed for word in flag]
     preset = ["--preset", command.preset] if command.preset is not None else []
-    parsed: dict[str, Config] = {}  # by preset: parsing takes long, and the flags are the same for all
+    parsed: dict[Config, Config] = {}  # by what the flags change: parsing takes long, and they are the same for all
     configs = []
     for game in dict.fromkeys(games):
         base = train_command.base_config(game, command.preset, None)
-        if base.preset not in parsed:
-            parsed[base.preset] = train_command.parse_command(game, [*preset, *flags]).config
-        config = dataclasses.replace(parsed[base.preset], game=game)
-        if config.backend == "classic":
-            spec_of(config)
-        else:
-            check_rom(game)
+        kind = dataclasses.replace(base, game="")
+        if kind not in parsed:
+            parsed[kind] = train_command.parse_command(game, [*preset, *flags]).config
+        config = dataclasses.replace(parsed[kind], game=game)
+        check_game(config)
         configs += [dataclasses.replace(config, seed=seed) for seed in dict.fromkeys(command.seeds)]
     return configs
 

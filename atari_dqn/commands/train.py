@@ -13,7 +13,7 @@ import tyro
 from atari_dqn.commands import parse, say
 from atari_dqn.config import Config
 from atari_dqn.config_checks import without_effect
-from atari_dqn.envs import is_vector_game
+from atari_dqn.envs import is_vector_game, with_own_time_limit
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
 from atari_dqn.runs import train as training
@@ -89,7 +89,7 @@ def base_config(game: str, name: str | None, seed: str | None) -> Config:
         raise UsageError(
             f"preset {name!r} does not fit {game!r}: {'use cartpole' if vectors else 'it has vectors only'}"
         )
-    config = PRESETS[name](game)
+    config = with_own_time_limit(PRESETS[name](game))
     return dataclasses.replace(config, seed=int(seed)) if seed and seed.isdecimal() else config
 
 

@@ -35,7 +35,7 @@ class Video:
     seconds: float | None = None
     """Film no more than this from the start of the game."""
     protocol: Literal["auto", "nature", "sticky", "monitor"] = "auto"
-    """The evaluation that the game is taken from; `auto` is nature."""
+    """The evaluation that the game is taken from. `auto`: sticky for runs with sticky actions, else nature."""
     episode: int = 0
     """Which of its games; they count from 0."""
     seed: int = 0

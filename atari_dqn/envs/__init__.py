@@ -80,6 +80,36 @@ def spec_of(config: Config) -> EnvSpec:
     return envs.spec
 
 
+def with_own_time_limit(config: Config) -> Config:
+    """A config of a preset for CartPole, with the time limit of the game that it is to play, if that has one.
+
+    Raises:
+      UsageError: the game cannot be made.
+    """
+    limit = _own_time_limit(config)
+    return config if limit is None else dataclasses.replace(config, max_episode_steps=limit)
+
+
+def time_limit_told(config: Config) -> str | None:
+    """One line if the time limit of a config is not the game's own; None if it is, and for Atari."""
+    limit, own = config.max_episode_steps, _own_time_limit(config)
+    if not config.game.startswith("gym:") or limit == own:
+        return None
+    if own is None:
+        return f"time limit: {limit:,} agent steps; {config.game} has none of its own (--max-episode-steps decides)"
+    if limit > own:
+        return f"time limit: {own:,} agent steps, that of {config.game}, before max_episode_steps ({limit:,})"
+    return f"time limit: {limit:,} agent steps, though {config.game} itself ends after {own:,} (--max-episode-steps)"
+
+
+def _own_time_limit(config: Config) -> int | None:
+    if not config.game.startswith("gym:"):
+        return None
+    from atari_dqn.envs.classic import own_time_limit
+
+    return own_time_limit(config.game)
+
+
 def is_vector_game(game: str) -> bool:
     """Is it one of gymnasium's games of vectors, by its name: `cartpole` or `gym:ID`? All others are ROM ids."""
     return game == "cartpole" or game.startswith("gym:")
@@ -115,6 +145,18 @@ def atari_games() -> list[str]:
     gymnasium.register_envs(ale_py)
     specs = gymnasium.registry.values()
     return sorted({spec.kwargs["game"] for spec in specs if spec.namespace == "ALE"})
+
+
+def check_game(config: Config) -> None:
+    """Refuse a game that cannot be played: an unknown name, or a Gymnasium game that breaks its contract at once.
+
+    Raises:
+      UsageError: naming it.
+    """
+    if config.backend == "classic":
+        spec_of(config)
+    else:
+        check_rom(config.game)
 
 
 def check_rom(game: str) -> None:

@@ -30,6 +30,27 @@ def gymnasium_id(game: str) -> str:
     raise UsageError(f"game {game!r} has no vector observations; use cartpole, or gym:ID such as gym:Acrobot-v1")
 
 
+def make_game(game: str) -> CheckedGame:
+    """One game of an id.
+
+    Raises:
+      UsageError: it cannot be made.
+    """
+    return CheckedGame(game, lambda: gymnasium.make(gymnasium_id(game), disable_env_checker=True))
+
+
+def own_time_limit(game: str) -> int | None:
+    """Agent steps after which a game ends by itself, as it was registered; None if it does not say.
+
+    Raises:
+      UsageError: it cannot be made.
+    """
+    made = make_game(game)
+    made.close()
+    spec = made.env.spec
+    return spec.max_episode_steps if spec else None
+
+
 class ClassicEnvs(SingleEnvs):
     """N games of one gymnasium id.
 
@@ -45,17 +66,13 @@ class ClassicEnvs(SingleEnvs):
     """
 
     def __init__(self, game: str, num_envs: int, *, max_episode_steps: int, reseed_after: int = 0) -> None:
-        identifier = gymnasium_id(game)
-
-        def make_one() -> CheckedGame:
-            return CheckedGame(game, lambda: gymnasium.make(identifier, disable_env_checker=True))
-
-        probe = make_one()
+        probe = make_game(game)
         spec = _spec(game, probe)
         probe.reset(seed=0)
         probe.step(0)
         probe.close()
-        super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps, reseed_after=reseed_after)
+        limits = {"max_episode_steps": max_episode_steps, "reseed_after": reseed_after}
+        super().__init__(lambda: make_game(game), num_envs, spec=spec, **limits)
 
 
 def _spec(game: str, env: CheckedGame) -> EnvSpec:

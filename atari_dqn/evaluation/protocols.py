@@ -98,10 +98,16 @@ def greedy(config: Config, episodes: int = 100) -> EvalProtocol:
     return EvalProtocol("greedy", episodes, None, config.max_episode_steps, 0.0, 0, 0.0)
 
 
+def protocol_name(name: str, config: Config) -> str:
+    """What `auto` stands for: a network is evaluated in the games that it was trained for."""
+    if name != "auto":
+        return name
+    return "greedy" if config.backend == "classic" else "sticky" if config.sticky_probability > 0.0 else "nature"
+
+
 def protocol_named(name: str, config: Config) -> EvalProtocol:
     """What `--protocol` means for a run."""
-    if name == "auto":
-        name = "greedy" if config.backend == "classic" else "nature"
+    name = protocol_name(name, config)
     if name in ("nature", "sticky") and config.backend == "classic":
         raise UsageError(f"protocol {name!r} is for Atari, but {config.game} has no emulator; use greedy")
     return {

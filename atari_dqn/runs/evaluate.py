@@ -12,7 +12,7 @@ from torch import nn
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
-from atari_dqn.envs import is_vector_game, module_of, spec_of
+from atari_dqn.envs import is_vector_game, module_of, spec_of, with_own_time_limit
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Player, play, result_of
 from atari_dqn.evaluation.protocols import Policy, Still, protocol_named
@@ -54,6 +54,8 @@ class Selection:
     """Root of the games' seeds."""
     num_envs: int = 8
     """Games side by side; does not change which games are played."""
+    max_episode_steps: int | None = None
+    """Time limit of a game, agent steps, instead of the protocol's."""
 
 
 EVERY_GAME = Selection()
@@ -139,7 +141,7 @@ def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
     """
     vectors = is_vector_game(game)
     preset = "cartpole" if vectors else "sticky" if selection.protocol == "sticky" else "nature"
-    config = dataclasses.replace(PRESETS[preset](game), device="cpu")
+    config = dataclasses.replace(with_own_time_limit(PRESETS[preset](game)), device="cpu")
     if policy == "random-10hz":
         if vectors:
             raise UsageError(f"policy 'random-10hz' is for Atari, but {game} has no emulator; use random")
@@ -160,6 +162,8 @@ def _assess(
         protocol = dataclasses.replace(protocol, epsilon=epsilon)
     if selection.episodes is not None:
         protocol = dataclasses.replace(protocol, episodes=selection.episodes, steps=None)
+    if selection.max_episode_steps is not None:
+        protocol = dataclasses.replace(protocol, max_episode_steps=selection.max_episode_steps)
     if selection.only_episode is not None:
         protocol = protocol.only(selection.only_episode)
     num_envs = min(selection.num_envs, protocol.episodes or selection.num_envs)

@@ -100,11 +100,11 @@ class RunFolder:
         write_text(self.done, json.dumps(summary, indent=2) + "\n")
 
 
-def make_folder(path: Path, config: Config) -> None:
-    """Make the folder of a new run; one that holds nothing of another run may be there.
+def refuse_folder(path: Path, config: Config) -> None:
+    """See that a new run can have this folder: there is none yet, or it holds nothing of another run.
 
     Raises:
-      UsageError: it holds a run, or what is left of one, is a file, or cannot be written; nothing was changed.
+      UsageError: it holds a run, or what is left of one, is a file, or cannot be written.
     """
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file; choose another --run-dir")
@@ -116,10 +116,21 @@ def make_folder(path: Path, config: Config) -> None:
             f"{path} holds {left[0].relative_to(path)} of a run whose config.json is gone; "
             "bring that back, or choose another --run-dir"
         )
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "permission denied" if there.is_dir() else f"{there} is a file"
+        raise UsageError(f"cannot write the run folder {path} ({why}); choose another --run-dir")
+
+
+def make_folder(path: Path, config: Config) -> None:
+    """Make the folder of a new run, if it can have it.
+
+    Raises:
+      UsageError: as `refuse_folder`, or the disk refuses; nothing was changed.
+    """
+    refuse_folder(path, config)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK):
-            raise PermissionError(13, "permission denied")
     except OSError as error:
         raise UsageError(f"cannot write the run folder {path} ({error.strerror}); choose another --run-dir") from error
 
@@ -193,7 +204,12 @@ def refuse_links(path: Path) -> None:
 
 def _refuse_existing(found: RunFolder, wanted: Config) -> None:
     mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(found.config)
-    differing = [f"{name} {theirs[name]!r}, not {mine[name]!r}" for name in mine if mine[name] != theirs[name]]
+    open_yet = {name for name, value in mine.items() if value == "auto" or (name.endswith("_threads") and not value)}
+    differing = [
+        f"{name} {theirs[name]!r}, not {mine[name]!r}"
+        for name in mine
+        if name not in open_yet and mine[name] != theirs[name]
+    ]
     if differing:
         raise UsageError(f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed")
     if found.done.exists():

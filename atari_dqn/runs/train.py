@@ -17,12 +17,12 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, Loss, make_agent, with_own_parts
 from atari_dqn.dqn.ports import Logger
 from atari_dqn.dqn.trainer import Trainer
-from atari_dqn.envs import make_envs
+from atari_dqn.envs import check_game, make_envs, time_limit_told
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
-from atari_dqn.runs.folder import RunFolder, lock, make_folder
+from atari_dqn.runs.folder import RunFolder, lock, make_folder, refuse_folder
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.machine import flushed_denormals, place_replay, resolve, settle_compile
 from atari_dqn.runs.monitor import Monitor
@@ -74,15 +74,23 @@ def train(
     folder = RunFolder.open(run_dir) if resume else None
     if folder:
         config = check_resume(folder.config, config)
-    config = settle_compile(resolve(config, say), say)
+    else:
+        refuse_folder(run_dir, config)
+    _refuse_too_short(config)
+    check_game(config)
+    if told := time_limit_told(config):
+        say(told)
+    config = resolve(config, say)
     envs = make_envs(config)
     try:
-        # may refuse the network: before there is a folder
-        agent = make_agent(config, envs.spec, model=model, loss=loss)
+        if model is None:  # may refuse the network: before it is compiled
+            make_agent(dataclasses.replace(config, compile="off"), envs.spec, loss=loss)
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
         place = place_replay(config.replay_device, config.device, frame_bytes, say)
         config = dataclasses.replace(config, replay_device=place)
         _refuse_far_priorities(config)
+        config = settle_compile(config, say)
+        agent = make_agent(config, envs.spec, model=model, loss=loss)
         if not folder:
             make_folder(run_dir, config)
         with _told_in_one_message(run_dir), lock(run_dir):
@@ -90,6 +98,14 @@ def train(
             return _train_in(folder, config, envs, agent, resume=resume, say=say, wandb=wandb)
     finally:
         envs.close()
+
+
+def _refuse_too_short(config: Config) -> None:
+    if config.total_steps <= config.learning_starts:
+        raise UsageError(
+            f"the run would end after total_steps ({config.total_steps:,}), and learning_starts at step "
+            f"{config.learning_starts:,}: nothing would be learned; raise total_steps, or lower learning_starts"
+        )
 
 
 def _refuse_far_priorities(config: Config) -> None:

@@ -22,6 +22,7 @@ from typing import Any, Literal, NamedTuple
 from atari_dqn.config import Config
 from atari_dqn.envs import module_of
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.protocols import protocol_name
 from atari_dqn.runs.folder import RunFolder, in_use, read_done
 from atari_dqn.runs.results import read_result
 from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
@@ -48,7 +49,7 @@ class Settings:
     evaluate: bool = True
     """Evaluate the last and the best checkpoint of a finished run."""
     protocol: str = "auto"
-    """Of these evaluations; auto is nature, or greedy for vector games."""
+    """Of these evaluations; auto: greedy for vector games, sticky for runs with sticky actions, else nature."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
         return Stage("train", _train_words(job, settings))
     if not settings.evaluate:
         return None
-    protocol = _protocol(job.config, settings)
+    protocol = protocol_name(settings.protocol, job.config)
     for which, step in (("last", done["steps"]), ("best", done["best_eval_step"])):
         result = read_result(job.folder, f"{protocol}_{which}")
         if step is not None and (result is None or result.step != step):
@@ -122,12 +123,6 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
 def _is_over(config: Config, done: dict[str, Any]) -> bool:
     """Was everything played that is wanted? A run may have been made shorter at first."""
     return bool(done["steps"] >= config.total_steps or 0 < config.total_episodes <= done["episodes"])
-
-
-def _protocol(config: Config, settings: Settings) -> str:
-    if settings.protocol != "auto":
-        return settings.protocol
-    return "greedy" if config.backend == "classic" else "nature"
 
 
 def _train_words(job: Job, settings: Settings) -> list[str]:

@@ -1,0 +1,54 @@
+"""What is wrong with a run is said before anything is compiled or written."""
+
+import pytest
+
+from atari_dqn.cli import main
+from atari_dqn.evaluation.protocols import protocol_name
+from atari_dqn.presets import PRESETS, cartpole
+from atari_dqn.suite.jobs import Job, Settings, next_stage
+from tests.fakes import make_run
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_compiled(monkeypatch, tmp_path):
+    def compiles(*_):
+        raise AssertionError("it began to compile")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("atari_dqn.runs.train.settle_compile", compiles)
+
+
+WRONG = [
+    ("train nonsense", "unknown game 'nonsense'"),
+    ("train pong --total-steps 50000", "learning_starts at step 50,000: nothing would be learned"),
+    ("train cartpole --total-steps 900", "nothing would be learned; raise total_steps, or lower learning_starts"),
+    ("train pong --run-dir afile", "afile is a file"),
+    ("train pong --run-dir afile/run", "afile is a file"),
+    ("train pong --device cpu --capacity 90000000000", "GiB are free"),
+    ("train pong --network mlp", "'nature_cnn'"),
+    ("train cartpole --network nature_cnn", "network"),
+    ("train pong --resume", "holds no run"),
+    ("train cartpole --run-dir there", "there holds this run already, unfinished; go on with --resume"),
+    ("train cartpole --run-dir there --gamma 0.5", "there holds another run (gamma 0.99, not 0.5)"),
+]
+
+
+@pytest.mark.parametrize(("line", "told"), WRONG, ids=[line for line, _ in WRONG])
+def test_a_run_that_cannot_be_is_refused_at_once(line, told, tmp_path, capsys):
+    (tmp_path / "afile").write_text("")
+    make_run(tmp_path / "there", cartpole())
+    assert main(line.split()) == 2
+    assert told in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["afile", "there"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "protocol"), [("nature", "nature"), ("quick", "nature"), ("sticky", "sticky"), ("cartpole", "greedy")]
+)
+def test_a_network_is_evaluated_in_the_games_it_was_trained_for(preset, protocol, tmp_path):
+    config = PRESETS[preset]("cartpole" if preset == "cartpole" else "pong")
+    assert protocol_name("auto", config) == protocol
+    assert protocol_name("monitor", config) == "monitor"
+    (tmp_path / "DONE").write_text(f'{{"steps": {config.total_steps}, "episodes": 1, "best_eval_step": null}}')
+    words = next_stage(Job(config, tmp_path), Settings()).words
+    assert words[words.index("--protocol") + 1] == protocol
