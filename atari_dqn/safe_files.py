@@ -50,7 +50,8 @@ def read_text(path: Path, most: int, *, errors: str = "strict") -> str:
       UnicodeDecodeError: it is no UTF-8.
     """
     with open_to_read(path, most) as file:
-        return file.read(most + 1).decode("utf-8", errors=errors)
+        size = os.fstat(file.fileno()).st_size
+        return file.read(min(most, size) + 1).decode("utf-8", errors=errors)
 
 
 def read_json(path: Path, most: int) -> Any:

@@ -355,6 +355,20 @@ def test_a_clock_that_goes_backwards_harms_nothing(tmp_path, quiet_cartpole, mon
     assert_same(tmp_path / "run", quiet_cartpole)
 
 
+@pytest.mark.parametrize("clocks", [(0.0, -86_400.0), (0.0, -1.7e9), (3_600.0, 0.0), (-86_400.0, 86_400.0)])
+def test_tensorboard_shows_each_step_once_and_in_order_whatever_the_clock_says(clocks, tmp_path, monkeypatch):
+    recipe, now = [*CARTPOLE, "--total-steps", "2000"], time.time
+    monkeypatch.setattr(time, "time", lambda: now() + clocks[0])
+    assert train(recipe, tmp_path / "run") == 0
+    shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", 2000))  # as if killed after the one before
+    monkeypatch.setattr(time, "time", lambda: now() + clocks[1])
+    assert train(recipe, tmp_path / "run", "--resume") == 0
+    points = EventAccumulator(str(tmp_path / "run")).Reload().Scalars("train/epsilon")
+    assert [point.step for point in points] == list(range(200, 2001, 200))
+    times = [point.wall_time for point in points]
+    assert times == sorted(times)
+
+
 HANGING_EMULATOR = """
 import time
 from atari_dqn.runs import train as run

@@ -16,12 +16,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from atari_dqn.dqn.ports import Evaluation
+from atari_dqn.runs.event_file import EventFile
 from atari_dqn.safe_files import LOG_BYTES, open_to_append, parse_json, read_text, write_text
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
@@ -38,6 +40,7 @@ EVAL_COLUMNS = (
 )  # fmt: skip
 EVAL_TAG = "eval/episode_return"  # in the line of each evaluation
 HPARAM_SCORES = (EVAL_TAG, "eval/human_normalized", "train/episode_return")  # columns beside the settings
+HISTOGRAM_BINS = 64
 PLAIN_PERIOD_SECONDS = 30.0  # between progress lines where there is no terminal
 LINES_OF_PACE = 10  # a run is fast while its replay fills, so its first minutes tell little of the rest
 
@@ -64,8 +67,6 @@ class RunLogger:
         evaluated_at: int | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
         self.frames_per_step = frames_per_step
         again: list[dict[str, float]] = []
         purge = None
@@ -80,11 +81,9 @@ class RunLogger:
         self._evals = open_to_append(folder / EVALS)
         if self._evals.tell() == 0:
             self._write_row(EVAL_COLUMNS)
-        self._board = SummaryWriter(str(folder), purge_step=purge)
+        self._board = EventFile(folder, purge)
         for record in again:
-            for tag, value in record.items():
-                if "/" in tag and value is not None:
-                    self._board.add_scalar(tag, value, resume_step)
+            self._curves({tag: value for tag, value in record.items() if "/" in tag and value is not None}, purge or 0)
         self._total, self._newest = total_steps, 0
         self._session_end = self._begin_session(settings or {})
         terminal = sys.stderr.isatty()
@@ -103,30 +102,37 @@ class RunLogger:
 
         plain = {name: value if type(value) in (int, float) else str(value) for name, value in settings.items()}
         experiment, begin, end = hparams(plain, dict.fromkeys(HPARAM_SCORES, 0.0))
-        self._summary(experiment)
-        self._summary(begin)
+        self._board.add(experiment)
+        self._board.add(begin)
         return end
-
-    def _summary(self, summary: Any, step: int | None = None) -> None:
-        self._board._get_file_writer().add_summary(summary, step)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """One point of each curve; a value that is no number becomes null in metrics.jsonl."""
         finite = {tag: value if math.isfinite(value) else None for tag, value in values.items()}
         record = {"step": step, "frame": step * self.frames_per_step, "time": time.time(), **finite}
         self._metrics.write(json.dumps(record) + "\n")
-        for tag, value in values.items():
-            self._board.add_scalar(tag, value, step)
+        self._curves(values, step)
         self._newest = step
+
+    def _curves(self, values: Mapping[str, float], step: int) -> None:
+        from torch.utils.tensorboard.summary import scalar
+
+        for tag, value in values.items():
+            self._board.add(scalar(tag, value), step)
+        self._board.flush()
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Distribution of `values`, any shape."""
-        self._board.add_histogram(tag, values, step)
+        from torch.utils.tensorboard.summary import histogram
+
+        self._board.add(histogram(tag, values, HISTOGRAM_BINS), step)
 
     def image(self, tag: str, image: np.ndarray, step: int) -> None:
         """A picture: [H, W] or [H, W, 3] uint8."""
+        from torch.utils.tensorboard.summary import image as picture
+
         layout = "HW" if image.ndim == 2 else "HWC"
-        self._board.add_image(tag, image, step, dataformats=layout)
+        self._board.add(picture(tag, image, dataformats=layout), step)
 
     def animation(self, tag: str, gif: bytes, step: int) -> None:
         """A GIF among the images; TensorBoard plays it."""
@@ -134,7 +140,7 @@ class RunLogger:
 
         width, height = struct.unpack("<HH", gif[6:10])
         image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
-        self._summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+        self._board.add(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
     def evaluation(self, result: Evaluation, best: bool) -> None:
         """One row of evals.csv; `best`: better than all before it in this run."""
@@ -163,12 +169,12 @@ class RunLogger:
             os.fsync(file.fileno())
 
     def close(self) -> None:
-        self._display.close()
-        if self._newest >= self._total:
-            self._summary(self._session_end)
-        self._board.close()
-        self._metrics.close()
-        self._evals.close()
+        with ExitStack() as files:  # all of them, also where the disk refuses one
+            for file in (self._metrics, self._evals, self._board):
+                files.callback(file.close)
+            self._display.close()
+            if self._newest >= self._total:
+                self._board.add(self._session_end)
 
     def _write_row(self, row: Any) -> None:
         csv.writer(self._evals, lineterminator="\n").writerow(row)
