@@ -110,7 +110,7 @@ class Config:
     """Updates at the end of each game, then a copy to the target network, instead of `update_period` and
     `target_update_period`; 0: those two count. Paper: 0."""
     target_update_period: int = 10_000
-    """Agent steps between copies to the target network. Paper's code: 10,000 (its table says updates)."""
+    """Agent steps between copies to the target network. Paper's code: 10,000, its table says updates (D9)."""
     reset_steps: tuple[int, ...] = ()
     """Agent steps at which the network is drawn anew; the replay stays (Nikishin et al. 2022). Paper: none."""
     reset_updates: int = 10_000

@@ -101,7 +101,7 @@ WATCHED_OFTEN: dict[str, Any] = {
 def quick(game: str = "pong") -> Config:
     """For a laptop: the paper's preprocessing and rewards; what learns, and how fast, is chosen for two CPU cores.
 
-    Different from `nature`, and why (benchmarks/results/quick_search_202611):
+    Different from `nature`, and why (docs/search_log.md):
       random actions held in the warm-up: without, Freeway gave no reward in 486,000 steps
       environments that explore more and less than 5 %: Pong stands at 16 after 225,000 steps, at 11 if all do alike
       the network drawn anew at 110,000 steps: what Boxing's learns before then it does not get rid of (primacy bias)

@@ -1,10 +1,11 @@
-"""Put committed results into the README, between its marks; rows without one say so.
+"""Write tables into README.md and docs/, between marks: scores and speed from committed results, rooms from the code.
 
-python benchmarks/readme_table.py [--check]     --check changes nothing and fails where the README is stale
+python benchmarks/readme_table.py [--check]     --check changes nothing and fails where a page is stale
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from atari_dqn.report.read_runs import Evaluation, Run, read_runs
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+PACKAGE = ROOT / "atari_dqn"
 MARKS = "<!-- {}: written by benchmarks/readme_table.py -->", "<!-- end of {} -->"
 PROOF = RESULTS / "proof_202611"  # run folders of benchmarks/proof.sh
 PROVED = [
@@ -165,20 +167,62 @@ def proof() -> str:
     return "\n".join(lines)
 
 
+ROOM_NAMES = (
+    "dqn extensions kernels networks replay envs storage published evaluation video runs suite report commands".split()
+)
+
+
+def summary(path: Path) -> str:
+    """The first sentence of a module's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.split("\n\n")[0].replace("\n", " ").removesuffix(":")
+
+
+def rooms() -> str:
+    """The packages of `atari_dqn`, a line each, in reading order."""
+    lines = [f"| `{room}/` | {summary(PACKAGE / room / '__init__.py')} |" for room in ROOM_NAMES]
+    return "\n".join(["| room | what it holds |", "|---|---|", *lines])
+
+
+def files() -> str:
+    """Every module, room by room, with the first sentence of its docstring."""
+    parts = ["### At the top", *(f"- `{path.name}`: {summary(path)}" for path in modules(PACKAGE))]
+    for room in ROOM_NAMES:
+        parts += ["", f"### `{room}/`", "", summary(PACKAGE / room / "__init__.py"), ""]
+        parts += [f"- `{path.name}`: {summary(path)}" for path in modules(PACKAGE / room)]
+    return "\n".join([parts[0], "", *parts[1:]])
+
+
+def modules(folder: Path) -> list[Path]:
+    """In the order in which the room's docstring names them, then by name."""
+    order = (folder / "__init__.py").read_text(encoding="utf-8")
+    paths = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+    return sorted(paths, key=lambda path: (order.find(path.name) % 10**9, path.name))
+
+
+TABLES = {
+    "README.md": (proof, rooms),
+    "docs/results.md": (quick, speed),
+    "docs/architecture.md": (files,),
+}
+
+
 def main() -> int:
     """Rewrite, or check."""
-    readme = ROOT / "README.md"
-    text = fresh = readme.read_text()
-    for table in (proof, speed, quick):
-        begin, end = (mark.format(table.__name__) for mark in MARKS)
-        before, rest = fresh.split(begin)
-        after = rest.split(end)[1]
-        fresh = f"{before}{begin}\n{table()}\n{end}{after}"
-    if "--check" in sys.argv:
+    stale = []
+    for name, tables in TABLES.items():
+        text = fresh = (ROOT / name).read_text()
+        for table in tables:
+            begin, end = (mark.format(table.__name__) for mark in MARKS)
+            before, rest = fresh.split(begin)
+            fresh = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
         if fresh != text:
-            print("README.md is stale: run python benchmarks/readme_table.py", file=sys.stderr)
-        return int(fresh != text)
-    readme.write_text(fresh)
+            stale.append(name)
+        if "--check" not in sys.argv:
+            (ROOT / name).write_text(fresh)
+    if "--check" in sys.argv and stale:
+        print(f"stale: {', '.join(stale)}; run python benchmarks/readme_table.py", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# docs/report.png: a report in headless Chromium. Without arguments that of the committed Pong runs, else
+# docs/report.png: a report in headless Chromium. Without arguments that of the committed runs of `quick`, else
 #   bash scripts/screenshot_report.sh RUNS [--compare RUNS --names A B]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/screenshot.sh
 results=benchmarks/results
 if [ $# -eq 0 ]; then
-  set -- "$results/quick_before_202611" --compare "$results/quick_pong_seed0_202611" \
-    --names "quick" "its predecessor"
+  set -- "$results/quick_202611"
 fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

@@ -53,8 +53,16 @@ def test_what_is_kept_of_a_run_names_no_folder_of_this_machine(tmp_path):
     assert refused.returncode == 2
     assert "config.json is missing" in refused.stderr
     (run / "config.json").write_text("{}")
-    subprocess.run(command, check=True, capture_output=True)
+    points = [{"step": 10 * (k + 1), "train/episodes": k, "time/steps_per_second": 5.0 * (k + 1)} for k in range(6)]
+    points.insert(2, {"step": 20, "eval/episode_return": 1.0})
+    (run / "metrics.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
+    subprocess.run([*command, "--every", "4"], check=True, capture_output=True)
     kept = {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
+    thin = [json.loads(line) for line in kept.pop("metrics.jsonl").splitlines()]
+    assert [point["step"] for point in thin] == [20, 40, 60]
+    assert thin[0] == points[2]  # an evaluation
+    # 10 steps at each of 5, 10, 15 and 20 a second: 40 steps in 2 + 1 + 2/3 + 1/2 seconds
+    assert thin[1]["time/steps_per_second"] == pytest.approx(40 / (25 / 6))
     assert kept.keys() == {"config.json", "meta.json", "evaluations/nature_last.json"}
     assert not any(str(tmp_path) in text for text in kept.values())
     assert "FOLDER/checkpoints/step_1" in kept["evaluations/nature_last.json"]

@@ -2,7 +2,8 @@
 
 ```python blocks of one page are run in order and share their names. Lines of ```bash blocks that begin with `atari-dqn`
 are run; a comment `<!-- test: FLAGS -->` before the block adds flags that keep the run short. After `<!-- output -->` a
-```text block is what the python block before it prints.
+```text block is what the python block before it prints. Commands in ```console blocks would run for long: a test checks
+that there are such commands and flags.
 """
 
 import __future__
@@ -21,11 +22,14 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from atari_dqn.cli import main
+from atari_dqn.cli import COMMANDS, main
+from atari_dqn.presets import PRESETS
 from atari_dqn.types import LearnStats
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+README = DOCS.parent / "README.md"
+WITH_README = [README, *PAGES]
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>test: [^\n]*|output) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
 )
@@ -93,12 +97,38 @@ def test_no_block_escapes_the_tests(page):
     text = page.read_text(encoding="utf-8")
     found = blocks(page)
     assert len(re.findall(r"^```", text, re.M)) == 2 * len(found)
-    assert {block.language for block in found} <= {"python", "bash", "text", "math", "mermaid"}
+    assert {block.language for block in found} <= {"python", "bash", "console", "text", "math", "mermaid"}
     for block in found:
         assert block.mark == "" or block.language == ("text" if block.mark == "output" else "bash")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", WITH_README, ids=lambda page: page.stem)
+def test_commands_that_are_shown_have_these_flags(page, capsys):
+    shown = [shlex.split(line, comments=True) for block in blocks(page) if block.language == "console"
+             for line in block.code.splitlines() if line.startswith("atari-dqn")]  # fmt: skip
+    for _, command, *words in shown:
+        assert command in COMMANDS
+        with contextlib.suppress(SystemExit):
+            main([command, *(words[:1] if command == "train" else []), "--help"])
+        known = re.findall(r"--[a-z0-9-]+", re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out))
+        flags = [word.split("=")[0] for word in words if word.startswith("--")]
+        # the suite passes flags of train on
+        assert [flag for flag in flags if flag not in [*known, "--preset"]] == []
+
+
+def test_every_preset_is_in_the_readme():
+    text = README.read_text(encoding="utf-8")
+    assert [name for name in PRESETS if f"`{name}`" not in text] == []
+
+
+def test_a_departure_that_code_names_has_its_number():
+    numbered = set(re.findall(r"^- \*\*(D\d+)\.\*\*", (DOCS / "departures.md").read_text("utf-8"), re.M))
+    code = "".join(path.read_text(encoding="utf-8") for path in (DOCS.parent / "atari_dqn").rglob("*.py"))
+    named = set(re.findall(r"\((D\d+)\)", code))
+    assert len(named) >= 6 and named <= numbered
+
+
+@pytest.mark.parametrize("page", WITH_README, ids=lambda page: page.stem)
 def test_links_and_figures_are_there(page):
     text = re.sub(r"```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     for target in re.findall(r"\]\(([^)#\s]+)", text):

@@ -1,4 +1,6 @@
-"""The subcommands, one module each: a dataclass whose fields are the flags, and `run(words)` behind it.
+"""The subcommands, one module each.
+
+A dataclass whose fields are the flags, and `run(words)` behind it:
 
 train.py, evaluate.py, video.py (one run); suite.py, report.py (many); presets.py; compare_approximators.py and
 ablation.py (studies).

@@ -107,7 +107,7 @@ class Agent:
         return self._actor.answer()
 
     def predict(self, obs: Tensor) -> np.ndarray:
-        """Greedy actions, the first of equals: [N, K, ...] -> [N] int64. Waits for the device."""
+        """Greedy actions, the first of equals (D8): [N, K, ...] -> [N] int64. Waits for the device."""
         return self._actor.predict(obs)
 
     def learn(self, batch: Transitions, updates: int = 1, weights: Tensor | None = None) -> LearnStats:

@@ -1,4 +1,4 @@
-"""The games: one protocol (`types.VecEnv`), four backends. `make_envs` below chooses.
+"""The games: one protocol (`types.VecEnv`), four backends.
 
 In reading order: contract.py (what all keep to), native.py (ale-py's C++ threads), single.py (one Gymnasium game),
 reference.py (Atari by wrappers), classic.py (CartPole and others), checked_game.py (each held to its contract),

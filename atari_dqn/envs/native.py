@@ -47,10 +47,10 @@ class NativeEnvs:
       num_envs:           N.
       num_threads:        emulator threads, 0 for one per core.
       frame_skip:         frames per agent step; the last two are max-pooled.
-      noop_max:           up to this many no-ops open a game, frames.
+      noop_max:           up to this many no-ops open a game, frames (D7).
       sticky_probability: chance that a frame repeats the previous action.
       action_set:         "minimal", "paper" or "full", see `Config.action_set`.
-      life_loss:          a lost life is reported as terminated, and the game goes on.
+      life_loss:          a lost life is reported as terminated, and the game goes on (D5).
       max_episode_steps:  time limit of a game, agent steps.
       reseed_after:       agent steps after which a sub-environment is seeded afresh when its next
                           game opens, so that its action log stays short; 0 for never.

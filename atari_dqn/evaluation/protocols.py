@@ -71,7 +71,7 @@ class EvalProtocol:
 
 
 def monitor(config: Config) -> EvalProtocol:
-    """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes."""
+    """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes (D10)."""
     return EvalProtocol(
         name="monitor",
         episodes=config.eval_episodes or None,

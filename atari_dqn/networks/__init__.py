@@ -1,4 +1,4 @@
-"""Observations to action values; `make_model` below chooses the network. They know no reinforcement learning.
+"""Observations to action values: networks, which know no reinforcement learning.
 
 In reading order: nature_cnn.py (the paper's), convolutions.py (its first layer, faster), heads.py (hidden layers and
 how the last one says values), histograms.py (a categorical head), vector.py (games of a few numbers), weights.py.

@@ -22,7 +22,7 @@ PIXEL_SCALE = 1.0 / 255.0
 
 
 class NatureCNN(QNetwork):
-    """The Q-network of Mnih et al. 2015.
+    """The Q-network of Mnih et al. 2015, without the padding of the released code (D4).
 
     Args:
       frame_stack:  K, frames in one observation.

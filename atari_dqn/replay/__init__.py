@@ -1,4 +1,4 @@
-"""Every frame once, and every stack rebuilt from it. It is handed arrays and knows no games and no networks.
+"""Every frame once, and every stack rebuilt from it.
 
 In reading order: layout.py (sizes), index.py (which rows may be drawn), screens.py (screens that become frames here),
 frames.py (the planes), buffer.py (all of it).

@@ -1,4 +1,4 @@
-"""Run folders -> one HTML page and CSV files. Reads files only: no network, no emulator, no torch.
+"""Run folders to one HTML page and CSV files, without torch.
 
 parsing.py, read_runs.py                                files -> records
 tables.py, curves.py, median_curve.py,
