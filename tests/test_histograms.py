@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.histograms import SIGMA, Histograms
 from atari_dqn.types import EnvSpec, Transitions
-from tests.fakes import tiny_config
+from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
 
 PIXELS = EnvSpec("scripted", (84, 84), "uint8", ("a", "b", "c"), 4)
 
@@ -100,3 +101,29 @@ def test_it_learns_the_mean_of_a_return_that_is_chance(precision):
 def test_histograms_bring_their_own_loss():
     with pytest.raises(UsageError, match="value_bins is 51, which brings its own loss"):
         tiny_config(network="mlp", value_bins=51, own_loss=True)
+
+
+def test_values_that_fill_the_range_are_told_once():
+    """A reward of 1 for ever is worth 10 at gamma 0.9; bins up to 1 cannot say it."""
+    messages = []
+
+    class Listener(NullLogger):
+        def message(self, text):
+            messages.append(text)
+
+    class Rich(ScriptedEnvs):
+        def recv(self):
+            step = super().recv()
+            return step._replace(reward=np.ones_like(step.reward))
+
+    def messages_with(**settings):
+        messages.clear()
+        config = tiny_config(gamma=0.9, learning_rate=0.01, optimizer="adam", total_steps=2_000, **settings)
+        make_trainer(config, Rich(num_envs=4, frame_shape=(3,), end_rate=0.0, life_rate=0.0), logger=Listener()).run()
+        return messages
+
+    told = messages_with(value_bins=21, value_limit=1.0)
+    assert len(told) == 1
+    assert "cannot go beyond value_limit (1)" in told[0]
+    assert messages_with(value_bins=21, value_limit=100.0) == []
+    assert messages_with() == []

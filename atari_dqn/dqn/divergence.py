@@ -1,4 +1,7 @@
-"""Training whose numbers are no longer numbers: it ends with one message, and no checkpoint is written of it."""
+"""Training whose numbers go wrong. No longer numbers: it ends with one message, and no checkpoint is written of it.
+
+Values that fill the range of a categorical head: one warning.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import math
 from torch import nn
 
 from atari_dqn.errors import UsageError
+
+FULL = 0.8  # of the range of a categorical value head: beyond it, targets are cut off in some states
 
 
 class TrainingDiverged(UsageError):
@@ -28,4 +33,21 @@ def refuse_broken_weights(model: nn.Module, step: int) -> None:
         raise TrainingDiverged(
             f"weights of the network are infinite or no number at step {step}; the last checkpoint is good. "
             "Go on from it with --resume, or start again with a lower learning_rate"
+        )
+
+
+class ValueRange:
+    """Watches the values of a categorical head, which cannot say any beyond [-limit, limit]."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit, self.told = limit, False
+
+    def warning(self, q: float, step: int) -> str:
+        """What to say, once, when the mean value comes near the limit; else empty."""
+        if self.told or abs(q) < FULL * self.limit:
+            return ""
+        self.told = True
+        return (
+            f"step {step:,}: values are {q:.1f} on average and cannot go beyond value_limit ({self.limit:g}): larger "
+            "ones are learned as this one. Start again with a larger --value-limit, or with a --reward-scale below 1"
         )

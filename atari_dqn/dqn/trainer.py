@@ -19,7 +19,7 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
-from atari_dqn.dqn.divergence import refuse_broken_loss, refuse_broken_weights
+from atari_dqn.dqn.divergence import ValueRange, refuse_broken_loss, refuse_broken_weights
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.dqn.ports import Evaluation, Evaluator, Logger
@@ -78,6 +78,7 @@ class Trainer:
         self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
+        self.value_range = ValueRange(config.value_limit if config.value_bins else math.inf)
         self.saved: tuple[int, ...] = ()  # what the newest checkpoint is of; see `save`
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self.speedometer = Speedometer(config.frames_per_step)
@@ -200,6 +201,8 @@ class Trainer:
             self.window.clear()
         if stats := self.learner.read():  # waits for the device
             refuse_broken_loss(stats["loss"], self.step)
+            if told := self.value_range.warning(stats["q"], self.step):
+                self.logger.message(told)
             values |= {f"train/{name}": mean for name, mean in stats.items()}
         values |= self.speedometer.read(self.step, self.learner.updates)
         self.logger.scalars(values, self.step)
