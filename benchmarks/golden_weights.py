@@ -26,8 +26,8 @@ ATARI = dict(
 CARTPOLE = dict(capacity=2_000, batch_size=8, target_update_period=200, epsilon_decay_steps=500)
 QUIET = dict(eval_period=0, eval_period_episodes=0, checkpoint_period=0, log_period=100, device="cpu", torch_threads=1)
 RUNS: dict[str, tuple[str, str, dict[str, object]]] = {
-    "nature": ("nature", "pong", ATARI),
-    "nature_serial": ("nature", "pong", ATARI | dict(num_envs=1, total_steps=200, overlap=False)),
+    "nature": ("nature", "breakout", ATARI),
+    "nature_serial": ("nature", "breakout", ATARI | dict(num_envs=1, total_steps=200, overlap=False)),
     "quick": ("quick", "breakout", ATARI | dict(reset_steps=(200,), precision="fp32", n_step_decay_steps=100)),
     "cartpole": ("cartpole", "cartpole", CARTPOLE | dict(total_steps=1_500, learning_starts=200)),
     "cartpole_tf2": ("cartpole_tf2", "cartpole", CARTPOLE | dict(total_episodes=40)),

@@ -1,6 +1,7 @@
 """The wheel built from the repository runs from an empty folder, data files included."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,11 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_wheel_is_whole(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
-    subprocess.run([*build, str(tmp_path), str(ROOT)], check=True, capture_output=True)
+    source = tmp_path / "source"  # setuptools leaves a build/ behind, and takes modules of yesterday from there
+    shutil.copytree(ROOT / "atari_dqn", source / "atari_dqn", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, source)
+    subprocess.run([*build, str(tmp_path), str(source)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
