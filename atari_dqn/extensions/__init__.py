@@ -1,4 +1,9 @@
 """Not the paper: published ideas, each in a file of its own and off by default.
 
-priorities.py (prioritized replay, Schaul et al. 2016).
+Which transitions: priorities.py (prioritized replay, Schaul et al. 2016).
+
+What the last layer says (heads): distributional.py (several outputs per action), c51.py (Bellemare et al. 2017),
+quantiles.py (QR-DQN, Dabney et al. 2018a).
+
+What is bootstrapped from: munchausen.py (Vieillard et al. 2020).
 """
