@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
-from atari_dqn.dqn.agent import KERNELS_SWITCH, make_agent
+from atari_dqn.dqn.agent import KERNELS_SWITCH, ONE_GRAPH_SWITCH, make_agent
 from atari_dqn.dqn.learner import UPDATES_AT_ONCE, Learner
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay
@@ -35,12 +35,11 @@ NUM_ENVS = 64
 SPEC = EnvSpec("nothing", (84, 84), "uint8", ("noop",) * 6, 4)  # nothing is played here
 
 
-def with_own_kernels(options: argparse.Namespace) -> Callable[[], float]:
-    """`ours` in bf16, by the kernels of `atari_dqn/kernels`."""
-    before = os.environ.get(KERNELS_SWITCH)
-    os.environ[KERNELS_SWITCH] = "1"
-    run = ours(options, "bf16")
-    os.environ.pop(KERNELS_SWITCH) if before is None else os.environ.update({KERNELS_SWITCH: before})
+def switched(switch: str, options: argparse.Namespace, precision: str) -> Callable[[], float]:
+    """`ours` with a switch of the environment on: see `dqn/agent.py`."""
+    os.environ[switch] = "1"
+    run = ours(options, precision)
+    del os.environ[switch]
     return run
 
 
@@ -150,13 +149,16 @@ def main() -> None:
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
     parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
     parser.add_argument("--kernels", action="store_true", help="beside them, bf16 by our own kernels")
+    parser.add_argument("--one-graph", action="store_true", help="beside them, the whole update as one compiled graph")
     parser.add_argument("--vs", choices=["sb3"], help="peer ([bench] extra)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.torch_threads or len(os.sched_getaffinity(0)))
     contestants = {f"ours {precision}": ours(options, precision) for precision in options.precision}
     if options.kernels:
-        contestants["kernels bf16"] = with_own_kernels(options)
+        contestants["kernels bf16"] = switched(KERNELS_SWITCH, options, "bf16")
+    if options.one_graph:
+        contestants |= {f"one graph {each}": switched(ONE_GRAPH_SWITCH, options, each) for each in options.precision}
     for precision in options.precision:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         contestants[f"ceiling {precision}"] = ceiling(options, dtype)
@@ -173,8 +175,10 @@ def main() -> None:
         row["of_ceiling"] = round(median_ratio(speeds[name], speeds[f"ceiling {precision}"]), 3)
         row["ratio"] = round(median_ratio(speeds[name], speeds[options.vs]), 2) if options.vs else None
         rows.append(row)
-    if options.kernels:
-        rows.append({"precision": "bf16", "kernels": True} | speed_of(speeds["kernels bf16"], speeds.get("ours bf16")))
+    for name in contestants.keys() - {f"ours {each}" for each in options.precision}:
+        if name.startswith(("kernels", "one graph")):
+            before = speeds.get(f"ours {name.split()[-1]}")
+            rows.append({"way": name} | speed_of(speeds[name], before))
     result = {"bench": "update", "device": options.device, "batch_size": BATCH_SIZE, "peer": options.vs, "rows": rows}
     result |= {"threads": torch.get_num_threads(), "speeds": {k: [round(x, 1) for x in v] for k, v in speeds.items()}}
     finish(result, options.out)

@@ -21,7 +21,7 @@ from atari_dqn.dqn.losses import LOSSES
 from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import check_model, make_model
-from atari_dqn.networks.nature_cnn import NatureCNN
+from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS, NatureCNN
 from atari_dqn.networks.weights import get_weights, set_weights
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
@@ -31,7 +31,8 @@ if TYPE_CHECKING:  # Triton is not everywhere
     from atari_dqn.kernels.update import FusedUpdates
 
 Loss = Callable[[Tensor], Tensor]  # of the TD error, [B] -> [B]
-KERNELS_SWITCH = "ATARI_DQN_KERNELS"  # 1: `kernels/` where it fits; until it has been measured
+# 1: `kernels/` where it fits, and one compiled graph elsewhere; until they have been measured
+KERNELS_SWITCH, ONE_GRAPH_SWITCH = "ATARI_DQN_KERNELS", "ATARI_DQN_ONE_GRAPH"
 
 
 class Actor:
@@ -198,11 +199,19 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         initializer=config.initializer,
         precision=config.precision,
         compiled=config.compile == "on" and config.device.startswith("cuda"),
+        one_graph=loss is None and _one_graph(config),
         fused=_fused(config, model, optimizer) if loss is None else None,
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
     exploration = Exploration(config.num_envs, spec.num_actions, coins, spread=config.epsilon_spread)
     return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
+
+
+def _one_graph(config: Config) -> bool:
+    """The whole update as one compiled graph, where it is asked for and can be had."""
+    asked = os.environ.get(ONE_GRAPH_SWITCH) == "1" and config.compile == "on" and config.device.startswith("cuda")
+    can_be_had = config.optimizer == "rmsprop" and not config.value_bins and not config.max_grad_norm
+    return asked and can_be_had and config.network in PIXEL_NETWORKS
 
 
 def _fused(

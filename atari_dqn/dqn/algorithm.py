@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from atari_dqn.dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
+from atari_dqn.dqn.one_graph import OneGraph
 from atari_dqn.dqn.optim import CenteredRMSProp
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import frozen_copy, initialize
@@ -38,6 +39,8 @@ class DQN:
       initializer:    law of the weights after `start_anew`, see `model.initialize`.
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
       compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
+      one_graph:      the whole update by torch.compile, see `one_graph.py`; for CenteredRMSProp and values that are
+                      no means of histograms.
       fused:          makes what learns by our own kernels (see `kernels/`) from both networks; None for torch's.
 
     Source: Mnih et al. 2015, Algorithm 1.
@@ -59,6 +62,7 @@ class DQN:
         initializer: str = "torch7",
         precision: str = "fp32",
         compiled: bool = False,
+        one_graph: bool = False,
         fused: Callable[[nn.Module, nn.Module], FusedUpdates] | None = None,
     ) -> None:
         self.model, self.optimizer = model, optimizer
@@ -67,6 +71,7 @@ class DQN:
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.max_grad_norm, self.initializer = max_grad_norm, initializer
+        self.one_graph = OneGraph(model, cast(CenteredRMSProp, optimizer), self._loss_of_batch) if one_graph else None
         self.fused = fused(model, self.target) if fused else None
         self.histograms = model.histograms if isinstance(model, QNetwork) else None
         # torch's fused optimizers pair weights and gradients by their place in memory; on a CPU they do so unasked
@@ -135,6 +140,8 @@ class DQN:
         self, batch: Transitions, discount: Tensor, q_next: Tensor | None, weight: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One optimizer step; see `_loss_of_batch`."""
+        if self.one_graph:
+            return self.one_graph(batch, discount, q_next, weight)
         loss, q_taken, error = self._loss_of(batch, discount, q_next, weight)
         # `backward` would copy each gradient whose memory order is not the weight's, as compiled convolutions have them
         grads = torch.autograd.grad(loss, self.learned, allow_unused=True)
@@ -147,23 +154,29 @@ class DQN:
         return loss.detach(), q_taken, error
 
     def _loss_of_batch(
-        self, batch: Transitions, discount: Tensor, q_next: Tensor | None, weight: Tensor | None
+        self,
+        batch: Transitions,
+        discount: Tensor,
+        q_next: Tensor | None,
+        weight: Tensor | None,
+        network: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What is minimised; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A] if used.
 
         Powers are taken before: `discount` is [B], the gamma of each bootstrap value. Compiled, they would be kernels
-        of their own.
+        of their own. `network` says the online network's values; None for the model itself.
 
         Returns:
           Loss [], mean Q of the actions taken [], TD errors [B]; only the loss has a gradient.
         """
+        network = network or self.model
         with torch.no_grad():
             if q_next is None:
-                bootstrap = bootstrap_value(self._ask(self.model, batch.next_obs))
+                bootstrap = bootstrap_value(self._ask(network, batch.next_obs))
             else:
-                bootstrap = bootstrap_value(q_next, self._ask(self.model, batch.next_obs) if self.double_q else None)
+                bootstrap = bootstrap_value(q_next, self._ask(network, batch.next_obs) if self.double_q else None)
         if self.histograms is None:
-            q = self._ask(self.model, batch.obs)
+            q = self._ask(network, batch.obs)
         else:
             outputs = self._ask(cast(QNetwork, self.model).outputs, batch.obs)
             q = self.histograms.mean(outputs).detach()
