@@ -263,9 +263,8 @@ def test_the_table_shows_what_needs_attention(tmp_path):
 
 
 def test_the_estimate_by_hand(tmp_path):
-    rate = estimate.Rate(100.0, "")
-    # two slots: 1,000 + 2,000 in one, 1,500 in the other
-    assert estimate.seconds_left([1_000, 1_500, 2_000], rate, 2) == 30.0
+    # two slots: 10 + 20 in one, 15 in the other
+    assert estimate.seconds_left([10.0, 15.0, 20.0], 2) == 30.0
     spec = spec_of(nature())
     # a frame is 84 x 84 bytes and 11 bytes beside it; 4 rows more for each of 64 games, and one blank one
     rows = 1_000_000 + 64 * 4

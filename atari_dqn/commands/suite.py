@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from atari_dqn.commands import parse, say
 from atari_dqn.commands import train as train_command
 from atari_dqn.config import Config
-from atari_dqn.envs import check_game, spec_of
+from atari_dqn.envs import check_game
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import atari_10, atari_57, nature_49
-from atari_dqn.runs.machine import GIB, free_bytes
 from atari_dqn.suite import cost as estimate
 from atari_dqn.suite import local as local_engine
 from atari_dqn.suite import on_ray as ray_engine
+from atari_dqn.suite import plan
 from atari_dqn.suite.jobs import Job, JobRun, Settings, field_name, make_jobs, next_stage
 from atari_dqn.suite.table import Table, counts, read_progress
 
@@ -76,8 +74,7 @@ def run(words: Sequence[str]) -> int:
     if command.dry_run:
         _print_plan(command, jobs, settings)
         return 0
-    if command.engine == "local":
-        _refuse_too_little_memory(jobs, settings, command.jobs)
+    _check_room(command, _to_train(jobs, settings))
     runs = [JobRun(job, settings) for job in jobs]
     with Table(f"{len(runs)} jobs in {command.runs_dir}") as table:
         if command.engine == "local":
@@ -144,20 +141,6 @@ def _threads(command: Suite, jobs: int) -> int:
     return max(1, len(os.sched_getaffinity(0)) // min(command.jobs, jobs))
 
 
-def _refuse_too_little_memory(jobs: Sequence[Job], settings: Settings, slots: int) -> None:
-    """On a CPU the replays of all jobs side by side must fit; on a GPU each job looks when it starts."""
-    stages = [next_stage(job, settings) for job in jobs]
-    slots = min(slots, sum(stage is not None and stage.name == "train" for stage in stages))
-    if jobs[0].config.device != "cpu" and torch.cuda.is_available():
-        return
-    needed = slots * estimate.memory_bytes(jobs[0].config, spec_of(jobs[0].config))
-    if needed > (free := free_bytes("cpu")):
-        raise UsageError(
-            f"the replays of {slots} jobs side by side need {_size(needed)}, but {_size(free)} are free; "
-            "lower --jobs or --capacity"
-        )
-
-
 def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None:
     table = RichTable(box=None, pad_edge=False, header_style="bold")
     for heading in ("job", "next", "steps left", "folder"):
@@ -171,43 +154,44 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
     slots = command.jobs
     if command.engine == "ray":
         slots = ray_engine.slots(command.ray_address, command.cpus_per_job, command.gpus_per_job)
-    slots = min(slots, len(jobs))
-    config = jobs[0].config
-    spec = spec_of(config)
-    memory, disk = estimate.memory_bytes(config, spec), estimate.disk_bytes(config, spec)
-    print(
-        f"memory: {_size(memory)} of replay each, {_size(slots * memory)} for {slots} side by side; "
-        f"{_size(free_bytes('cpu'))} are free on this host"
-    )
-    nearest = next(
-        path for path in (command.runs_dir.absolute(), *command.runs_dir.absolute().parents) if path.exists()
-    )
-    print(
-        f"disk: up to {_size(disk)} each, {_size(len(jobs) * disk)} for all {len(jobs)}; "
-        f"{_size(shutil.disk_usage(nearest).free)} are free in {nearest}"
-    )
-    _print_time(command, config, left, settings, slots)
+    training = _to_train(jobs, settings)
+    if not training:
+        return
+    slots = min(slots, len(training))
+    for line in plan.needs_told(training, slots, command.runs_dir):
+        print(line)
+    _check_room(command, training)
+
+    def rate_of(config: Config) -> estimate.Rate:
+        return _rate(config, command.runs_dir, settings)
+
+    configs = [job.config for job, steps in zip(jobs, left, strict=True) if steps]
+    print(plan.time_told(configs, list(filter(None, left)), slots, rate_of))
 
 
-def _print_time(command: Suite, config: Config, left: Sequence[int], settings: Settings, slots: int) -> None:
-    rate = estimate.rate_of_finished(command.runs_dir, config)
-    if rate is None:
-        config = dataclasses.replace(
-            config,
-            torch_threads=config.torch_threads or settings.threads,
-            env_threads=config.env_threads or settings.threads,
-        )
-        rate = estimate.measure(config, say)
-    minutes = estimate.seconds_left(left, rate, slots) / 60
-    told = f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:.1f} minutes"
-    print(
-        f"time: {told} for {sum(left):,} steps at {rate.steps_per_second:,.0f} steps/s a job, {slots} side by "
-        f"side, if they do not slow each other down ({rate.source}); the evaluation of finished runs comes on top"
+def _check_room(command: Suite, training: Sequence[Config]) -> None:
+    """Refuse replays that do not fit side by side on this machine, and warn of a disk that may become full."""
+    if command.engine == "local" and (problem := plan.memory_problem(training, command.jobs)):
+        raise UsageError(problem)
+    if problem := plan.disk_problem(training, command.runs_dir):
+        say(f"warning: {problem}")
+
+
+def _rate(config: Config, runs_dir: Path, settings: Settings) -> estimate.Rate:
+    """Of finished runs if there are any, else measured."""
+    if known := estimate.rate_of_finished(runs_dir, config):
+        return known
+    config = dataclasses.replace(
+        config,
+        torch_threads=config.torch_threads or settings.threads,
+        env_threads=config.env_threads or settings.threads,
     )
+    return estimate.measure(config, say)
 
 
-def _size(number: int) -> str:
-    return f"{number / GIB:,.2f} GiB" if number >= GIB / 10 else f"{number / 2**20:.1f} MiB"
+def _to_train(jobs: Sequence[Job], settings: Settings) -> list[Config]:
+    stages = [(job, next_stage(job, settings)) for job in jobs]
+    return [job.config for job, stage in stages if stage is not None and stage.name == "train"]
 
 
 def _summary(runs: Sequence[JobRun], stopped_by: int | None) -> int:

@@ -98,6 +98,8 @@ def settle_compile(config: Config, say: Say) -> Config:
     on_gpu = config.device.startswith("cuda")
     what = "update" if on_gpu else "optimizer"
     if config.compile == "off" or (not on_gpu and config.optimizer != "rmsprop"):
+        if config.compile == "on":
+            say(f"optimizer: not compiled, {config.optimizer} never is on a CPU")
         return dataclasses.replace(config, compile="off")
     if config.compile == "auto" and (config.network not in PIXEL_NETWORKS or (on_gpu and config.own_loss)):
         return dataclasses.replace(config, compile="off")  # too small to gain, or unknown

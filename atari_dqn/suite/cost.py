@@ -122,12 +122,12 @@ def measure(config: Config, say: Callable[[str], None], seconds: float = MEASURE
     return Rate((trainer.step - first) / took, source)
 
 
-def seconds_left(steps: Sequence[int], rate: Rate, slots: int) -> float:
-    """Time until jobs that lack so many steps each are done, `slots` at a time, in their order."""
+def seconds_left(jobs: Sequence[float], slots: int) -> float:
+    """Time until jobs that take so many seconds each are done, `slots` at a time, in their order."""
     ends = [0.0] * slots
-    for count in steps:
+    for seconds in jobs:
         slot = ends.index(min(ends))
-        ends[slot] += count / rate.steps_per_second
+        ends[slot] += seconds
     return max(ends)
 
 
