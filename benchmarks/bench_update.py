@@ -23,6 +23,7 @@ from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.dqn.agent import KERNELS_SWITCH, ONE_GRAPH_SWITCH, make_agent
 from atari_dqn.dqn.learner import UPDATES_AT_ONCE, Learner
+from atari_dqn.errors import UsageError
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
@@ -35,12 +36,16 @@ NUM_ENVS = 64
 SPEC = EnvSpec("nothing", (84, 84), "uint8", ("noop",) * 6, 4)  # nothing is played here
 
 
-def switched(switch: str, options: argparse.Namespace, precision: str) -> Callable[[], float]:
-    """`ours` with a switch of the environment on: see `dqn/agent.py`."""
+def switched(name: str, switch: str, options: argparse.Namespace) -> dict[str, Callable[[], float]]:
+    """`ours` with a switch of the environment on (see `dqn/agent.py`), by its name; nothing where that fails."""
     os.environ[switch] = "1"
-    run = ours(options, precision)
-    del os.environ[switch]
-    return run
+    try:
+        return {name: ours(options, name.split()[-1])}
+    except UsageError as error:  # the others are worth measuring
+        print(f"{name}: {error}")
+        return {}
+    finally:
+        del os.environ[switch]
 
 
 def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
@@ -156,9 +161,10 @@ def main() -> None:
     torch.set_num_threads(options.torch_threads or len(os.sched_getaffinity(0)))
     contestants = {f"ours {precision}": ours(options, precision) for precision in options.precision}
     if options.kernels:
-        contestants["kernels bf16"] = switched(KERNELS_SWITCH, options, "bf16")
+        contestants |= switched("kernels bf16", KERNELS_SWITCH, options)
     if options.one_graph:
-        contestants |= {f"one graph {each}": switched(ONE_GRAPH_SWITCH, options, each) for each in options.precision}
+        for precision in options.precision:
+            contestants |= switched(f"one graph {precision}", ONE_GRAPH_SWITCH, options)
     for precision in options.precision:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         contestants[f"ceiling {precision}"] = ceiling(options, dtype)
