@@ -11,8 +11,8 @@ import torch
 
 from atari_dqn.errors import UsageError
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.checkpoint import CheckpointError
 from atari_dqn.storage.newest import load_best, load_newest
+from atari_dqn.storage.schema import CheckpointError
 
 STATE = {
     "weights": torch.arange(6.0).reshape(2, 3).t(),  # not contiguous

@@ -426,7 +426,7 @@ def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):
     replay, _ = filled(5)
     listed = FrameStore(tmp_path / "frames").write(replay.ring, replay.ring.times, 1)
     listed[0]["name"] = "../" + listed[0]["name"]
-    with pytest.raises(UsageError, match="described wrongly"):
+    with pytest.raises(UsageError, match=r"^frames\[0\]\.\w+ is "):
         pieces_of({"frames": listed})
 
 

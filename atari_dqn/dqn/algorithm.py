@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from atari_dqn.dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
 from atari_dqn.dqn.one_graph import OneGraph
-from atari_dqn.dqn.optim import CenteredRMSProp
+from atari_dqn.dqn.optim import CenteredRMSProp, moments_of
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import frozen_copy, initialize
 from atari_dqn.networks.heads import QNetwork
@@ -235,6 +235,7 @@ class DQN:
             raise UsageError(f"the stored weights fit another network than this one ({error})") from error
         groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        moments_of(self.optimizer)(state["optimizer"], "agent.algorithm.optimizer")
         moments = {
             int(index): {name: _laid_out_as(parameters[int(index)], value) for name, value in values.items()}
             for index, values in state["optimizer"].items()

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from atari_dqn.storage.schema import Kind, array, table
+
 
 class CenteredRMSProp(torch.optim.Optimizer):
     """RMSProp with centered second moment and epsilon under the root.
@@ -140,3 +142,20 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
     """Change the step size of an optimizer made as `scheduled`, also of one that is part of a CUDA graph."""
     for group in optimizer.param_groups:
         group["lr"].fill_(learning_rate)
+
+
+def moments_of(optimizer: torch.optim.Optimizer) -> Kind:
+    """What an optimizer's state in a checkpoint must be: by the number of a parameter, tensors of its shape.
+
+    Adam makes them at the first update, so there may be none.
+    """
+    names = {CenteredRMSProp: ("gradient_average", "square_average"), torch.optim.Adam: ("exp_avg", "exp_avg_sq")}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    kinds: dict[str, Kind] = {}
+    for index, parameter in enumerate(parameters):
+        like = array(parameter.shape, str(parameter.dtype).removeprefix("torch."))
+        moments = dict.fromkeys(names.get(type(optimizer), ()), like)
+        if isinstance(optimizer, torch.optim.Adam):
+            moments["step"] = array((), "float32", 0)
+        kinds[str(index)] = table(moments)
+    return table(kinds) if isinstance(optimizer, CenteredRMSProp) else table({}, optional=kinds)

@@ -119,6 +119,8 @@ class WorkerEnvs:
                 f"the games were saved by ale-py {state['ale_py']}, and this is {_ale_py_version()}; install that one "
                 "to go on with them"
             )
+        if saved.shape[1] > (most := self.pool.board.saved.shape[1]):
+            raise UsageError(f"a stored state has {saved.shape[1]} bytes, and one of {self.spec.game} at most {most}")
         self._turns.reset()
         self._late_seeds.clear()
         self._next_seed[:] = -1

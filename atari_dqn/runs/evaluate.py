@@ -22,9 +22,11 @@ from atari_dqn.published.scores import published
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.machine import resolve
+from atari_dqn.runs.state import agent_state
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.newest import Loaded, load_best, load_newest
+from atari_dqn.storage.schema import integer, table
 from atari_dqn.types import EpisodeScore
 
 Say = Callable[[str], None]
@@ -198,14 +200,17 @@ def _load_agent(config: Config, found: Loaded, model: nn.Module | None) -> tuple
     directory, state, meta = found
     if meta.get("game") != config.game:
         raise UsageError(f"{directory} is a checkpoint of {meta.get('game')!r}, its run folder says {config.game!r}")
-    agent = make_agent(config, spec_of(config), model=model)
+    spec = spec_of(config)
+    agent = make_agent(config, spec, model=model)
     try:
+        table({"agent": agent_state(config, spec)}, more=True)(state, "")
         agent.load_state_dict(state["agent"])
-        return agent, int(meta["step"])
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except UsageError as error:
         raise UsageError(
             f"{directory} does not fit the network of {config.game} ({error}); check config.json"
         ) from error
+    table({"step": integer(0)}, more=True)(meta, "")
+    return agent, meta["step"]
 
 
 def evaluation_lines(result: EvaluationResult) -> list[str]:

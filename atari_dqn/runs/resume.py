@@ -17,6 +17,7 @@ from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.folder import RunFolder, read_done
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore, pieces_of
+from atari_dqn.storage.schema import CheckpointError, Kind
 
 MAY_CHANGE_ON_RESUME = {
     "total_steps",
@@ -61,9 +62,23 @@ def check_resume(stored: Config, wanted: Config) -> Config:
 
 
 def read_newest(
-    folder: RunFolder, config: Config, replay: FrameReplay, store: FrameStore, say: Callable[[str], None]
+    folder: RunFolder,
+    config: Config,
+    replay: FrameReplay,
+    store: FrameStore,
+    say: Callable[[str], None],
+    *,
+    kind: Kind,
 ) -> dict[str, Any] | None:
     """State of the newest checkpoint that can be read, its replay filled; damaged ones are named and put aside.
+
+    Args:
+      folder: of the run.
+      config: what is wanted now.
+      replay: to be filled.
+      store:  of its frames.
+      say:    prints a line.
+      kind:   what a state must be, see `run_state`.
 
     Returns:
       The state; None where there is no checkpoint at all. The replay stays empty under `save_replay=False`, and for a
@@ -78,13 +93,16 @@ def read_newest(
         try:
             state, meta = checkpoint.load(directory)
             _refuse_foreign(directory, meta, config)
+            kind(state, "")
             pieces = pieces_of(meta) if config.save_replay else []
+            if pieces and state["replay"] is None:
+                raise CheckpointError("the frames of its replay are listed, but not what is known of them")
             if pieces:
                 replay.load_state_dict(state["replay"])
                 store.read(replay.ring, pieces)
         except ForeignCheckpoint:
             raise
-        except (UsageError, KeyError, TypeError) as error:
+        except UsageError as error:
             replay.clear()
             say(f"warning: skipping the checkpoint {directory}: {error}")
             damaged.append(directory)
@@ -99,8 +117,8 @@ def read_newest(
         return state
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(
-            f"no checkpoint in {folder.checkpoints} can be read with its replay; --no-save-replay goes on from the "
-            "newest network with an empty one"
+            f"no checkpoint in {folder.checkpoints} can be read with its replay; was config.json changed? "
+            "--no-save-replay goes on from the newest network with an empty one"
         )
     say("no checkpoint yet: starting at step 0")
     return None
@@ -145,7 +163,7 @@ def go_on(trainer: Trainer, state: dict[str, Any]) -> None:
     """
     try:
         trainer.load_state_dict(state)
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except UsageError as error:
         reason = str(error).splitlines()[0]
         raise UsageError(
             f"the checkpoint does not fit the networks and environments of this run ({reason}); "

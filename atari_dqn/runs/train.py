@@ -28,6 +28,7 @@ from atari_dqn.runs.machine import flushed_denormals, place_replay, resolve, set
 from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.runs.safety import Watchdog, stopped_by_signals
+from atari_dqn.runs.state import run_state
 from atari_dqn.runs.wandb_logger import Mirror, WandbLogger
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
@@ -160,7 +161,8 @@ def _train_in(
 ) -> int:
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
-    state = read_newest(folder, config, replay, store, say) if resume else None
+    kind = run_state(config, envs.spec, replay)
+    state = read_newest(folder, config, replay, store, say, kind=kind) if resume else None
     counters = state["counters"] if state else {"step": 0, "evaluated_at": 0} if resume else None
     watchdog = Watchdog()
     trainer = build(config, envs, agent, folder, replay, store, counters=counters, wandb=wandb, alive=watchdog.alive)

@@ -28,8 +28,10 @@ from safetensors.torch import load_file, save_file
 
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import MEMORY_BYTES, TABLE_BYTES, open_to_read, read_json, read_text
+from atari_dqn.storage.schema import CheckpointError, integer, table
 
 FORMAT_VERSION = 5
+META_FIELDS = table({}, optional={"step": integer(0), "best_step": integer(-1)}, more=True)
 TENSORS, META, SUMS = "tensors.safetensors", "meta.json", "SHA256SUMS"
 META_BYTES = 2**26  # a checkpoint of 64 games has 100 kB
 REPLACED = ".replaced"
@@ -43,10 +45,6 @@ class Snapshot(NamedTuple):
     """What JSON can hold, with marks where tensors were."""
     tensors: dict[str, torch.Tensor]
     """By their path in the state."""
-
-
-class CheckpointError(UsageError):
-    """A checkpoint that is missing, damaged, or of another kind."""
 
 
 def step_name(step: int) -> str:
@@ -119,7 +117,7 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         _verify(directory)
         tensors = load_file(directory / TENSORS)
         state = _join(meta.pop("state"), "", tensors)
-    except (OSError, SafetensorError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{directory} is damaged ({error!r}); use an older checkpoint") from error
     return state, meta
 
@@ -143,6 +141,7 @@ def read_meta(directory: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} has format version {version!r}, this program reads {FORMAT_VERSION}: use the release that wrote it"
         )
+    META_FIELDS(meta, "")
     return meta
 
 

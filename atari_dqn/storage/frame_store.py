@@ -21,8 +21,13 @@ import torch
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.safe_files import open_to_read
-from atari_dqn.storage.checkpoint import CheckpointError, force_to_disk, read_meta, step_name
+from atari_dqn.storage.checkpoint import force_to_disk, read_meta, step_name
+from atari_dqn.storage.schema import CheckpointError, integer, several, table, text
 
+PIECE = table(  # no name leads out of the folder
+    {"name": text(r"step_\d{10,19}\.bin"), "first": integer(0), "last": integer(0), "sha256": text("[0-9a-f]{64}")}
+)
+PIECES = table({"frames": several(PIECE, most=10**6)}, more=True)
 BLOCK_BYTES = 32 * 2**20
 
 
@@ -107,6 +112,8 @@ class FrameStore:
           CheckpointError: a piece is missing, damaged, or not of this replay.
         """
         oldest, newest = ring.times
+        if any(not 0 <= piece.last - piece.first < ring.num_times for piece in pieces):
+            raise CheckpointError(f"a piece in {self.folder} is longer than the replay; use an older checkpoint")
         ends = [piece.last + 1 for piece in pieces]
         starts = [piece.first for piece in pieces]
         if not pieces or starts[1:] != ends[:-1] or starts[0] > oldest or ends[-1] != newest + 1:
@@ -119,7 +126,8 @@ class FrameStore:
         path = self.folder / piece.name
         digest = hashlib.sha256()
         try:
-            with open_to_read(path) as file:
+            size = (piece.last - piece.first + 1) * ring.envs_at_once * ring.frames[0].nbytes
+            with open_to_read(path, size) as file:
                 for time, count in blocks(ring, piece.first, piece.last):
                     block = torch.empty(ring.block_shape(count), dtype=ring.frames.dtype)
                     content = block.numpy().data.cast("B")
@@ -164,20 +172,5 @@ def pieces_of(meta: Mapping[str, Any]) -> list[Piece]:
     Raises:
       CheckpointError: not a list of pieces.
     """
-    listed = meta.get("frames")
-    if not isinstance(listed, list):
-        raise CheckpointError("the list of the replay's pieces is damaged; use an older checkpoint")
-    return [_checked(piece) for piece in listed]
-
-
-def _checked(listed: Any) -> Piece:
-    """A piece from JSON that may be anybody's: its name must not lead out of the folder."""
-    try:
-        piece = Piece(str(listed["name"]), int(listed["first"]), int(listed["last"]), str(listed["sha256"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"a piece of the replay is described wrongly ({error!r}); use an older checkpoint"
-        ) from error
-    if Path(piece.name).name != piece.name or piece.first > piece.last or piece.first < 0:
-        raise CheckpointError(f"a piece of the replay is described wrongly ({piece}); use an older checkpoint")
-    return piece
+    PIECES(meta, "")
+    return [Piece(**piece) for piece in meta["frames"]]

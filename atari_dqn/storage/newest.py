@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from atari_dqn.storage.checkpoint import CheckpointError, list_steps, load, step_directory
+from atari_dqn.storage.checkpoint import list_steps, load, step_directory
+from atari_dqn.storage.schema import CheckpointError, integer, table
+
+BEST = table({"counters": table({"best_step": integer(-1)}, more=True)}, more=True)
 
 
 class Loaded(NamedTuple):
@@ -46,6 +49,7 @@ def load_best(folder: Path, newest: Loaded, warn: Callable[[str], None]) -> Load
     Raises:
       CheckpointError: it is missing or damaged.
     """
+    BEST(newest.state, "")
     if (step := newest.state["counters"]["best_step"]) < 0:
         return None
     directory = step_directory(folder, step)

@@ -19,6 +19,7 @@ import torch
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore
+from atari_dqn.storage.schema import CheckpointError
 
 CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
 
@@ -116,6 +117,6 @@ class Saver:
 
 def _best(directory: Path) -> Path:
     """The best checkpoint at the time of this one; a damaged one needs none."""
-    with suppress(checkpoint.CheckpointError):
+    with suppress(CheckpointError):
         return checkpoint.step_directory(directory.parent, checkpoint.read_meta(directory).get("best_step", -1))
     return directory
