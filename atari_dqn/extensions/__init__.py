@@ -5,5 +5,7 @@ Which transitions: priorities.py (prioritized replay, Schaul et al. 2016).
 What the last layer says (heads): distributional.py (several outputs per action), c51.py (Bellemare et al. 2017),
 quantiles.py (QR-DQN, Dabney et al. 2018a).
 
+How it explores: noisy.py (noisy networks, Fortunato et al. 2018).
+
 What is bootstrapped from: munchausen.py (Vieillard et al. 2020).
 """

@@ -1,0 +1,96 @@
+"""Noisy networks: exploration by noise on the weights, whose size is learned, instead of random actions.
+
+    y = (mu_w + sigma_w * eps_w) x + mu_b + sigma_b * eps_b,    eps_w = f(eps_out) f(eps_in)^T,    eps_b = f(eps_out)
+
+`weight` and `bias` are the means mu. The noise lies in buffers, so a CUDA graph and a compiled function read what was
+drawn last: `draw_noise` before each minibatch (for the online and the target network each) and before each choice of
+actions, `silence` for evaluation. A layer is silent until the first draw, and no checkpoint holds its noise: the
+generator's state is what has to be kept.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class NoisyLinear(nn.Linear):
+    """A linear layer with factorized Gaussian noise on its weights and biases.
+
+    Initialization: means uniform in +-1/sqrt(in_features), the law "torch7" of `networks.initialize`; every sigma is
+    sigma/sqrt(in_features), see `reset_sigma`.
+
+    Args:
+      in_features:  p, numbers that come in.
+      out_features: q, numbers that go out.
+      sigma:        sigma_0, initial size of the noise; Fortunato et al. and Rainbow on Atari: 0.5.
+
+    Attributes:
+      noise_in:  [p] float, f(eps_in); zeros: no noise.
+      noise_out: [q] float, f(eps_out).
+
+    Source: Fortunato et al. 2018, Noisy networks for exploration, eq. 9 to 11 and section 3.2.
+    """
+
+    noise_in: Tensor
+    noise_out: Tensor
+
+    def __init__(self, in_features: int, out_features: int, sigma: float = 0.5) -> None:
+        super().__init__(in_features, out_features)
+        self.sigma = sigma
+        self.sigma_weight = nn.Parameter(torch.empty_like(self.weight))
+        self.sigma_bias = nn.Parameter(torch.empty_like(self.bias))
+        self.register_buffer("noise_in", torch.zeros(in_features), persistent=False)
+        self.register_buffer("noise_out", torch.zeros(out_features), persistent=False)
+        self.reset_sigma()
+
+    @torch.no_grad()
+    def reset_sigma(self) -> None:
+        """Give the noise its initial size; the means are drawn by `networks.initialize`."""
+        size = self.sigma / math.sqrt(self.in_features)
+        self.sigma_weight.fill_(size)
+        self.sigma_bias.fill_(size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, p] -> [B, q]; the same noise for the whole batch.
+
+        The noise is a product of two vectors, so it can stand before and behind the layer of the sigmas: the matrix of
+        noisy weights is never built.
+        """
+        mean = F.linear(x, self.weight, self.bias)
+        deviation = F.linear(x * self.noise_in.to(x.dtype), self.sigma_weight, self.sigma_bias)
+        return mean + self.noise_out.to(mean.dtype) * deviation
+
+    @torch.no_grad()
+    def draw(self, generator: torch.Generator) -> None:
+        """New noise, in place."""
+        for noise in (self.noise_in, self.noise_out):
+            normal = torch.randn(noise.shape, generator=generator, device=noise.device)
+            noise.copy_(normal.sign() * normal.abs().sqrt())
+
+    def silence(self) -> None:
+        """No noise until the next draw."""
+        self.noise_in.zero_()
+        self.noise_out.zero_()
+
+
+def draw_noise(module: nn.Module, generator: torch.Generator) -> None:
+    """New noise for every noisy layer of a network, in their order; nothing is drawn where there is none.
+
+    Args:
+      module:    the network.
+      generator: source of chance, on the network's device.
+    """
+    for layer in module.modules():
+        if isinstance(layer, NoisyLinear):
+            layer.draw(generator)
+
+
+def silence(module: nn.Module) -> None:
+    """Every noisy layer of a network computes with its means alone until the next `draw_noise`."""
+    for layer in module.modules():
+        if isinstance(layer, NoisyLinear):
+            layer.silence()
