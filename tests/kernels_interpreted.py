@@ -3,6 +3,8 @@
 The interpreter knows no bfloat16, so everything is float32 here.
 """
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,16 +12,18 @@ import triton
 
 from atari_dqn.dqn.losses import clipped_loss
 from atari_dqn.dqn.optim import CenteredRMSProp
-from atari_dqn.kernels import convolution, dense, optimizer
+from atari_dqn.kernels import convolution, dense, network, optimizer, update
+from atari_dqn.networks import initialize
 from atari_dqn.networks.convolutions import space_to_depth
+from atari_dqn.networks.nature_cnn import NatureCNN
 
 ACTIONS = 6
 
 
 def close(mine, exact):
-    exact = exact.double()
+    exact = exact.detach().double()
     assert torch.isfinite(mine).all(), "something was not written"
-    assert (mine.double() - exact).norm() <= 1e-5 * exact.norm()
+    assert (mine.detach().double() - exact).norm() <= 1e-5 * exact.norm()
 
 
 def nan(*shape):
@@ -175,3 +179,43 @@ def test_the_hidden_layer_and_the_loss():
             close(mine, theirs)
     close(copied, exact[0][0])
     close(norms.sum(), sum(grad.square().sum() for grad in (dw1, db1, dw2, db2)))
+
+
+def test_a_whole_update_is_the_optimizers_on_autograds_gradients(monkeypatch):
+    """Who is handed what: every weight, average and copy after one update, with tiles that the interpreter likes."""
+    layers = tuple(layer._replace(forward_block=1024, backward_block=512) for layer in network.LAYERS)
+    for module in (network, update):
+        monkeypatch.setattr(module, "LAYERS", layers)
+        monkeypatch.setattr(module, "POSITIONS_AT_ONCE", 512)
+    monkeypatch.setattr(update, "STEP_BLOCK", 4096)
+    model = NatureCNN(4, (84, 84), ACTIONS)
+    initialize(model, torch.Generator().manual_seed(0))
+    model = model.to(memory_format=torch.channels_last)
+    twin, target = copy.deepcopy(model).double(), copy.deepcopy(model)
+    rule, exact_rule = CenteredRMSProp(model.parameters()), CenteredRMSProp(twin.parameters())
+    fused = update.FusedUpdates(model, target, rule, mean=True, dtype=torch.float32)
+    obs, action = torch.randint(0, 256, (16, 4, 84, 84), dtype=torch.uint8), torch.randint(0, ACTIONS, (16,))
+    goal = torch.randn(16) * 2
+
+    def values(count):
+        x = obs[:count].double() / 255
+        for layer in twin.convolutions:
+            x = F.relu(F.conv2d(x, layer.weight, layer.bias, layer.stride))
+        return twin.last(F.relu(twin.hidden[0](x.flatten(1))))
+
+    close(fused.best_values(obs[:2]), values(2).amax(dim=1).detach())
+    errors, q_taken = fused(obs, action, goal, 1)
+    taken = values(16).gather(1, action[:, None]).squeeze(1)
+    clipped_loss(goal - taken).mean().backward()
+    exact_rule.step()
+    close(q_taken, taken.detach())
+    close(errors, goal - taken.detach())
+    close(fused.grad_norm(), torch.nn.utils.get_total_norm([weight.grad for weight in twin.parameters()]))
+    for mine, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        close(mine, theirs)
+        for name, average in rule.state[mine].items():
+            close(average, exact_rule.state[theirs][name])
+    written = [copied.clone() for copied in fused.online.copies]
+    fused.online.copy_weights()
+    for step, fresh in zip(written, fused.online.copies, strict=True):
+        close(step, fresh)
