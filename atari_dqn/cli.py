@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from atari_dqn import __version__
 from atari_dqn.errors import UsageError
+from atari_dqn.terminal import say, silence
 
 EXIT_USAGE = 2
+EXIT_UNREAD = 141  # 128 + SIGPIPE, as of other programs
 NAME_BYTES = 240  # file systems take 255, and a file that is being written is called `<name>.partial`
 PATH_BYTES = 2_000  # Linux takes 4,095, with the folder in which a relative path begins
 COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
@@ -25,12 +28,35 @@ COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 2 bad input, 130 after Ctrl-C.
+    """Run a command; returns the exit code: 0 done, 2 bad input, 130 after Ctrl-C, 141 if nobody reads the output.
 
     Args:
       arguments: words after the program's name; None takes them from the process.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal of few letters shows question marks for the others
+    try:
+        try:
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
+        return EXIT_UNREAD
+
+
+def _reader_has_gone() -> bool:
+    """Was stdout closed at its other end, as by `| head`? Then it is silenced."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return True
+    return False
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -76,7 +102,7 @@ def entry() -> None:
 
 
 def _fail(message: str) -> int:
-    print(f"atari-dqn: {message}", file=sys.stderr)
+    say(f"atari-dqn: {message}")
     return EXIT_USAGE
 
 

@@ -17,11 +17,13 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 TABLE_BYTES = 2**24
 """config.json, meta.json, DONE and the like have some kB; an evaluation of a million games has 10 MB."""
 LOG_BYTES = 2**28
 """metrics.jsonl and evals.csv: the paper's 50 million steps leave 3 MB."""
-MEMORY_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+MEMORY_BYTES = psutil.virtual_memory().total
 """Of this machine: what is held as a whole cannot be larger."""
 
 LARGEST = 1e15  # no score, step or frame comes near it; squares of what is larger may overflow

@@ -238,3 +238,35 @@ def test_a_killed_run_resumes_and_a_running_one_is_left_alone(capsys):
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     steps = [record["step"] for record in map(json.loads, lines) if "train/epsilon" in record]
     assert len(steps) == len(set(steps))
+
+
+def process(*words, **environment):
+    """The command line in a process of its own, its output in a pipe."""
+    command = [sys.executable, "-m", "atari_dqn", *words]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), **environment}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+
+
+# rich, which draws the table of presets, ends the process by itself, with code 1
+@pytest.mark.parametrize(("words", "code"), [([], 141), (["train", "--help"], 141), (["presets"], 1)])
+def test_a_reader_that_has_gone_is_no_traceback(words, code):
+    with process(*words) as shown:
+        shown.stdout.close()  # before the first line
+        assert shown.stderr.read() == b""
+    assert shown.returncode == code
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_says(tmp_path):
+    with process("train", "cartpole", *TINY, "--run-dir", str(tmp_path / "run")) as run:
+        run.stdout.close()
+        run.stderr.close()
+    assert run.returncode == 0
+    assert json.loads((tmp_path / "run/DONE").read_text())["steps"] == 600
+
+
+@pytest.mark.parametrize("words", [[], ["presets"], ["train", "--help"]], ids=" ".join)
+def test_a_terminal_of_ascii_is_enough(words):
+    shown = process(*words, PYTHONIOENCODING="ascii", COLUMNS="80")
+    output, errors = shown.communicate()
+    assert (shown.returncode, errors) == (0, b"")
+    assert output.isascii()

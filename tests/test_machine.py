@@ -2,15 +2,25 @@
 
 import dataclasses
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
+from atari_dqn import host
+from atari_dqn.cli import main
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature, quick
 from atari_dqn.runs import machine
+from atari_dqn.runs.evaluate import Selection, evaluate_run
+from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.machine import flushed_denormals, settle_compile
 from atari_dqn.runs.train import train
+from benchmarks.compare_runs import differences
+from tests.fakes import make_run
 
 
 def on_cpu(config, **settings):
@@ -41,7 +51,7 @@ def test_beside_a_gpu_the_cores_are_the_emulators(device, monkeypatch):
         config = machine.resolve(dataclasses.replace(nature(), device=device), print)
     finally:
         torch.set_num_threads(before)
-    cores = len(os.sched_getaffinity(0))
+    cores = host.cores()
     assert (config.torch_threads, config.env_threads) == (cores if device == "cpu" else 1, cores)
 
 
@@ -75,3 +85,85 @@ def test_what_is_nearly_zero_is_zero_in_a_run_and_not_after_it(tmp_path):
     assert (tiny * 0.9).all()
     with flushed_denormals(), flushed_denormals(flush=False):
         assert (tiny * 0.9).all()
+
+
+@pytest.mark.parametrize("entry", ["evaluate", "video", "resume"])
+def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config = dataclasses.replace(
+        nature("pong"),
+        device="cpu",
+        precision="tf32",
+        compile="off",
+        num_envs=1,
+        total_steps=8,
+        learning_starts=4,
+        capacity=40,
+        batch_size=2,
+        eval_period=0,
+        max_episode_steps=5,
+        torch_threads=1,
+        env_threads=1,
+    )
+    with pytest.raises(UsageError, match="'tf32', which only CUDA GPUs have"):
+        train(config, tmp_path / "new", say=lambda line: None)
+    run = make_run(tmp_path / "run", config)
+    words = {
+        "evaluate": ["evaluate", str(run), "--protocol", "monitor", "--episodes", "1", "--device", "cpu"],
+        "video": ["video", str(run), "--protocol", "monitor", "--device", "cpu", "--out", str(tmp_path / "film.gif")],
+    }
+    if entry == "resume":
+        shutil.rmtree(run / "checkpoints")
+        assert train(config, run, resume=True, say=print) == 0
+    else:
+        assert main(words[entry]) == 0
+    said = "".join(capsys.readouterr())
+    assert "precision: tf32 is fp32 here" in said
+    assert RunFolder.open(run).config.precision == "tf32"  # as it began: on a GPU it goes on so
+
+
+def test_what_the_callers_program_made_of_torch_changes_nothing(tmp_path):
+    small = on_cpu(cartpole(), total_steps=240, learning_starts=100, capacity=1000, eval_period=0, torch_threads=1)
+    assert train(small, tmp_path / "plain", say=lambda line: None) == 0
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")  # tensors without numbers
+    torch.set_grad_enabled(False)
+    try:
+        assert train(small, tmp_path / "other", say=lambda line: None) == 0
+        selection = Selection(episodes=2)
+        scores = [evaluate_run(tmp_path / name, selection, device="cpu").result.scores for name in ("plain", "other")]
+        after = torch.get_default_dtype(), torch.get_default_device().type, torch.is_grad_enabled()
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+        torch.set_grad_enabled(True)
+    assert after == (torch.float64, "meta", False)
+    assert scores[0] == scores[1]
+    assert differences(tmp_path / "plain", tmp_path / "other") == []
+
+
+def test_a_network_of_other_numbers_is_refused():
+    config, spec = on_cpu(cartpole()), spec_of(cartpole())
+    with pytest.raises(UsageError, match=r"Sequential has weights of torch.float64; make it float32"):
+        make_agent(config, spec, model=torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2).double()))
+
+
+def test_torchs_cache_goes_elsewhere_where_it_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    said = []
+    monkeypatch.setenv(machine.TORCH_CACHE, str(tmp_path / "file" / "cache"))
+    machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1), said.append)
+    place = Path(os.environ[machine.TORCH_CACHE])
+    assert place.is_dir()
+    assert "cannot be written" in "".join(said)
+    machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1), said.append)
+    assert Path(os.environ[machine.TORCH_CACHE]) == place
+
+
+def test_no_place_for_temporary_files_is_told(monkeypatch):
+    def fail():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(machine.tempfile, "gettempdir", fail)
+    with pytest.raises(UsageError, match=r"No usable temporary directory found.*TMPDIR"):
+        machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1), print)

@@ -5,7 +5,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
-VOCABULARY = set("config config_checks cuda_graph errors presets safe_files seeding types".split())
+VOCABULARY = set(
+    "config config_checks cuda_graph errors host presets safe_files seeding terminal torch_defaults types".split()
+)
 DOORS = {"__init__", "__main__", "cli", "suite.tether"}
 MAY_IMPORT = {  # besides the vocabulary and itself
     "published": "",

@@ -8,14 +8,16 @@ ablation.py (studies).
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import tyro
 
 from atari_dqn.errors import UsageError
+from atari_dqn.host import cores
+from atari_dqn.terminal import say
+
+__all__ = ["checked_jobs", "parse", "say"]
 
 
 def parse(kind: Any, words: Sequence[str], *, prog: str, default: Any = None) -> Any:
@@ -32,9 +34,4 @@ def checked_jobs(jobs: int) -> int:
     """
     if jobs < 0:
         raise UsageError(f"jobs is {jobs}; it must be at least 0")
-    return jobs or os.cpu_count() or 1
-
-
-def say(line: str) -> None:
-    """Tell the user what goes on; results go to stdout, this to stderr."""
-    print(line, file=sys.stderr, flush=True)
+    return jobs or cores()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from atari_dqn.commands import train as train_command
 from atari_dqn.config import Config
 from atari_dqn.envs import check_game
 from atari_dqn.errors import UsageError
+from atari_dqn.host import cores
 from atari_dqn.published.scores import atari_10, atari_57, nature_49
 from atari_dqn.suite import cost as estimate
 from atari_dqn.suite import local as local_engine
@@ -138,7 +138,7 @@ def _configs(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
 def _threads(command: Suite, jobs: int) -> int:
     if command.engine == "ray":
         return max(1, int(command.cpus_per_job))
-    return max(1, len(os.sched_getaffinity(0)) // min(command.jobs, jobs))
+    return max(1, cores() // min(command.jobs, jobs))
 
 
 def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None:

@@ -18,6 +18,7 @@ from atari_dqn.envs.contract import chosen_actions
 from atari_dqn.envs.emulator import SIZE, EmulatorSettings, make_emulator
 from atari_dqn.envs.palette import has_ntsc_colours, luminance_table
 from atari_dqn.errors import UsageError
+from atari_dqn.host import cores
 from atari_dqn.types import EnvSpec, Screens
 
 LOOK_SECONDS = 0.1  # between looks at whether the workers still live, while nothing comes
@@ -88,7 +89,7 @@ class WorkerPool:
         layout = BoardLayout(
             num_envs=num_envs,
             groups=groups,
-            workers=min(num_workers or len(os.sched_getaffinity(0)), num_envs),
+            workers=min(num_workers or cores(), num_envs),
             picture_shape=(2, height, width) if raw else (SIZE, SIZE),
             buffers=2 if raw else 1,
             saved_bytes=len(probe.cloneState().serialize()) + STATE_SLACK,

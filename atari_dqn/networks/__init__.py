@@ -73,11 +73,13 @@ def check_model(model: nn.Module, spec: EnvSpec, frame_stack: int) -> None:
     """Refuse a network that does not fit the game, before it costs a run.
 
     Raises:
-      UsageError: it has no weights, or does not give one value per action.
+      UsageError: it has no weights, or others than float32, or does not give one value per action.
     """
     weights = next(model.parameters(), None)
     if weights is None:
         raise UsageError(f"{type(model).__name__} has no parameters: there is nothing to learn")
+    if weights.dtype != torch.float32:
+        raise UsageError(f"{type(model).__name__} has weights of {weights.dtype}; make it float32: model.float()")
     shape = (2, frame_stack, *spec.frame_shape)
     q = model(torch.zeros(shape, dtype=getattr(torch, spec.frame_dtype), device=weights.device))
     if q.shape != (2, spec.num_actions):

@@ -27,6 +27,7 @@ from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.newest import Loaded, load_best, load_newest
 from atari_dqn.storage.schema import integer, table
+from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EpisodeScore
 
 Say = Callable[[str], None]
@@ -63,6 +64,7 @@ class Selection:
 EVERY_GAME = Selection()
 
 
+@torch_defaults()
 def evaluate_run(
     path: Path | str,
     selection: Selection = EVERY_GAME,
@@ -109,13 +111,13 @@ def load_player(
     if (exported := pretrained.find(path)) is not None:
         config = pretrained.config_of(exported)
         _refuse_import(path, config.game, allow_import)
-        config = resolve(dataclasses.replace(config, device=device, compile="off"), say)
+        config = resolve(dataclasses.replace(config, device=device, compile="off"), say, begun=True)
         agent, step = pretrained.load_agent(exported, config)
         return Player(agent, config, str(path), "pretrained", step)
     folder, names_checkpoint = find_run(path)
     _refuse_import(path, folder.config.game, allow_import)
     found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which, say)
-    config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say)
+    config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say, begun=True)
     agent, step = _load_agent(config, found, model)
     return Player(agent, config, str(found.directory), found.directory.name if names_checkpoint else which, step)
 
@@ -129,6 +131,7 @@ def _refuse_import(path: Path, game: str, allowed: bool) -> None:
         )
 
 
+@torch_defaults()
 def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
     """Play a protocol without a network.
 

@@ -25,6 +25,7 @@ import numpy as np
 from atari_dqn.dqn.ports import Evaluation
 from atari_dqn.runs.event_file import EventFile
 from atari_dqn.safe_files import LOG_BYTES, open_to_append, parse_json, read_text, write_text
+from atari_dqn.terminal import say
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
 EVAL_COLUMNS = (
@@ -241,7 +242,7 @@ class _Lines:
         self.message(f"step {step:,} of {self._total:,}: {left}{status}")
 
     def message(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        say(text)
 
     def close(self) -> None:
         pass

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import dataclasses
 import os
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from atari_dqn import host
 from atari_dqn.config import Config, Network, Precision
 from atari_dqn.cuda_graph import captured
 from atari_dqn.dqn.agent import make_agent
@@ -25,17 +27,23 @@ from atari_dqn.types import EnvSpec, Transitions
 Say = Callable[[str], None]
 GIB = 2**30
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
+TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"  # environment variable: where torch keeps what it compiles
 MEASURE_SECONDS = 0.5  # for each precision
 
 
-def resolve(config: Config, say: Say) -> Config:
+def resolve(config: Config, say: Say, *, begun: bool = False) -> Config:
     """Replace every `auto` of the config by what this machine has, and set the process up for it.
+
+    Args:
+      config: of a run.
+      say:    prints a line.
+      begun:  the run may come from another machine: `tf32`, which only CUDA GPUs have, is fp32 elsewhere.
 
     Raises:
       UsageError: a device or precision that is not to be had here.
     """
     config = dataclasses.replace(config, device=_device(config.device, say))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = host.cores()
     # beside a GPU, torch's threads have next to nothing to do, and wait for it actively where the emulators could play
     torch_threads = 1 if config.device.startswith("cuda") else cores
     config = dataclasses.replace(
@@ -45,9 +53,10 @@ def resolve(config: Config, say: Say) -> Config:
         far = not config.device.startswith("cuda") or config.replay_device == "cpu"
         config = dataclasses.replace(config, resize="games" if far else "replay")
     torch.set_num_threads(config.torch_threads)
+    _settle_cache(say)
     _reuse_freed_memory()
     say(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
-    return dataclasses.replace(config, precision=_precision(config, say))
+    return dataclasses.replace(config, precision=_precision(config, say, begun))
 
 
 def _device(name: str, say: Say) -> str:
@@ -69,10 +78,35 @@ def _device(name: str, say: Say) -> str:
     return name
 
 
-def _precision(config: Config, say: Say) -> Precision:
+def _settle_cache(say: Say) -> None:
+    """See that torch can keep what it compiles: where it cannot, even its plain optimizers do not come to be.
+
+    Raises:
+      UsageError: there is no place for temporary files at all.
+    """
+    try:
+        tempfile.gettempdir()  # the usual place is below it
+    except OSError as error:
+        raise UsageError(f"torch needs a place for temporary files ({error.strerror}); name one with TMPDIR") from error
+    if not (named := os.environ.get(TORCH_CACHE)):
+        return
+    try:
+        os.makedirs(named, exist_ok=True)
+        with tempfile.TemporaryFile(dir=named):
+            return
+    except OSError as error:
+        place = tempfile.TemporaryDirectory(prefix="torch_", ignore_cleanup_errors=True)
+        atexit.register(place.cleanup)
+        os.environ[TORCH_CACHE] = place.name
+        say(f"{TORCH_CACHE} cannot be written ({named}: {error.strerror}); what is compiled is kept for this run only")
+
+
+def _precision(config: Config, say: Say, begun: bool) -> Precision:
     on_gpu = config.device.startswith("cuda")
     if config.precision == "tf32" and not on_gpu:
-        raise UsageError("precision is 'tf32', which only CUDA GPUs have; use fp32 or bf16")
+        if not begun:
+            raise UsageError("precision is 'tf32', which only CUDA GPUs have; use fp32 or bf16")
+        say("precision: tf32 is fp32 here, only CUDA GPUs have it; the numbers go on, rounded otherwise")
     precision = config.precision
     if precision == "auto":
         if config.network not in PIXEL_NETWORKS:
@@ -127,7 +161,8 @@ def flushed_denormals(flush: bool = True) -> Iterator[None]:
     tens of times longer, and what is added to the weights does not change. Afterwards the mode is as it was: others in
     the process may need such numbers.
     """
-    before = not torch.full((), 1e-40).mul(0.5).item()  # torch sets the mode and does not tell it
+    tiny = torch.full((), 1e-40, dtype=torch.float32, device="cpu")
+    before = not tiny.mul(0.5).item()  # torch sets the mode and does not tell it
     torch.set_flush_denormal(flush)
     try:
         yield
@@ -182,15 +217,7 @@ def free_bytes(device: str) -> int:
     """Memory that can still be allocated, in bytes: of the GPU, or of the host within its container's limit."""
     if device.startswith("cuda"):
         return int(torch.cuda.mem_get_info(device)[0])
-    free = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        table = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        free = [int(table["MemAvailable"].split()[0]) * 1024]
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
-        free.append(int(text) - int(used.read_text()))
-    return min(free)
+    return host.free_memory()
 
 
 def place_replay(wanted: str, device: str, frame_bytes: int, say: Say) -> str:

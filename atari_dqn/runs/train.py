@@ -32,6 +32,7 @@ from atari_dqn.runs.state import run_state
 from atari_dqn.runs.wandb_logger import Mirror, WandbLogger
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
+from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EnvSpec, VecEnv
 
 
@@ -40,6 +41,7 @@ def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
     return root / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
+@torch_defaults()
 @flushed_denormals()
 def train(
     config: Config,
@@ -81,7 +83,7 @@ def train(
     check_game(config)
     if told := time_limit_told(config):
         say(told)
-    config = resolve(config, say)
+    config = resolve(config, say, begun=resume)
     envs = make_envs(config)
     try:
         if model is None:  # may refuse the network: before it is compiled

@@ -26,11 +26,13 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Moment, Player, game_seed, play
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.seeding import stream
+from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.video.camera import FRAMES_PER_SECOND, Camera
 from atari_dqn.video.panel import HEIGHT, Decision, Panel, television
 from atari_dqn.video.writers import Film, filming
 
 
+@torch_defaults()
 def film_game(
     player: Player,
     protocol: EvalProtocol,

@@ -1,0 +1,80 @@
+"""What the host gives this process: cores and memory, within the limits of its container (Linux control groups).
+
+                 version 2                          version 1
+    memory       memory.max - memory.current        memory/memory.limit_in_bytes - memory.usage_in_bytes
+    cores        cpu.max: quota period              cpu/cpu.cfs_quota_us, cpu.cfs_period_us
+
+A limit may stand in the process's own group or in any group above it. Pages that only cache files count as used there,
+and are given back when memory is asked for; `memory.stat` says how many they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+OWN_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+CACHES = ("active_file", "inactive_file", "slab_reclaimable")  # of memory.stat; version 1 writes total_ before them
+
+
+def cores() -> int:
+    """Cores that this process may keep busy, at least one."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([allowed, *(int(share) for group in _groups("cpu") for share in _cpu_quota(group))]))
+
+
+def free_memory() -> int:
+    """Bytes that can still be allocated."""
+    return min([psutil.virtual_memory().available, *(left for group in _groups("memory") for left in _memory(group))])
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """Folders of the groups that this process is in, its own first, then those above it."""
+    for line in _text(OWN_GROUPS).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        root = GROUPS / controller if controllers else GROUPS
+        yield from (root / part for part in _upwards(path))
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """`/a/b` -> a/b, a, and the root; one that leads out of a container's own view is the root alone."""
+    parts = [part for part in path.split("/") if part]
+    for length in range(0 if ".." in parts else len(parts), -1, -1):
+        yield "/".join(parts[:length])
+
+
+def _memory(group: Path) -> Iterator[int]:
+    """What a group leaves, if it has a limit; nothing otherwise."""
+    for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+        with suppress(ValueError):  # no such file, or the word max
+            most, now = int(_text(group / limit)), int(_text(group / used))
+            yield max(0, most - now + _cached(group))
+
+
+def _cached(group: Path) -> int:
+    lines = (line.split() for line in _text(group / "memory.stat").splitlines())
+    table = {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdecimal()}
+    return sum(table.get(f"total_{name}", table.get(name, 0)) for name in CACHES)
+
+
+def _cpu_quota(group: Path) -> Iterator[float]:
+    """Cores' worth of time that a group may use; nothing where there is no limit."""
+    version_1 = f"{_text(group / 'cpu.cfs_quota_us')} {_text(group / 'cpu.cfs_period_us')}"
+    for text in (_text(group / "cpu.max"), version_1):
+        with suppress(ValueError, ZeroDivisionError):  # no such file, or the word max
+            quota, period = map(int, text.split())
+            if quota > 0:  # -1: no limit
+                yield quota / period
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
