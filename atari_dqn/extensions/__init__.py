@@ -1,6 +1,7 @@
 """Not the paper: published ideas, each in a file of its own and off by default.
 
-Which transitions: priorities.py (prioritized replay, Schaul et al. 2016).
+Which transitions: priorities.py (prioritized replay, Schaul et al. 2016, among candidates), prioritized.py (the same,
+exact) on sum_tree.py.
 
 What the last layer says (heads): distributional.py (several outputs per action), c51.py (Bellemare et al. 2017),
 quantiles.py (QR-DQN, Dabney et al. 2018a).

@@ -1,0 +1,100 @@
+"""Prioritized replay as in its paper: each transition's chance is exactly proportional to its priority.
+
+Leaf of the tree: the place of a transition in `LearnableRows.ring`, so what is dropped and what is admitted is known
+from two counters.
+
+    follow(learnable)       before a draw: new transitions get the largest priority so far, dropped ones 0
+    draw(unit)              leaves and the weights of their losses; the rows are `learnable.ring[leaves]`
+    learned(leaves, error)  after their update
+
+`draw` and `learned` are arithmetic on tensors, so they can be captured in a CUDA graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atari_dqn.extensions.sum_tree import SumTree
+from atari_dqn.replay.index import LearnableRows
+
+SMALLEST = 1e-6  # added to each |TD error|, so that none is 0
+
+
+class PrioritizedSampler:
+    """Proportional prioritization of the transitions in a replay.
+
+    Args:
+      capacity: most transitions at once: the length of `LearnableRows.ring`.
+      device:   where draws are.
+      exponent: alpha >= 0; 0 is uniform, 1 proportional to the error.
+
+    Attributes:
+      correction: beta, a tensor without dimensions, to be filled: 0 corrects nothing, 1 all of the bias.
+
+    Source: Schaul et al. 2016, Prioritized experience replay, Algorithm 1, eq. 1, sections 3.3 and 3.4.
+    """
+
+    def __init__(self, capacity: int, device: torch.device | str, *, exponent: float) -> None:
+        self.tree, self.exponent = SumTree(capacity, device), exponent
+        self.correction = torch.zeros((), device=device)
+        self.largest = torch.ones((), device=device)  # error so far; 1 before the first
+        self.first, self.end = 0, 0  # of `LearnableRows` at the last `follow`
+
+    def follow(self, learnable: LearnableRows) -> None:
+        """Take in what was admitted and dropped since the last call."""
+        capacity = self.tree.num_leaves
+        assert len(learnable.ring) == capacity
+        admitted = np.arange(max(self.end, learnable.first), learnable.end)
+        dropped = np.arange(self.first, min(self.end, learnable.first))
+        self.note(admitted % capacity, dropped % capacity)
+        self.first, self.end = learnable.first, learnable.end
+
+    def note(self, admitted: np.ndarray, dropped: np.ndarray) -> None:
+        """Leaves, [n] and [m] int64, of new transitions and of those that are gone; one in both is of a new one."""
+        leaves = torch.from_numpy(np.concatenate([admitted, dropped])).to(self.largest.device)
+        priority = self.largest.pow(self.exponent).expand(len(admitted))
+        self.tree.set(leaves, torch.cat([priority, priority.new_zeros(len(dropped))]))
+
+    def draw(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Minibatches, one transition from each of B equal parts of all priorities.
+
+        Args:
+          unit: [U, B] float64, uniform in [0, 1), for U minibatches of B.
+
+        Returns:
+          Leaves, [U * B] int64, one minibatch after the other; weights of their losses, [U * B] float32, in (0, 1].
+
+        Source: P(i) = p_i**alpha / sum_k p_k**alpha; w_i = (N P(i))**-beta / max_j w_j, j in the same minibatch. N and
+          the sum cancel. Strata: appendix B.2.1.
+        """
+        size = unit.shape[1]
+        strata = (torch.arange(size, device=unit.device) + unit) / size
+        leaves = self.tree.draw(strata.flatten())
+        values = self.tree.values(leaves).view(unit.shape)
+        weights = (values.amin(dim=1, keepdim=True) / values).pow(self.correction)
+        return leaves, weights.flatten().float()
+
+    def learned(self, leaves: Tensor, error: Tensor) -> None:
+        """Note how wrong the network was; what was dropped since the draw stays so.
+
+        Args:
+          leaves: [B] int64, from `draw`; of a repeated one the largest error counts.
+          error:  [B] float32, TD errors, or the losses where the head has `priority = "loss"`.
+        """
+        error = error.abs() + SMALLEST
+        self.largest.copy_(torch.fmax(self.largest, error.amax()))
+        is_live = self.tree.values(leaves) > 0.0
+        self.tree.set(leaves, error.pow(self.exponent) * is_live)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**self.tree.state_dict(), "largest": self.largest, "first": self.first, "end": self.end}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`, with the replay of that time."""
+        self.tree.load_state_dict(state)
+        self.largest.copy_(torch.as_tensor(state["largest"]))
+        self.first, self.end = int(state["first"]), int(state["end"])
