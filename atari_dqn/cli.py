@@ -74,6 +74,8 @@ def _run(words: list[str]) -> int:
         return int(import_module(f"atari_dqn.commands.{words[0].replace('-', '_')}").run(words[1:]))
     except UsageError as error:
         return _fail(str(error))
+    except MemoryError:
+        return _fail("the memory is full; end what else runs here, or ask for less")
     except KeyboardInterrupt:
         return 130
 

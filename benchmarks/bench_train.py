@@ -47,7 +47,6 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     from atari_dqn.runs.folder import RunFolder
     from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
     from atari_dqn.runs.train import build, replay_layout
-    from atari_dqn.storage.frame_store import FrameStore
 
     config = dataclasses.replace(
         PRESETS[options.preset](options.game),
@@ -79,9 +78,8 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
         envs = make_envs(config)
         replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
-        agent, store = make_agent(config, envs.spec), FrameStore(Path(folder))
-        trainer = build(config, envs, agent, run_folder, replay, store, counters=None)
-        trainer.saver = None  # checkpoints are not part of a step
+        agent = make_agent(config, envs.spec)
+        trainer = build(config, envs, agent, run_folder, replay, None, counters=None)  # no checkpoints in its steps
         trainer.run()
         _wait(config.device)
         trainer.config = dataclasses.replace(config, total_steps=options.warm_up + options.steps)

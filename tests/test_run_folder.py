@@ -1,12 +1,19 @@
 """A folder holds one run: what else lies there, who else writes there, and what its disk refuses ends in a message."""
 
 import json
+import resource
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from atari_dqn.cli import main
 from atari_dqn.runs import folder
+from atari_dqn.runs.logger import RunLogger
+
+ROOT = Path(__file__).parent.parent
 
 TINY = (
     "cartpole --total-steps 400 --learning-starts 100 --capacity 1000 --eval-period 200 --eval-steps 100 "
@@ -78,3 +85,66 @@ def test_so_is_one_whose_folder_was_taken_before_it_had_the_lock(tmp_path, monke
     assert train(tmp_path / "run") == 2
     assert "holds another run (seed 1, not 0)" in capsys.readouterr().err
     assert json.loads((tmp_path / "run/config.json").read_text())["seed"] == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
+def test_a_folder_that_is_deleted_or_moved_in_mid_run_is_named_and_not_made_again(how, tmp_path, monkeypatch, capsys):
+    run, scalars = tmp_path / "run", RunLogger.scalars
+
+    def lose_it(logger, values, step):
+        scalars(logger, values, step)
+        if step == 200:
+            shutil.rmtree(run) if how == "deleted" else run.rename(tmp_path / "elsewhere")
+            if how == "replaced":  # by another run
+                (run / "checkpoints").mkdir(parents=True)
+                (run / "lock").touch()
+
+    monkeypatch.setattr(RunLogger, "scalars", lose_it)
+    assert train(run) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert f"atari-dqn: {run} was deleted or moved while this process trained there" in message
+    assert run.exists() == (how == "replaced")
+    assert not run.exists() or list((run / "checkpoints").iterdir()) == []
+    monkeypatch.undo()
+    if how == "moved":
+        assert train(tmp_path / "elsewhere", "--resume") == 0
+
+
+# Bytes of a file, file handles and memory that a process may have, from too little to begin with up to nearly enough.
+LIMITS = [(resource.RLIMIT_FSIZE, size) for size in (0, 700, 3_000, 6_000, 20_000)]
+LIMITS += [(resource.RLIMIT_NOFILE, count) for count in (5, 6, 7)]
+
+
+@pytest.mark.parametrize(("limit", "value"), LIMITS)
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_machine_that_refuses_ends_in_one_message(limit, value, resumed, finished, tmp_path):
+    if resumed:
+        shutil.copytree(finished, tmp_path / "run")
+    words = ["train", *TINY, "--run-dir", str(tmp_path / "run"), "--total-steps", "800", *["--resume"][: int(resumed)]]
+    code = f"""
+import resource, signal, sys
+import torch, torch.utils.tensorboard, torch._dynamo  # loaded before: Python itself needs files
+from atari_dqn.commands import train
+from atari_dqn.runs import train
+from atari_dqn import cli
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit({limit}, ({value}, {value}))
+sys.exit(cli.main({words}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("atari-dqn: ")
+
+
+def test_a_full_memory_ends_in_one_message(tmp_path, monkeypatch, capsys):
+    def fail(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(RunLogger, "scalars", fail)
+    assert train(tmp_path / "run") == 2
+    assert "the memory is full; checkpoints written so far are intact" in capsys.readouterr().err
+    monkeypatch.setattr("atari_dqn.commands.evaluate.run", fail)
+    assert main(["evaluate", str(tmp_path / "run")]) == 2
+    assert "the memory is full" in capsys.readouterr().err

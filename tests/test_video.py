@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 
 from atari_dqn.cli import main
+from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import protocols
 from atari_dqn.evaluation.play import play
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.runs import evaluate as assess
 from atari_dqn.seeding import stream
 from atari_dqn.video import record as video
+from atari_dqn.video import writers
 from atari_dqn.video.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, Decision, Panel, television
 from atari_dqn.video.writers import Mp4, filming
 from tests.fakes import make_run
@@ -221,3 +223,18 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch, pong, capsys):
     with pytest.raises(video.UsageError, match=r"pip install 'atari-dqn\[video\]'"):
         Mp4(tmp_path / "game.mp4", 60)
     assert main(["video", str(pong), "--seconds", "0.1", "--out", str(tmp_path / "game.gif")]) == 0
+
+
+def test_a_full_disk_ends_in_one_message_though_the_clean_up_fails_too(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writers.GifFilm, "add", full)
+    monkeypatch.setattr(writers.GifFilm, "close", full)
+    picture = np.zeros((4, 4, 3), np.uint8)
+    with (
+        pytest.raises(UsageError, match=r"cannot write .*film\.gif \(No space left on device\)"),
+        writers.filming([tmp_path / "film.gif"], 60) as (film,),
+    ):
+        film.add(picture)
+    assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ import dataclasses
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class RunFolder:
         """
         make_folder(path, config)  # again: another process may have begun one before the lock was ours
         try:
+            (path / "checkpoints").mkdir(exist_ok=True)
             meta = {
                 "command": list(command),
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -90,6 +91,7 @@ class RunFolder:
 
     def go_on(self, config: Config) -> None:
         """A resumed run is no longer done, and its folder says what the run does from now on."""
+        self.checkpoints.mkdir(exist_ok=True)
         self.done.unlink(missing_ok=True)  # first: a kill in between leaves an unfinished run, not a wrong DONE
         if config != self.config:
             self.config = config
@@ -136,8 +138,11 @@ def make_folder(path: Path, config: Config) -> None:
 
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[Callable[[], None]]:
     """Keep other processes from training in a run folder; the lock of a dead process is void.
+
+    Yields:
+      Raises a UsageError if the folder at this path is no longer the one that was locked.
 
     Raises:
       UsageError: another process is training here, or a link would lead what is written elsewhere.
@@ -155,7 +160,21 @@ def lock(path: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        yield
+
+        def check() -> None:
+            with suppress(OSError):
+                if os.path.samestat(os.stat(path / "lock"), os.fstat(file.fileno())):
+                    return
+            raise UsageError(
+                f"{path} was deleted or moved while this process trained there, so nothing more is written; "
+                "move it back and go on from its newest checkpoint with --resume, or start again"
+            )
+
+        try:
+            yield check
+        except (OSError, UsageError):
+            check()  # if that is why, it says so
+            raise
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:

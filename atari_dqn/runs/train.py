@@ -96,9 +96,9 @@ def train(
         agent = make_agent(config, envs.spec, model=model, loss=loss)
         if not folder:
             make_folder(run_dir, config)
-        with _told_in_one_message(run_dir), lock(run_dir):
+        with _told_in_one_message(run_dir), lock(run_dir) as check:
             folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
-            return _train_in(folder, config, envs, agent, resume=resume, say=say, wandb=wandb)
+            return _train_in(folder, config, envs, agent, resume=resume, say=say, wandb=wandb, check=check)
     finally:
         envs.close()
 
@@ -128,6 +128,11 @@ def _told_in_one_message(path: Path) -> Iterator[None]:
         raise UsageError(
             f"cannot write to {error.filename or path} ({error.strerror or error}); checkpoints written so far are "
             "intact. Make room or mend the folder, then go on with --resume"
+        ) from error
+    except MemoryError as error:
+        raise UsageError(
+            "the memory is full; checkpoints written so far are intact. Lower --capacity, or end what else runs here, "
+            "then go on with --resume"
         ) from error
     except torch.OutOfMemoryError as error:
         reason = ". ".join(str(error).split(". ")[:2])  # the second sentence says how much was asked for
@@ -160,6 +165,7 @@ def _train_in(
     resume: bool,
     say: Callable[[str], None],
     wandb: bool,
+    check: Callable[[], None],
 ) -> int:
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
@@ -167,7 +173,8 @@ def _train_in(
     state = read_newest(folder, config, replay, store, say, kind=kind) if resume else None
     counters = state["counters"] if state else {"step": 0, "evaluated_at": 0} if resume else None
     watchdog = Watchdog()
-    trainer = build(config, envs, agent, folder, replay, store, counters=counters, wandb=wandb, alive=watchdog.alive)
+    saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay, check=check)
+    trainer = build(config, envs, agent, folder, replay, saver, counters=counters, wandb=wandb, alive=watchdog.alive)
     try:
         if state:
             go_on(trainer, state)
@@ -197,7 +204,7 @@ def build(
     agent: Agent,
     folder: RunFolder,
     replay: FrameReplay,
-    store: FrameStore,
+    saver: Saver | None,
     *,
     counters: Mapping[str, int] | None,
     wandb: bool = False,
@@ -220,7 +227,7 @@ def build(
         agent=agent,
         replay=replay,
         logger=logger,
-        saver=Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay),
+        saver=saver,
         evaluator=Monitor(config, agent),
         alive=alive,
     )

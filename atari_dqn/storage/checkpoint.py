@@ -82,7 +82,7 @@ def write(directory: Path, copied: Snapshot, meta: Mapping[str, Any]) -> None:
     partial = directory.with_name(directory.name + ".partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial.mkdir()  # a run folder that is gone is not made again
         save_file(copied.tensors, partial / TENSORS)
         content = {"format_version": FORMAT_VERSION, **meta, "state": copied.tree}
         (partial / META).write_text(json.dumps(content) + "\n", encoding="utf-8")
@@ -117,7 +117,7 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         _verify(directory)
         tensors = load_file(directory / TENSORS)
         state = _join(meta.pop("state"), "", tensors)
-    except (OSError, SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{directory} is damaged ({error!r}); use an older checkpoint") from error
     return state, meta
 

@@ -86,7 +86,7 @@ class FrameStore:
         partial = self.folder / (name + ".partial")
         digest = hashlib.sha256()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(exist_ok=True)
             partial.unlink(missing_ok=True)  # of a killed save
             with partial.open("xb") as file:
                 for time, count in blocks(ring, first, last):

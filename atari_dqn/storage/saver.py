@@ -8,7 +8,7 @@ written by a thread from the ring itself, since rows that are written once stand
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -32,10 +32,20 @@ class Saver:
       ring:        frames that go with them.
       store:       where its frames are; those it holds already are not written again.
       save_frames: no: checkpoints without the replay.
+      check:       raises a UsageError if the folder is no longer ours to write to.
     """
 
-    def __init__(self, folder: Path, ring: FrameRing, store: FrameStore, *, save_frames: bool = True) -> None:
-        self.folder, self.ring, self.store, self.save_frames = folder, ring, store, save_frames
+    def __init__(
+        self,
+        folder: Path,
+        ring: FrameRing,
+        store: FrameStore,
+        *,
+        save_frames: bool = True,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.folder, self.ring, self.store = folder, ring, store
+        self.save_frames, self.check = save_frames, check
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="saver")
         self._writing: Future[None] | None = None
         self._reads_from = 0  # time of the oldest frame that the thread still reads
@@ -80,6 +90,7 @@ class Saver:
         times: tuple[int, int],
         after_play_so_far: AbstractContextManager[Any],
     ) -> None:
+        self.check()
         with after_play_so_far:
             meta["frames"] = self.store.write(self.ring, times, step) if self.save_frames else []
         checkpoint.write(checkpoint.step_directory(self.folder, step), snapshot, meta)

@@ -47,8 +47,8 @@ def filming(paths: Iterable[Path], fps: int) -> Iterator[list[Film]]:
       UsageError: another ending than KINDS, a package that is missing, or a place that cannot be written.
     """
     targets = {path: path.with_name(f"{path.stem}.partial{path.suffix}") for path in paths}
-    with ExitStack() as clean_up:
-        try:
+    try:
+        with ExitStack() as clean_up:
             films: list[Film] = []
             for path, partial in targets.items():
                 kind = _kind(path)
@@ -61,9 +61,9 @@ def filming(paths: Iterable[Path], fps: int) -> Iterator[list[Film]]:
             for film, (path, partial) in zip(films, targets.items(), strict=True):
                 film.close()
                 os.replace(partial, path)
-        except OSError as error:
-            reason = error.strerror or str(error).splitlines()[0]
-            raise UsageError(f"cannot write {', '.join(map(str, targets))} ({reason})") from error
+    except OSError as error:  # also of the clean-up
+        reason = error.strerror or str(error).splitlines()[0]
+        raise UsageError(f"cannot write {', '.join(map(str, targets))} ({reason})") from error
 
 
 def _kind(path: Path) -> Callable[[Path, int], Film]:
@@ -205,8 +205,8 @@ class GifFilm:
         if self._first is not None:
             self.add(self._first)
         if not self._file.closed:
-            self._gif.close()
-            self._file.close()
+            with self._file:
+                self._gif.close()
 
 
 class Photo:
