@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from atari_dqn.extensions.noisy import NoisyLinear, draw_noise, silence
+from atari_dqn.extensions.noisy import NoisyLinear
+from atari_dqn.extensions.random_buffers import draw_noise, silence
 from atari_dqn.networks import initialize
 
 

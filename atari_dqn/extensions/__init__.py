@@ -6,7 +6,7 @@ exact) on sum_tree.py.
 What the last layer says (heads): distributional.py (several outputs per action), c51.py (Bellemare et al. 2017),
 quantiles.py (QR-DQN, Dabney et al. 2018a).
 
-How it explores: noisy.py (noisy networks, Fortunato et al. 2018).
+How it explores: noisy.py (noisy networks, Fortunato et al. 2018); random_buffers.py says when its noise is drawn.
 
 What is bootstrapped from: munchausen.py (Vieillard et al. 2020).
 """

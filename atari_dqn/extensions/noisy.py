@@ -2,10 +2,7 @@
 
     y = (mu_w + sigma_w * eps_w) x + mu_b + sigma_b * eps_b,    eps_w = f(eps_out) f(eps_in)^T,    eps_b = f(eps_out)
 
-`weight` and `bias` are the means mu. The noise lies in buffers, so a CUDA graph and a compiled function read what was
-drawn last: `draw_noise` before each minibatch (for the online and the target network each) and before each choice of
-actions, `silence` for evaluation. A layer is silent until the first draw, and no checkpoint holds its noise: the
-generator's state is what has to be kept.
+`weight` and `bias` are the means mu. random_buffers.py says when noise is to be drawn.
 """
 
 from __future__ import annotations
@@ -16,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from atari_dqn.extensions.random_buffers import RandomBuffers
 
-class NoisyLinear(nn.Linear):
+
+class NoisyLinear(nn.Linear, RandomBuffers):
     """A linear layer with factorized Gaussian noise on its weights and biases.
 
     Initialization: means uniform in +-1/sqrt(in_features), the law "torch7" of `networks.initialize`; every sigma is
@@ -66,31 +65,12 @@ class NoisyLinear(nn.Linear):
 
     @torch.no_grad()
     def draw(self, generator: torch.Generator) -> None:
-        """New noise, in place."""
+        """See `RandomBuffers`."""
         for noise in (self.noise_in, self.noise_out):
             normal = torch.randn(noise.shape, generator=generator, device=noise.device)
             noise.copy_(normal.sign() * normal.abs().sqrt())
 
     def silence(self) -> None:
-        """No noise until the next draw."""
+        """The means alone."""
         self.noise_in.zero_()
         self.noise_out.zero_()
-
-
-def draw_noise(module: nn.Module, generator: torch.Generator) -> None:
-    """New noise for every noisy layer of a network, in their order; nothing is drawn where there is none.
-
-    Args:
-      module:    the network.
-      generator: source of chance, on the network's device.
-    """
-    for layer in module.modules():
-        if isinstance(layer, NoisyLinear):
-            layer.draw(generator)
-
-
-def silence(module: nn.Module) -> None:
-    """Every noisy layer of a network computes with its means alone until the next `draw_noise`."""
-    for layer in module.modules():
-        if isinstance(layer, NoisyLinear):
-            layer.silence()

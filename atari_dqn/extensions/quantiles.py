@@ -65,9 +65,14 @@ class QuantileHead(DistributionalHead):
         super().__init__(quantiles)
         self.register_buffer("levels", midpoints(quantiles), persistent=False)
 
+    def quantiles_and_levels(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """What outputs, [B, A * N], say: quantiles, [B, A, N], and their levels, [N]."""
+        return self.by_action(outputs), self.levels
+
     def values(self, outputs: Tensor) -> Tensor:
         """Q-values, [B, A] float32: means of the quantiles, [B, A * N] float32."""
-        return self.by_action(outputs).mean(dim=2)
+        quantiles, _ = self.quantiles_and_levels(outputs)
+        return quantiles.mean(dim=2)
 
     def blend(self, outputs: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
         """Quantiles of all actions, shifted, then averaged: the target of Munchausen; see munchausen.py.
@@ -82,7 +87,8 @@ class QuantileHead(DistributionalHead):
 
         Source: Vieillard et al. 2020, section 4 (M-IQN).   sum_a weights_a (z_a + shift_a)
         """
-        return (weights[:, :, None] * (self.by_action(outputs) + shift[:, :, None])).sum(dim=1)
+        quantiles, _ = self.quantiles_and_levels(outputs)
+        return (weights[:, :, None] * (quantiles + shift[:, :, None])).sum(dim=1)
 
     def losses(
         self, outputs: Tensor, action: Tensor, reward: Tensor, discount: Tensor, following: Tensor
@@ -102,5 +108,6 @@ class QuantileHead(DistributionalHead):
         Source: Dabney et al. 2018a, Algorithm 1.
         """
         target = reward[:, None] + discount[:, None] * following.detach()
+        _, levels = self.quantiles_and_levels(outputs)
         taken = self.of_actions(outputs, action)
-        return quantile_huber_loss(taken, self.levels, target), target.mean(dim=1) - taken.detach().mean(dim=1)
+        return quantile_huber_loss(taken, levels, target), target.mean(dim=1) - taken.detach().mean(dim=1)

@@ -1,0 +1,42 @@
+"""Random numbers that a network computes with: they lie in buffers and are drawn anew from outside, in place.
+
+So a CUDA graph and a compiled function read what was drawn last, and no chance is hidden in a forward pass. Call
+`draw_noise` before each minibatch, for the online and the target network each, and before each choice of actions where
+that uses the buffers; `silence` before an evaluation. Checkpoints hold no buffers: keep the generator's state.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class RandomBuffers:
+    """A part of a network, a module, with such numbers."""
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Fill the buffers anew, in place; `generator` is on their device."""
+        raise NotImplementedError
+
+    def silence(self) -> None:
+        """Fill them with what stands for the middle of all draws. So they are until the first draw."""
+        raise NotImplementedError
+
+
+def draw_noise(module: nn.Module, generator: torch.Generator) -> None:
+    """New random numbers for every part of a network that has some, in their order.
+
+    Args:
+      module:    the network.
+      generator: source of chance, on the network's device.
+    """
+    for part in module.modules():
+        if isinstance(part, RandomBuffers):
+            part.draw(generator)
+
+
+def silence(module: nn.Module) -> None:
+    """No chance in any part of a network until the next `draw_noise`."""
+    for part in module.modules():
+        if isinstance(part, RandomBuffers):
+            part.silence()
