@@ -22,7 +22,8 @@ import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.dqn.agent import KERNELS_SWITCH, ONE_GRAPH_SWITCH, make_agent
-from atari_dqn.dqn.learner import UPDATES_AT_ONCE, Learner
+from atari_dqn.dqn.learner import Learner
+from atari_dqn.dqn.samplers import UPDATES_AT_ONCE
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay

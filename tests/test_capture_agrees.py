@@ -16,7 +16,6 @@ from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.in_turns import EnvsInTurns
-from atari_dqn.extensions.priorities import CANDIDATES
 from atari_dqn.presets import nature, quick
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.train import replay_layout
@@ -206,10 +205,8 @@ def test_the_learner_exchanges_nothing_with_the_host(preset, precision):
     """Tensors without values cannot be read: `.item()`, `.cpu()` or a branch on them would raise."""
     trainer = atari_trainer(preset, precision=precision, total_steps=120)
     trainer.run()
-    per_update = trainer.config.batch_size * (CANDIDATES if trainer.learner.priorities else 1)
-    rows = trainer.replay.learnable.random(3 * per_update, np.random.default_rng(0))
-    (lines,) = trainer.replay.described(rows)
-    inputs = (lines, torch.zeros(len(rows))) if trainer.learner.priorities else (lines,)
+    (inputs,) = trainer.learner.sampler.draw(3, trainer.step)
+    lines = inputs[0]
     with NothingFromTheHost():
         trainer.learner.learn_from(*inputs)
         with pytest.raises(AssertionError, match="a number became"):  # the check can fail

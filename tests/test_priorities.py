@@ -85,7 +85,7 @@ def test_errors_are_noted_at_their_rows_and_forgotten_where_the_replay_is_overwr
         assert len(batch.action) == len(weights) == 8 * updates
         return learn(batch, updates, weights)
 
-    note, ring = learner.priorities.learned, trainer.replay.ring
+    note, ring = learner.sampler.priorities.learned, trainer.replay.ring
     append = ring.append
 
     def spy_note(rows, errors):
@@ -98,15 +98,15 @@ def test_errors_are_noted_at_their_rows_and_forgotten_where_the_replay_is_overwr
         for row in range(written.start, written.stop):
             noted.pop(row, None)
 
-    trainer.agent.learn, learner.priorities.learned, ring.append = spy, spy_note, spy_append
+    trainer.agent.learn, learner.sampler.priorities.learned, ring.append = spy, spy_note, spy_append
     trainer.run()
-    learner.priorities.forget_overwritten(ring)
+    learner.sampler.priorities.forget_overwritten(ring)
     expected = np.full(trainer.replay.ring.num_rows, LARGEST, np.float32)
     for row, error in noted.items():
         expected[row] = error
-    np.testing.assert_array_equal(learner.priorities.error.numpy(), expected)
+    np.testing.assert_array_equal(learner.sampler.priorities.error.numpy(), expected)
     assert 0 < len(noted) < trainer.replay.ring.num_rows
-    assert (learner.priorities.error[ring.rows_at(ring.time)] == LARGEST).all(), "written after the last update"
+    assert (learner.sampler.priorities.error[ring.rows_at(ring.time)] == LARGEST).all(), "written after the last update"
 
 
 def test_a_run_goes_on_with_its_priorities():
@@ -120,7 +120,9 @@ def test_a_run_goes_on_with_its_priorities():
     second.replay.ring.frames.copy_(first.replay.ring.frames)
     second.load_state_dict(first.state_dict())
     second.run()
-    torch.testing.assert_close(second.learner.priorities.error, whole.learner.priorities.error, rtol=0, atol=0)
+    torch.testing.assert_close(
+        second.learner.sampler.priorities.error, whole.learner.sampler.priorities.error, rtol=0, atol=0
+    )
     for name, value in whole.agent.get_weights().items():
         np.testing.assert_array_equal(second.agent.get_weights()[name], value)
 
@@ -129,22 +131,22 @@ def test_an_empty_replay_begins_with_new_priorities():
     config = tiny_config(num_envs=4, **PRIORITIZED)
     first = make_trainer(config)
     first.run()
-    assert (first.learner.priorities.error < LARGEST).any()
+    assert (first.learner.sampler.priorities.error < LARGEST).any()
     second = make_trainer(config)
     second.load_state_dict(first.state_dict())
-    assert (second.learner.priorities.error == LARGEST).all()
+    assert (second.learner.sampler.priorities.error == LARGEST).all()
 
 
 def test_the_exponent_falls_while_a_run_goes_on():
     config = tiny_config(num_envs=4, total_steps=400, overlap=False, priority_decay_steps=300, **PRIORITIZED)
     trainer = make_trainer(config)
-    chosen_at, choose = [], trainer.learner.priorities.choose
+    chosen_at, choose = [], trainer.learner.sampler.priorities.choose
 
     def spy(*inputs):
-        chosen_at.append(trainer.learner.priorities.exponent.item())
+        chosen_at.append(trainer.learner.sampler.priorities.exponent.item())
         return choose(*inputs)
 
-    trainer.learner.priorities.choose = spy
+    trainer.learner.sampler.priorities.choose = spy
     trainer.run()
     assert chosen_at[0] == pytest.approx(0.6, abs=0.02)
     assert chosen_at[-1] == 0.0
@@ -159,7 +161,7 @@ def test_without_a_replay_there_is_nothing_to_prefer():
 
 def test_uniform_draws_keep_no_priorities():
     trainer = make_trainer(tiny_config())
-    assert trainer.learner.priorities is None
+    assert trainer.learner.sampler.state_dict() == {}
     assert "priorities" not in trainer.learner.state_dict()
 
 

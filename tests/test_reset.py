@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from atari_dqn.dqn.agent import make_agent
-from atari_dqn.dqn.learner import CATCH_UP
 from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.errors import UsageError
+from atari_dqn.extensions.network_reset import PIECE, redraw
 from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
 
-RESETS = {"reset_steps": (200,), "reset_updates": 3 * CATCH_UP}
+RESETS = {"reset_steps": (200,), "reset_updates": 3 * PIECE}
 
 
 def weights(module):
@@ -29,7 +29,7 @@ def test_a_new_network_is_a_fresh_one_in_the_same_place(optimizer):
     learned, moments = weights(algorithm.model), list(algorithm.optimizer.state.values())
     assert all(value.any() for values in moments for value in values.values())
 
-    algorithm.start_anew(torch.Generator().manual_seed(5))
+    redraw(algorithm, torch.Generator().manual_seed(5), config.initializer)
     assert [parameter.data_ptr() for parameter in algorithm.model.parameters()] == places
     assert not any(value.any() for values in moments for value in values.values())
     drawn = weights(algorithm.model)
@@ -47,7 +47,7 @@ def test_networks_of_a_run_are_all_different_and_repeat_with_its_seed():
         first = weights(trainer.agent.algorithm.model)
         networks = [first]
         for number in (0, 1):
-            trainer.learner._start_anew(number)
+            trainer.learner.reset.reset(number)
             networks.append(weights(trainer.agent.algorithm.model))
         return [network["hidden.0.weight"] for network in networks]
 
@@ -65,7 +65,7 @@ def test_nothing_is_played_until_the_new_network_has_caught_up(groups, overlap):
     seen, learn, syncs, plain_syncs = [], trainer.learner.catch_up, [], []
 
     def spy(step):
-        seen.append((step, trainer.learner.owed))
+        seen.append((step, trainer.learner.reset.pending_updates))
         learn(step)
 
     trainer.learner.catch_up = spy
@@ -74,10 +74,10 @@ def test_nothing_is_played_until_the_new_network_has_caught_up(groups, overlap):
     plain_sync = plain.agent.sync_target
     plain.agent.sync_target = lambda: (plain_syncs.append(plain.step), plain_sync())
     trainer.run(), plain.run()
-    assert seen == [(200, 3 * CATCH_UP), (200, 2 * CATCH_UP), (200, CATCH_UP)]
-    assert trainer.learner.updates == plain.learner.updates + 3 * CATCH_UP
+    assert seen == [(200, 3 * PIECE), (200, 2 * PIECE), (200, PIECE)]
+    assert trainer.learner.updates == plain.learner.updates + 3 * PIECE
     assert syncs.count(200) >= 3
-    assert len(syncs) - len(plain_syncs) == 3 * CATCH_UP * 4 // 50, "a copy every 50 agent steps, an update every 4"
+    assert len(syncs) - len(plain_syncs) == 3 * PIECE * 4 // 50, "a copy every 50 agent steps, an update every 4"
     assert trainer.step == plain.step == 400
 
 
@@ -92,17 +92,17 @@ def test_a_run_may_stop_while_updates_are_owed():
 
     def stop_after_two(step):
         catch_up(step)
-        first.stop_requested = first.learner.owed == CATCH_UP
+        first.stop_requested = first.learner.reset.pending_updates == PIECE
 
     first.learner.catch_up = stop_after_two
     first.run()
-    assert first.step == 200 and first.learner.owed == CATCH_UP
+    assert first.step == 200 and first.learner.reset.pending_updates == PIECE
     second = make_trainer(config, first.envs)
     second.replay.load_state_dict(first.replay.state_dict())
     second.replay.ring.frames.copy_(first.replay.ring.frames)
     second.load_state_dict(first.state_dict())
     second.run()
-    assert second.learner.owed == 0
+    assert second.learner.reset.pending_updates == 0
     for name, value in whole.agent.get_weights().items():
         np.testing.assert_array_equal(second.agent.get_weights()[name], value)
 
@@ -112,7 +112,7 @@ def test_with_an_empty_replay_what_is_owed_waits_for_the_warm_up():
     first = make_trainer(config)
     first.learner.catch_up = lambda step: setattr(first, "stop_requested", True)
     first.run()
-    assert first.learner.owed == 3 * CATCH_UP
+    assert first.learner.reset.pending_updates == 3 * PIECE
     second = make_trainer(config)
     second.load_state_dict(first.state_dict())
     seen, catch_up = [], second.learner.catch_up
@@ -129,7 +129,7 @@ def test_the_user_is_told_once_what_happens():
             lines.append(text)
 
     make_trainer(tiny_config(num_envs=4, **RESETS), logger=Listener()).run()
-    assert lines == [f"step 200: a new network; {3 * CATCH_UP:,} updates before play goes on"]
+    assert lines == [f"step 200: a new network; {3 * PIECE:,} updates before play goes on"]
 
 
 def test_the_mean_frame_stays():
@@ -137,7 +137,7 @@ def test_the_mean_frame_stays():
     envs = ScriptedEnvs(4, frame_shape=(84, 84))
     agent = make_agent(config, envs.spec)
     agent.center_pixels(torch.full((84, 84), 7, dtype=torch.uint8))
-    agent.algorithm.start_anew(torch.Generator().manual_seed(1))
+    redraw(agent.algorithm, torch.Generator().manual_seed(1), config.initializer)
     for network in (agent.algorithm.model, agent.algorithm.target):
         assert (network.mean_frame == 7).all()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,6 +38,8 @@ class TapeEnvs(ScriptedEnvs):
 
 
 class TapeAgent:
+    algorithm = SimpleNamespace(errors=None)
+
     def __init__(self, tape, num_actions=3, *, asks=False):
         self.tape, self.num_actions = tape, num_actions
         self.asks = asks  # note when actions are asked for, too, and not only when they are there
@@ -52,7 +55,7 @@ class TapeAgent:
         self.tape.append("act")
         return np.zeros(self.count, np.int64)
 
-    def learn(self, batch, updates=1):
+    def learn(self, batch, updates=1, weights=None):
         self.tape += ["learn"] * updates
         return LearnStats(*torch.zeros(4))
 
@@ -213,7 +216,7 @@ def test_fewer_rewards_are_summed_as_the_run_goes_on():
     trainer = make_trainer(tiny_config(num_envs=4, **settings))
     learn, seen = trainer.agent.learn, []
 
-    def spy(batch, updates):
+    def spy(batch, updates, weights):
         seen.append((trainer.step, int(batch.num_steps.max())))
         return learn(batch, updates)
 
@@ -227,7 +230,7 @@ def test_pixels_are_centered_once_on_the_frames_before_the_first_update():
     trainer = make_trainer(tiny_config(num_envs=4, **settings), ScriptedEnvs(4, frame_shape=(36, 36)))
     learn, means = trainer.agent.learn, []
 
-    def spy(batch, updates):
+    def spy(batch, updates, weights):
         algorithm = trainer.agent.algorithm
         assert torch.equal(algorithm.model.mean_frame, algorithm.target.mean_frame)
         means.append((algorithm.model.mean_frame.clone(), trainer.replay.ring.mean_frame()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,9 +12,9 @@ from atari_dqn.dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_s
 from atari_dqn.dqn.one_graph import OneGraph
 from atari_dqn.dqn.optim import CenteredRMSProp, moments_of
 from atari_dqn.errors import UsageError
-from atari_dqn.networks import frozen_copy, initialize
+from atari_dqn.networks import frozen_copy
 from atari_dqn.networks.heads import QNetwork
-from atari_dqn.networks.weights import set_weights, sync_weights_to
+from atari_dqn.networks.weights import sync_weights_to
 from atari_dqn.types import LearnStats, Transitions
 
 if TYPE_CHECKING:  # Triton is not everywhere
@@ -36,7 +35,6 @@ class DQN:
       loss:           of the TD error, [B] -> [B]; the paper's limits its gradient to [-1, 1].
       loss_reduction: "sum" (the paper's code) or "mean" over the batch.
       max_grad_norm:  longest gradient, Euclidean; 0 for no limit (the paper).
-      initializer:    law of the weights after `start_anew`, see `model.initialize`.
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
       compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
       one_graph:      the whole update by torch.compile, see `one_graph.py`; for CenteredRMSProp and values that are
@@ -59,7 +57,6 @@ class DQN:
         loss: Callable[[Tensor], Tensor] = clipped_loss,
         loss_reduction: str = "sum",
         max_grad_norm: float = 0.0,
-        initializer: str = "torch7",
         precision: str = "fp32",
         compiled: bool = False,
         one_graph: bool = False,
@@ -70,7 +67,7 @@ class DQN:
         self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
-        self.max_grad_norm, self.initializer = max_grad_norm, initializer
+        self.max_grad_norm = max_grad_norm
         self.one_graph = OneGraph(model, cast(CenteredRMSProp, optimizer), self._loss_of_batch) if one_graph else None
         self.fused = fused(model, self.target) if fused else None
         self.histograms = model.histograms if isinstance(model, QNetwork) else None
@@ -190,20 +187,6 @@ class DQN:
             losses = losses * weight
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
         return loss, q.detach().gather(1, batch.action[:, None]).mean(), error.detach()
-
-    @torch.no_grad()
-    def start_anew(self, generator: torch.Generator) -> None:
-        """Draw both networks again and forget what the optimizer has gathered; every tensor keeps its place in memory.
-
-        Source: Nikishin et al. 2022, The primacy bias in deep reinforcement learning.
-        """
-        fresh = copy.deepcopy(self.model).cpu()  # numbers are drawn there whatever the device
-        initialize(fresh, generator, self.initializer)
-        set_weights(self.model, fresh.state_dict())
-        for values in self.optimizer.state.values():
-            for value in values.values():
-                value.zero_()
-        self.sync_target()
 
     @torch.no_grad()
     def _grad_norm(self) -> Tensor:

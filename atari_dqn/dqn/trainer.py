@@ -93,7 +93,7 @@ class Trainer:
             self.send()
         while not self.over and not self.stop_requested:
             self.alive()
-            if self.learner.owed and self.step >= self.learn_after:
+            if self.learner.reset.pending_updates and self.step >= self.learn_after:
                 self.learn_what_is_owed()
                 continue
             self.act_and_learn()  # the emulators play in their own threads from here ...
@@ -123,8 +123,10 @@ class Trainer:
 
     def learn_what_is_owed(self) -> None:
         """Let a network that was drawn anew learn from the replay for some seconds; nothing is played meanwhile."""
-        if self.learner.owed == self.config.reset_updates:
-            self.logger.message(f"step {self.step:,}: a new network; {self.learner.owed:,} updates before play goes on")
+        if self.learner.reset.pending_updates == self.config.reset_updates:
+            self.logger.message(
+                f"step {self.step:,}: a new network; {self.learner.reset.pending_updates:,} updates before play goes on"
+            )
         self.learner.catch_up(self.step)
         self.speedometer.start(self.step, self.learner.updates)
 

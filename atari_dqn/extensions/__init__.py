@@ -9,4 +9,6 @@ quantiles.py (QR-DQN, Dabney et al. 2018a).
 How it explores: noisy.py (noisy networks, Fortunato et al. 2018); random_buffers.py says when its noise is drawn.
 
 What is bootstrapped from: munchausen.py (Vieillard et al. 2020).
+
+Networks drawn anew: network_reset.py (Nikishin et al. 2022).
 """

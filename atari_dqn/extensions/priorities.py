@@ -1,4 +1,4 @@
-"""Which transitions are learned from more often: those that surprised the network when it last saw them.
+"""Prioritized replay: transitions that surprised the network when it last saw them are learned from more often.
 
 A tree of all priorities is not needed: a few times more candidates than a minibatch wants are drawn uniformly, and of
 those the minibatch is chosen. All of it is arithmetic on tensors, so on a GPU it is part of the learner's graph.
@@ -6,12 +6,16 @@ those the minibatch is chosen. All of it is arithmetic on tensors, so on a GPU i
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.frames import FrameRing
+from atari_dqn.types import Transitions
 
 CANDIDATES = 4  # for each transition that is chosen; so many times more often than by chance at the most
 LARGEST = 1.0  # error that counts; also that of a transition not yet learned from
@@ -79,3 +83,63 @@ class Priorities:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.error.copy_(torch.as_tensor(state["error"]))
         self.newest = state["newest"]
+
+
+class Candidates(Protocol):
+    """Draws the rows that are chosen from; `samplers.UniformSampler` is one."""
+
+    batch_size: int
+    generator: np.random.Generator
+
+    def rows(self, updates: int, step: int) -> np.ndarray: ...
+
+
+class PrioritizedSampler:
+    """Minibatches chosen by priority among uniform candidates; see `samplers.Sampler`.
+
+    Args:
+      replay:     what has been played, with its frames beside the learner.
+      candidates: draws rows uniformly.
+      exponent:   alpha at an agent step.
+      correction: beta, see `Priorities`.
+      at_once:    updates whose minibatches are built together.
+    """
+
+    def __init__(
+        self,
+        replay: FrameReplay,
+        candidates: Candidates,
+        *,
+        exponent: Callable[[int], float],
+        correction: float,
+        at_once: int,
+    ) -> None:
+        self.replay, self.candidates, self.exponent, self.at_once = replay, candidates, exponent, at_once
+        self.priorities = Priorities(replay.ring.num_rows, replay.device, correction=correction)
+        self._chosen: Tensor  # rows of the newest `batch`
+
+    def draw(self, updates: int, step: int) -> Iterator[tuple[Tensor, ...]]:
+        rows = self.candidates.rows(updates * CANDIDATES, step)
+        self.priorities.exponent.fill_(self.exponent(step))
+        self.priorities.forget_overwritten(self.replay.ring)
+        noise = torch.from_numpy(self.candidates.generator.gumbel(size=len(rows)).astype(np.float32))
+        at_once = self.at_once * self.candidates.batch_size * CANDIDATES
+        for first in range(0, len(rows), at_once):
+            part = slice(first, first + at_once)
+            yield (*self.replay.described(rows[part]), noise[part])
+
+    def batch(self, *drawn: Tensor) -> tuple[Transitions, Tensor | None]:
+        lines, noise = drawn
+        rows = self.replay.rows_of(lines)
+        places, weights = self.priorities.choose(rows, noise, len(rows) // (CANDIDATES * self.candidates.batch_size))
+        self._chosen = rows[places]
+        return self.replay.transitions(lines[places]), weights
+
+    def update(self, td_error: Tensor) -> None:
+        self.priorities.learned(self._chosen, td_error)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.priorities.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.priorities.load_state_dict(state)
