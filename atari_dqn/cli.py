@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -64,7 +65,9 @@ def _run(words: list[str]) -> int:
         print(f"atari-dqn {__version__}")
         return 0
     if words[0] not in COMMANDS:
-        return _fail(f"unknown command {words[0]!r}; choose one of {', '.join(COMMANDS)}")
+        near = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(COMMANDS)}"
+        return _fail(f"unknown command {words[0]!r}; {hint}")
     for before, word in zip(words, words[1:], strict=False):
         if not word or (word.startswith("--") and word.endswith("=")):
             told = f"{word} has no value" if word else f"an empty word stands after {before}"

@@ -8,22 +8,55 @@ ablation.py (studies).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
 from atari_dqn.terminal import say
 
-__all__ = ["checked_jobs", "parse", "say"]
+__all__ = ["checked_jobs", "parse", "say", "whole_number"]
 
 
 def parse(kind: Any, words: Sequence[str], *, prog: str, default: Any = None) -> Any:
     """The dataclass `kind` from the words of a command line; a wrong one prints a message and exits with code 2."""
     options = {} if default is None else {"default": default}
-    return tyro.cli(kind, args=list(words), prog=prog, description=kind.__doc__, **options)
+    return tyro.cli(kind, args=list(words), prog=prog, description=kind.__doc__, registry=INTEGERS, **options)
+
+
+def whole_number(text: str) -> int:
+    """An integer as people write it: 1000000, 1_000_000, 1e6 or 2.5e6.
+
+    Raises:
+      ValueError: it is none.
+    """
+    found = re.fullmatch(r"([+-]?\d+)(?:\.(\d*))?[eE]\+?(\d{1,2})", text)
+    if not found:
+        return int(text)
+    whole, fraction, exponent = found[1], found[2] or "", int(found[3])
+    if len(fraction.rstrip("0")) > exponent:
+        raise ValueError(f"{text} is no whole number")
+    return int(whole + fraction.ljust(exponent, "0")[:exponent])
+
+
+INTEGERS = ConstructorRegistry()
+
+
+@INTEGERS.primitive_rule
+def _whole_numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
+    if info.type is not int:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda words: whole_number(words[0]),
+        is_instance=lambda value: type(value) is int,
+        str_from_instance=lambda value: [str(value)],
+    )
 
 
 def checked_jobs(jobs: int) -> int:

@@ -6,16 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
-from atari_dqn.runs import evaluate as assess
-from atari_dqn.runs import pretrained
-from atari_dqn.runs.folder import refuse_links
-from atari_dqn.runs.results import FOLDER, check_writable, write_evaluation
+
+if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
+    from atari_dqn.runs.evaluate import Assessment
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,9 @@ def run(words: Sequence[str]) -> int:
     """Evaluate a run, a checkpoint or a policy; returns the exit code."""
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
     _check(command)
+    from atari_dqn.runs import evaluate as assess
+    from atari_dqn.runs.results import check_writable
+
     folder = _destination(command)
     if folder is not None:
         check_writable(folder)
@@ -103,6 +105,11 @@ def _check(command: Evaluate) -> None:
 
 def _destination(command: Evaluate) -> Path | None:
     """Where the files go; None for nowhere."""
+    from atari_dqn.runs import pretrained
+    from atari_dqn.runs.evaluate import find_run
+    from atari_dqn.runs.folder import refuse_links
+    from atari_dqn.runs.results import FOLDER
+
     if not command.write:
         return None
     if command.out is not None:
@@ -115,12 +122,15 @@ def _destination(command: Evaluate) -> Path | None:
         or command.max_episode_steps is not None
     ):
         return None
-    folder = assess.find_run(Path(command.run))[0].path
+    folder = find_run(Path(command.run))[0].path
     refuse_links(folder)
     return folder / FOLDER
 
 
-def _keep(command: Evaluate, folder: Path | None, assessed: assess.Assessment) -> None:
+def _keep(command: Evaluate, folder: Path | None, assessed: Assessment) -> None:
+    from atari_dqn.runs import pretrained
+    from atari_dqn.runs.results import write_evaluation
+
     if folder is not None:
         write_evaluation(folder, assessed.name, assessed.result, assessed.games)
         say(f"games: {folder / assessed.name}.csv and .json")

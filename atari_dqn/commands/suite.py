@@ -16,6 +16,7 @@ from atari_dqn.commands import parse, say
 from atari_dqn.commands import train as train_command
 from atari_dqn.config import Config
 from atari_dqn.envs import check_game
+from atari_dqn.envs.games import known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
 from atari_dqn.published.scores import atari_10, atari_57, nature_49
@@ -119,7 +120,7 @@ def _check(command: Suite, passed: Sequence[tuple[str, ...]]) -> None:
 
 def _configs(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
     """What is wanted of every job, by the parser of `train`; a wrong flag or game ends here."""
-    games = [game for name in command.games for game in (SETS[name]() if name in SETS else (name,))]
+    games = [game for name in command.games for game in (SETS[name]() if name in SETS else (known_game(name),))]
     flags = [word for flag in passed for word in flag]
     preset = ["--preset", command.preset] if command.preset is not None else []
     parsed: dict[Config, Config] = {}  # by what the flags change: parsing takes long, and they are the same for all

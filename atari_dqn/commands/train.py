@@ -13,13 +13,12 @@ import tyro
 from atari_dqn.commands import parse, say
 from atari_dqn.config import Config
 from atari_dqn.config_checks import without_effect
-from atari_dqn.envs import is_vector_game, with_own_time_limit
+from atari_dqn.envs import with_own_time_limit
+from atari_dqn.envs.games import is_vector_game, known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
-from atari_dqn.runs import train as training
-from atari_dqn.runs import wandb_logger
-from atari_dqn.runs.folder import RunFolder
 
+MANY = 1_000  # words that a flag with a list may take
 PRESET_NAMES = ", ".join(PRESETS)
 
 
@@ -39,10 +38,13 @@ class Train:
 
 def run(words: Sequence[str]) -> int:
     """Train a game; returns the exit code."""
-    game, flags = (words[0], words[1:]) if words and not words[0].startswith("-") else (None, words)
+    game, flags = split_game(words)
     if game is None and not {"-h", "--help"} & set(flags):
-        raise UsageError("train needs a GAME right after it: a ROM id such as pong or ms_pacman, or cartpole")
+        raise UsageError("train needs a GAME: a ROM id such as pong or ms_pacman, cartpole, or gym:ID")
     command = parse_command(game, flags)
+    from atari_dqn.runs import train as training  # torch takes seconds: wrong flags are answered before
+    from atari_dqn.runs import wandb_logger
+
     if command.wandb:
         wandb_logger.check_installed()
     return training.train(
@@ -53,6 +55,30 @@ def run(words: Sequence[str]) -> int:
         say=say,
         wandb=command.wandb,
     )
+
+
+def split_game(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The game, which may stand anywhere, and the other words, which are flags and their values."""
+    left = list(words)
+    values = 0  # words that may still belong to the flag before
+    for place, word in enumerate(left):
+        if word.startswith("-") and not word[1:2].isdigit():
+            values = _values_of(word)
+        elif values == 0 or (values > 1 and not word.isdecimal()):
+            return word, left[:place] + left[place + 1 :]
+        else:
+            values -= 1
+    return None, left
+
+
+def _values_of(flag: str) -> int:
+    """How many words a flag of `train` takes; of an unknown one, the next."""
+    name = flag.lstrip("-").replace("-", "_")
+    defaults = {field.name: field.default for kind in (Config, Train) for field in dataclasses.fields(kind)}
+    default = defaults.get(name)
+    if "=" in flag or flag == "-h" or name == "help" or isinstance(default, bool) or name.startswith("no_"):
+        return 0
+    return MANY if isinstance(default, tuple) else 1
 
 
 def parse_command(game: str | None, flags: Sequence[str]) -> Train:
@@ -81,6 +107,7 @@ def _flag(name: str, words: Sequence[str]) -> str | None:
 
 def base_config(game: str, name: str | None, seed: str | None) -> Config:
     """The preset that the flags of a command line start from."""
+    game = known_game(game)
     vectors = is_vector_game(game)
     name = name or ("cartpole" if vectors else "nature")
     if name not in PRESETS:
@@ -95,4 +122,7 @@ def base_config(game: str, name: str | None, seed: str | None) -> Config:
 
 def _stored_config(base: Config, flags: Sequence[str]) -> Config:
     """The config of the run to resume: flags that are not given keep their stored values."""
+    from atari_dqn.runs import train as training
+    from atari_dqn.runs.folder import RunFolder
+
     return RunFolder.open(Path(_flag("--run-dir", flags) or training.default_run_dir(base))).config

@@ -6,17 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from atari_dqn.commands import parse, say
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Player
-from atari_dqn.evaluation.protocols import protocol_named
-from atari_dqn.runs import evaluate as assess
-from atari_dqn.runs.folder import refuse_links
-from atari_dqn.video import record as video
+
+if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
+    from atari_dqn.evaluation.play import Player
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,10 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
+    from atari_dqn.evaluation.protocols import protocol_named
+    from atari_dqn.runs import evaluate as assess
+    from atari_dqn.video import record as video
+
     player = assess.load_player(
         command.run,
         which=command.checkpoint,
@@ -84,6 +86,8 @@ def run(words: Sequence[str]) -> int:
 
 
 def _default_out(command: Video, protocol: str, player: Player) -> Path:
+    from atari_dqn.runs.folder import refuse_links
+
     if (command.run / "config.json").is_file() and (command.run / "checkpoints").is_dir():
         refuse_links(command.run)
         return command.run / "videos" / f"{protocol}_{command.checkpoint}_game{command.episode}.mp4"

@@ -1,24 +1,23 @@
 """The games: one protocol (`types.VecEnv`), four backends.
 
-In reading order: contract.py (what all keep to), native.py (ale-py's C++ threads), single.py (one Gymnasium game),
-reference.py (Atari by wrappers), classic.py (CartPole and others), checked_game.py (each held to its contract),
-in_turns.py (groups of environments). Then our own worker processes: emulator.py (what a game does), palette.py,
-board.py (memory shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the protocol).
+In reading order: games.py (their names), contract.py (what all keep to), native.py (ale-py's C++ threads), single.py
+(one Gymnasium game), reference.py (Atari by wrappers), classic.py (CartPole and others), checked_game.py (each held to
+its contract), in_turns.py (groups of environments). Then our own worker processes: emulator.py (what a game does),
+palette.py, board.py (memory shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the
+protocol).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import re
 from typing import Any
 
 from atari_dqn.config import Config
+from atari_dqn.envs.games import atari_games as atari_games
+from atari_dqn.envs.games import check_rom
 from atari_dqn.envs.in_turns import EnvsInTurns
-from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, VecEnv
 
-LIST_COMMAND = 'python -c "from atari_dqn.envs import atari_games; print(*atari_games())"'
 RESEED_AFTER = 100_000  # agent steps; bounds what a resume has to play again
 
 
@@ -110,17 +109,6 @@ def _own_time_limit(config: Config) -> int | None:
     return own_time_limit(config.game)
 
 
-def is_vector_game(game: str) -> bool:
-    """Is it one of gymnasium's games of vectors, by its name: `cartpole` or `gym:ID`? All others are ROM ids."""
-    return game == "cartpole" or game.startswith("gym:")
-
-
-def module_of(game: str) -> str | None:
-    """The Python module that playing a game imports: MODULE of `gym:MODULE:ID`, None for all others."""
-    parts = game.split(":")
-    return parts[1] if parts[0] == "gym" and len(parts) > 2 else None
-
-
 def _atari_settings(config: Config) -> dict[str, Any]:
     """The arguments that all Atari backends take."""
     return {
@@ -134,19 +122,6 @@ def _atari_settings(config: Config) -> dict[str, Any]:
     }
 
 
-def atari_games() -> list[str]:
-    """ROM ids that can be played, in alphabetical order.
-
-    ale-py ships four more, for two players only; opening one of those would end the process.
-    """
-    import ale_py
-    import gymnasium
-
-    gymnasium.register_envs(ale_py)
-    specs = gymnasium.registry.values()
-    return sorted({spec.kwargs["game"] for spec in specs if spec.namespace == "ALE"})
-
-
 def check_game(config: Config) -> None:
     """Refuse a game that cannot be played: an unknown name, or a Gymnasium game that breaks its contract at once.
 
@@ -157,20 +132,3 @@ def check_game(config: Config) -> None:
         spec_of(config)
     else:
         check_rom(config.game)
-
-
-def check_rom(game: str) -> None:
-    """Refuse what is no Atari game.
-
-    Raises:
-      UsageError: naming the nearest ROM ids, and how to list them all.
-    """
-    if is_vector_game(game):
-        raise UsageError(f"{game} is no Atari game; its backend is 'classic', as in preset cartpole")
-    known = atari_games()
-    if game in known:
-        return
-    plain = re.sub(r"^ale/|-v\d+$", "", game.lower()).replace("-", "_")  # of ALE/Pong-v5: pong
-    near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else "names look like pong, ms_pacman, space_invaders"
-    raise UsageError(f"unknown game {game!r}; {hint} (or cartpole). To list all: {LIST_COMMAND}")

@@ -6,11 +6,11 @@ import gymnasium
 import numpy as np
 
 from atari_dqn.envs.checked_game import CheckedGame
+from atari_dqn.envs.games import GYM_PREFIX
 from atari_dqn.envs.single import SingleEnvs
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec
 
-GYM_PREFIX = "gym:"
 # What play shows of CartPole. Its own bounds are no help: infinite for velocities, and twice the position and the angle
 # at which a game ends. Position: the end of the track that ends a game, m. Angle: 12 degrees, which end it too. The
 # velocities (m/s, rad/s) have no bound: in 200,000 steps of random play 3 lay beyond.

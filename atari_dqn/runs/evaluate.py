@@ -12,7 +12,8 @@ from torch import nn
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
-from atari_dqn.envs import is_vector_game, module_of, spec_of, with_own_time_limit
+from atari_dqn.envs import spec_of, with_own_time_limit
+from atari_dqn.envs.games import is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Player, play, result_of
 from atari_dqn.evaluation.protocols import Policy, Still, protocol_named
@@ -144,6 +145,7 @@ def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
     Raises:
       UsageError: no such game, or the policy does not fit it.
     """
+    game = known_game(game)
     vectors = is_vector_game(game)
     preset = "cartpole" if vectors else "sticky" if selection.protocol == "sticky" else "nature"
     config = dataclasses.replace(with_own_time_limit(PRESETS[preset](game)), device="cpu")

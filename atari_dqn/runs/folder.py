@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from atari_dqn.safe_files import (
 )
 
 PID_LENGTH = 20
+NAMED = 5  # runs in a message
 WRITTEN = ("lock", "metrics.jsonl", "evals.csv", "checkpoints", "evaluations", "videos", "suite.log", "wandb")
 """What a run, its evaluations and its suite write in a run folder, besides files that are replaced as a whole."""
 LEFT_BY_A_RUN = ("checkpoints/*", "evaluations/*", "metrics.jsonl", "evals.csv", "DONE", "events.out.tfevents.*")
@@ -81,7 +83,7 @@ class RunFolder:
         try:
             text = read_text(path / "config.json", TABLE_BYTES)
         except FileNotFoundError as error:
-            raise UsageError(f"{path} holds no run: config.json is missing; check the path") from error
+            raise UsageError(f"{path} holds no run: config.json is missing; {_runs_near(path)}") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path / 'config.json'} cannot be read ({error})") from error
         try:
@@ -100,6 +102,19 @@ class RunFolder:
     def mark_done(self, summary: Mapping[str, Any]) -> None:
         """Write DONE, the last file of a run."""
         write_text(self.done, json.dumps(summary, indent=2) + "\n")
+
+
+def _runs_near(path: Path) -> str:
+    """What else to name: runs below a folder, or beside one that is missing, at most three folders away."""
+    for top, depth in ((path, 3), *((parent, 1 + level) for level, parent in enumerate(path.parents[:3]))):
+        if top == Path(top.anchor) or not top.is_dir():
+            continue
+        deep = range(1, depth + 1) if top == path else (depth,)
+        found = [file.parent for level in deep for file in islice(top.glob(f"{'*/' * level}config.json"), NAMED + 1)]
+        if found:
+            more = " and more" if len(found) > NAMED else ""
+            return f"there are {', '.join(map(str, sorted(found)[:NAMED]))}{more}"
+    return "check the path"
 
 
 def refuse_folder(path: Path, config: Config) -> None:

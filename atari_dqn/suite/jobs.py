@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from atari_dqn.config import Config
-from atari_dqn.envs import module_of
+from atari_dqn.envs.games import module_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import protocol_name
 from atari_dqn.runs.folder import RunFolder, in_use, read_done

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from atari_dqn.config import Config
-from atari_dqn.envs import is_vector_game, spec_of
+from atari_dqn.envs import spec_of
+from atari_dqn.envs.games import is_vector_game
 from atari_dqn.runs.machine import GIB, free_bytes
 from atari_dqn.suite import cost
 

@@ -1,0 +1,152 @@
+"""What people type: names of games, numbers, the order of words, slips; and how soon a wrong word is answered."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from atari_dqn.cli import main
+from atari_dqn.commands import whole_number
+from atari_dqn.commands.suite import Suite, _configs
+from atari_dqn.commands.train import parse_command, split_game
+from atari_dqn.envs.games import atari_games, check_rom, known_game
+from atari_dqn.errors import UsageError
+from atari_dqn.presets import cartpole
+from tests.fakes import make_run
+
+NAMES = {
+    "Pong": "pong",
+    "PongNoFrameskip-v4": "pong",
+    "ALE/Pong-v5": "pong",
+    "MsPacman": "ms_pacman",
+    "ms-pacman": "ms_pacman",
+    "SpaceInvadersDeterministic-v4": "space_invaders",
+    "CartPole": "cartpole",
+    "gym:Acrobot-v1": "gym:Acrobot-v1",
+}
+
+
+@pytest.mark.parametrize(("name", "game"), NAMES.items())
+def test_a_game_goes_by_the_names_of_others(name, game):
+    assert known_game(name) == game
+    assert parse_command(name, []).config.game == game
+
+
+def test_names_of_gymnasium_are_those_of_ale_py():
+    import gymnasium
+
+    ids = {spec.id: spec.kwargs["game"] for spec in gymnasium.registry.values() if spec.namespace == "ALE"}
+    assert {known_game(name) for name in ids} == set(atari_games())
+    assert all(known_game(name) == game for name, game in ids.items())
+
+
+def test_a_suite_knows_them_and_counts_a_game_once():
+    assert [config.game for config in _configs(Suite(games=("ALE/Pong-v5", "pong", "Breakout")), ())] == [
+        "pong",
+        "breakout",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("CartPole-v1", "did you mean gym:CartPole-v1?"),
+        ("MountainCar", "did you mean gym:MountainCar-v0?"),
+        ("pongg", "did you mean pong?"),
+        ("xyzxyz", "names look like pong"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_what_comes_near(name, near):
+    with pytest.raises(UsageError, match="unknown game") as caught:
+        check_rom(known_game(name))
+    assert near in str(caught.value)
+
+
+NUMBERS = {"1e6": 1_000_000, "2.5e6": 2_500_000, "1E+3": 1_000, "12": 12, "1_000": 1_000, "-1": -1, "1.50e1": 15}
+
+
+@pytest.mark.parametrize(("text", "number"), NUMBERS.items())
+def test_whole_numbers_as_people_write_them(text, number):
+    assert whole_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["1.5", "1.25e1", "1e-3", "1e999", "six", ""])
+def test_what_is_no_whole_number(text):
+    with pytest.raises(ValueError, match="whole number|invalid literal"):
+        whole_number(text)
+
+
+def test_numbers_reach_the_config():
+    config = parse_command("cartpole", "--total-steps 2e4 --hidden-sizes 1e2 64 --learning-rate 1e-4".split()).config
+    assert (config.total_steps, config.hidden_sizes, config.learning_rate) == (20_000, (100, 64), 1e-4)
+
+
+ORDERS = [
+    "pong --preset quick",
+    "--preset quick pong",
+    "--preset=quick pong",
+    "--wandb pong --preset quick",
+    "--preset quick --no-overlap pong",
+    "--hidden-sizes 8 8 pong --preset quick",
+    "--preset quick --seed -1 pong",
+]
+
+
+@pytest.mark.parametrize("line", ORDERS)
+def test_flags_may_stand_before_the_game(line):
+    words = line.split()
+    game, flags = split_game(words)
+    assert game == "pong"
+    assert sorted([game, *flags]) == sorted(words)
+
+
+def test_a_value_is_not_taken_for_the_game():
+    assert split_game("--run-dir breakout pong".split()) == ("pong", ["--run-dir", "breakout"])
+    assert split_game("--preset quick".split())[0] is None
+
+
+def test_a_slip_is_mended(capsys):
+    assert main(["trian", "pong"]) == 2
+    assert "unknown command 'trian'; did you mean train?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("train cartpole --resume --seed 3", "there are runs/cartpole/cartpole/seed0, runs/cartpole/cartpole/seed1"),
+        ("train cartpole --resume --preset cartpole_parl", "there are runs/cartpole/cartpole/seed0"),
+        ("evaluate runs", "there are runs/cartpole/cartpole/seed0, runs/cartpole/cartpole/seed1"),
+        ("evaluate elsewhere", "check the path"),
+    ],
+)
+def test_a_missing_run_is_answered_with_those_that_lie_near(words, named, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for seed in (0, 1):
+        make_run(tmp_path / f"runs/cartpole/cartpole/seed{seed}", dataclasses.replace(cartpole(), seed=seed))
+    assert main(words.split()) == 2
+    assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--help", 0),
+        ("train --help", 0),
+        ("train pong --num-envz 3", 2),
+        ("train pong --preset quik", 2),
+        ("train cartpole --frame-skip 4", 2),
+        ("evaluate --help", 0),
+        ("evaluate runs --episodes many", 2),
+        ("video --help", 0),
+        ("presets --help", 0),
+        ("report --help", 0),
+    ],
+)
+def test_help_and_wrong_flags_do_not_wait_for_torch(words, code):
+    script = (
+        "import sys\nfrom atari_dqn.cli import main\n"
+        f"try: code = main({words.split()!r})\nexcept SystemExit as error: code = error.code\n"
+        "sys.exit(code if 'torch' not in sys.modules and 'gymnasium' not in sys.modules else 'torch was imported')"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True).returncode == code
