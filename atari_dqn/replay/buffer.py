@@ -178,22 +178,30 @@ class FrameReplay:
         window = self.ring.window(rows, stack - 1, distance)
         onward = window[:, stack - 1 :]  # the row, and those that follow it
         age, terminated = self.age.take(onward), self.terminated.take(onward[:, :-1])
-        going = np.ones(terminated.shape, bool)  # is the reward at this distance one of the sum?
-        # a game cut by the time limit ends at a dead row (see `_is_dead`): bootstrap from its frame
-        going[:, 1:] = ~terminated[:, :-1] & ((age[:, 2:] > 0) | terminated[:, 1:])
-        np.logical_and.accumulate(going, axis=1, out=going)
+        going = self._going(age, terminated)
         num_steps = going.sum(axis=1)
+        if distance == 1:
+            following, following_age = window[:, 1:], age[:, 1]
+        else:
+            each = np.arange(len(rows))
+            following = window[each[:, None], num_steps[:, None] + np.arange(stack)]
+            following_age = age[each, num_steps]
         lines = np.zeros((len(rows), 2 * stack + 3 + self.n_step), np.int32)
-        self._stack(window[:, :stack], age[:, 0], out=lines[:, :stack])
-        each = np.arange(len(rows))
-        following = window[each[:, None], num_steps[:, None] + np.arange(stack)]
-        self._stack(following, age[each, num_steps], out=lines[:, stack : 2 * stack])
+        lines[:, :stack] = self._stacks(window[:, :stack], age[:, 0])
+        lines[:, stack : 2 * stack] = self._stacks(following, following_age)
         lines[:, 2 * stack] = self.action.take(rows)
         lines[:, 2 * stack + 1] = num_steps
         lines[:, 2 * stack + 2] = (going & terminated).any(axis=1)
         rewards = lines[:, 2 * stack + 3 :][:, :distance].view(np.float32)
         np.copyto(rewards, self.reward.take(onward[:, :-1]), where=going)
         return lines
+
+    def _going(self, age: np.ndarray, terminated: np.ndarray) -> np.ndarray:
+        """Which of n rewards are part of a sum: [B, n + 1] ages of a row and those after it, [B, n] -> [B, n] bool."""
+        going = np.ones(terminated.shape, bool)
+        # a game cut by the time limit ends at a dead row (see `_is_dead`): bootstrap from its frame
+        going[:, 1:] = ~terminated[:, :-1] & ((age[:, 2:] > 0) | terminated[:, 1:])
+        return np.logical_and.accumulate(going, axis=1, out=going)
 
     def _build(self, lines: Tensor) -> Transitions:
         """The columns of `_lines` on the frames' device, and their pixels."""
@@ -210,18 +218,14 @@ class FrameReplay:
 
     def _stack_rows(self, rows: np.ndarray) -> np.ndarray:
         """Rows of the K frames that end at `rows`, oldest first, blank or the first before it: [B] -> [B, K]."""
-        stack = np.empty((len(rows), self.frame_stack), np.int64)
-        self._stack(self.ring.window(rows, self.frame_stack - 1, 0), self.age[rows], out=stack)
-        return stack
+        return self._stacks(self.ring.window(rows, self.frame_stack - 1, 0), self.age[rows])
 
-    def _stack(self, planes: np.ndarray, age: np.ndarray, out: np.ndarray) -> None:
+    def _stacks(self, planes: np.ndarray, age: np.ndarray) -> np.ndarray:
         """`planes` ([B, K] rows, oldest first) of a game, blank or the first before it; the newest has this age."""
         back = np.arange(self.frame_stack - 1, -1, -1)
         if self.repeat_first_frame:
-            out[...] = np.take_along_axis(planes, back[0] - np.minimum(back, age[:, None]), axis=1)
-            return
-        out[...] = self.ring.blank_row
-        np.copyto(out, planes, where=back <= age[:, None], casting="same_kind")
+            return np.take_along_axis(planes, back[0] - np.minimum(back, age[:, None]), axis=1)
+        return np.where(back <= age[:, None], planes, self.ring.blank_row)
 
     def _numbers(self, time: int) -> np.ndarray:
         """Rows written at a time, [N / groups] int64."""

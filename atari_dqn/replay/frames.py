@@ -80,11 +80,11 @@ class FrameRing:
     def window(self, rows: np.ndarray, back: int, ahead: int) -> np.ndarray:
         """Rows of the same environments, `back` vector steps earlier to `ahead` later: [B] -> [B, back + 1 + ahead].
 
-        The window is at most once around the ring, so a sum and a difference do what `%` does in three times the time.
+        The window is at most once around the ring, and few reach over its seam.
         """
         window = rows[:, None] + np.arange(-back, ahead + 1) * self.num_envs
-        window += self.num_rows * (window < 0)
-        window -= self.num_rows * (window >= self.num_rows)
+        if rows.min() < back * self.num_envs or rows.max() >= self.num_rows - ahead * self.num_envs:
+            window %= self.num_rows
         return window
 
     def mean_frame(self) -> Tensor:
