@@ -60,6 +60,7 @@ IN_ZERO_TO_ONE = (
 )
 PIXEL_NETWORKS = ("nature_cnn", "nips_cnn")
 DENSE_NETWORKS = (*PIXEL_NETWORKS, "mlp")  # that end in fully connected layers
+LONGEST = 2**40  # agent steps
 POSITIVE = ("learning_rate", "value_limit", "optimizer_eps", "reward_scale")
 RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (AT_LEAST_ONE, lambda value: value >= 1, "be at least 1"),
@@ -68,12 +69,48 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number"),
     (["max_grad_norm"], lambda value: 0.0 <= value < math.inf, "be a number of at least 0"),
     (["recent_share"], lambda value: 0.0 < value <= 1.0, "lie in (0, 1]"),
-    (["hidden_sizes"], lambda sizes: all(size >= 1 for size in sizes), "hold sizes >= 1"),
+    (
+        ["hidden_sizes"],
+        lambda sizes: len(sizes) <= 16 and all(1 <= size <= 65_536 for size in sizes),
+        "hold at most 16 sizes in [1, 65536]",
+    ),
+    (
+        ["reset_steps"],
+        lambda steps: len(steps) <= 1_000 and all(1 <= step <= LONGEST for step in steps),
+        f"hold at most 1,000 steps in [1, {LONGEST}]",
+    ),
+    (
+        ["game", "preset", "device", "replay_device"],
+        lambda word: word.isprintable() and 1 <= len(word) <= 100,
+        "have 1 to 100 printable characters",
+    ),
     (["epsilon_spread"], lambda value: 1.0 <= value < math.inf, "be a number of at least 1"),
-    (["frame_stack"], lambda value: value <= 255, "be at most 255"),
     (["value_bins"], lambda value: value == 0 or value >= 2, "be 0 or at least 2"),
     (["polynomial_degree"], lambda value: 1 <= value <= 4, "lie in [1, 4]"),
     (["table_bins"], lambda value: 2 <= value <= 100, "lie in [2, 100]"),
+)
+# The most that a number may be, and why: what lies beyond is no setting, but a mistake or a stranger's trap.
+AT_MOST: tuple[tuple[Sequence[str], float, str], ...] = (
+    (
+        "total_steps total_episodes learning_starts recent_growth_steps recent_least priority_decay_steps capacity "
+        "update_period target_update_period reset_updates game_end_updates n_step_decay_steps epsilon_decay_steps "
+        "eval_period eval_period_episodes eval_steps eval_episodes log_period checkpoint_period".split(),
+        LONGEST,
+        "at 35,000 steps a second that is a year",
+    ),
+    (["max_episode_steps"], 10**8, "that is two months of play in one game"),
+    (["num_envs", "eval_num_envs", "env_groups"], 4_096, "each is an emulator with memory of its own"),
+    (["frame_skip"], 60, "that is a second of play"),
+    (["noop_max"], 1_800, "that is half a minute of play"),
+    (["frame_stack"], 255, "the age of a frame is a byte"),
+    (["batch_size"], 65_536, "of images that is some 4 GB"),
+    (["n_step", "n_step_end"], 1_000, "so many rewards are read for each transition"),
+    (["value_bins"], 4_096, "the network has so many outputs for each action"),
+    (["epsilon_spread"], 1_000, "a chance to such a power is 0"),
+    (["film_seconds"], 300, "the pictures are held in memory"),
+    (["torch_threads", "env_threads"], 1_024, "no machine has more cores"),
+    (["seed"], 2**63 - 1, "it has 64 bits"),
+    ([*POSITIVE, "max_grad_norm"], 1e30, "the numbers of a network end at 3e38"),
 )
 
 # By backend: the settings that it does not use, and what may stand there; the first is the value to leave them at.
@@ -131,10 +168,7 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
       config:  a `Config`, not yet checked.
       choices: the words that a field may hold, for the fields that hold words.
     """
-    for names, good, rule in RULES:
-        for name in names:
-            if not good(value := getattr(config, name)):
-                yield f"{name} is {value!r}; it must {rule}"
+    yield from _about_single_values(config)
     for name, allowed in choices.items():
         if (value := getattr(config, name)) not in allowed:
             yield f"{name} is {value!r}; it must be one of {', '.join(allowed)}"
@@ -146,6 +180,27 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
     yield from _about_the_learner(config)
     yield from _about_the_resets(config)
     yield from _about_the_warm_up(config)
+
+
+def _about_single_values(config: Any) -> Iterator[str]:
+    """Each number within its bounds."""
+    for names, good, rule in RULES:
+        for name in names:
+            if not good(value := getattr(config, name)):
+                yield f"{name} is {_told(value)}; it must {rule}"
+    for names, most, why in AT_MOST:
+        for name in names:
+            if (value := getattr(config, name)) > most:
+                yield f"{name} is {_told(value)}; it must be at most {most:,}: {why}"
+
+
+def _told(value: Any) -> str:
+    """A value in a message; of a long one, the beginning."""
+    try:
+        told = repr(value)
+    except ValueError:  # of an integer with thousands of digits
+        return "an integer with thousands of digits"
+    return told if len(told) <= 80 else f"{told[:80]}..."
 
 
 def _about_the_backend(config: Any) -> Iterator[str]:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -12,6 +12,8 @@ from atari_dqn.cli import main
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
+from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.folder import in_use
 from atari_dqn.storage import checkpoint
 from atari_dqn.suite import jobs, local
@@ -320,3 +322,52 @@ def test_a_report_of_a_whole_disk_is_refused(tmp_path, monkeypatch, capsys):
 def test_words_that_can_be_no_path_are_one_message(run, command, word, capsys):
     assert exit_code(*(part.replace("RUN", str(run)) for part in command), word) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+# --- values
+
+
+def test_a_replay_whose_rows_cannot_be_numbered_is_refused_before_it_is_made():
+    layout = ReplayLayout(capacity=3 * 10**9, num_envs=1, frame_shape=(1,), frame_dtype="uint8", frame_stack=1)
+    with pytest.raises(UsageError, match="a replay of 3,000,000,001 rows is too large"):
+        FrameReplay(layout)
+
+
+NUMBERS = [field.name for field in fields(Config) if type(field.default) in (int, float)]
+TRAPS = {"hidden_sizes": [[50_000, 10**9], [8] * 1_000], "reset_steps": [[10**30], [200_000] * 10_000]}
+TRAPS |= {name: ["x" * 5_000, "a\0b", "", "two\nlines"] for name in ("game", "preset", "device", "replay_device")}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_an_upper_bound(name):
+    table = json.loads(cartpole().to_json())
+    largest = 10**4_000 if type(table[name]) is int else 1e300
+    with pytest.raises(UsageError) as error:
+        Config.from_json(json.dumps(table | {name: 10**4_000}))
+    assert str(error.value).startswith(f"{name} ") and len(str(error.value)) < 300
+    with pytest.raises(UsageError) as error:
+        Config.from_json(json.dumps(table | {name: largest}))
+    assert str(error.value).startswith(f"{name} is ")
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in TRAPS.items() for value in values])
+def test_words_and_lists_of_a_config_are_bounded(name, value):
+    with pytest.raises(UsageError, match=f"^{name} is ") as error:
+        Config.from_json(json.dumps(json.loads(cartpole().to_json()) | {name: value}))
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("words", [["evaluate"], ["train", "cartpole", "--resume", "--run-dir"]])
+def test_a_network_that_fills_the_memory_is_refused_before_it_is_made(run, words, capsys):
+    rewrite(run / "config.json", hidden_sizes=[60_000] * 8)
+    assert exit_code(*words, run, "--device", "cpu") == 2
+    assert "a network of 25,200,840,002 weights needs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--optimizer sgd --learning-rate 1e30 --loss mse", "--optimizer-eps 1e-300 --learning-rate 1e29"],
+)
+def test_a_run_that_diverges_says_so(tmp_path, words, capsys):
+    assert exit_code(*TRAIN, "--total-steps", 400, *words.split(), "--run-dir", tmp_path / "run") == 2
+    assert "start again with a lower learning_rate" in capsys.readouterr().err

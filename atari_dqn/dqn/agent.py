@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -230,6 +231,12 @@ def _fused(
     if not fits(model):
         return None
     return functools.partial(FusedUpdates, optimizer=optimizer, mean=config.loss_reduction == "mean")
+
+
+def count_weights(config: Config, spec: EnvSpec) -> int:
+    """Numbers of the network that a config asks for, without making it."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in _fresh_model(config, spec).parameters())
 
 
 def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:

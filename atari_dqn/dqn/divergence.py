@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from torch import nn
 
 from atari_dqn.errors import UsageError
@@ -23,6 +24,15 @@ def refuse_broken_loss(loss: float, step: int) -> None:
     if not math.isfinite(loss):
         raise TrainingDiverged(
             f"the loss is {loss} at step {step}; nothing was saved since the last checkpoint. "
+            "Go on from it with --resume, or start again with a lower learning_rate"
+        )
+
+
+def refuse_broken_values(q: np.ndarray, step: int) -> None:
+    """Raises TrainingDiverged if action values at an agent step are infinite or no numbers."""
+    if not np.isfinite(q).all():
+        raise TrainingDiverged(
+            f"action values are infinite or no number at step {step}; the last checkpoint is good. "
             "Go on from it with --resume, or start again with a lower learning_rate"
         )
 

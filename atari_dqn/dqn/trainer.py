@@ -19,7 +19,7 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
-from atari_dqn.dqn.divergence import ValueRange, refuse_broken_loss, refuse_broken_weights
+from atari_dqn.dqn.divergence import ValueRange, refuse_broken_loss, refuse_broken_values, refuse_broken_weights
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.dqn.ports import Evaluation, Evaluator, Logger
@@ -214,6 +214,8 @@ class Trainer:
         """Play the evaluation games on environments of their own, and remember the best network."""
         if self.evaluator is None or not self.evaluation_is_due:
             return
+        q = self.agent.algorithm.predict(self.replay.latest_obs()).flatten().cpu().numpy()
+        refuse_broken_values(q, self.step)
         began = time.monotonic()
         result = self.evaluator.evaluate(self.step, self.should_stop)
         self.speedometer.leave_out(time.monotonic() - began)
@@ -224,7 +226,7 @@ class Trainer:
         is_best = self.last_score > self.best_score
         if is_best:
             self.best_score, self.best_step = self.last_score, self.step
-        self._log_evaluation(result, is_best)
+        self._log_evaluation(result, is_best, q)
         if is_best:
             self.evaluator.show_best(self.logger, self.step)
             self.save()
@@ -244,7 +246,7 @@ class Trainer:
         self.alive()
         return self.stop_requested
 
-    def _log_evaluation(self, result: Evaluation, is_best: bool) -> None:
+    def _log_evaluation(self, result: Evaluation, is_best: bool, q: np.ndarray) -> None:
         values = {
             "eval/episode_return": result.mean,
             "eval/episode_length": result.mean_length,
@@ -252,8 +254,8 @@ class Trainer:
         }
         self.logger.scalars({tag: value for tag, value in values.items() if value is not None}, self.step)
         self.logger.evaluation(result, is_best)
+        self.logger.histogram("train/q_values", q, self.step)
         obs = self.replay.latest_obs()
-        self.logger.histogram("train/q_values", self.agent.algorithm.predict(obs).flatten().cpu().numpy(), self.step)
         if obs.dim() == 4:
             planes = obs[0].cpu().numpy()
             self.logger.image("observation", np.concatenate(list(planes), axis=1), self.step)

@@ -54,11 +54,11 @@ class NatureCNN(QNetwork):
         super().__init__()
         mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if center_pixels else None
         self.register_buffer("mean_frame", mean_frame)
-        planes, size = frame_stack, torch.tensor(frame_shape)
+        planes, (height, width) = frame_stack, frame_shape
         for number, (channels, kernel_size, stride) in enumerate(self.FILTERS, start=1):
             self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
-            planes, size = channels, (size - kernel_size) // stride + 1
-        features = planes * int(size.prod())
+            planes, height, width = channels, (height - kernel_size) // stride + 1, (width - kernel_size) // stride + 1
+        features = planes * height * width
         self.add_layers(
             features, num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
         )

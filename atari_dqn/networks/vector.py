@@ -115,6 +115,11 @@ class PolynomialQ(nn.Module):
         super().__init__()
         self.scaling = Scaling(ranges)
         count = len(ranges)
+        if (number := math.comb(count + degree, degree)) > LARGEST_TABLE:
+            raise UsageError(
+                f"{count} numbers have {number:,} products of up to {degree}; at most {LARGEST_TABLE:,}: "
+                "lower polynomial_degree, or use another network"
+            )
         # number `count` is a constant 1: it fills up the products of fewer factors
         products = list(combinations_with_replacement(range(count + 1), degree))[:-1]
         assert len(products) == math.comb(count + degree, degree) - 1

@@ -29,11 +29,13 @@ import torch
 from torch import Tensor
 
 from atari_dqn.cuda_graph import Upload
+from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.replay.index import LearnableRows
 from atari_dqn.replay.layout import OLDEST_AGE, ReplayLayout, refuse_other_sizes
 from atari_dqn.types import Step, Transitions
 
+ROWS_MOST = 2**31 - 1  # they are numbered in 32 bits
 ARRAYS = ("action", "reward", "terminated", "age")  # what is known of each row, but its frame
 
 
@@ -53,6 +55,8 @@ class FrameReplay:
         device: torch.device | str = "cpu",
         frames_on: torch.device | str | None = None,
     ) -> None:
+        if (rows := layout.rows_per_env * layout.num_envs) > ROWS_MOST:
+            raise UsageError(f"a replay of {rows:,} rows is too large, at most {ROWS_MOST:,}; lower capacity")
         self.device = torch.device(device)
         self.ring = FrameRing(layout, frames_on or device)
         self.frames_are_near = self.ring.device.type == self.device.type  # the learner

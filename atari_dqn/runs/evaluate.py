@@ -22,7 +22,7 @@ from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import published
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import RunFolder
-from atari_dqn.runs.machine import resolve
+from atari_dqn.runs.machine import refuse_large_network, resolve
 from atari_dqn.runs.state import agent_state
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
@@ -206,6 +206,8 @@ def _load_agent(config: Config, found: Loaded, model: nn.Module | None) -> tuple
     if meta.get("game") != config.game:
         raise UsageError(f"{directory} is a checkpoint of {meta.get('game')!r}, its run folder says {config.game!r}")
     spec = spec_of(config)
+    if model is None:
+        refuse_large_network(config, spec)
     agent = make_agent(config, spec, model=model)
     try:
         table({"agent": agent_state(config, spec)}, more=True)(state, "")

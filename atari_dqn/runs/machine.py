@@ -19,12 +19,13 @@ import torch
 from atari_dqn import host
 from atari_dqn.config import Config, Network, Precision
 from atari_dqn.cuda_graph import captured
-from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.agent import count_weights, make_agent
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
 from atari_dqn.types import EnvSpec, Transitions
 
 Say = Callable[[str], None]
+COPIES_OF_WEIGHTS = 5  # network, target network, gradients, two moments
 GIB = 2**30
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
 TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"  # environment variable: where torch keeps what it compiles
@@ -190,7 +191,9 @@ def _seconds_per_update(config: Config, precision: Precision, seconds: float = M
     """
     spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.frame_skip)
     network: Network = config.network if config.network in PIXEL_NETWORKS else "nature_cnn"
-    agent = make_agent(dataclasses.replace(config, precision=precision, network=network), spec)
+    config = dataclasses.replace(config, precision=precision, network=network)
+    refuse_large_network(config, spec)
+    agent = make_agent(config, spec)
     shape = (config.batch_size, config.frame_stack, 84, 84)
     generator = torch.Generator().manual_seed(0)
     obs = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(config.device)
@@ -211,6 +214,21 @@ def _seconds_per_update(config: Config, precision: Precision, seconds: float = M
         learn(*batch).item()
         times.append(time.perf_counter() - began)
     return float(np.median(times))
+
+
+def refuse_large_network(config: Config, spec: EnvSpec) -> None:
+    """Ask whether the config's network fits before it is made (`config.device` resolved).
+
+    Raises:
+      UsageError: it does not.
+    """
+    weights = count_weights(config, spec)
+    needed, free = weights * COPIES_OF_WEIGHTS * 4, free_bytes(config.device)
+    if needed > free:
+        raise UsageError(
+            f"a network of {weights:,} weights needs {needed / GIB:.2f} GiB with its target network, gradients and "
+            f"moments, but {free / GIB:.2f} GiB are free; make it smaller (--hidden-sizes, --value-bins)"
+        )
 
 
 def free_bytes(device: str) -> int:

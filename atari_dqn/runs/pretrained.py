@@ -26,6 +26,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
+from atari_dqn.runs.machine import refuse_large_network
 from atari_dqn.safe_files import MEMORY_BYTES, TABLE_BYTES, open_to_read, read_text, replacing, write_text
 
 PREFIX = "pretrained:"
@@ -92,7 +93,9 @@ def load_agent(folder: Path, config: Config) -> tuple[Agent, int]:
     Raises:
       UsageError: the file is damaged, or does not fit the network of the config.
     """
-    agent = make_agent(config, spec_of(config))
+    spec = spec_of(config)
+    refuse_large_network(config, spec)
+    agent = make_agent(config, spec)
     try:
         open_to_read(folder / MODEL, MEMORY_BYTES).close()
         with safe_open(folder / MODEL, framework="pt") as file:

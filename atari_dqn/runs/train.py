@@ -24,7 +24,7 @@ from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.folder import RunFolder, lock, make_folder, refuse_folder
 from atari_dqn.runs.logger import RunLogger
-from atari_dqn.runs.machine import flushed_denormals, place_replay, resolve, settle_compile
+from atari_dqn.runs.machine import flushed_denormals, place_replay, refuse_large_network, resolve, settle_compile
 from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.runs.safety import Watchdog, stopped_by_signals
@@ -87,6 +87,7 @@ def train(
     envs = make_envs(config)
     try:
         if model is None:  # may refuse the network: before it is compiled
+            refuse_large_network(config, envs.spec)
             make_agent(dataclasses.replace(config, compile="off"), envs.spec, loss=loss)
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
         place = place_replay(config.replay_device, config.device, frame_bytes, say)

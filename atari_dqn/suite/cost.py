@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.agent import count_weights, make_agent
 from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
@@ -49,8 +49,7 @@ def disk_bytes(config: Config, spec: EnvSpec) -> int:
 
     Frames are written once for all checkpoints; a piece goes when none of them needs any frame of it.
     """
-    agent = make_agent(dataclasses.replace(config, device="cpu", compile="off"), spec)
-    weights = sum(parameter.numel() for parameter in agent.algorithm.model.parameters())
+    weights = count_weights(config, spec)
     checkpoints = CHECKPOINTS_KEPT + 2  # the best one, and the one being written
     small = checkpoints * COPIES_OF_WEIGHTS * BYTES_OF_FLOAT * weights
     if not config.save_replay:
