@@ -1,8 +1,8 @@
 """Worker processes against ale-py's vector environment on the paper's 49 games: the same course, the same pixels?
 
 Both open alike (the first reset of an emulator with the same seed, after as many no-ops) and play the same random
-actions. Three ways to a frame are held against ale-py's own: the worker's, and screens that become frames beside the
-replay, as colours. Every 100 steps the game goes on in another emulator, from its saved state.
+actions. Both ways to a frame are held against ale-py's own: the worker's, and screens that become frames beside the
+replay. Every 100 steps the game goes on in another emulator, from its saved state.
 
     python benchmarks/sweep_workers.py [--steps 1000] [--games pong breakout] [--out FOLDER]
 """
@@ -18,6 +18,7 @@ import torch
 from measuring import finish
 
 from atari_dqn.envs.emulator import EmulatorSettings, Game, make_emulator, make_openings
+from atari_dqn.envs.frame_maker import FrameMaker
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.envs.palette import has_ntsc_colours, luminance_table
 from atari_dqn.published.scores import nature_49
@@ -27,11 +28,11 @@ from atari_dqn.types import Screens
 SAVED_EVERY = 100  # agent steps
 
 
-def game_like(native: NativeEnvs, game: str, seed: int, picture: str) -> tuple[Game, np.ndarray]:
-    """A game that opens as the native one has just done, and its first picture."""
+def game_like(native: NativeEnvs, game: str, seed: int) -> Game:
+    """A game that will open as the native one has just done."""
     noops = int(native._clock[0])
     probe = make_emulator(game, seed)
-    openings = make_openings(probe, noops, colours=picture == "colours", variants=1)
+    openings = make_openings(probe, noops, colours=True, variants=1)
     names = {action.name.lower(): int(action.value) for action in probe.getMinimalActionSet()}
     settings = EmulatorSettings(
         game=game,
@@ -41,14 +42,11 @@ def game_like(native: NativeEnvs, game: str, seed: int, picture: str) -> tuple[G
         sticky_probability=0.0,
         life_loss=True,
         max_episode_steps=27_000,
-        picture=picture,
+        colours=True,
     )
     mine = Game(settings, make_emulator(game), openings[noops:])
     mine.next_seed = 0
-    shape = (84, 84) if picture == "frame" else (2, *probe.getScreenDims())
-    out = np.empty(shape, np.uint8)
-    mine.open(out)
-    return mine, out
+    return mine
 
 
 def sweep(game: str, steps: int) -> dict[str, object]:
@@ -56,31 +54,35 @@ def sweep(game: str, steps: int) -> dict[str, object]:
     native = NativeEnvs(game, 1, num_threads=1)
     height, width = make_emulator(game).getScreenDims()
     shrink = Shrinker(Screens(height, width, tuple(luminance_table().tolist())), (84, 84), "cpu")
+    maker, made = FrameMaker(1, height, width, colours=True), np.empty((1, 84, 84), np.uint8)
     rng = np.random.default_rng(0)
     played = games = pixels = surprises = 0
+
+    def differing(screens: np.ndarray, frame: np.ndarray) -> int:
+        maker.screens[:] = screens
+        maker.finish(made)
+        return int((made[0] != frame).sum() + (shrink(torch.from_numpy(screens[None]))[0].numpy() != frame).sum())
+
     while played < steps:
-        seed, games = games, games + 1
-        frame = native.reset(np.array([seed])).frame[0]
-        contestants = [game_like(native, game, seed, picture) for picture in ("frame", "colours")]
-        while True:
-            shown = contestants[0][1], shrink(torch.from_numpy(contestants[1][1][None]))[0].numpy()
-            pixels += sum(int((picture != frame).sum()) for picture in shown)
-            if played >= steps:
-                break
+        frame = native.reset(np.array([games])).frame[0]
+        mine, screens = game_like(native, game, games), np.empty((2, height, width), np.uint8)
+        mine.open(screens)
+        games += 1
+        pixels += differing(screens, frame)
+        finished = False
+        while played < steps and not finished:
             action = int(rng.integers(native.spec.num_actions))
             native.send(np.array([action]))
             step = native.recv()
+            surprises += mine.play(action, screens) != tuple(field[0] for field in step[1:])
             played += 1
-            for number, (one, picture) in enumerate(contestants):
-                outcome = one.play(action, picture)
-                surprises += outcome != tuple(field[0] for field in step[1:])
-                if played % SAVED_EVERY == 0:
-                    other = Game(one.settings, make_emulator(game), one.openings)
-                    other.load(one.save())
-                    contestants[number] = other, picture
-            if step.finished[0]:
-                break  # ale-py shows the screen before the last one there
-            frame = step.frame[0]
+            finished = bool(step.finished[0])
+            if not finished:  # ale-py shows the screen before the last one there
+                pixels += differing(screens, step.frame[0])
+            if played % SAVED_EVERY == 0:
+                other = Game(mine.settings, make_emulator(game), mine.openings)
+                other.load(mine.save())
+                mine = other
     native.close()
     return {
         "game": game,

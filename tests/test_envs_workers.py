@@ -14,12 +14,15 @@ import torch
 
 from atari_dqn.envs import board, make_envs, pool
 from atari_dqn.envs.emulator import EmulatorSettings, Game, make_emulator, make_openings
+from atari_dqn.envs.frame_maker import FrameMaker
 from atari_dqn.envs.native import NativeEnvs
+from atari_dqn.envs.palette import luminance_table
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import monitor
 from atari_dqn.presets import nature
 from atari_dqn.replay.screens import Shrinker
 from atari_dqn.storage import checkpoint
+from atari_dqn.types import Screens
 
 CONFIG = dataclasses.replace(nature("breakout"), backend="workers", num_envs=4, env_threads=2, max_episode_steps=45)
 
@@ -57,65 +60,77 @@ def settings_of(game, **changes):
         sticky_probability=0.0,
         life_loss=True,
         max_episode_steps=10_000,
-        picture="frame",
+        colours=False,
     )
     return dataclasses.replace(settings, **changes)
 
 
+def open_game(settings, openings):
+    game, screens = Game(settings, make_emulator(settings.game), openings), np.empty((2, 210, 160), np.uint8)
+    game.next_seed = 0
+    game.open(screens)
+    return game, screens
+
+
 # one with variants of its start, one that hides sprites in every second frame, one whose lives go
+@pytest.mark.parametrize("colours", [True, False])
 @pytest.mark.parametrize("game", ["seaquest", "space_invaders", "breakout"])
-def test_the_course_of_a_game_is_that_of_the_native_environment(game):
+def test_the_course_of_a_game_is_that_of_the_native_environment(game, colours):
     """From the same opening: the first reset of an emulator with the same seed, after as many no-ops."""
     native = NativeEnvs(game, 1, num_threads=1)
-    shown = native.reset(np.array([7]))
+    frame = native.reset(np.array([7])).frame[0]
     noops = int(native._clock[0])
-    openings = make_openings(make_emulator(game, seed=7), noops, colours=False, variants=1)
-    mine = Game(settings_of(game), make_emulator(game), openings[noops:])
-    frame = np.empty((84, 84), np.uint8)
-    mine.next_seed = 0
-    mine.open(frame)
-    assert (frame == shown.frame[0]).all()
-    for number, step in enumerate(play(native, 600)):
-        action = np.random.default_rng(0).integers(native.spec.num_actions, size=(number + 1, 1))[-1, 0]
-        outcome = mine.play(int(action), frame)
-        if step.finished[0]:
-            assert outcome.finished
-            break
-        assert (frame == step.frame[0]).all()
+    openings = make_openings(make_emulator(game, seed=7), noops, colours=colours, variants=1)
+    mine, screens = open_game(settings_of(game, colours=colours), openings[noops:])
+    maker, made = FrameMaker(1, 210, 160, colours=colours), np.empty((1, 84, 84), np.uint8)
+    rng = np.random.default_rng(0)
+    for _ in range(600):
+        maker.screens[:] = screens
+        maker.finish(made)
+        assert (made[0] == frame).all()
+        action = rng.integers(native.spec.num_actions, size=1)
+        outcome, step = mine.play(int(action[0]), screens), act(native, action)
         assert outcome == tuple(field[0] for field in step[1:])
-    assert number > 100
+        if outcome.finished:
+            break  # the native environment shows the frame before the last one there
+        frame = step.frame[0]
     native.close()
 
 
-def test_a_lost_life_in_the_middle_of_an_agent_step_and_the_true_screen_at_the_end():
-    """At game over the native environment shows the frame before; ours the one that the player would see."""
-    game = Game(
-        settings_of("breakout"), make_emulator("breakout"), make_openings(make_emulator("breakout"), 0, colours=False)
-    )
-    frame, before = np.empty((84, 84), np.uint8), None
-    game.next_seed = 0
-    game.open(frame)
+def test_at_the_end_of_a_game_its_true_last_screen_is_shown():
+    openings = make_openings(make_emulator("breakout"), 0, colours=False)
+    game, screens = open_game(settings_of("breakout"), openings)
+    rng, lost = np.random.default_rng(0), 0
+    while not (outcome := game.play(int(rng.integers(4)), screens)).finished:
+        lost += outcome.terminated
+    assert outcome.terminated and lost == 4  # five lives
+    assert (screens[1] == game.emulator.getScreenGrayscale()).all()
+    after = screens.copy()
+    assert game.play(1, screens).started and (screens != after).any()
+
+
+def test_the_frames_of_many_games_are_made_anew_only_where_screens_changed():
+    """Random changes in random games, against the resize of whole screens; also of heights without bands."""
     rng = np.random.default_rng(0)
-    lives = 0
-    while True:
-        before = frame.copy()
-        outcome = game.play(int(rng.integers(4)), frame)
-        lives += outcome.terminated
-        if outcome.finished:
-            break
-    assert lives == 5
-    assert (frame != before).any()
+    for height in (210, 214, 250):
+        maker, made = FrameMaker(3, height, 160, colours=True), np.empty((3, 84, 84), np.uint8)
+        shrink = Shrinker(Screens(height, 160, tuple(luminance_table().tolist())), (84, 84), "cpu")
+        screens = (2 * rng.integers(128, size=(3, 2, height, 160))).astype(np.uint8)
+        for number in range(40):
+            line, game, which = rng.integers(height - 8), rng.integers(3), rng.integers(2)
+            if number % 5:  # in every fifth step nothing changes
+                screens[game, which, line : line + rng.integers(8), 5:9] = 2 * rng.integers(128)
+            maker.screens[:] = screens
+            maker.finish(made)
+            assert (made == shrink(torch.from_numpy(screens)).numpy()).all()
 
 
 @pytest.mark.parametrize("frame_skip", [1, 2, 3])
 def test_other_frame_skips_show_the_last_two_frames_of_each_step(frame_skip):
     openings = make_openings(make_emulator("pong"), 0, colours=False)
-    game = Game(settings_of("pong", frame_skip=frame_skip, picture="luminance"), make_emulator("pong"), openings)
+    game, screens = open_game(settings_of("pong", frame_skip=frame_skip), openings)
     plain = make_emulator("pong")
     plain.reset_game()
-    screens = np.empty((2, 210, 160), np.uint8)
-    game.next_seed = 0
-    game.open(screens)
     for _ in range(30):
         seen = []
         for _ in range(frame_skip):
@@ -155,7 +170,7 @@ def test_frames_repeat_the_action_before_as_often_as_asked_and_by_the_games_own_
         opening = make_openings(make_emulator("pong"), 0, colours=False, variants=1)
         game = Game(settings_of("pong", sticky_probability=0.25, actions=(3, 4)), tape, opening)
         game.next_seed = seed
-        picture = np.empty((84, 84), np.uint8)
+        picture = np.empty((2, 210, 160), np.uint8)
         game.open(picture)
         for number in range(1_000):
             game.play(number % 2, picture)
@@ -197,7 +212,7 @@ def test_openings_are_drawn_evenly_and_after_every_number_of_noops():
     assert len(openings) == 8 * 31
     emulator = make_emulator("pong")
     game = Game(settings_of("pong", noop_max=30), emulator, openings)
-    drawn, frame = [], np.empty((84, 84), np.uint8)
+    drawn, screens = [], np.empty((2, 210, 160), np.uint8)
     emulator_restore = {id(opening.state): number for number, opening in enumerate(openings)}
 
     class Watched:
@@ -210,7 +225,7 @@ def test_openings_are_drawn_evenly_and_after_every_number_of_noops():
     game.emulator = Watched()
     game.next_seed = 3
     for _ in range(2_000):
-        game.open(frame)
+        game.open(screens)
     assert len(set(drawn)) >= 244
     noops = np.bincount(np.array(drawn) % 31, minlength=31)
     assert (np.abs(noops - 2_000 / 31) < 4.5 * np.sqrt(2_000 / 31)).all()

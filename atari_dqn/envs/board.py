@@ -44,11 +44,16 @@ class BoardLayout:
     """Groups of environments that take turns; they divide `num_envs`."""
     workers: int
     picture_shape: tuple[int, ...]
-    """Of one environment."""
+    """Of one environment: a frame, or two screens."""
     buffers: int
     """Pictures kept of each environment: with 2, those of a step stay while the next is played."""
     saved_bytes: int
     """Room for the state of a game."""
+
+    @property
+    def raw(self) -> bool:
+        """Are pictures screens, to become frames elsewhere?"""
+        return len(self.picture_shape) == 3
 
 
 class Board:

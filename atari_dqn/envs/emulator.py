@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-SIZE = 84  # pixels of a frame, height and width
 NOOP = 0  # ALE's number
 VARIANTS = 8  # fresh resets that openings are kept of
 OPENINGS_SEED = 0  # of the emulator that makes these resets: the same ones in every process and every run
@@ -39,8 +38,8 @@ class EmulatorSettings:
     """A lost life is reported as terminated, and the game goes on."""
     max_episode_steps: int
     """Time limit of a game, agent steps."""
-    picture: str
-    """What is shown: `frame` (84 x 84), or both screens, to be shrunk elsewhere: as `colours` or `luminance`."""
+    colours: bool
+    """Screens are asked for as the console's colours: quick, and for NTSC games only; no: as luminance."""
 
 
 class Opening(NamedTuple):
@@ -101,17 +100,10 @@ class Game:
     def __init__(self, settings: EmulatorSettings, emulator: Any, openings: Sequence[Opening]) -> None:
         self.settings, self.emulator, self.openings = settings, emulator, openings
         self.next_seed = -1  # of the next game's stream; -1: the stream goes on
-        self._show = emulator.getScreen if settings.picture == "colours" else emulator.getScreenGrayscale
-        self._shrinks = settings.picture == "frame"
-        self._scratch = np.empty((2, *openings[0].screen.shape), np.uint8)
-        if self._shrinks:
-            import cv2
+        self._show = emulator.getScreen if settings.colours else emulator.getScreenGrayscale
 
-            cv2.setNumThreads(1)
-            self._resize, self._area = cv2.resize, cv2.INTER_AREA
-
-    def open(self, out: np.ndarray) -> None:
-        """Open the next game."""
+    def open(self, screens: np.ndarray) -> None:
+        """Open the next game; its first screen goes to `screens`, [2, H, W], twice."""
         if self.next_seed >= 0:
             self.stream = np.random.default_rng(self.next_seed)
             self.next_seed = -1
@@ -119,22 +111,19 @@ class Game:
         self.emulator.restoreState(opening.state)
         self._elapsed, self._held, self._ended = 0, NOOP, False
         self._lives = self.emulator.lives()
-        screens = self._scratch if self._shrinks else out
         screens[:] = opening.screen
-        self._finish_picture(out)
 
-    def play(self, action: int, out: np.ndarray) -> Outcome:
+    def play(self, action: int, screens: np.ndarray) -> Outcome:
         """One agent step; the action is ignored where the game before has ended, and the next one opens.
 
         Args:
-          action: number in the settings' list.
-          out:    where the picture goes: [84, 84], or [2, H, W].
+          action:  number in the settings' list.
+          screens: where the last two screens go, [2, H, W].
         """
         if self._ended:
-            self.open(out)
+            self.open(screens)
             return Outcome(0, False, False, True, False)
-        reward, over = self._play_frames(self.settings.actions[action], self._scratch if self._shrinks else out)
-        self._finish_picture(out)
+        reward, over = self._play_frames(self.settings.actions[action], screens)
         self._elapsed += 1
         lives = self.emulator.lives()
         lost, self._lives = lives < self._lives, lives
@@ -164,11 +153,6 @@ class Game:
             screens[0] = screens[1]
         return reward, over
 
-    def _finish_picture(self, out: np.ndarray) -> None:
-        if self._shrinks:
-            brighter = np.maximum(self._scratch[0], self._scratch[1], out=self._scratch[0])
-            self._resize(brighter, (SIZE, SIZE), dst=out, interpolation=self._area)
-
     # --- state
 
     def save(self) -> bytes:
@@ -183,7 +167,7 @@ class Game:
         return json.dumps(facts).encode() + b"\n" + self.emulator.cloneState().serialize()
 
     def load(self, saved: bytes) -> None:
-        """Continue from what `save` gave; the picture shown last is the caller's to keep."""
+        """Continue from what `save` gave; the screens shown last are the caller's to keep."""
         from ale_py import ALEState
 
         line, _, state = saved.partition(b"\n")

@@ -15,7 +15,8 @@ import numpy as np
 
 from atari_dqn.envs.board import Board, BoardLayout, fence, spin_until
 from atari_dqn.envs.contract import chosen_actions
-from atari_dqn.envs.emulator import SIZE, EmulatorSettings, make_emulator
+from atari_dqn.envs.emulator import EmulatorSettings, make_emulator
+from atari_dqn.envs.frame_maker import SIZE
 from atari_dqn.envs.palette import has_ntsc_colours, luminance_table
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
@@ -69,11 +70,9 @@ class WorkerPool:
         names = tuple(action.name.lower() for action in actions)
         chosen = chosen_actions(game, action_set, names).tolist()
         height, width = probe.getScreenDims()
-        picture, screens = "frame", None
-        if raw:
-            colours = has_ntsc_colours(probe)
-            table = luminance_table() if colours else np.arange(256)
-            picture, screens = "colours" if colours else "luminance", Screens(height, width, tuple(table.tolist()))
+        colours = has_ntsc_colours(probe)
+        table = luminance_table() if colours else np.arange(256)
+        screens = Screens(height, width, tuple(table.tolist())) if raw else None
         names = tuple(names[number] for number in chosen)
         self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip, screens=screens)
         settings = EmulatorSettings(
@@ -84,7 +83,7 @@ class WorkerPool:
             sticky_probability=sticky_probability,
             life_loss=life_loss,
             max_episode_steps=max_episode_steps,
-            picture=picture,
+            colours=colours,
         )
         layout = BoardLayout(
             num_envs=num_envs,

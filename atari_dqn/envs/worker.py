@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,9 +29,61 @@ from atari_dqn.envs.board import (
     fence,
     spin_until,
 )
-from atari_dqn.envs.emulator import EmulatorSettings, Game, make_emulator, make_openings
+from atari_dqn.envs.emulator import EmulatorSettings, Game, Opening, make_emulator, make_openings
+from atari_dqn.envs.frame_maker import FrameMaker
 
 LOOK_SECONDS = 0.1  # between looks at whether the run still lives, besides its bell
+
+
+class Share:
+    """The games of one group that a worker plays.
+
+    Args:
+      settings: of the games.
+      board:    shared with the run.
+      envs:     numbers of these games' environments.
+      openings: see `make_openings`.
+    """
+
+    def __init__(self, settings: EmulatorSettings, board: Board, envs: range, openings: Sequence[Opening]) -> None:
+        self.board, self.envs = board, envs
+        self.mine = slice(envs.start, envs.stop, envs.step)
+        self.games = [Game(settings, make_emulator(settings.game), openings) for _ in envs]
+        self.maker: FrameMaker | None = None
+        if not board.layout.raw:
+            height, width = openings[0].screen.shape
+            self.maker = FrameMaker(len(envs), height, width, colours=settings.colours)
+
+    def carry_out(self, order: int, buffer: int) -> None:
+        """Do what the run wants with these games; pictures go to a buffer of the board."""
+        pictures = self.board.pictures[buffer, self.mine]
+        screens = self.maker.screens if self.maker else pictures
+        for index, (env, game) in enumerate(zip(self.envs, self.games, strict=True)):
+            if (seed := int(self.board.seed[env])) >= 0:
+                game.next_seed = seed
+                self.board.seed[env] = -1
+            if order == PLAY:
+                self._play(env, game, screens[index])
+            elif order == RESET:
+                game.open(screens[index])
+            elif order == SAVE:
+                saved = game.save()
+                self.board.saved[env, : len(saved)] = np.frombuffer(saved, np.uint8)
+                self.board.saved_length[env] = len(saved)
+            elif order == LOAD:
+                game.load(self.board.saved[env, : self.board.saved_length[env]].tobytes())
+        if self.maker and order in (PLAY, RESET):
+            self.maker.finish(pictures)
+
+    def _play(self, env: int, game: Game, screens: np.ndarray) -> None:
+        outcome = game.play(int(self.board.action[env]), screens)
+        self.board.reward[env] = outcome.reward
+        self.board.flags[env] = (
+            TERMINATED * outcome.terminated
+            + TRUNCATED * outcome.truncated
+            + STARTED * outcome.started
+            + FINISHED * outcome.finished
+        )
 
 
 class Worker:
@@ -47,11 +100,8 @@ class Worker:
         self.number, self.board, self.bell, self.parent = number, board, bell, os.getppid()
         self.groups = board.layout.groups
         self.done = [0] * self.groups
-        openings = make_openings(make_emulator(settings.game), settings.noop_max, colours=settings.picture == "colours")
-        shares = [board.games_of(number, group) for group in range(self.groups)]
-        self.games = [
-            [(env, Game(settings, make_emulator(settings.game), openings)) for env in envs] for envs in shares
-        ]
+        openings = make_openings(make_emulator(settings.game), settings.noop_max, colours=settings.colours)
+        self.shares = [Share(settings, board, board.games_of(number, group), openings) for group in range(self.groups)]
 
     def run(self) -> None:
         """Carry out orders until the run ends; those of one group in turn with the others'."""
@@ -82,37 +132,13 @@ class Worker:
 
     def _carry_out(self, group: int) -> None:
         board = self.board
-        order, pictures = board.order[group], board.pictures[board.buffer[group]]
-        for env, game in self.games[group]:
-            if (seed := int(board.seed[env])) >= 0:
-                game.next_seed = seed
-                board.seed[env] = -1
-            if order == PLAY:
-                self._play(env, game, pictures[env])
-            elif order == RESET:
-                game.open(pictures[env])
-            elif order == SAVE:
-                saved = game.save()
-                board.saved[env, : len(saved)] = np.frombuffer(saved, np.uint8)
-                board.saved_length[env] = len(saved)
-            elif order == LOAD:
-                game.load(board.saved[env, : board.saved_length[env]].tobytes())
+        self.shares[group].carry_out(board.order[group], board.buffer[group])
         self.done[group] += 1
         fence()
         board.done[self.number * self.groups + group] = self.done[group]
         fence()
         if board.waited[0] == group + 1 and board.all_done(group):
             os.write(self.bell, b"1")
-
-    def _play(self, env: int, game: Game, picture: np.ndarray) -> None:
-        outcome = game.play(int(self.board.action[env]), picture)
-        self.board.reward[env] = outcome.reward
-        self.board.flags[env] = (
-            TERMINATED * outcome.terminated
-            + TRUNCATED * outcome.truncated
-            + STARTED * outcome.started
-            + FINISHED * outcome.finished
-        )
 
 
 def main() -> None:
