@@ -58,8 +58,8 @@ class FrameMaker:
     def _changed(self) -> np.ndarray:
         """Numbers of the bands that differ from the step before, of all games."""
         now, before = (each.view(np.uint64).reshape(self._differs.shape) for each in (self.screens, self._before))
-        differs: np.ndarray = np.not_equal(now, before, out=self._differs).any(axis=3)
-        return np.flatnonzero(differs[:, 0] | differs[:, 1])
+        differs = np.logical_or.reduce(np.not_equal(now, before, out=self._differs), axis=3)
+        return np.flatnonzero(np.logical_or(differs[:, 0], differs[:, 1]))
 
     def _make(self, bands: np.ndarray) -> None:
         first = bands + bands // self._bands * self._bands  # a game's first screen, then its second
