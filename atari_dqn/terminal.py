@@ -11,7 +11,7 @@ def say(line: str) -> None:
     """Tell the user what goes on; results go to stdout, this to stderr."""
     try:
         print(line, file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # nobody reads any more, or the terminal is closed
         silence(sys.stderr)
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -371,12 +373,12 @@ def test_tensorboard_shows_each_step_once_and_in_order_whatever_the_clock_says(c
 
 HANGING_EMULATOR = """
 import time
-from atari_dqn.runs import train as run
+from atari_dqn.runs.safety import Watchdog
 from atari_dqn.envs.classic import ClassicEnvs
 def stuck_emulator(self):
     time.sleep(600)
 ClassicEnvs.recv = stuck_emulator
-run.HANG_SECONDS = 2.0
+Watchdog.__init__.__defaults__ = (2.0,)
 from atari_dqn.cli import entry
 entry()
 """
@@ -385,8 +387,49 @@ entry()
 def test_an_emulator_that_hangs_ends_the_process_and_is_named(tmp_path):
     hanging = process(CARTPOLE, tmp_path / "run", code=HANGING_EMULATOR)
     _, error = hanging.communicate(timeout=60)
-    assert hanging.returncode == 1
+    assert hanging.returncode == -signal.SIGKILL
     assert b"in stuck_emulator" in error
+
+
+STOPPED_FOR_LONG = """
+from atari_dqn.runs.safety import Watchdog
+Watchdog.__init__.__defaults__ = (2.0,)
+from atari_dqn.cli import entry
+entry()
+"""
+
+
+def test_a_process_that_was_stopped_goes_on(tmp_path):
+    words = [*CARTPOLE, "--total-steps", "1000000"]
+    stopped = process(words, tmp_path / "run", code=STOPPED_FOR_LONG)
+    while not checkpoint.list_steps(tmp_path / "run/checkpoints"):
+        assert stopped.poll() is None
+        time.sleep(0.1)
+    time.sleep(1.5)  # the watch has begun
+    stopped.send_signal(signal.SIGSTOP)
+    time.sleep(5)
+    stopped.send_signal(signal.SIGCONT)
+    time.sleep(2)
+    stopped.send_signal(signal.SIGTERM)
+    _, error = stopped.communicate(timeout=60)
+    assert stopped.returncode == 128 + signal.SIGTERM, error.decode()
+    assert b"Go on with --resume" in error
+
+
+def test_a_run_whose_terminal_is_closed_saves(tmp_path):
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["PYTHONPATH"] = str(ROOT)
+        words = ["-m", "atari_dqn", "train", *CARTPOLE, "--total-steps", "1000000", "--run-dir", str(tmp_path / "run")]
+        os.execv(sys.executable, [sys.executable, *words])
+    while not (steps := checkpoint.list_steps(tmp_path / "run/checkpoints")):
+        select.select([terminal], [], [], 0.1)
+        os.read(terminal, 4096)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    (newest,) = checkpoint.list_steps(tmp_path / "run/checkpoints")[-1:]
+    assert int(newest.name[5:]) % 400 != 0 or newest > steps[-1]  # of the step at which it ended
 
 
 # --- pieces of frames

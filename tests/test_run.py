@@ -17,6 +17,7 @@ from atari_dqn.presets import quick
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.safety import stopped_by_signals
 from atari_dqn.runs.train import train
+from atari_dqn.suite.jobs import stop_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -29,6 +30,25 @@ def test_the_first_signal_asks_and_the_second_stops_at_once(number):
         assert caught == [number]
         assert signal.getsignal(number) == signal.SIG_DFL  # the system's own: the process ends there and then
     assert signal.getsignal(number) == before
+
+
+def test_a_terminal_that_is_closed_may_say_so_twice():
+    with stopped_by_signals(SimpleNamespace(stop_requested=False)) as caught:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert caught == [signal.SIGHUP]
+
+
+@pytest.mark.parametrize("handle", [lambda: stopped_by_signals(SimpleNamespace()), stop_signals])
+def test_a_signal_that_is_ignored_stays_so(handle):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
+    try:
+        with handle() as caught:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert caught == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_every_public_name_is_there():

@@ -16,7 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -218,10 +218,12 @@ class _Bar:
         self._progress.update(self._task, completed=step, status=status)
 
     def message(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False)
+        with suppress(OSError):  # the terminal is gone; the run has to end well all the same
+            self._progress.console.print(text, highlight=False)
 
     def close(self) -> None:
-        self._progress.stop()
+        with suppress(OSError):
+            self._progress.stop()
 
 
 class _Lines:

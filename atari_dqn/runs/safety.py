@@ -3,51 +3,79 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from atari_dqn.dqn.trainer import Trainer
 
 HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
-REARM_SECONDS = 1.0  # between renewals: one costs a thread
+TELL_SECONDS = 1.0  # between signs of life
 
 
 class Watchdog:
-    """Unless `alive` is called again in time, the stacks of all threads go to stderr and the process exits with 1.
+    """Unless `alive` is called again in time, the stacks of all threads go to stderr and the process is killed.
 
-    It works while an emulator or a kernel holds Python still; nothing can be saved then, so `--resume` goes on from the
-    newest checkpoint.
+    A process beside this one sees to it, see watcher.py: it works while an emulator or a kernel holds Python still.
+    Nothing can be saved then, so `--resume` goes on from the newest checkpoint.
 
     It watches from its first `alive` to its `close`.
 
     Args:
-      seconds: how long nothing may move.
+      seconds: how long nothing may move, while the process is not stopped.
     """
 
     def __init__(self, seconds: float = HANG_SECONDS) -> None:
         self.seconds = seconds
-        self._armed_at = -REARM_SECONDS
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._told_at = -TELL_SECONDS
 
     def alive(self) -> None:
         """The process moves; cheap enough for every step."""
         now = time.monotonic()
-        if now - self._armed_at >= REARM_SECONDS:
-            faulthandler.dump_traceback_later(self.seconds, exit=True, file=sys.__stderr__ or 2)
-            self._armed_at = now
+        if now - self._told_at < TELL_SECONDS:
+            return
+        self._told_at = now
+        self._watcher = self._watcher or self._start()
+        assert self._watcher.stdin
+        with suppress(BlockingIOError, BrokenPipeError):  # it is stopped, or was killed
+            os.write(self._watcher.stdin.fileno(), b".")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        faulthandler.register(signal.SIGURG, file=sys.__stderr__ or 2, all_threads=True)
+        watcher = Path(__file__).with_name("watcher.py")
+        started = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(watcher), str(os.getpid()), str(self.seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is for the run
+        )
+        assert started.stdin
+        os.set_blocking(started.stdin.fileno(), False)
+        return started
 
     def close(self) -> None:
         """Stop watching."""
-        faulthandler.cancel_dump_traceback_later()
+        watcher, self._watcher, self._told_at = self._watcher, None, -TELL_SECONDS
+        if watcher is not None:
+            watcher.communicate()  # closes the pipe, which ends it
+            faulthandler.unregister(signal.SIGURG)
 
 
 @contextmanager
 def stopped_by_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """First SIGINT or SIGTERM: end after this vector step and save. Second: stop at once.
+    """First Ctrl-C, SIGTERM or SIGHUP: end after this vector step and save. Second: stop at once.
+
+    A terminal that is closed may send SIGHUP twice, so the second one of these is nothing. A signal that was ignored
+    stays so: `nohup` ignores SIGHUP.
 
     Only the main thread of a process may handle signals; elsewhere they stay as they are.
     """
@@ -59,11 +87,17 @@ def stopped_by_signals(trainer: Trainer) -> Iterator[list[int]]:
     def request_stop(number: int, frame: FrameType | None) -> None:
         caught.append(number)
         trainer.stop_requested = True
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
 
-    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request_stop) for number in not_ignored()}
     try:
         yield caught
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def not_ignored() -> list[signal.Signals]:
+    """The signals that ask a process to end, but for those that whoever started it had it ignore."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, None)]

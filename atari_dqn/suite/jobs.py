@@ -26,6 +26,7 @@ from atari_dqn.evaluation.protocols import protocol_name
 from atari_dqn.runs.folder import RunFolder, in_use, read_done
 from atari_dqn.runs.results import read_result
 from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
+from atari_dqn.runs.safety import not_ignored
 from atari_dqn.runs.train import default_run_dir
 from atari_dqn.safe_files import LOG_BYTES, open_to_append, read_text
 
@@ -252,10 +253,9 @@ def last_line(log: Path) -> str:
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collects Ctrl-C, SIGTERM and a closed terminal in a list, instead of ending this process."""
+    """Collects Ctrl-C, SIGTERM and a closed terminal in a list, instead of ending this process; not what is ignored."""
     caught: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda got, _: caught.append(got)) for number in numbers}
+    before = {number: signal.signal(number, lambda got, _: caught.append(got)) for number in not_ignored()}
     try:
         yield caught
     finally:
