@@ -1,9 +1,10 @@
-"""The long run of the fuzz tests: thousands of wrong command lines, configs, checkpoints and damaged files.
+"""The long run of the fuzz tests: thousands of wrong command lines, configs, checkpoints, files and run folders.
 
     python benchmarks/fuzz.py --cases 3000 --out FILE
 
 Runs tests/test_fuzz.py with that many examples a test (a quarter of them where each one trains) and reports how many
-were tried. Every case must work, or end with one message and exit code 2.
+were tried. Every case must work, or end with one message and exit code 2. A stranger's run folder is one of the doors:
+links, pipes, devices, sparse and deep files in the place of any, and values of any type in the state of a checkpoint.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,103 @@ def test_a_state_cannot_name_a_tensor_that_is_not_there(run_folder, tmp_path):
     (copy / checkpoint.SUMS).write_text(checkpoint.checksums(copy))
     with pytest.raises(UsageError, match="damaged"):
         checkpoint.load(copy)
+
+
+# --- a stranger's run folder: files that are none, and states of other types with checksums that are right
+
+
+@contextmanager
+def no_hang(seconds=60):
+    def end(number, frame):
+        raise TimeoutError(f"nothing was said for {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def fresh_copy(run_folder, tmp_path):
+    """A copy of the run, and beside it a folder that nothing may change."""
+    for name in ("copy", "outside"):
+        shutil.rmtree(tmp_path / name, ignore_errors=True)
+    (tmp_path / "outside" / "frames").mkdir(parents=True)
+    for name in ("file", "step_0000000001.bin", "frames/step_0000000001.bin"):
+        (tmp_path / "outside" / name).write_text("untouched\n")
+    return shutil.copytree(run_folder, tmp_path / "copy"), tmp_path / "outside"
+
+
+def sparse(path):
+    with path.open("wb") as file:
+        file.truncate(3 * 10**8)
+
+
+MAKE = {
+    "a link to a file": lambda path, outside: path.symlink_to(outside / "file"),
+    "a link to a folder": lambda path, outside: path.symlink_to(outside),
+    "a link to itself": lambda path, outside: path.symlink_to(path),
+    "a pipe": lambda path, outside: os.mkfifo(path),
+    "a device": lambda path, outside: path.symlink_to("/dev/zero"),
+    "a sparse file": lambda path, outside: sparse(path),
+    "an empty file": lambda path, outside: path.write_bytes(b""),
+    "deep JSON": lambda path, outside: path.write_text("[" * 100_000),
+    "a folder": lambda path, outside: path.mkdir(),
+}
+DOORS = {
+    "resume": "train cartpole --resume --device cpu --total-steps 440 --run-dir RUN",
+    "new": "train cartpole --device cpu --total-steps 400 --run-dir RUN",
+    "evaluate": "evaluate RUN --device cpu --episodes 1 --num-envs 1",
+    "best": "evaluate RUN --device cpu --episodes 1 --num-envs 1 --checkpoint best",
+    "keep": "evaluate RUN --device cpu",
+    "video": "video RUN --device cpu",
+    "report": "report RUN --out RUN/report",
+}
+NEW_NAMES = ["DONE.partial", "config.json.partial", "evaluations", "videos", "report", "report/index.html", "suite.log"]
+
+
+@settings(fuzz, max_examples=max(1, CASES // 4))  # some train
+@given(data=st.data(), make=st.sampled_from([*MAKE]), door=st.sampled_from([*DOORS]))
+def test_files_of_a_stranger_that_are_none(run_folder, tmp_path, capsys, data, make, door):
+    copy, outside = fresh_copy(run_folder, tmp_path)
+    names = sorted(str(path.relative_to(copy)) for path in copy.rglob("*"))
+    path = copy / data.draw(st.sampled_from(names + NEW_NAMES))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    MAKE[make](path, outside)
+    before = {path: path.read_bytes() for path in outside.rglob("*") if path.is_file()}
+    with no_hang():
+        code = exit_code(*(word.replace("RUN", str(copy)) for word in DOORS[door].split()))
+    assert code in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in outside.rglob("*") if path.is_file()} == before
+
+
+def leaves(tree, place=()):
+    """Places in a tree of objects and lists, inner ones too."""
+    if place:
+        yield place
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for name, item in items:
+        yield from leaves(item, (*place, name))
+
+
+@settings(fuzz, max_examples=max(1, CASES // 2))
+@given(data=st.data(), value=VALUES, door=st.sampled_from(["resume", "evaluate", "best"]))
+def test_states_of_a_stranger(run_folder, tmp_path, capsys, data, value, door):
+    copy, _ = fresh_copy(run_folder, tmp_path)
+    for directory in checkpoint.list_steps(copy / "checkpoints"):
+        meta = json.loads((directory / "meta.json").read_text())
+        *path, last = data.draw(st.sampled_from(list(leaves(meta))), label=directory.name)
+        inner = meta
+        for name in path:
+            inner = inner[name]
+        inner[last] = value
+        (directory / "meta.json").write_text(json.dumps(meta))
+        (directory / checkpoint.SUMS).write_text(checkpoint.checksums(directory))
+    with no_hang():
+        code = exit_code(*(word.replace("RUN", str(copy)) for word in DOORS[door].split()))
+    assert code in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """A stranger's run folder as a door: it executes nothing, changes nothing outside, and cannot fill the memory."""
 
+import csv
 import json
 import os
 import shutil
@@ -371,3 +372,20 @@ def test_a_network_that_fills_the_memory_is_refused_before_it_is_made(run, words
 def test_a_run_that_diverges_says_so(tmp_path, words, capsys):
     assert exit_code(*TRAIN, "--total-steps", 400, *words.split(), "--run-dir", tmp_path / "run") == 2
     assert "start again with a lower learning_rate" in capsys.readouterr().err
+
+
+# --- spreadsheets
+
+
+@pytest.mark.parametrize("evil", ["=1+1", '=HYPERLINK("http://x","y")', "+1", "-1", "@SUM(A1)"])
+def test_no_name_in_a_run_is_a_formula_in_a_table(run, evil, tmp_path):
+    for seed, field in enumerate(("game", "preset")):
+        folder = shutil.copytree(run, tmp_path / "runs" / f"seed{seed}")
+        rewrite(folder / "config.json", **{field: evil, "seed": seed})
+    words = ["--compare", tmp_path / "runs" / "seed1", "--names", "first", evil] if evil[0] != "-" else []
+    rewrite(tmp_path / "runs" / "seed0" / "evaluations" / "greedy_last.json", game=evil, protocol=evil)
+    assert exit_code("report", tmp_path / "runs", "--out", tmp_path / "report", *words) == 0
+    for name in ("scores.csv", "table.csv", "aggregates.csv"):
+        rows = list(csv.reader((tmp_path / "report" / name).read_text().splitlines()))
+        assert not [cell for row in rows for cell in row if cell == evil or cell.startswith(("=", "+", "@"))]
+    assert f"'{evil}" in next(csv.reader([(tmp_path / "report" / "scores.csv").read_text().splitlines()[1]]))

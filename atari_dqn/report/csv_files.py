@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from atari_dqn.published.scores import human_normalized, nature_49, published
 from atari_dqn.report.tables import Aggregate, Cells, Improvement, Series
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet computes."""
+
 
 def scores_csv(series: Sequence[Series]) -> str:
     """A row per run and evaluation."""
@@ -75,6 +78,15 @@ def aggregates_csv(aggregates: Sequence[Aggregate], improvements: Sequence[Impro
 def _text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(["" if value is None else value for value in row] for row in rows)
+    writer.writerows([_cell(value) for value in row] for row in (header, *rows))
     return output.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value as a spreadsheet reads it: what a run calls itself is no formula, so an apostrophe stands before it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text

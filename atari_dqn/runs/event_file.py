@@ -70,7 +70,7 @@ def _last_time(path: Path) -> float:
         size = os.fstat(file.fileno()).st_size
         while len(header := file.read(LENGTH.size)) == LENGTH.size:
             (length,) = LENGTH.unpack(header)
-            if file.tell() + length + 4 > size:
+            if not length or file.tell() + length + 4 > size:  # no event is empty: zeros, as a sparse file has
                 break
             last = file.read(length)
             file.seek(4, os.SEEK_CUR)
