@@ -51,7 +51,7 @@ def exported(run, tmp_path_factory):
         command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{out}: step 700 of {run}, 3.38 MB\n"
+    assert done.stdout == f"{out}: step 700 of {run}, 3.37 MB\n"
     return out
 
 

@@ -45,6 +45,10 @@ class Evaluate:
     """Games played side by side; does not change which games are played."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
+    torch_threads: int = 0
+    """CPU threads of the network; 0 for one: observations are few at a time, and more threads wait for each other."""
+    env_threads: int = 0
+    """Threads of the emulators; 0 for all cores."""
     out: Path | None = None
     """Folder for <protocol>_<checkpoint or policy>.csv and .json. Default: evaluations/ in the run folder, if all
     games of the protocol are played."""
@@ -61,6 +65,7 @@ def run(words: Sequence[str]) -> int:
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
     _check(command)
     from atari_dqn.runs import evaluate as assess
+    from atari_dqn.runs.games_bar import shown
     from atari_dqn.runs.results import check_writable
 
     folder = _destination(command)
@@ -82,9 +87,14 @@ def run(words: Sequence[str]) -> int:
             device=command.device,
             say=say,
             allow_import=command.allow_import,
+            torch_threads=command.torch_threads,
+            env_threads=command.env_threads,
+            show=shown,
         )
     else:
-        assessed = assess.evaluate_policy(command.run, command.policy, selection)
+        assessed = assess.evaluate_policy(
+            command.run, command.policy, selection, env_threads=command.env_threads, show=shown
+        )
     for line in assess.evaluation_lines(assessed.result):
         print(line)
     _keep(command, folder, assessed)
@@ -94,7 +104,8 @@ def run(words: Sequence[str]) -> int:
 
 
 def _check(command: Evaluate) -> None:
-    for name, least in (("episodes", 1), ("max_episode_steps", 1), ("num_envs", 1), ("seed", 0), ("only_episode", 0)):
+    at_least = {"episodes": 1, "max_episode_steps": 1, "num_envs": 1, "seed": 0, "only_episode": 0}
+    for name, least in (at_least | {"torch_threads": 0, "env_threads": 0}).items():
         if (value := getattr(command, name)) is not None and value < least:
             raise UsageError(f"{name} is {value}; it must be at least {least}")
     if command.episodes is not None and command.only_episode is not None:

@@ -42,6 +42,10 @@ class Video:
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
+    torch_threads: int = 0
+    """CPU threads of the network; 0 for one: observations are few at a time, and more threads wait for each other."""
+    env_threads: int = 0
+    """Threads of the emulators; 0 for all cores."""
     allow_import: bool = False
     """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
     json: bool = False
@@ -51,13 +55,14 @@ class Video:
 def run(words: Sequence[str]) -> int:
     """Film a game of a run, a checkpoint or a pretrained network; returns the exit code."""
     command = parse(Video, words, prog="atari-dqn video")
-    for name in ("episode", "seed"):
+    for name in ("episode", "seed", "torch_threads", "env_threads"):
         if (value := getattr(command, name)) < 0:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
     from atari_dqn.evaluation.protocols import protocol_named
     from atari_dqn.runs import evaluate as assess
+    from atari_dqn.runs.games_bar import shown
     from atari_dqn.video import record as video
 
     player = assess.load_player(
@@ -66,18 +71,22 @@ def run(words: Sequence[str]) -> int:
         device=command.device,
         say=say,
         allow_import=command.allow_import,
+        torch_threads=command.torch_threads,
+        env_threads=command.env_threads,
     )
     protocol = protocol_named(command.protocol, player.config)
     out = command.out or _default_out(command, protocol.name, player)
-    result = video.film_game(
-        player,
-        protocol,
-        number=command.episode,
-        seed=command.seed,
-        outs=list(dict.fromkeys([out, *([out.with_suffix(".gif")] if command.gif else [])])),
-        overlay=command.overlay,
-        seconds=command.seconds,
-    )
+    with shown(protocol.only(command.episode)) as watch:
+        result = video.film_game(
+            player,
+            protocol,
+            number=command.episode,
+            seed=command.seed,
+            outs=list(dict.fromkeys([out, *([out.with_suffix(".gif")] if command.gif else [])])),
+            overlay=command.overlay,
+            seconds=command.seconds,
+            watch=watch,
+        )
     for line in video.video_lines(result):
         print(line)
     if command.json:

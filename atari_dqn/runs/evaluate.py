@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +16,8 @@ from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of, with_own_time_limit
 from atari_dqn.envs.games import is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Player, play, result_of
-from atari_dqn.evaluation.protocols import Policy, Still, protocol_named
+from atari_dqn.evaluation.play import Moment, Player, play, result_of
+from atari_dqn.evaluation.protocols import EvalProtocol, Policy, Still, protocol_named
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import published
@@ -32,7 +33,13 @@ from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EpisodeScore
 
 Say = Callable[[str], None]
+Show = Callable[[EvalProtocol], AbstractContextManager[Callable[[Moment], None]]]
 FRAMES_AT_10_HZ = 6  # a random action every 6 of 60 frames a second: Mnih et al. 2015, Methods
+
+
+def unseen(protocol: EvalProtocol) -> AbstractContextManager[Callable[[Moment], None]]:
+    """Shows nothing."""
+    return nullcontext(lambda moment: None)
 
 
 class Assessment(NamedTuple):
@@ -75,6 +82,9 @@ def evaluate_run(
     say: Say = print,
     model: nn.Module | None = None,
     allow_import: bool = False,
+    torch_threads: int = 0,
+    env_threads: int = 0,
+    show: Show = unseen,
 ) -> Assessment:
     """Play a protocol with the network of a run.
 
@@ -86,11 +96,23 @@ def evaluate_run(
       say:       prints a line.
       model:     a network of the same build, where the run has one of your own; its weights are replaced.
       allow_import: let the run's game `gym:MODULE:ID` import MODULE, which executes it.
+      torch_threads: of the network; 0 for one: observations are few at a time, and more threads wait for each other.
+      env_threads: of the emulators; 0 for all cores.
+      show:      shows how far it is, see `games_bar.shown`.
 
     Raises:
       UsageError: no such run or checkpoint, or one that does not fit.
     """
-    player = load_player(Path(path), which=which, device=device, say=say, model=model, allow_import=allow_import)
+    player = load_player(
+        Path(path),
+        which=which,
+        device=device,
+        say=say,
+        model=model,
+        allow_import=allow_import,
+        torch_threads=torch_threads,
+        env_threads=env_threads,
+    )
     origin = {
         "policy": "network",
         "checkpoint": player.source,
@@ -98,27 +120,42 @@ def evaluate_run(
         "preset": player.config.preset,
         "run_seed": player.config.seed,
     }
-    return _assess(player.agent, player.config, selection, epsilon=None, label=player.label, origin=origin)
+    return _assess(player.agent, player.config, selection, epsilon=None, label=player.label, origin=origin, show=show)
 
 
 def load_player(
-    path: Path, *, which: str, device: str, say: Say, model: nn.Module | None = None, allow_import: bool = False
+    path: Path,
+    *,
+    which: str,
+    device: str,
+    say: Say,
+    model: nn.Module | None = None,
+    allow_import: bool = False,
+    torch_threads: int = 0,
+    env_threads: int = 0,
 ) -> Player:
     """The network of a run or a checkpoint (arguments as for `evaluate_run`), or one that comes with the package.
 
     Raises:
       UsageError: no such run, checkpoint or pretrained network, or one that does not fit.
     """
+    # not the run's own thread counts: they were chosen for learning, perhaps on another machine
+    here: dict[str, Any] = {
+        "device": device,
+        "compile": "off",
+        "torch_threads": torch_threads or 1,
+        "env_threads": env_threads,
+    }
     if (exported := pretrained.find(path)) is not None:
         config = pretrained.config_of(exported)
         _refuse_import(path, config.game, allow_import)
-        config = resolve(dataclasses.replace(config, device=device, compile="off"), say, begun=True)
+        config = resolve(dataclasses.replace(config, **here), say, begun=True)
         agent, step = pretrained.load_agent(exported, config)
         return Player(agent, config, str(path), "pretrained", step)
     folder, names_checkpoint = find_run(path)
     _refuse_import(path, folder.config.game, allow_import)
     found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which, say)
-    config = resolve(dataclasses.replace(folder.config, device=device, compile="off"), say, begun=True)
+    config = resolve(dataclasses.replace(folder.config, **here), say, begun=True)
     agent, step = _load_agent(config, found, model)
     return Player(agent, config, str(found.directory), found.directory.name if names_checkpoint else which, step)
 
@@ -133,7 +170,9 @@ def _refuse_import(path: Path, game: str, allowed: bool) -> None:
 
 
 @torch_defaults()
-def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
+def evaluate_policy(
+    game: str, policy: str, selection: Selection, *, env_threads: int = 0, show: Show = unseen
+) -> Assessment:
     """Play a protocol without a network.
 
     Args:
@@ -141,6 +180,8 @@ def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
       policy:    "random": a uniform action every agent step (15 Hz). "random-10hz": every 6 frames, as for the
                  published columns. "noop": nothing is ever pressed.
       selection: which games.
+      env_threads: of the emulators; 0 for all cores.
+      show:      shows how far it is, see `games_bar.shown`.
 
     Raises:
       UsageError: no such game, or the policy does not fit it.
@@ -148,7 +189,7 @@ def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
     game = known_game(game)
     vectors = is_vector_game(game)
     preset = "cartpole" if vectors else "sticky" if selection.protocol == "sticky" else "nature"
-    config = dataclasses.replace(with_own_time_limit(PRESETS[preset](game)), device="cpu")
+    config = dataclasses.replace(with_own_time_limit(PRESETS[preset](game)), device="cpu", env_threads=env_threads)
     if policy == "random-10hz":
         if vectors:
             raise UsageError(f"policy 'random-10hz' is for Atari, but {game} has no emulator; use random")
@@ -158,11 +199,18 @@ def evaluate_policy(game: str, policy: str, selection: Selection) -> Assessment:
         raise UsageError(f"policy 'noop' is for Atari: {game} has no action that does nothing; use random")
     origin = {"policy": policy, "checkpoint": None, "step": None, "preset": None, "run_seed": None}
     epsilon = 0.0 if policy == "noop" else 1.0
-    return _assess(Still(), config, selection, epsilon=epsilon, label=policy, origin=origin)
+    return _assess(Still(), config, selection, epsilon=epsilon, label=policy, origin=origin, show=show)
 
 
 def _assess(
-    policy: Policy, config: Config, selection: Selection, *, epsilon: float | None, label: str, origin: dict[str, Any]
+    policy: Policy,
+    config: Config,
+    selection: Selection,
+    *,
+    epsilon: float | None,
+    label: str,
+    origin: dict[str, Any],
+    show: Show,
 ) -> Assessment:
     protocol = protocol_named(selection.protocol, config)
     if epsilon is not None:
@@ -174,7 +222,8 @@ def _assess(
     if selection.only_episode is not None:
         protocol = protocol.only(selection.only_episode)
     num_envs = min(selection.num_envs, protocol.episodes or selection.num_envs)
-    games = play(policy, config, protocol, num_envs=num_envs, seed=stream(selection.seed, "eval"))
+    with show(protocol) as watch:
+        games = play(policy, config, protocol, num_envs=num_envs, seed=stream(selection.seed, "eval"), watch=watch)
     assert games is not None
     result = result_of(config, protocol, games, seed=selection.seed, **origin)
     return Assessment(f"{protocol.name}_{label}", result, games)

@@ -117,6 +117,7 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
         if step is not None and (result is None or result.step != step):
             words = ["evaluate", str(job.folder), "--protocol", protocol, "--checkpoint", which]
             words += ["--allow-import"] if module_of(job.config.game) else []  # the suite's command line named it
+            words += ["--env-threads", str(job.config.env_threads or settings.threads)]
             return Stage(f"evaluate {which}", [*words, "--device", job.config.device])
     return None
 

@@ -13,7 +13,7 @@ that is scored.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ def film_game(
     outs: Sequence[Path],
     overlay: bool,
     seconds: float | None = None,
+    watch: Callable[[Moment], None] = lambda moment: None,
 ) -> dict[str, Any]:
     """Play one game of an evaluation and write it to films.
 
@@ -53,6 +54,7 @@ def film_game(
       outs:     files to write; the ending says what (.mp4, .gif, .png).
       overlay:  draw what the agent sees and thinks beside the game.
       seconds:  film no more than this from the start; None for the whole game.
+      watch:    is shown every step.
 
     Returns:
       A JSON object: which game, its score and length, how many frames were filmed; `whole` if it was played out.
@@ -67,7 +69,12 @@ def film_game(
         panel = _panel(player, one_game, camera) if overlay else None
         take = _Take(camera, films, policy, panel, limit=math.inf if seconds is None else seconds * FRAMES_PER_SECOND)
         stop = take.is_long_enough
-        scores = play(policy, player.config, one_game, num_envs=1, seed=root, watch=take.watch, should_stop=stop)
+
+        def film(moment: Moment) -> None:
+            take.watch(moment)
+            watch(moment)
+
+        scores = play(policy, player.config, one_game, num_envs=1, seed=root, watch=film, should_stop=stop)
     return {
         "game": player.config.game,
         "protocol": protocol.name,

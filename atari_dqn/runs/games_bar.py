@@ -1,0 +1,63 @@
+"""How an evaluation comes along, for whoever waits: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from atari_dqn.evaluation.play import Moment
+from atari_dqn.evaluation.protocols import EvalProtocol
+from atari_dqn.terminal import say
+
+PLAIN_PERIOD_SECONDS = 30.0
+Watch = Callable[[Moment], None]
+
+
+@contextmanager
+def shown(protocol: EvalProtocol) -> Iterator[Watch]:
+    """Show from the first moment on how many games of a protocol, or steps of one without a number, are played.
+
+    Yields:
+      What to call with every vector step.
+    """
+    unit = "games" if protocol.episodes else "steps"
+    total = protocol.episodes or protocol.steps or 0
+    counted = {"games": 0, "steps": 0}
+    with (_bar if sys.stderr.isatty() else _lines)(total, unit) as update:
+
+        def watch(moment: Moment) -> None:
+            counted["games"] += int(moment.step.finished.sum())
+            counted["steps"] += len(moment.action) - int(moment.step.started.sum())
+            update(min(counted[unit], total), f"{counted['steps']:,} agent steps")
+
+        yield watch
+
+
+Update = Callable[[int, str], None]
+
+
+@contextmanager
+def _bar(total: int, unit: str) -> Iterator[Update]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (MofNCompleteColumn(), TextColumn(unit), TimeElapsedColumn(), TextColumn("{task.fields[status]}"))
+    with Progress(*columns, BarColumn(bar_width=None), console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=total, status="")
+        yield lambda done, status: progress.update(task, completed=done, status=status)
+
+
+@contextmanager
+def _lines(total: int, unit: str) -> Iterator[Update]:
+    say(f"playing: 0 of {total:,} {unit}")
+    printed = time.monotonic()
+
+    def update(done: int, status: str) -> None:
+        nonlocal printed
+        if time.monotonic() - printed >= PLAIN_PERIOD_SECONDS:
+            printed = time.monotonic()
+            say(f"playing: {done:,} of {total:,} {unit}, {status}")
+
+    yield update
