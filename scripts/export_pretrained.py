@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
+import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from atari_dqn import safe_files
 from atari_dqn.errors import UsageError
 from atari_dqn.runs import evaluate as assess
 from atari_dqn.runs import pretrained
@@ -62,7 +63,7 @@ def read_json(path: Path) -> dict[str, Any]:
       UsageError: there is none.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = safe_files.read_json(path, safe_files.TABLE_BYTES)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read ({error})") from error
     if not isinstance(table, dict):
@@ -140,7 +141,7 @@ def training_rows(path: Path, step: int) -> list[str]:
     """The evaluation during training at this step, as a line of the table."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
+    with io.StringIO(safe_files.read_text(path, safe_files.LOG_BYTES), newline="") as file:
         return [
             f"| checkpoint in training | {row['protocol']} | {row['episodes']} | {float(row['mean']):.1f} ± "
             f"{float(row['std']):.1f} | | |"

@@ -15,8 +15,11 @@ from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
+from atari_dqn.runs.event_file import _last_time
 from atari_dqn.runs.folder import in_use
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.frame_store import FrameStore, Piece
+from atari_dqn.storage.schema import CheckpointError
 from atari_dqn.suite import jobs, local
 from atari_dqn.suite.cost import Rate
 from atari_dqn.suite.jobs import Job, JobRun, Settings, last_line, make_jobs
@@ -389,3 +392,21 @@ def test_no_name_in_a_run_is_a_formula_in_a_table(run, evil, tmp_path):
         rows = list(csv.reader((tmp_path / "report" / name).read_text().splitlines()))
         assert not [cell for row in rows for cell in row if cell == evil or cell.startswith(("=", "+", "@"))]
     assert f"'{evil}" in next(csv.reader([(tmp_path / "report" / "scores.csv").read_text().splitlines()[1]]))
+
+
+def test_zeros_and_large_records_are_no_events(tmp_path):
+    path = tmp_path / "events.out.tfevents.0000000001.host"
+    for header in (0, 2 * 10**9):
+        path.write_bytes(header.to_bytes(8, "little"))
+        with path.open("r+b") as file:
+            file.truncate(3 * 10**9)
+        assert _last_time(path) == 0.0
+
+
+def test_no_piece_is_read_that_the_replay_has_overwritten(tmp_path):
+    layout = ReplayLayout(capacity=8, num_envs=1, frame_shape=(1,), frame_dtype="uint8", frame_stack=1)
+    replay = FrameReplay(layout)
+    pieces = [Piece("step_0000000001.bin", first, first + 6, "0" * 64) for first in range(0, 1_000, 7)]
+    replay.ring.time = pieces[-1].last
+    with pytest.raises(CheckpointError, match="do not make up the replay"):
+        FrameStore(tmp_path).read(replay.ring, pieces)

@@ -5,12 +5,14 @@ import inspect
 import json
 import struct
 import sys
+import types
 
 import numpy as np
 import pytest
 
 from atari_dqn.cli import main
 from atari_dqn.dqn.ports import Logger, NullLogger
+from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import cartpole
 from atari_dqn.runs.logger import RunLogger
@@ -133,3 +135,12 @@ def test_pictures_films_and_numbers_that_are_none(offline):
     assert "train/loss" not in point
     (gif,) = folder.rglob("*.gif")
     assert gif.read_bytes() == b"GIF89a film"
+
+
+def test_only_an_id_is_told_to_wandb(tmp_path, monkeypatch):
+    """A stranger's run folder could name any file in its place, and its content would be sent."""
+    monkeypatch.setitem(sys.modules, "wandb", types.ModuleType("wandb"))
+    (tmp_path / "secret").write_text("a secret of the user\n")
+    (tmp_path / RUN_ID).symlink_to(tmp_path / "secret")
+    with pytest.raises(UsageError, match="holds no id of a run at wandb; remove it"):
+        WandbLogger(tmp_path, cartpole())

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from atari_dqn.safe_files import open_to_read
+from atari_dqn.safe_files import LOG_BYTES, open_to_read
 
 NAME = re.compile(r"events\.out\.tfevents\.(\d{10})\..*")
 LENGTH = struct.Struct("<Q4x")  # before each record: its bytes, and a checksum
@@ -70,7 +70,7 @@ def _last_time(path: Path) -> float:
         size = os.fstat(file.fileno()).st_size
         while len(header := file.read(LENGTH.size)) == LENGTH.size:
             (length,) = LENGTH.unpack(header)
-            if not length or file.tell() + length + 4 > size:  # no event is empty: zeros, as a sparse file has
+            if not 0 < length <= LOG_BYTES or file.tell() + length + 4 > size:  # zeros, as a sparse file has, are none
                 break
             last = file.read(length)
             file.seek(4, os.SEEK_CUR)

@@ -10,6 +10,7 @@ import dataclasses
 import io
 import math
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,10 +55,12 @@ class WandbLogger:
         path = folder / RUN_ID
         if not path.exists():
             write_text(path, f"{uuid.uuid4().hex[:8]}\n")
+        if not re.fullmatch("[0-9a-f]{8}", run_id := read_text(path, TABLE_BYTES).strip()):
+            raise UsageError(f"{path} holds no id of a run at wandb; remove it, and the run begins anew there")
         try:
             self._run = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", PROJECT),
-                id=read_text(path, TABLE_BYTES).strip(),
+                id=run_id,
                 resume="allow",
                 name=f"{config.game}-{config.preset}-seed{config.seed}",
                 dir=folder,

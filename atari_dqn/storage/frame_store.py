@@ -116,7 +116,8 @@ class FrameStore:
             raise CheckpointError(f"a piece in {self.folder} is longer than the replay; use an older checkpoint")
         ends = [piece.last + 1 for piece in pieces]
         starts = [piece.first for piece in pieces]
-        if not pieces or starts[1:] != ends[:-1] or starts[0] > oldest or ends[-1] != newest + 1:
+        in_a_row = bool(pieces) and starts[1:] == ends[:-1] and ends[-1] == newest + 1
+        if not in_a_row or not starts[0] <= oldest < ends[0]:  # older ones would only be read, perhaps for days
             raise CheckpointError(f"the pieces in {self.folder} do not make up the replay; use an older checkpoint")
         for piece in pieces:
             self._read_piece(ring, piece, oldest)
