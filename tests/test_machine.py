@@ -79,7 +79,7 @@ def test_nothing_is_compiled_where_it_brings_nothing(config, no_compiler):
 def test_what_is_nearly_zero_is_zero_in_a_run_and_not_after_it(tmp_path):
     tiny = torch.full((8,), 1e-40)  # a moment of a weight without a gradient, after a thousand updates
     seen = []
-    small = on_cpu(cartpole(), total_steps=8, learning_starts=1000, capacity=1000, eval_period=0)
+    small = on_cpu(cartpole(), total_steps=208, learning_starts=200, capacity=1000, eval_period=0)
     assert train(small, tmp_path / "run", say=lambda line: seen.append((tiny * 0.9).any().item())) == 0
     assert seen and not any(seen)
     assert (tiny * 0.9).all()

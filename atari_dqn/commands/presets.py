@@ -31,7 +31,7 @@ def run(words: Sequence[str]) -> int:
         if name not in ("game", "preset", "seed"):
             table.add_row(name, *(_shown(values[name]) for values in tables), UNITS.get(name, ""))
     # a pipe has no width: never wrap there
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
     return 0
 
 

@@ -127,7 +127,7 @@ def _configs(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
     configs = []
     for game in dict.fromkeys(games):
         base = train_command.base_config(game, command.preset, None)
-        kind = dataclasses.replace(base, game="")
+        kind = dataclasses.replace(base, game="any")
         if kind not in parsed:
             parsed[kind] = train_command.parse_command(game, [*preset, *flags]).config
         config = dataclasses.replace(parsed[kind], game=game)

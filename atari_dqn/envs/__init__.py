@@ -3,19 +3,21 @@
 In reading order: games.py (their names), contract.py (what all keep to), native.py (ale-py's C++ threads), single.py
 (one Gymnasium game), reference.py (Atari by wrappers), classic.py (CartPole and others), checked_game.py (each held to
 its contract), in_turns.py (groups of environments). Then our own worker processes: emulator.py (what a game does),
-palette.py, board.py (memory shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the
+palette.py, frame_maker.py (screens become frames), board.py (memory shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the
 protocol).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any
 
 from atari_dqn.config import Config
 from atari_dqn.envs.games import atari_games as atari_games
 from atari_dqn.envs.games import check_rom
 from atari_dqn.envs.in_turns import EnvsInTurns
+from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec, VecEnv
 
 RESEED_AFTER = 100_000  # agent steps; bounds what a resume has to play again
@@ -58,6 +60,8 @@ def _in_workers(config: Config) -> VecEnv:
     from atari_dqn.envs.workers import WorkerEnvs
 
     check_rom(config.game)
+    if sys.platform == "win32":  # which hands no file descriptors on
+        raise UsageError("backend 'workers' is for Linux and macOS; use --backend native")
     settings = _atari_settings(config)
     del settings["reseed_after"]  # nothing is ever played again
     raw = config.resize == "replay"

@@ -6,7 +6,6 @@ config.json   meta.json   metrics.jsonl   evals.csv   checkpoints/step_<10 digit
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from filelock import lock_descriptor
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
@@ -22,7 +23,6 @@ from atari_dqn.runs.provenance import hardware
 from atari_dqn.safe_files import (
     TABLE_BYTES,
     open_to_append,
-    open_to_read,
     read_json,
     read_text,
     refuse_kind,
@@ -164,14 +164,10 @@ def lock(path: Path) -> Iterator[Callable[[], None]]:
     """
     refuse_links(path)
     with open_to_append(path / "lock") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
+        if not lock_descriptor(file.fileno(), blocking=False):
             raise UsageError(
-                f"process {file.read(PID_LENGTH).strip() or 'unknown'} is training in {path}; "
-                "wait for it, stop it, or choose another --run-dir"
-            ) from error
+                f"process {_holder(file)} is training in {path}; wait for it, stop it, or choose another --run-dir"
+            )
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -205,14 +201,21 @@ def read_done(folder: Path) -> dict[str, Any] | None:
 def in_use(path: Path) -> str | None:
     """The number of the process that trains in a run folder; None if there is none."""
     try:
-        with open_to_read(path / "lock") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                return file.read(PID_LENGTH).decode(errors="replace").strip() or "unknown"
-    except OSError:  # no folder, no lock
+        if (path / "lock").exists():
+            with open_to_append(path / "lock") as file:
+                return None if lock_descriptor(file.fileno(), blocking=False) else _holder(file)
+    except OSError:  # none that could be locked
         pass
     return None
+
+
+def _holder(lock: IO[str]) -> str:
+    """The number that the process which holds a lock wrote into it."""
+    try:
+        lock.seek(0)
+        return lock.read(PID_LENGTH).strip() or "unknown"
+    except (OSError, UnicodeDecodeError):  # Windows lets nobody else read what is locked
+        return "unknown"
 
 
 def refuse_links(path: Path) -> None:

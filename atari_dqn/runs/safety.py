@@ -87,7 +87,7 @@ def stopped_by_signals(trainer: Trainer) -> Iterator[list[int]]:
     def request_stop(number: int, frame: FrameType | None) -> None:
         caught.append(number)
         trainer.stop_requested = True
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN if number == HANG_UP else signal.SIG_DFL)
 
     before = {number: signal.signal(number, request_stop) for number in not_ignored()}
     try:
@@ -99,5 +99,5 @@ def stopped_by_signals(trainer: Trainer) -> Iterator[list[int]]:
 
 def not_ignored() -> list[signal.Signals]:
     """The signals that ask a process to end, but for those that whoever started it had it ignore."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, HANG_UP) if number is not None]
     return [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, None)]

@@ -223,7 +223,10 @@ def _sha256(path: Path) -> str:
 
 def force_to_disk(path: Path) -> None:
     """Force a file or folder to the disk, so that a power cut cannot undo the rename that follows."""
-    descriptor = os.open(path, os.O_RDONLY)
+    folder = path.is_dir()
+    if folder and not hasattr(os, "O_DIRECTORY"):
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)  # Windows forces what may be written
     try:
         os.fsync(descriptor)
     finally:

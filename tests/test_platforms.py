@@ -1,0 +1,92 @@
+"""A process as macOS and Windows offer it: without what only Linux, or only Unix, has."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from atari_dqn.envs import make_envs
+from atari_dqn.errors import UsageError
+from atari_dqn.presets import nature
+
+TINY = (
+    "--total-steps 400 --learning-starts 100 --capacity 400 --eval-period 200 --eval-steps 50 --log-period 100 "
+    "--checkpoint-period 100 --batch-size 8 --torch-threads 1"
+).split()
+
+# Others' libraries are imported as they are: only what ours use afterwards is taken away.
+COMMON = """
+import os, pathlib, signal, sys
+import ale_py, filelock, gymnasium, psutil, rich, scipy, tensorboard, torch, torch._dynamo, tyro
+from torch.utils.tensorboard import SummaryWriter
+
+def take(module, *names):
+    for name in names:
+        if hasattr(module, name):
+            delattr(module, name)
+
+take(os, "sched_getaffinity", "sysconf", "sysconf_names", "memfd_create")
+really_open, really_read, really_exists = os.open, pathlib.Path.read_text, pathlib.Path.exists
+
+def of_linux(path):
+    return str(path).startswith(("/proc", "/sys"))
+
+def read_text(path, *arguments, **options):
+    if of_linux(path):
+        raise FileNotFoundError(2, "there is none here", str(path))
+    return really_read(path, *arguments, **options)
+
+pathlib.Path.read_text = read_text
+pathlib.Path.exists = lambda path, **options: not of_linux(path) and really_exists(path, **options)
+"""
+WINDOWS = """
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+take(signal, "SIGHUP", "SIGKILL", "SIGSTOP", "SIGCONT", "SIGALRM", "setitimer")
+take(os, "O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK", "fork", "getuid", "geteuid", "getpgid", "killpg", "uname")
+
+def open_file(path, *arguments, **options):
+    if os.path.isdir(path):
+        raise PermissionError(13, "a folder cannot be opened", str(path))
+    return really_open(path, *arguments, **options)
+
+os.open = open_file
+import shutil
+shutil._use_fd_functions = False  # as on Windows: rmtree goes by names
+"""
+RUN = """
+from atari_dqn.cli import entry
+entry()
+"""
+PLATFORMS = {"macos": COMMON, "windows": COMMON + WINDOWS}
+
+
+def command(platform, *words):
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    code = [sys.executable, "-c", PLATFORMS[platform] + RUN, *map(str, words)]
+    done = subprocess.run(code, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_run_from_its_start_to_its_resume_and_its_evaluation(platform, tmp_path):
+    run = tmp_path / "run"
+    command(platform, "train", "cartpole", *TINY, "--run-dir", run)
+    command(platform, "train", "cartpole", "--run-dir", run, "--resume", "--total-steps", 600)
+    assert json.loads((run / "DONE").read_text())["steps"] == 600
+    assert "over 2 games" in command(platform, "evaluate", run, "--episodes", 2)
+    assert "free on this host" in command(
+        platform, "suite", "--games", "cartpole", "--runs-dir", tmp_path / "suite", "--dry-run", *TINY
+    )
+
+
+def test_workers_are_not_for_windows(monkeypatch):
+    monkeypatch.setattr("atari_dqn.envs.sys", SimpleNamespace(platform="win32"))
+    with pytest.raises(UsageError, match="backend 'workers' is for Linux and macOS; use --backend native"):
+        make_envs(dataclasses.replace(nature(), backend="workers"))
