@@ -3,8 +3,8 @@
 In reading order: games.py (their names), contract.py (what all keep to), native.py (ale-py's C++ threads), single.py
 (one Gymnasium game), reference.py (Atari by wrappers), classic.py (CartPole and others), checked_game.py (each held to
 its contract), in_turns.py (groups of environments). Then our own worker processes: emulator.py (what a game does),
-palette.py, frame_maker.py (screens become frames), board.py (memory shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the
-protocol).
+palette.py, frame_maker.py (screens become frames), board.py (memory shared), worker.py (a process), pool.py (all of
+them), workers.py (their games behind the protocol).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from types import FrameType
 
 from atari_dqn.dqn.trainer import Trainer
 
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
 HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
 TELL_SECONDS = 1.0  # between signs of life
 
