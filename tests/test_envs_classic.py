@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from atari_dqn.cli import main
 from atari_dqn.envs import make_envs
 from atari_dqn.presets import cartpole
 from atari_dqn.storage import checkpoint
@@ -112,3 +113,49 @@ def test_frames_are_vectors_of_float32():
     assert envs.spec.frame_skip == 1
     assert envs.reset(np.array([1, 2])).frame.dtype == np.float32
     envs.close()
+
+
+class Loose(gymnasium.Env):
+    """A game whose seed decides nothing: it draws from numpy's global numbers."""
+
+    observation_space = gymnasium.spaces.Box(0.0, 1.0, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.random.random(2).astype(np.float32), {}
+
+    def step(self, action):
+        return np.random.random(2).astype(np.float32), 1.0, bool(np.random.random() < 0.1), False, {}
+
+
+gymnasium.register("Loose-v0", entry_point=Loose)
+
+
+def test_games_that_take_another_course_on_a_resume_are_told_and_given_up_for_new_ones(tmp_path, capsys):
+    words = "train gym:Loose-v0 --learning-starts 50 --batch-size 8 --num-envs 3 --torch-threads 1 --run-dir".split()
+    assert main([*words, str(tmp_path), "--total-steps", "300"]) == 0
+    state, _ = checkpoint.load(checkpoint.list_steps(tmp_path / "checkpoints")[-1])
+    capsys.readouterr()
+    assert main([*words, str(tmp_path), "--total-steps", "600", "--resume"]) == 0
+    told = "warning: 3 of 3 games of gym:Loose-v0 took another course than before"
+    assert told in capsys.readouterr().err
+
+    envs = make("gym:Loose-v0")
+    envs.load_state_dict(state["envs"])
+    envs.send(np.zeros(3, np.int64))
+    assert envs.recv().started.all()  # and not the frame of another course, as if it followed
+
+
+def test_a_game_that_its_seed_decides_goes_on_without_a_word(capsys):
+    envs, other = (make() for _ in range(2))
+    envs.reset(np.arange(3))
+    for _ in range(40):
+        envs.send(np.zeros(3, np.int64))
+        envs.recv()
+    other.load_state_dict(envs.state_dict())
+    assert capsys.readouterr().err == ""
+    for each in (envs, other):
+        each.send(np.ones(3, np.int64))
+    for one, two in zip(envs.recv(), other.recv(), strict=True):
+        assert (one == two).all()

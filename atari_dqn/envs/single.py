@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step, play_logs
+from atari_dqn.terminal import say
 from atari_dqn.types import EnvSpec, Step
 
 
@@ -60,6 +62,7 @@ class SingleEnvs:
         frames = self._frames()
         for index, seed in enumerate(self._seeds):
             frames[index], _ = self._envs[index].reset(seed=int(seed))
+        self._shown = frames
         return first_step(frames)
 
     def send(self, action: np.ndarray) -> None:
@@ -81,7 +84,7 @@ class SingleEnvs:
             step.terminated[index] = terminated or info.get("life_lost", False)
             step.truncated[index] = truncated or self._elapsed[index] >= self.max_episode_steps
             over[index] = terminated or step.truncated[index]
-        self._over = over
+        self._over, self._shown = over, step.frame
         return step._replace(finished=over.copy())
 
     def _open(self, index: int) -> np.ndarray:
@@ -113,10 +116,20 @@ class SingleEnvs:
             "begin": begin,
             "next_seed": self._next_seed.copy(),
             "fresh_seeds": self._fresh_seeds.bit_generator.state,
+            "traces": self._traces(),
         }
 
+    def _traces(self) -> np.ndarray:
+        """[3, N] float64, what tells that a game took another course: its length, whether it is over, its frame."""
+        shown = [zlib.crc32(frame.tobytes()) for frame in self._shown]
+        return np.array([self._elapsed, self._over, shown], np.float64)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Play the logs again, all ending at the same vector step."""
+        """Play the logs again, all ending at the same vector step.
+
+        A game that takes another course, because it draws from numbers that its seed does not set, is given up: what it
+        shows now never followed what it showed last, so the next step opens a new one.
+        """
         self.reset(state["seeds"])
 
         def join(mask: np.ndarray) -> None:
@@ -129,6 +142,15 @@ class SingleEnvs:
         play_logs(self, state["log"], state["begin"], join)
         self._next_seed[:] = state["next_seed"]
         self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
+        strayed = (self._traces() != state.get("traces", self._traces())).any(axis=0)
+        if strayed.any():
+            say(
+                f"warning: {strayed.sum()} of {self.num_envs} games of {self.spec.game} took another course than "
+                "before: their seeds do not decide it alone. They are given up for new ones, so this is not an exact "
+                "continuation"
+            )
+            self._over |= strayed
+            self._next_seed[strayed] = self._fresh_seeds.integers(2**31, size=strayed.sum())
 
     def close(self) -> None:
         for env in self._envs:
