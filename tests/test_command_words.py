@@ -141,6 +141,11 @@ def test_a_missing_run_is_answered_with_those_that_lie_near(words, named, tmp_pa
         ("video --help", 0),
         ("presets --help", 0),
         ("report --help", 0),
+        ("suite --help", 0),
+        ("suite --games pong --num-envz 3", 2),
+        ("suite --games pong --gamma 7", 2),
+        ("ablation --help", 0),
+        ("compare-approximators --stepz 3", 2),
     ],
 )
 def test_help_and_wrong_flags_do_not_wait_for_torch(words, code):

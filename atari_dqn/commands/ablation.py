@@ -12,7 +12,6 @@ from pathlib import Path
 from atari_dqn.commands import checked_jobs, parse, say
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import published_ablation
-from atari_dqn.suite import study
 
 VARIANTS = {
     "replay and target": [],
@@ -60,6 +59,8 @@ def run(words: Sequence[str]) -> int:
 
 
 def _on_cartpole(command: Ablation) -> int:
+    from atari_dqn.suite import study  # torch takes seconds: wrong flags are answered before
+
     steps = CARTPOLE_STEPS if command.steps is None else command.steps
     base = [*CARTPOLE.split(), *study.budget(steps)]
     result = study.carry_out(
@@ -99,6 +100,8 @@ def _runs_dir(command: Ablation, variant: str) -> Path:
 
 def _beside_the_paper(command: Ablation) -> list[str]:
     """Best evaluation of each run, mean over the seeds that have one, and the paper's score."""
+    from atari_dqn.suite import study
+
     lines = ["", "best evaluation in training, ours (seeds) / the paper's (10 million agent steps)"]
     lines.append("  ".join([f"{'game':<16}", *(f"{name:>26}" for name in VARIANTS)]).rstrip())
     for game in command.games:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atari_dqn.commands import checked_jobs, parse, say
-from atari_dqn.suite import study
 
 # All else is the preset `cartpole`. Step sizes: of 0.1 and 0.01 the better one in a run with seed 100 for the table and
 # the linear function; 0.1 for the polynomials, which it carried to 500 there; the network's is the preset's.
@@ -41,6 +40,8 @@ class CompareApproximators:
 def run(words: Sequence[str]) -> int:
     """Compare the approximators; returns the exit code."""
     command = parse(CompareApproximators, words, prog="atari-dqn compare-approximators")
+    from atari_dqn.suite import study  # torch takes seconds: wrong flags are answered before
+
     base = [*study.budget(command.steps), "--eval-episodes", "10"]
     result = study.carry_out(
         study.Study(

@@ -23,7 +23,7 @@ class Presets:
 def run(words: Sequence[str]) -> int:
     """Print the table; returns the exit code."""
     parse(Presets, words, prog="atari-dqn presets")
-    tables = [dataclasses.asdict(preset("")) for preset in PRESETS.values()]
+    tables = [dataclasses.asdict(preset("any")) for preset in PRESETS.values()]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("setting", *PRESETS, "unit"):
         table.add_column(heading, no_wrap=True)

@@ -29,6 +29,7 @@ from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
 from atari_dqn.runs.safety import not_ignored
 from atari_dqn.runs.train import default_run_dir
 from atari_dqn.safe_files import LOG_BYTES, open_to_append, read_text
+from atari_dqn.suite.flags import field_name
 
 LOG = "suite.log"  # in a run folder: what its processes said, one attempt after the other
 BAD_INPUT = 2  # the exit code of what would fail again in the same way
@@ -137,11 +138,6 @@ def _train_words(job: Job, settings: Settings) -> list[str]:
         if getattr(config, name) == 0:  # all cores, which the jobs share
             flags.append(("--" + name.replace("_", "-"), str(settings.threads)))
     return words + [word for flag in flags for word in flag]
-
-
-def field_name(flag: str) -> str:
-    """The config field behind a flag: `--no-save-replay` and `--save_replay=no` are both `save_replay`."""
-    return flag.split("=")[0].removeprefix("--").replace("-", "_").removeprefix("no_")
 
 
 @dataclass

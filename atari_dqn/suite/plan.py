@@ -22,7 +22,7 @@ def kinds_of(configs: Sequence[Config]) -> Kinds:
     """Numbers of the jobs that cost the same: all Atari games of the same settings, each vector game by itself."""
     kinds: Kinds = {}
     for number, config in enumerate(configs):
-        game = config.game if is_vector_game(config.game) else ""
+        game = config.game if is_vector_game(config.game) else "Atari"
         kinds.setdefault(dataclasses.replace(config, game=game, seed=0), []).append(number)
     return kinds
 
@@ -86,7 +86,7 @@ def time_told(
         rate = rate_of(configs[numbers[0]])
         for number in numbers:
             seconds[number] = left[number] / rate.steps_per_second
-        told.append(f"{kind.game or 'Atari'} at {rate.steps_per_second:,.0f} steps/s a job, {rate.source}")
+        told.append(f"{kind.game} at {rate.steps_per_second:,.0f} steps/s a job, {rate.source}")
     minutes = cost.seconds_left(seconds, slots) / 60
     length = f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:.1f} minutes"
     return (

@@ -1,0 +1,61 @@
+"""The words of `atari-dqn suite`: its own flags, and those of `train` that it passes on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from atari_dqn.suite.flags import field_name
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Train and evaluate many games and seeds, each in a process and a run folder of its own.
+
+    Flags that are not listed here are those of `atari-dqn train`, and hold for every job.
+    """
+
+    games: tuple[str, ...]
+    """ROM ids, cartpole, or sets: atari49 (the paper's), atari57, atari10 (Aitchison et al. 2022)."""
+    seeds: tuple[int, ...] = (0,)
+    """A run for each."""
+    preset: str | None = None
+    """As of `train`. Default: nature, and cartpole for vector games."""
+    engine: Literal["local", "ray"] = "local"
+    """`local`: processes on this machine. `ray`: tasks on a Ray cluster whose nodes share the runs folder."""
+    jobs: int = 1
+    """Jobs side by side (local engine); they share the cores unless thread counts are given."""
+    runs_dir: Path = Path("runs")
+    """Each run goes into <runs-dir>/<game>/<preset>/seed<k>. Finished ones are skipped, others resumed."""
+    retries: int = 1
+    """How often a job whose process crashed is resumed."""
+    evaluate: bool = True
+    """Evaluate the last and the best checkpoint of each finished run."""
+    protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
+    """Of that evaluation. `auto`: greedy for vector games, sticky for runs with sticky actions, else nature."""
+    dry_run: bool = False
+    """Print the jobs, what they need and how long they will take, and start nothing."""
+    ray_address: str | None = None
+    """Of the cluster. Default: RAY_ADDRESS, or a cluster of this machine alone."""
+    cpus_per_job: float = 1.0
+    """Cores of a job on Ray, also its threads."""
+    gpus_per_job: float = 0.0
+    """GPUs of a job on Ray; 0.25 lets four share one."""
+
+
+def split_flags(words: Sequence[str]) -> tuple[list[str], tuple[tuple[str, ...], ...]]:
+    """The suite's own words, and the flags of `train` with their values."""
+    mine = {field.name for field in dataclasses.fields(Suite)} | {"help"}
+    own: list[str] = []
+    passed: list[list[str]] = []
+    target = own
+    for word in words:
+        if word.startswith("--") or word == "-h":
+            target = own if word == "-h" or field_name(word) in mine else []
+            if target is not own:
+                passed.append(target)
+        target.append(word)
+    return own, tuple(tuple(flag) for flag in passed)

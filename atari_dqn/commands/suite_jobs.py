@@ -1,0 +1,118 @@
+"""What `atari-dqn suite` does once its words are understood: tell what the jobs need, or run them."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from atari_dqn.commands import say
+from atari_dqn.commands.suite_flags import Suite
+from atari_dqn.config import Config
+from atari_dqn.errors import UsageError
+from atari_dqn.host import cores
+from atari_dqn.suite import cost as estimate
+from atari_dqn.suite import local as local_engine
+from atari_dqn.suite import on_ray as ray_engine
+from atari_dqn.suite import plan
+from atari_dqn.suite.jobs import Job, JobRun, Settings, make_jobs, next_stage
+from atari_dqn.suite.table import Table, counts, read_progress
+
+
+def carry_out(command: Suite, configs: Sequence[Config], passed: tuple[tuple[str, ...], ...]) -> int:
+    """Run the jobs of a suite, or print the plan; returns the exit code.
+
+    Args:
+      command: the suite's own words.
+      configs: of the jobs.
+      passed:  flags of `train`, each with its values.
+    """
+    jobs = make_jobs(configs, command.runs_dir)
+    settings = Settings(passed, _threads(command, len(jobs)), command.retries, command.evaluate, command.protocol)
+    if command.dry_run:
+        _print_plan(command, jobs, settings)
+        return 0
+    _check_room(command, _to_train(jobs, settings))
+    runs = [JobRun(job, settings) for job in jobs]
+    with Table(f"{len(runs)} jobs in {command.runs_dir}") as table:
+        if command.engine == "local":
+            stopped_by = local_engine.run(runs, slots=command.jobs, table=table)
+        else:
+            needs = {"cpus": command.cpus_per_job, "gpus": command.gpus_per_job}
+            stopped_by = ray_engine.run(runs, address=command.ray_address, table=table, **needs)
+        table.show(runs, last=True)
+    return _summary(runs, stopped_by)
+
+
+def _threads(command: Suite, jobs: int) -> int:
+    if command.engine == "ray":
+        return max(1, int(command.cpus_per_job))
+    return max(1, cores() // min(command.jobs, jobs))
+
+
+def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None:
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for heading in ("job", "next", "steps left", "folder"):
+        table.add_column(heading, justify="right" if heading == "steps left" else "left", no_wrap=True)
+    left = []
+    for job in jobs:
+        stage = next_stage(job, settings)
+        left.append(estimate.steps_left(job, read_progress(job.folder).step))
+        table.add_row(job.name, stage.name if stage else "nothing", f"{left[-1]:,}", str(job.folder))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    slots = command.jobs
+    if command.engine == "ray":
+        slots = ray_engine.slots(command.ray_address, command.cpus_per_job, command.gpus_per_job)
+    training = _to_train(jobs, settings)
+    if not training:
+        return
+    slots = min(slots, len(training))
+    for line in plan.needs_told(training, slots, command.runs_dir):
+        print(line)
+    _check_room(command, training)
+
+    def rate_of(config: Config) -> estimate.Rate:
+        return _rate(config, command.runs_dir, settings)
+
+    configs = [job.config for job, steps in zip(jobs, left, strict=True) if steps]
+    print(plan.time_told(configs, list(filter(None, left)), slots, rate_of))
+
+
+def _check_room(command: Suite, training: Sequence[Config]) -> None:
+    """Refuse replays that do not fit side by side on this machine, and warn of a disk that may become full."""
+    if command.engine == "local" and (problem := plan.memory_problem(training, command.jobs)):
+        raise UsageError(problem)
+    if problem := plan.disk_problem(training, command.runs_dir):
+        say(f"warning: {problem}")
+
+
+def _rate(config: Config, runs_dir: Path, settings: Settings) -> estimate.Rate:
+    """Of finished runs if there are any, else measured."""
+    if known := estimate.rate_of_finished(runs_dir, config):
+        return known
+    config = dataclasses.replace(
+        config,
+        torch_threads=config.torch_threads or settings.threads,
+        env_threads=config.env_threads or settings.threads,
+    )
+    return estimate.measure(config, say)
+
+
+def _to_train(jobs: Sequence[Job], settings: Settings) -> list[Config]:
+    stages = [(job, next_stage(job, settings)) for job in jobs]
+    return [job.config for job, stage in stages if stage is not None and stage.name == "train"]
+
+
+def _summary(runs: Sequence[JobRun], stopped_by: int | None) -> int:
+    for job_run in runs:
+        if job_run.state == "failed":
+            say(f"failed: {job_run.job.name}: {job_run.note} (log: {job_run.job.folder / 'suite.log'})")
+    print(f"suite: {counts(runs)}")
+    if stopped_by is not None:
+        say("stopped; the same command goes on where it was")
+        return 128 + stopped_by
+    return 0 if all(job_run.state == "finished" for job_run in runs) else 1
