@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
-from atari_dqn.dqn.agent import KERNELS_SWITCH, ONE_GRAPH_SWITCH, make_agent
+from atari_dqn.dqn.agent import KERNELS_SWITCH, make_agent
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.samplers import UPDATES_AT_ONCE
 from atari_dqn.errors import UsageError
@@ -155,7 +155,6 @@ def main() -> None:
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
     parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
     parser.add_argument("--kernels", action="store_true", help="beside them, bf16 by our own kernels")
-    parser.add_argument("--one-graph", action="store_true", help="beside them, the whole update as one compiled graph")
     parser.add_argument("--vs", choices=["sb3"], help="peer ([bench] extra)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -163,9 +162,6 @@ def main() -> None:
     contestants = {f"ours {precision}": ours(options, precision) for precision in options.precision}
     if options.kernels:
         contestants |= switched("kernels bf16", KERNELS_SWITCH, options)
-    if options.one_graph:
-        for precision in options.precision:
-            contestants |= switched(f"one graph {precision}", ONE_GRAPH_SWITCH, options)
     for precision in options.precision:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         contestants[f"ceiling {precision}"] = ceiling(options, dtype)

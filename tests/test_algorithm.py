@@ -10,10 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.dqn.algorithm import DQN
+from atari_dqn.dqn.bellman import GreedyTarget
 from atari_dqn.dqn.losses import squared_loss
-from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer
+from atari_dqn.dqn.optim import make_optimizer
 from atari_dqn.networks.nature_cnn import NatureCNN
-from atari_dqn.networks.vector import MLP
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
@@ -75,22 +75,6 @@ def test_a_compiled_update_is_the_plain_update():
         torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-5)  # sums in another order
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-def test_an_update_as_one_graph_is_the_plain_update():
-    model, after, weights = MLP(8, 3, (16,)), [], torch.rand(8, generator=torch.Generator().manual_seed(0))
-    for one_graph in (False, True):
-        own = copy.deepcopy(model)
-        dqn = DQN(own, CenteredRMSProp(own.parameters()), gamma=0.5, double_q=True, one_graph=one_graph)
-        stats = [dqn.learn(random_batch((2, 4)), weights=weights) for _ in range(3)]
-        moments = [value for state in dqn.optimizer.state.values() for value in state.values()]
-        after.append(
-            [*(weights.detach() for weights in own.parameters()), *moments, *(x for each in stats for x in each)]
-        )
-    for plain, fused in zip(*after, strict=True):
-        torch.testing.assert_close(fused, plain, rtol=1e-4, atol=1e-6)
-
-
 def test_one_update_by_hand():
     values, stats = learned()
     # row 0: reward 5 clipped to 1, target 1 + 0.5 * max(0.25, 2) = 2, error 2 - 1 = 1, gradient -1
@@ -148,7 +132,10 @@ def test_without_a_target_network_each_update_bootstraps_from_the_one_before():
     # update 1: target 2.5, error 0.5: 2.5 now. Update 2: 0 + 0.5 * 2 = 1 by the target network, 0.5 * 2.5 by the online
     assert two_updates(clip_rewards=False) == [[0.0, 1.0], [0.25, 2.5]]
     for double_q in (False, True):  # the network that picks is the one that values
-        assert two_updates(clip_rewards=False, use_target=False, double_q=double_q) == [[0.0, 1.25], [0.25, 2.5]]
+        assert two_updates(clip_rewards=False, use_target=False, target_rule=GreedyTarget(double_q)) == [
+            [0.0, 1.25],
+            [0.25, 2.5],
+        ]
 
 
 def test_an_n_step_target_is_discounted_by_its_own_number_of_steps():

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from atari_dqn import config_checks
 from atari_dqn.errors import UsageError
+from atari_dqn.extensions.hl_gauss import HLGauss
 from atari_dqn.networks import initialize, make_model
 from atari_dqn.networks.convolutions import space_to_depth, space_to_depth_kernel
 from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS, NatureCNN
@@ -190,7 +191,7 @@ def test_layer_norm_is_that_of_its_source():
 @pytest.mark.parametrize("bins", [0, 5])
 def test_a_dueling_network_adds_what_actions_differ_by(bins):
     shape = {"network": "mlp", "frame_stack": 1, "hidden_sizes": (7,), "seed": 0}
-    model = make_model(CARTPOLE, dueling=True, value_bins=bins, **shape)
+    model = make_model(CARTPOLE, dueling=True, head=HLGauss(bins, 10.0) if bins else None, **shape)
     obs = torch.randn(3, 1, 4, generator=torch.Generator().manual_seed(0))
     hidden, each = model.hidden(obs.flatten(1)), bins or 1
     value = (hidden[:, :3] @ model.last.value.weight.T + model.last.value.bias).reshape(3, 1, each)

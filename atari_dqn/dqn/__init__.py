@@ -1,8 +1,8 @@
 """The paper: deep Q-learning with a replay memory and a target network.
 
 In reading order: one_page.py (the paper), trainer.py (the same for N games), learner.py (what is due, one update),
-samplers.py (from which transitions), agent.py (acts, saves), algorithm.py (predict, learn, sync_target), losses.py (the
-formulas), exploration.py, schedules.py, optim.py (the paper's RMSProp), one_graph.py (an update as one compiled graph),
-progress.py (scores and speed), opening_actions.py (played whatever the network says), ports.py (what the loop needs of
-the rooms above), divergence.py (what a run that cannot go on says).
+samplers.py (from which transitions), agent.py (acts, saves), algorithm.py (predict, learn, sync_target), bellman.py
+(what a minibatch is taught: head and target), losses.py (the formulas), exploration.py, schedules.py, optim.py (the
+paper's RMSProp), progress.py (scores and speed), opening_actions.py (played whatever the network says), ports.py (what
+the loop needs of the rooms above), divergence.py (what a run that cannot go on says).
 """

@@ -17,12 +17,14 @@ from torch.optim import Optimizer
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import Download, captured
 from atari_dqn.dqn.algorithm import DQN
+from atari_dqn.dqn.bellman import GreedyTarget
 from atari_dqn.dqn.exploration import Exploration
 from atari_dqn.dqn.losses import LOSSES
 from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.errors import UsageError
+from atari_dqn.extensions.hl_gauss import HLGauss
 from atari_dqn.networks import check_model, make_model
-from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS, NatureCNN
+from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.weights import get_weights, set_weights
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
@@ -32,8 +34,8 @@ if TYPE_CHECKING:  # Triton is not everywhere
     from atari_dqn.kernels.update import FusedUpdates
 
 Loss = Callable[[Tensor], Tensor]  # of the TD error, [B] -> [B]
-# 1: `kernels/` where it fits, and one compiled graph elsewhere; until they have been measured
-KERNELS_SWITCH, ONE_GRAPH_SWITCH = "ATARI_DQN_KERNELS", "ATARI_DQN_ONE_GRAPH"
+# 1: `kernels/` where it fits
+KERNELS_SWITCH = "ATARI_DQN_KERNELS"
 
 
 class Actor:
@@ -190,7 +192,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         model,
         optimizer,
         gamma=config.gamma,
-        double_q=config.double_q,
+        target_rule=GreedyTarget(config.double_q),
         use_target=config.target,
         reward_scale=config.reward_scale,
         clip_rewards=config.clip_reward,
@@ -199,19 +201,11 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         max_grad_norm=config.max_grad_norm,
         precision=config.precision,
         compiled=config.compile == "on" and config.device.startswith("cuda"),
-        one_graph=loss is None and _one_graph(config),
         fused=_fused(config, model, optimizer) if loss is None else None,
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
     exploration = Exploration(config.num_envs, spec.num_actions, coins, spread=config.epsilon_spread)
     return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
-
-
-def _one_graph(config: Config) -> bool:
-    """The whole update as one compiled graph, where it is asked for and can be had."""
-    asked = os.environ.get(ONE_GRAPH_SWITCH) == "1" and config.compile == "on" and config.device.startswith("cuda")
-    can_be_had = config.optimizer == "rmsprop" and not config.value_bins and not config.max_grad_norm
-    return asked and can_be_had and config.network in PIXEL_NETWORKS
 
 
 def _fused(
@@ -248,8 +242,7 @@ def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
         initializer=config.initializer,
         layer_norm=config.layer_norm,
         center_pixels=config.center_pixels,
-        value_bins=config.value_bins,
-        value_limit=config.value_limit,
+        head=HLGauss(config.value_bins, config.value_limit) if config.value_bins else None,
         dueling=config.dueling,
         polynomial_degree=config.polynomial_degree,
         table_bins=config.table_bins,

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from atari_dqn.dqn.losses import bootstrap_value, clip_reward, clipped_loss, n_step_return, td_error
-from atari_dqn.dqn.one_graph import OneGraph
+from atari_dqn.dqn.bellman import GreedyTarget, ScalarHead, Target
+from atari_dqn.dqn.losses import clip_reward, clipped_loss, n_step_return
 from atari_dqn.dqn.optim import CenteredRMSProp, moments_of
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import frozen_copy
-from atari_dqn.networks.heads import QNetwork
+from atari_dqn.networks.heads import Head, QNetwork
 from atari_dqn.networks.weights import sync_weights_to
 from atari_dqn.types import LearnStats, Transitions
 
 if TYPE_CHECKING:  # Triton is not everywhere
     from atari_dqn.kernels.update import FusedUpdates
+
+GREEDY = GreedyTarget()
 
 
 class DQN:
@@ -28,7 +30,7 @@ class DQN:
       model:          online network, already on its device; observations -> [B, A].
       optimizer:      over the model's parameters.
       gamma:          discount per agent step.
-      double_q:       the online network picks the next action (van Hasselt et al. 2016).
+      target_rule:    what is bootstrapped from.
       use_target:     bootstrap from the target network; else from the online network, anew at each update.
       reward_scale:   rewards are multiplied by this first.
       clip_rewards:   clip each reward to [-1, 1].
@@ -37,8 +39,6 @@ class DQN:
       max_grad_norm:  longest gradient, Euclidean; 0 for no limit (the paper).
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
       compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
-      one_graph:      the whole update by torch.compile, see `one_graph.py`; for CenteredRMSProp and values that are
-                      no means of histograms.
       fused:          makes what learns by our own kernels (see `kernels/`) from both networks; None for torch's.
 
     Source: Mnih et al. 2015, Algorithm 1.
@@ -50,7 +50,7 @@ class DQN:
         optimizer: torch.optim.Optimizer,
         *,
         gamma: float,
-        double_q: bool = False,
+        target_rule: Target = GREEDY,
         use_target: bool = True,
         reward_scale: float = 1.0,
         clip_rewards: bool = True,
@@ -59,18 +59,16 @@ class DQN:
         max_grad_norm: float = 0.0,
         precision: str = "fp32",
         compiled: bool = False,
-        one_graph: bool = False,
         fused: Callable[[nn.Module, nn.Module], FusedUpdates] | None = None,
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.target = frozen_copy(model, precision)
-        self.gamma, self.double_q, self.use_target = gamma, double_q, use_target
+        self.gamma, self.target_rule, self.use_target = gamma, target_rule, use_target
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.max_grad_norm = max_grad_norm
-        self.one_graph = OneGraph(model, cast(CenteredRMSProp, optimizer), self._loss_of_batch) if one_graph else None
         self.fused = fused(model, self.target) if fused else None
-        self.histograms = model.histograms if isinstance(model, QNetwork) else None
+        self.head: Head = (model.head if isinstance(model, QNetwork) else None) or ScalarHead(loss)
         # torch's fused optimizers pair weights and gradients by their place in memory; on a CPU they do so unasked
         self.pairs_by_index = isinstance(optimizer, CenteredRMSProp)
         self.device = next(model.parameters()).device
@@ -105,10 +103,11 @@ class DQN:
             # all at once: the target network stands still; without it, each update asks the online network anew
             if self.fused is not None and weights is None:
                 return self._learn_fused(self.fused, batch._replace(reward=reward), discount, updates)
-            q_next = self._ask(self.target, batch.next_obs) if self.use_target else None
+            discount = discount.masked_fill(batch.terminated, 0.0)
+            following = self._outputs(self.target, batch.next_obs) if self.use_target else None
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
-        values = [None] * updates if q_next is None else q_next.chunk(updates)
+        values = [None] * updates if following is None else following.chunk(updates)
         each = zip(parts, discount.chunk(updates), values, weight, strict=True)
         stats = [self._update(Transitions(*part), gammas, *more) for part, gammas, *more in each]
         losses, q_taken, errors = zip(*stats, strict=True)
@@ -134,12 +133,10 @@ class DQN:
         )
 
     def _update(
-        self, batch: Transitions, discount: Tensor, q_next: Tensor | None, weight: Tensor | None
+        self, batch: Transitions, discount: Tensor, next_outputs: Tensor | None, weight: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One optimizer step; see `_loss_of_batch`."""
-        if self.one_graph:
-            return self.one_graph(batch, discount, q_next, weight)
-        loss, q_taken, error = self._loss_of(batch, discount, q_next, weight)
+        loss, q_taken, error = self._loss_of(batch, discount, next_outputs, weight)
         # `backward` would copy each gradient whose memory order is not the weight's, as compiled convolutions have them
         grads = torch.autograd.grad(loss, self.learned, allow_unused=True)
         for parameter, grad in zip(self.learned, grads, strict=True):
@@ -151,42 +148,27 @@ class DQN:
         return loss.detach(), q_taken, error
 
     def _loss_of_batch(
-        self,
-        batch: Transitions,
-        discount: Tensor,
-        q_next: Tensor | None,
-        weight: Tensor | None,
-        network: Callable[[Tensor], Tensor] | None = None,
+        self, batch: Transitions, discount: Tensor, next_outputs: Tensor | None, weight: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What is minimised; `batch.reward` is the [B] n-step return, `q_next` the target network's [B, A] if used.
+        """What is minimised; `batch.reward` is the [B] n-step return, `next_outputs` the target network's, if used.
 
-        Powers are taken before: `discount` is [B], the gamma of each bootstrap value. Compiled, they would be kernels
-        of their own. `network` says the online network's values; None for the model itself.
+        Powers are taken before: `discount` is [B], of each bootstrap value, 0 where none follows. Compiled, they would
+        be kernels of their own.
 
         Returns:
           Loss [], mean Q of the actions taken [], TD errors [B]; only the loss has a gradient.
         """
-        network = network or self.model
         with torch.no_grad():
-            if q_next is None:
-                bootstrap = bootstrap_value(self._ask(network, batch.next_obs))
-            else:
-                bootstrap = bootstrap_value(q_next, self._ask(network, batch.next_obs) if self.double_q else None)
-        if self.histograms is None:
-            q = self._ask(network, batch.obs)
-        else:
-            outputs = self._ask(cast(QNetwork, self.model).outputs, batch.obs)
-            q = self.histograms.mean(outputs).detach()
-        error = td_error(q, batch.action, batch.reward, batch.terminated, bootstrap, discount)
-        if self.histograms is None:
-            losses = self.loss(error)
-        else:
-            target = q.gather(1, batch.action[:, None]).squeeze(1) + error
-            losses = self.histograms.loss(outputs, batch.action, target)
+            if next_outputs is None:
+                next_outputs = self._outputs(self.model, batch.next_obs)
+            reward, following = self.target_rule(self.head, batch, next_outputs, self.predict)
+        outputs = self._outputs(self.model, batch.obs)
+        losses, error = self.head.losses(outputs, batch.action, reward, discount, following)
         if weight is not None:
             losses = losses * weight
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
-        return loss, q.detach().gather(1, batch.action[:, None]).mean(), error.detach()
+        q = self.head.values(outputs.detach())
+        return loss, q.gather(1, batch.action[:, None]).mean(), error
 
     @torch.no_grad()
     def _grad_norm(self) -> Tensor:
@@ -195,6 +177,10 @@ class DQN:
     def sync_target(self, decay: float = 0.0) -> None:
         """Copy the online network into the target network, or bring it nearer; see `weights.sync_weights_to`."""
         sync_weights_to(self.model, self.target, decay)
+
+    def _outputs(self, network: nn.Module, obs: Tensor) -> Tensor:
+        """Of the last layer, which `head` makes values of: [B, A * M] float32."""
+        return self._ask(network.outputs if isinstance(network, QNetwork) else network, obs)
 
     def _ask(self, network: Callable[[Tensor], Tensor], obs: Tensor) -> Tensor:
         if self.precision != "bf16":

@@ -51,17 +51,19 @@ def bootstrap_value(q_next: Tensor, q_next_online: Tensor | None = None) -> Tens
     Source: Mnih et al. 2015, Algorithm 1: max_a' Q_target(s', a').
       van Hasselt et al. 2016, eq. 4: Q_target(s', argmax_a' Q(s', a')).
     """
-    if q_next_online is None:
-        return q_next.detach().amax(dim=1)
-    best = q_next_online.argmax(dim=1, keepdim=True)
-    return q_next.detach().gather(1, best).squeeze(1)
+    return q_next.detach().gather(1, best_action(q_next, q_next_online)[:, None]).squeeze(1)
+
+
+def best_action(q_next: Tensor, q_next_online: Tensor | None = None) -> Tensor:
+    """The action whose value `bootstrap_value` takes, with the same arguments: [B] int64, the first of equals."""
+    return (q_next if q_next_online is None else q_next_online).argmax(dim=1)
 
 
 def td_error(
     q: Tensor,
     action: Tensor,
     reward: Tensor,
-    terminated: Tensor,
+    terminated: Tensor | None,
     bootstrap: Tensor,
     discount: Tensor | float,
 ) -> Tensor:
@@ -71,7 +73,7 @@ def td_error(
       q:          [B, A] float32, online Q(s, .).
       action:     [B] int64, action taken, in [0, A).
       reward:     [B] float32, clipped, summed over the steps between s and s'.
-      terminated: [B] bool, True where no value follows.
+      terminated: [B] bool, True where no value follows; None: `discount` is 0 there.
       bootstrap:  [B] float32, value of s'.
       discount:   [B] float32 or a number: gamma to the power of the steps between s and s'.
 
@@ -80,7 +82,8 @@ def td_error(
 
     Source: Mnih et al. 2015, Algorithm 1.   y = r + gamma * max_a' Q_target(s', a'), and y = r where terminated.
     """
-    target = reward + discount * bootstrap.masked_fill(terminated, 0.0)
+    value = bootstrap if terminated is None else bootstrap.masked_fill(terminated, 0.0)
+    target = reward + discount * value
     return target - q.gather(1, action[:, None]).squeeze(1)
 
 

@@ -124,7 +124,7 @@ class Network:
 
 def fits(model: nn.Module) -> bool:
     """Is this the network that the kernels are written for: the paper's, with nothing added?"""
-    if type(model) is not NatureCNN or model.mean_frame is not None or model.histograms is not None:
+    if type(model) is not NatureCNN or model.mean_frame is not None or model.head is not None:
         return False
     hidden: list[Any] = list(model.hidden)
     shapes = [tuple(layer.weight.shape) for layer in model.convolutions]

@@ -1,7 +1,7 @@
 """Observations to action values: networks, which know no reinforcement learning.
 
 In reading order: nature_cnn.py (the paper's), convolutions.py (its first layer, faster), heads.py (hidden layers and
-how the last one says values), histograms.py (a categorical head), vector.py (games of a few numbers), weights.py.
+how the last one says values), vector.py (games of a few numbers), weights.py.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.heads import QNetwork
-from atari_dqn.networks.histograms import Histograms
+from atari_dqn.networks.heads import Head, QNetwork
 from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
 from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, TabularQ
 from atari_dqn.types import EnvSpec
@@ -98,8 +97,7 @@ def make_model(
     initializer: str = "torch7",
     layer_norm: bool = False,
     center_pixels: bool = False,
-    value_bins: int = 0,
-    value_limit: float = 10.0,
+    head: Head | None = None,
     dueling: bool = False,
     polynomial_degree: int = 2,
     table_bins: int = 8,
@@ -113,7 +111,6 @@ def make_model(
     """
     _refuse_another_kind(network, spec)
     ranges = spec.frame_range * frame_stack
-    histograms = Histograms(value_bins, value_limit) if value_bins else None
     model: Model
     if network in PIXEL_NETWORKS:
         height, width = spec.frame_shape
@@ -124,7 +121,7 @@ def make_model(
             hidden_sizes,
             layer_norm=layer_norm,
             center_pixels=center_pixels,
-            histograms=histograms,
+            head=head,
             dueling=dueling,
         )
     elif network == "tabular":
@@ -135,9 +132,7 @@ def make_model(
         model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
     else:
         num_inputs = frame_stack * math.prod(spec.frame_shape)
-        model = MLP(
-            num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
-        )
+        model = MLP(num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm, head=head, dueling=dueling)
     initialize(model, torch.Generator().manual_seed(seed), initializer)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU
 

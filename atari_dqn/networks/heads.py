@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-
-from atari_dqn.networks.histograms import Histograms
 
 FEW_OUTPUTS = 18  # as many as there are actions in Atari
 
@@ -31,6 +30,41 @@ def _last_layer(layer: nn.Module, x: Tensor) -> Tensor:
     return layer(x)
 
 
+class Head(Protocol):
+    """How the numbers of a network's last layer are action values, and how they are taught. M of them per action.
+
+    What works on tensors here is part of a CUDA graph: no choice by values, no wait for the device.
+    """
+
+    outputs: int
+    """M."""
+
+    def values(self, outputs: Tensor) -> Tensor:
+        """Q-values: [B, A * M] float32 -> [B, A]."""
+        ...
+
+    def of_actions(self, outputs: Tensor, action: Tensor) -> Tensor:
+        """What is said of one action each: [B, A * M], [B] int64 -> [B] values, or [B, M] logits or quantiles."""
+        ...
+
+    def losses(
+        self, outputs: Tensor, action: Tensor, reward: Tensor, discount: Tensor, following: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """How far the online network is from r + discount * following, for each transition.
+
+        Args:
+          outputs:   [B, A * M] float32, online network at s.
+          action:    [B] int64, taken at s.
+          reward:    [B] float32, clipped, summed over the steps between s and s'.
+          discount:  [B] float32, gamma to the power of those steps; 0 where no value follows.
+          following: `of_actions` of the target network at s'; receives no gradient.
+
+        Returns:
+          Losses [B], and TD errors of the values [B], which have no gradient.
+        """
+        ...
+
+
 class Dueling(nn.Module):
     """The end of a network whose first half of units values the state, and the other what each action adds to it.
 
@@ -39,7 +73,7 @@ class Dueling(nn.Module):
     Args:
       num_inputs:  units.
       num_actions: A.
-      bins:        N, outputs for each action; 1 where they are values.
+      bins:        M, outputs for each action; 1 where they are values.
 
     Source: Wang et al. 2016, Dueling network architectures, eq. 9; with N logits each, Hessel et al. 2018, Rainbow.
     """
@@ -75,9 +109,9 @@ def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], layer_norm: bo
 
 
 class QNetwork(nn.Module):
-    """A network that ends in fully connected layers; `outputs` says what comes before and after them."""
+    """A network that ends in fully connected layers; `features` says what comes before them."""
 
-    histograms: Histograms | None
+    head: Head | None
     hidden: nn.Sequential
     last: nn.Linear | Dueling
 
@@ -88,20 +122,24 @@ class QNetwork(nn.Module):
         hidden_sizes: Sequence[int],
         *,
         layer_norm: bool,
-        histograms: Histograms | None,
+        head: Head | None,
         dueling: bool,
     ) -> None:
         """`hidden` and `last`, behind the layers that are there already."""
-        self.histograms = histograms
+        self.head = head
         self.hidden = fully_connected(num_inputs, hidden_sizes, layer_norm)
-        units, bins = [num_inputs, *hidden_sizes][-1], histograms.bins if histograms else 1
+        units, bins = [num_inputs, *hidden_sizes][-1], head.outputs if head else 1
         self.last = Dueling(units, num_actions, bins) if dueling else nn.Linear(units, num_actions * bins)
 
     def forward(self, obs: Tensor) -> Tensor:
         """Q-values of every action: observations -> [B, A] float32, also under autocast."""
         outputs = self.outputs(obs)
-        return self.histograms.mean(outputs) if self.histograms else outputs
+        return self.head.values(outputs) if self.head else outputs
 
     def outputs(self, obs: Tensor) -> Tensor:
-        """Of the last layer, float32: [B, A] Q-values, or [B, A * N] logits of N bins each."""
+        """Of the last layer: [B, A * M] float32, which `head` makes values of; without one, [B, A] Q-values."""
+        return in_full_precision(self.last, self.hidden(self.features(obs)))
+
+    def features(self, obs: Tensor) -> Tensor:
+        """What enters the fully connected layers: observations -> [B, F]."""
         raise NotImplementedError

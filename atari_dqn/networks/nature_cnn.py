@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atari_dqn.networks.convolutions import STRIDE, convolve, space_to_depth, space_to_depth_kernel
-from atari_dqn.networks.heads import QNetwork, in_full_precision
-from atari_dqn.networks.histograms import Histograms
+from atari_dqn.networks.heads import Head, QNetwork
 
 PIXEL_SCALE = 1.0 / 255.0
 
@@ -31,7 +30,7 @@ class NatureCNN(QNetwork):
       hidden_sizes: units of the fully connected hidden layers; the paper's are (512,).
       layer_norm:   see `fully_connected`; the paper's has none.
       center_pixels: take off the mean frame of the warm-up, once `center_on` has told it; the paper's does not.
-      histograms:    values are means of these; the paper's network says them itself.
+      head:          how the last layer says values; None: it says them itself, as the paper's.
       dueling:       see `Dueling`; the paper's has none.
     """
 
@@ -48,7 +47,7 @@ class NatureCNN(QNetwork):
         *,
         layer_norm: bool = False,
         center_pixels: bool = False,
-        histograms: Histograms | None = None,
+        head: Head | None = None,
         dueling: bool = False,
     ) -> None:
         super().__init__()
@@ -59,9 +58,7 @@ class NatureCNN(QNetwork):
             self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
             planes, height, width = channels, (height - kernel_size) // stride + 1, (width - kernel_size) // stride + 1
         features = planes * height * width
-        self.add_layers(
-            features, num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
-        )
+        self.add_layers(features, num_actions, hidden_sizes, layer_norm=layer_norm, head=head, dueling=dueling)
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
@@ -77,7 +74,7 @@ class NatureCNN(QNetwork):
         assert self.mean_frame is not None, "the network was built without center_pixels"
         self.mean_frame.copy_(mean_frame.round())
 
-    def outputs(self, obs: Tensor) -> Tensor:
+    def features(self, obs: Tensor) -> Tensor:
         """See `QNetwork`; of [B, K, H, W] uint8."""
         first, *others = self.convolutions
         dtype = compute_dtype(first.weight)
@@ -88,8 +85,7 @@ class NatureCNN(QNetwork):
         x = convolve(x, kernel, first.bias)
         for layer in others:
             x = convolve(F.relu_(x), layer.weight, layer.bias, layer.stride[0])
-        x = F.relu_(x.flatten(1))  # in this order gradients are masked in one pass over memory
-        return in_full_precision(self.last, self.hidden(x))
+        return F.relu_(x.flatten(1))  # in this order gradients are masked in one pass over memory
 
 
 class NipsCNN(NatureCNN):

@@ -17,8 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.heads import QNetwork, in_full_precision
-from atari_dqn.networks.histograms import Histograms
+from atari_dqn.networks.heads import Head, QNetwork, in_full_precision
 
 Ranges = Sequence[tuple[float, float]]  # lowest and highest value of each of the D numbers
 LARGEST_TABLE = 10_000_000  # cells; optimizers keep two more numbers for each
@@ -145,14 +144,12 @@ class MLP(QNetwork):
         hidden_sizes: Sequence[int],
         *,
         layer_norm: bool = False,
-        histograms: Histograms | None = None,
+        head: Head | None = None,
         dueling: bool = False,
     ) -> None:
         super().__init__()
-        self.add_layers(
-            num_inputs, num_actions, hidden_sizes, layer_norm=layer_norm, histograms=histograms, dueling=dueling
-        )
+        self.add_layers(num_inputs, num_actions, hidden_sizes, layer_norm=layer_norm, head=head, dueling=dueling)
 
-    def outputs(self, obs: Tensor) -> Tensor:
-        """See `QNetwork`."""
-        return in_full_precision(self.last, self.hidden(obs.flatten(1).float()))
+    def features(self, obs: Tensor) -> Tensor:
+        """The numbers of the observation: [B, K, D] -> [B, K * D]."""
+        return obs.flatten(1).float()

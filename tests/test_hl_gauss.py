@@ -10,7 +10,7 @@ import torch
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.histograms import SIGMA, Histograms
+from atari_dqn.extensions.hl_gauss import SIGMA, HLGauss
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
 
@@ -18,7 +18,7 @@ PIXELS = EnvSpec("scripted", (84, 84), "uint8", ("a", "b", "c"), 4)
 
 
 def test_the_target_is_the_chance_of_a_normal_distribution_in_each_bin():
-    histograms = Histograms(8, 2.0)  # bins of 0.5
+    histograms = HLGauss(8, 2.0)  # bins of 0.5
 
     def below(edge, value):
         return 0.5 * (1 + math.erf((edge - value) / (SIGMA * 0.5 * math.sqrt(2))))
@@ -30,13 +30,13 @@ def test_the_target_is_the_chance_of_a_normal_distribution_in_each_bin():
 
 
 def test_the_mean_of_a_target_is_its_value_away_from_the_limits():
-    histograms = Histograms(51, 10.0)
+    histograms = HLGauss(51, 10.0)
     values = torch.linspace(-8.5, 8.5, 173)
-    torch.testing.assert_close(histograms.mean(histograms.target(values).log()).squeeze(1), values, atol=2e-3, rtol=0)
+    torch.testing.assert_close(histograms.values(histograms.target(values).log()).squeeze(1), values, atol=2e-3, rtol=0)
 
 
 def test_values_beyond_the_limits_count_as_the_limits():
-    histograms = Histograms(51, 10.0)
+    histograms = HLGauss(51, 10.0)
     far = histograms.target(torch.tensor([-1e9, -10.0, 10.0, 1e9]))
     torch.testing.assert_close(far[0], far[1])
     torch.testing.assert_close(far[2], far[3])
@@ -44,7 +44,7 @@ def test_values_beyond_the_limits_count_as_the_limits():
 
 
 def test_the_loss_is_of_the_actions_taken():
-    histograms = Histograms(4, 2.0)
+    histograms = HLGauss(4, 2.0)
     outputs = torch.randn(2, 3 * 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
     action, value = torch.tensor([2, 0]), torch.tensor([0.7, -1.2])
     losses = histograms.loss(outputs, action, value)

@@ -1,0 +1,85 @@
+"""What a minibatch is taught: the paper's head and target. Others are in `extensions/`, behind the same two protocols.
+
+following = target(target network at s')           which action's value, by which network
+losses    = head.losses(online network at s, r + discount * following)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from torch import Tensor
+
+from atari_dqn.dqn.losses import best_action, td_error
+from atari_dqn.networks.heads import Head
+from atari_dqn.types import Transitions
+
+
+class ScalarHead:
+    """The network says values themselves: M = 1. See `networks.heads.Head`.
+
+    Args:
+      loss: of the TD error, [B] -> [B].
+    """
+
+    outputs = 1
+
+    def __init__(self, loss: Callable[[Tensor], Tensor]) -> None:
+        self.loss = loss
+
+    def values(self, outputs: Tensor) -> Tensor:
+        return outputs
+
+    def of_actions(self, outputs: Tensor, action: Tensor) -> Tensor:
+        return outputs.gather(1, action[:, None]).squeeze(1)
+
+    def blend(self, outputs: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
+        """Of a policy instead of one action: sum_a weights_a (Q_a + shift_a), [B, A] each -> [B]."""
+        return (weights * (outputs + shift)).sum(dim=1)
+
+    def losses(
+        self, outputs: Tensor, action: Tensor, reward: Tensor, discount: Tensor, following: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        error = td_error(outputs, action, reward, None, following, discount)
+        return self.loss(error), error.detach()
+
+
+class Target(Protocol):
+    """What is bootstrapped from."""
+
+    def __call__(
+        self, head: Head, batch: Transitions, next_outputs: Tensor, ask: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The reward that counts, and what follows it.
+
+        Args:
+          head:         of both networks.
+          batch:        [B] transitions; `reward` is the [B] n-step return.
+          next_outputs: [B, A * M], target network at s' (the online one where there is none).
+          ask:          the online network's Q-values, observations -> [B, A].
+
+        Returns:
+          [B] float32, and `head.of_actions` or the like; neither has a gradient.
+        """
+        ...
+
+
+class GreedyTarget:
+    """The best action's value.
+
+    Args:
+      double_q: the online network picks the action, the target network values it.
+
+    Source: Mnih et al. 2015, Algorithm 1: max_a' Q_target(s', a'). van Hasselt et al. 2016, eq. 4 (Double).
+    """
+
+    def __init__(self, double_q: bool = False) -> None:
+        self.double_q = double_q
+
+    def __call__(
+        self, head: Head, batch: Transitions, next_outputs: Tensor, ask: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        online = ask(batch.next_obs) if self.double_q else None
+        action = best_action(head.values(next_outputs), online)
+        return batch.reward, head.of_actions(next_outputs, action)
