@@ -410,3 +410,11 @@ def test_no_piece_is_read_that_the_replay_has_overwritten(tmp_path):
     replay.ring.time = pieces[-1].last
     with pytest.raises(CheckpointError, match="do not make up the replay"):
         FrameStore(tmp_path).read(replay.ring, pieces)
+
+
+def test_a_suite_asks_only_for_as_many_slots_as_there_are_jobs():
+    with Table("jobs") as table:
+        assert local.run([], slots=10**12, table=table) is None
+        done = JobRun(Job(cartpole(), None), Settings(), state="finished")
+        done.poll = lambda: True
+        assert local.run([done], slots=10**12, table=table) is None

@@ -29,7 +29,7 @@ def run(runs: Sequence[JobRun], *, slots: int, table: Table) -> int | None:
                     del active[slot]
                 elif job_run.waits and queue:
                     queue.append(active.pop(slot))
-            for slot in range(slots):
+            for slot in range(min(slots, len(runs))):
                 while queue and slot not in active:
                     job_run = queue.popleft()
                     job_run.environment.update(gpu_of(slot, job_run.job.config.device))
