@@ -74,7 +74,7 @@ def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
     def run() -> float:
         began, done = time.perf_counter(), 0
         while done < options.updates:
-            learner.learn_from(*replay.described(replay.learnable.random(group * BATCH_SIZE, generator)))
+            learner.learn_from(*replay.index_batch(replay.learnable.random(group * BATCH_SIZE, generator)))
             done += group
         if options.device.startswith("cuda"):
             torch.cuda.synchronize()

@@ -16,7 +16,7 @@ from collections import defaultdict
 import numpy as np
 from measuring import parse_with_player
 
-from atari_dqn.evaluation.play import Moment, play
+from atari_dqn.evaluation.play import EvalStep, play
 from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.seeding import stream
 
@@ -29,7 +29,7 @@ class Watch:
     def __init__(self) -> None:
         self.games: dict[int, list[tuple[bool, float]]] = defaultdict(list)
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, moment: EvalStep) -> None:
         played = zip(moment.playing, moment.explored, moment.step.reward, moment.step.started, strict=True)
         for game, explored, reward, started in played:
             if not started:

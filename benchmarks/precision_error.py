@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from measuring import finish, parse_with_player
 
 from atari_dqn.config import Config
+from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import Agent, make_agent
-from atari_dqn.dqn.schedules import bootstrap_distance
 from atari_dqn.envs import make_envs, spec_of
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.train import replay_layout
@@ -34,7 +34,7 @@ def played(agent: Agent, config: Config, steps: int, at_step: int) -> FrameRepla
     """What the agent does from the start of its games, with the bootstrap distance that the run had at `at_step`."""
     envs = make_envs(config)
     replay = FrameReplay(replay_layout(config, envs.spec), device="cpu", frames_on="cpu")
-    replay.bootstrap_distance = bootstrap_distance(config, at_step)
+    replay.bootstrap_distance = schedules.n_step(config, at_step)
     replay.start(envs.reset(np.arange(config.num_envs)))
     for _ in range(steps // config.num_envs):
         action = agent.sample(replay.latest_obs(), EPSILON)

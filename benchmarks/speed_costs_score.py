@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    lines = study.carry_out(
+    lines = study.run_study(
         study.Study(
             title="What makes it fast, and the score on CartPole",
             game="cartpole",

@@ -10,9 +10,9 @@ import torch
 from figure_style import BLUE, GREEN, GREY, RED
 
 from atari_dqn import presets
+from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.losses import bootstrap_value, clipped_loss, squared_loss
-from atari_dqn.dqn.schedules import exploration
 from atari_dqn.envs import make_envs
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
@@ -50,7 +50,7 @@ def target() -> plt.Figure:
     dqn, steps, distances = agent.algorithm, [], []
     replay.start(envs.reset(np.arange(config.num_envs)))
     for step in range(0, config.total_steps, config.num_envs):
-        action = agent.sample(replay.latest_obs(), exploration(config, step))
+        action = agent.sample(replay.latest_obs(), schedules.epsilon(config, step))
         envs.send(action)
         replay.add(action, envs.recv())
         if step >= config.learning_starts:
@@ -93,7 +93,7 @@ def epsilon() -> plt.Figure:
     for preset, color in ((presets.cartpole, GREEN), (presets.quick, BLUE), (presets.nature, RED)):
         config = preset()
         steps = np.unique(np.geomspace(100, config.total_steps, 2_000).astype(int))
-        axis.semilogx(steps, [exploration(config, int(step)) for step in steps], color=color, label=config.preset)
+        axis.semilogx(steps, [schedules.epsilon(config, int(step)) for step in steps], color=color, label=config.preset)
     axis.set(xlabel="agent step", ylabel="epsilon", ylim=(0, 1.05))
     axis.legend(frameon=False)
     return figure

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from atari_dqn.cli import main
-from atari_dqn.evaluation.play import Moment
+from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import cartpole
 from atari_dqn.runs import games_bar
@@ -21,7 +21,7 @@ PROTOCOL = EvalProtocol("test", 3, None, 100, epsilon=0.0, noop_max=0, sticky_pr
 
 def moment(*, terminated=(False, False), started=(False, False)):
     step = make_step(np.zeros((2, 4)), terminated=terminated, started=started)
-    return Moment(np.arange(2), np.zeros(2, np.int64), np.zeros(2, bool), step)
+    return EvalStep(np.arange(2), np.zeros(2, np.int64), np.zeros(2, bool), step)
 
 
 def test_lines_tell_games_and_steps(monkeypatch, capsys):

@@ -11,7 +11,7 @@ from atari_dqn.cli import main
 from atari_dqn.evaluation.play import play
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import cartpole, nature
-from atari_dqn.video.best_game import Highlight
+from atari_dqn.video.best_game import BestGameGif
 from atari_dqn.video.camera import Camera
 from atari_dqn.video.panel import television
 
@@ -25,7 +25,7 @@ class Still:
 
 
 def test_it_shows_the_first_game_of_the_newest_evaluation():
-    highlight = Highlight(CONFIG, PROTOCOL)
+    highlight = BestGameGif(CONFIG, PROTOCOL)
     for root in (1, 2):
         played, listen = [], highlight.begin()
 
@@ -52,7 +52,7 @@ def test_it_shows_the_first_game_of_the_newest_evaluation():
 
 def test_where_nothing_can_be_filmed_nothing_is_kept():
     for config in (dataclasses.replace(CONFIG, film_seconds=0), cartpole()):
-        highlight = Highlight(config, PROTOCOL)
+        highlight = BestGameGif(config, PROTOCOL)
         assert highlight._limit == 0
         highlight.show(1, None, 10)  # no film, no logger
 

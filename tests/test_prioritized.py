@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from atari_dqn.extensions.prioritized import SMALLEST, PrioritizedSampler
-from atari_dqn.replay.index import LearnableRows
+from atari_dqn.replay.index import SampleIndex
 
 
 def sampler_of(errors, exponent, correction=0.0):
@@ -91,13 +91,13 @@ def test_what_is_gone_is_never_drawn_even_if_it_is_learned_from_afterwards():
 def test_it_follows_the_learnable_rows(calls):
     """Random numbers of rows are admitted and dropped around a ring; the leaves that can be drawn are those rows."""
     generator, positions, capacity = np.random.default_rng(0), 9, 24
-    learnable = LearnableRows(capacity, positions)
+    learnable = SampleIndex(capacity, positions)
     sampler = PrioritizedSampler(capacity, "cpu", exponent=0.5)
     for time in range(200):
         if time >= positions - 2:
-            learnable.drop((time + 2) % positions)
+            learnable.evict((time + 2) % positions)
         rows = time % positions * 4 + np.flatnonzero(generator.random(4) < 0.6)
-        learnable.admit(time % positions, rows[: capacity - len(learnable)])
+        learnable.append(time % positions, rows[: capacity - len(learnable)])
         if calls == "each step" or generator.random() < 0.1:
             sampler.follow(learnable)
             live = np.flatnonzero(sampler.tree.values(torch.arange(capacity)).numpy())
@@ -118,17 +118,17 @@ def test_errors_that_are_no_numbers_leave_the_sampler_working():
 
 def test_a_sampler_goes_on_from_its_state():
     def turn(sampler, learnable, time):
-        learnable.admit(time % 8, time % 8 * 2 + np.arange(2))
+        learnable.append(time % 8, time % 8 * 2 + np.arange(2))
         sampler.follow(learnable)
         leaves, weights = sampler.draw(uniform(2, 4, seed=time))
         sampler.learned(leaves, torch.randn(8, generator=torch.Generator().manual_seed(time)))
-        learnable.drop((time - 5) % 8)
+        learnable.evict((time - 5) % 8)
         return leaves, weights
 
-    learnable, whole = LearnableRows(16, 8), PrioritizedSampler(16, "cpu", exponent=0.6)
+    learnable, whole = SampleIndex(16, 8), PrioritizedSampler(16, "cpu", exponent=0.6)
     for time in range(11):
         turn(whole, learnable, time)
-    copy = LearnableRows(16, 8)
+    copy = SampleIndex(16, 8)
     copy.load_state_dict(learnable.state_dict())
     second = PrioritizedSampler(16, "cpu", exponent=0.6)
     second.load_state_dict(whole.state_dict())

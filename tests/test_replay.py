@@ -124,7 +124,7 @@ def make_replay(capacity=64, num_envs=2, frame_stack=4, n_step=1, frame_shape=(2
 
 
 def transitions_at(replay, rows):
-    return replay.transitions(*replay.described(rows))
+    return replay.gather(*replay.index_batch(rows))
 
 
 def expected_transitions(replay, twins):
@@ -271,7 +271,7 @@ def test_sampling_is_uniform_over_the_learnable_rows():
     play(replay, ScriptedEnvs(2, end_rate=0.3), 90)
     rows, draws = replay.learnable.all(), 60_000
     generator, counts = np.random.default_rng(0), np.zeros(replay.ring.num_rows)
-    (lines,) = replay.described(replay.learnable.random(draws, generator))
+    (lines,) = replay.index_batch(replay.learnable.random(draws, generator))
     np.add.at(counts, lines[:, replay.frame_stack - 1].numpy(), 1)  # the newest plane of obs lies at the row itself
     assert counts.sum() == draws
     assert set(np.flatnonzero(counts)) == set(rows)

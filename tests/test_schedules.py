@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atari_dqn.dqn import schedules
 from atari_dqn.dqn.schedules import (
-    bootstrap_distance,
     crossings,
-    exploration,
     geometric,
     learning_plan,
     linear,
-    preference,
     replay_window,
 )
 from atari_dqn.presets import cartpole_parl, cartpole_tf2, nature, nnabla
@@ -67,22 +65,22 @@ def test_geometric_is_the_sources_loop(step):
     epsilon = 1.0
     for _ in range(step + 1):
         epsilon = max(epsilon * 0.995, 0.01)
-    assert exploration(cartpole_tf2(), step) == pytest.approx(epsilon)
+    assert schedules.epsilon(cartpole_tf2(), step) == pytest.approx(epsilon)
 
 
 def test_epsilon_of_the_recipes_counts_from_the_first_step():
     parl = cartpole_parl()
-    values = [exploration(parl, step) for step in (0, 100, 45_000, 90_000, 400_000)]
+    values = [schedules.epsilon(parl, step) for step in (0, 100, 45_000, 90_000, 400_000)]
     assert values == pytest.approx([0.1, 0.1 - 100 * 1e-6, 0.055, 0.01, 0.01])
-    assert exploration(cartpole_tf2(), 0) == 0.995
+    assert schedules.epsilon(cartpole_tf2(), 0) == 0.995
     waiting = dataclasses.replace(cartpole_tf2(), random_warm_up=True)
-    assert [exploration(waiting, step) for step in (31, 32)] == [1.0, 0.995]
+    assert [schedules.epsilon(waiting, step) for step in (31, 32)] == [1.0, 0.995]
 
 
 def test_bootstrap_distance_falls_by_equal_factors():
     config = dataclasses.replace(nature(), n_step=8, n_step_end=2, n_step_decay_steps=1_000, learning_starts=50_000)
     steps = (0, 50_000, 50_500, 51_000, 10**7)
-    assert [bootstrap_distance(config, step) for step in steps] == [8, 8, 4, 2, 2]
+    assert [schedules.n_step(config, step) for step in steps] == [8, 8, 4, 2, 2]
 
 
 def test_the_window_is_a_share_of_what_was_played():
@@ -107,15 +105,15 @@ def test_the_share_grows_to_all_once_returns_are_short():
 
 def test_the_exponent_of_priorities_falls_to_zero_or_stays():
     config = dataclasses.replace(nature(), priority_exponent=0.6, learning_starts=10_000)
-    assert [preference(config, step) for step in (0, 10**9)] == [0.6, 0.6]
+    assert [schedules.priority_exponent(config, step) for step in (0, 10**9)] == [0.6, 0.6]
     falling = dataclasses.replace(config, priority_decay_steps=200_000)
-    values = [preference(falling, step) for step in (0, 10_000, 60_000, 210_000, 10**7)]
+    values = [schedules.priority_exponent(falling, step) for step in (0, 10_000, 60_000, 210_000, 10**7)]
     assert values == pytest.approx([0.6, 0.6, 0.45, 0.0, 0.0])
 
 
 def test_bootstrap_distance_stays_unless_told():
     config = dataclasses.replace(nature(), n_step=3)
-    assert [bootstrap_distance(config, step) for step in (0, 10**9)] == [3, 3]
+    assert [schedules.n_step(config, step) for step in (0, 10**9)] == [3, 3]
 
 
 def test_crossings_by_hand():
@@ -164,6 +162,6 @@ def test_the_ratio_does_not_depend_on_the_number_of_environments():
 
 def test_epsilon_can_decay_from_step_0_behind_a_random_warm_up():
     config = nnabla("pong")  # 1 to 0.1 in 1,000,000 steps from 0 on, at random until 50,000
-    assert [exploration(config, step) for step in (0, 49_999)] == [1.0, 1.0]
-    assert exploration(config, 50_000) == pytest.approx(1 - 0.9 * 0.05)
-    assert exploration(config, 1_000_000) == pytest.approx(0.1)
+    assert [schedules.epsilon(config, step) for step in (0, 49_999)] == [1.0, 1.0]
+    assert schedules.epsilon(config, 50_000) == pytest.approx(1 - 0.9 * 0.05)
+    assert schedules.epsilon(config, 1_000_000) == pytest.approx(0.1)

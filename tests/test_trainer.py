@@ -203,8 +203,8 @@ def test_evaluations_can_be_counted_in_games():
 
 def test_without_replay_the_latest_transitions_are_learned_in_order():
     trainer, _ = of_games(replay=False, update_period=1, total_steps=24, learning_starts=4, target_update_period=1000)
-    drawn, described = [], trainer.replay.described
-    trainer.replay.described = lambda rows: drawn.append(rows.tolist()) or described(rows)
+    drawn, index_batch = [], trainer.replay.index_batch
+    trainer.replay.index_batch = lambda rows: drawn.append(rows.tolist()) or index_batch(rows)
     trainer.run()
     newest = [row for row in range(24) if row % 4 != 3]  # a game's last frame leads nowhere
     assert drawn[-1] == newest[-2:] == [21, 22]  # of the frames 0 to 23: the last one waits for what follows it

@@ -19,7 +19,7 @@ from atari_dqn.runs import evaluate as assess
 from atari_dqn.seeding import stream
 from atari_dqn.video import record as video
 from atari_dqn.video import writers
-from atari_dqn.video.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, Decision, Panel, television
+from atari_dqn.video.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, AgentView, Panel, television
 from atari_dqn.video.writers import Mp4, filming
 from tests.fakes import make_run
 
@@ -119,7 +119,7 @@ def test_the_panel_marks_the_action_and_shows_the_planes(count, explored, colour
     planes = draw.integers(0, 256, (4, 84, 84), np.uint8)
     q = np.linspace(-1, 1, count).astype(np.float32)
     panel = Panel("Pong", "", tuple(f"action {index}" for index in range(count)), 1 / 15)
-    picture = panel.draw(Decision(75, planes, q, count - 1, explored), 3.0)
+    picture = panel.draw(AgentView(75, planes, q, count - 1, explored), 3.0)
     assert picture.shape == (630, PANEL_WIDTH, 3)
     assert (picture[172:256, 24:108, 0] == planes[0]).all()  # pixel for pixel
     assert (picture[172:256, PANEL_WIDTH - 108 : PANEL_WIDTH - 24, 0] == planes[3]).all()
@@ -135,7 +135,7 @@ def test_bars_keep_their_scale_within_a_game():
     panel = Panel("", "", ("a", "b"), 1 / 15)
 
     def bar(values):
-        decision = Decision(0, np.zeros((4, 84, 84), np.uint8), np.array(values, np.float32), 0, False)
+        decision = AgentView(0, np.zeros((4, 84, 84), np.uint8), np.array(values, np.float32), 0, False)
         picture = panel.draw(decision, 0.0)
         return int((picture[315:330] == GREEDY).all(axis=2).sum(axis=1).max())
 

@@ -16,7 +16,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import cartpole
 from atari_dqn.runs.logger import RunLogger
-from atari_dqn.runs.wandb_logger import RUN_ID, Mirror, WandbLogger
+from atari_dqn.runs.wandb_logger import RUN_ID, CompositeLogger, WandbLogger
 
 TINY = (
     "cartpole --total-steps 400 --learning-starts 100 --capacity 400 --eval-period 400 --eval-steps 100 "
@@ -40,9 +40,9 @@ def test_the_mirror_passes_on_every_call_of_the_protocol():
     for name in calls:
         count = len(inspect.signature(getattr(Logger, name)).parameters) - 1
         tape = []
-        getattr(Mirror(Tape(tape, "first"), Tape(tape, "second")), name)(*range(count))
+        getattr(CompositeLogger(Tape(tape, "first"), Tape(tape, "second")), name)(*range(count))
         assert tape == [("first", name, *range(count)), ("second", name, *range(count))]
-        for kind in (NullLogger, RunLogger, Mirror, WandbLogger):
+        for kind in (NullLogger, RunLogger, CompositeLogger, WandbLogger):
             assert callable(getattr(kind, name))
 
 

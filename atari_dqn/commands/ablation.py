@@ -63,7 +63,7 @@ def _on_cartpole(command: Ablation) -> int:
 
     steps = CARTPOLE_STEPS if command.steps is None else command.steps
     base = [*CARTPOLE.split(), *study.budget(steps)]
-    result = study.carry_out(
+    result = study.run_study(
         study.Study(
             title="Replay and target network on CartPole",
             game="cartpole",

@@ -43,7 +43,7 @@ def run(words: Sequence[str]) -> int:
     from atari_dqn.suite import study  # torch takes seconds: wrong flags are answered before
 
     base = [*study.budget(command.steps), "--eval-episodes", "10"]
-    result = study.carry_out(
+    result = study.run_study(
         study.Study(
             title="Q-functions on CartPole",
             game="cartpole",

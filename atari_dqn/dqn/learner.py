@@ -13,10 +13,11 @@ from torch import Tensor
 
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
+from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.optim import set_learning_rate
 from atari_dqn.dqn.samplers import UPDATES_AT_ONCE, LatestSampler, Sampler, UniformSampler
-from atari_dqn.dqn.schedules import bootstrap_distance, learning_plan, preference, replay_window, step_size
+from atari_dqn.dqn.schedules import learning_plan
 from atari_dqn.extensions.network_reset import NetworkReset
 from atari_dqn.extensions.priorities import PrioritizedSampler
 from atari_dqn.replay.buffer import FrameReplay
@@ -79,8 +80,8 @@ class Learner:
 
     def _follow_schedules(self, step: int) -> None:
         if self.config.learning_rate_end_ratio < 1.0:
-            set_learning_rate(self.agent.algorithm.optimizer, step_size(self.config, step))
-        self.replay.bootstrap_distance = bootstrap_distance(self.config, step)
+            set_learning_rate(self.agent.algorithm.optimizer, schedules.learning_rate(self.config, step))
+        self.replay.bootstrap_distance = schedules.n_step(self.config, step)
 
     def catch_up(self, step: int) -> None:
         """Some of the updates that a new network has to do, and their target copies, as if the run began with them."""
@@ -142,13 +143,13 @@ class Learner:
 def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Generator) -> Sampler:
     """The sampler that a run asks for."""
     kind = UniformSampler if config.replay else LatestSampler
-    plain = kind(replay, config.batch_size, generator, lambda step: replay_window(config, step))
+    plain = kind(replay, config.batch_size, generator, lambda step: schedules.replay_window(config, step))
     if config.priority_exponent == 0.0:
         return plain
     return PrioritizedSampler(
         replay,
         plain,
-        exponent=lambda step: preference(config, step),
+        exponent=lambda step: schedules.priority_exponent(config, step),
         correction=config.priority_correction,
         at_once=UPDATES_AT_ONCE[replay.device.type],
     )

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from atari_dqn.config import Config
+from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.losses import bootstrap_value, clip_reward, clipped_loss, td_error
-from atari_dqn.dqn.schedules import exploration
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.types import Transitions, VecEnv
@@ -23,7 +23,7 @@ def train(config: Config, envs: VecEnv, agent: Agent, replay: FrameReplay) -> No
     minibatches = np.random.default_rng(stream(config.seed, "replay"))
     replay.start(envs.reset(game_seeds(stream(config.seed, "envs"), 1)))
     for step in range(1, config.total_steps + 1):
-        epsilon = exploration(config, step - 1)  # 1, then in a straight line to 0.1
+        epsilon = schedules.epsilon(config, step - 1)  # 1, then in a straight line to 0.1
         action = agent.sample(replay.latest_obs(), epsilon)  # random with probability epsilon, else the best
         envs.send(action)
         replay.add(action, envs.recv())

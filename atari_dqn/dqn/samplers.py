@@ -69,10 +69,10 @@ class UniformSampler:
         rows = self.rows(updates, step)
         at_once = UPDATES_AT_ONCE[self.replay.device.type] * self.batch_size
         for first in range(0, len(rows), at_once):
-            yield self.replay.described(rows[first : first + at_once])
+            yield self.replay.index_batch(rows[first : first + at_once])
 
     def batch(self, *drawn: Tensor) -> tuple[Transitions, Tensor | None]:
-        return self.replay.transitions(*drawn), None
+        return self.replay.gather(*drawn), None
 
     def update(self, td_error: Tensor) -> None: ...
 

@@ -33,7 +33,7 @@ def geometric(times: int, *, start: float, end: float, factor: float) -> float:
     return max(end, start * factor ** max(times, 0))
 
 
-def exploration(config: Config, step: int) -> float:
+def epsilon(config: Config, step: int) -> float:
     """Chance of a random action at an agent step: 1 in a random warm-up, then a linear or a geometric decay."""
     if config.random_warm_up:
         if step < config.learning_starts:
@@ -53,7 +53,7 @@ def exploration(config: Config, step: int) -> float:
     )
 
 
-def step_size(config: Config, step: int) -> float:
+def learning_rate(config: Config, step: int) -> float:
     """The optimizer's step size at an agent step: constant, or a linear decay that ends with the run."""
     return linear(
         step - config.learning_starts,
@@ -63,7 +63,7 @@ def step_size(config: Config, step: int) -> float:
     )
 
 
-def bootstrap_distance(config: Config, step: int) -> int:
+def n_step(config: Config, step: int) -> int:
     """Rewards summed before the bootstrap at an agent step: n_step, or its fall by equal factors to n_step_end.
 
     Many at first carry a reward back fast, few at the end are nearly right whatever policy played them.
@@ -91,7 +91,7 @@ def replay_window(config: Config, step: int) -> int | None:
     return max(config.recent_least, int(share * step), 1)
 
 
-def preference(config: Config, step: int) -> float:
+def priority_exponent(config: Config, step: int) -> float:
     """The exponent of the priorities at an agent step: constant, or a linear fall to 0 from learning_starts on.
 
     What surprised the network is news at first; later it is what chance decides, and no learning takes that away.

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from atari_dqn.config import Config
+from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.divergence import ValueRange, refuse_broken_loss, refuse_broken_values, refuse_broken_weights
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.dqn.ports import Evaluation, Evaluator, Logger
 from atari_dqn.dqn.progress import EpisodeTracker, Speedometer
-from atari_dqn.dqn.schedules import crossings, exploration, step_size
+from atari_dqn.dqn.schedules import crossings
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.storage.saver import Saver
@@ -64,7 +65,7 @@ class Trainer:
     ) -> None:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
         self.logger, self.saver, self.evaluator, self.alive = logger, saver, evaluator, alive
-        self.answers: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
+        self.pending_actions: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
         self.actor = agent.actor(replay.observations)
         self.learner = Learner(config, agent, replay)
         self.learns_apart = config.device.startswith("cuda")  # what is launched there does not hold up the caller
@@ -88,7 +89,7 @@ class Trainer:
         if self.replay.is_empty:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
-        while len(self.answers) < self.config.env_groups - 1:  # all groups but one play when the loop begins
+        while len(self.pending_actions) < self.config.env_groups - 1:  # all groups but one play when the loop begins
             self.ask()
             self.send()
         while not self.over and not self.stop_requested:
@@ -102,11 +103,11 @@ class Trainer:
                 result = result._replace(terminated=result.terminated | result.truncated)
             if self.saver:
                 self.saver.before_add()
-            self.replay.add(self.answers.popleft(), result)
+            self.replay.add(self.pending_actions.popleft(), result)
             if not self.config.overlap:
                 self.learner.learn_what_is_due(self.step, self.learn_after)
             self.step += self.config.envs_at_once
-            self.count_games(result)
+            self.on_episodes_finished(result)
             self.log_if_due()
             self.evaluate_if_due()
             self.save_if_due()
@@ -141,7 +142,7 @@ class Trainer:
 
     def ask(self) -> None:
         """Begin to choose actions for the group whose turn it is."""
-        groups_to_act = self.config.env_groups - 1 - len(self.answers)
+        groups_to_act = self.config.env_groups - 1 - len(self.pending_actions)
         hold = self.config.hold_random_actions and self.step < self.config.learning_starts
         self.actor.ask(self.replay.newest(back=groups_to_act), self.epsilon, first=self._first_to_act, hold=hold)
 
@@ -149,12 +150,12 @@ class Trainer:
         """Wait for the actions, and let the group play them."""
         action = self.openings.impose(self.actor.answer(), first=self._first_to_act)
         self.envs.send(action)
-        self.answers.append(action)
+        self.pending_actions.append(action)
 
     @property
     def _first_to_act(self) -> int:
         """Number of the first environment of the group whose turn it is."""
-        return (self.step + len(self.answers) * self.config.envs_at_once) % self.config.num_envs
+        return (self.step + len(self.pending_actions) * self.config.envs_at_once) % self.config.num_envs
 
     @property
     def over(self) -> bool:
@@ -164,13 +165,13 @@ class Trainer:
     @property
     def epsilon(self) -> float:
         """Chance of a random action now."""
-        return exploration(self.config, self.step)
+        return schedules.epsilon(self.config, self.step)
 
     def _end_of_warm_up(self) -> int:
-        """Agent step from which updates are due if play goes on with an empty replay now; see `count_games`."""
+        """Agent step from which updates are due if play begins with an empty replay; see `on_episodes_finished`."""
         return NOT_YET if self.config.whole_game_warm_up else self.step + self.config.learning_starts
 
-    def count_games(self, result: Step) -> None:
+    def on_episodes_finished(self, result: Step) -> None:
         """Note the games that have just ended, and learn what is owed at the end of a game."""
         first = (self.step - self.config.envs_at_once) % self.config.num_envs  # of the group that has played
         self.openings.follow(result, first=first)
@@ -194,7 +195,7 @@ class Trainer:
         if not self._is_due(self.config.log_period):
             return
         values = {"train/epsilon": self.epsilon, "train/episodes": float(self.episodes)}
-        values["train/learning_rate"] = step_size(self.config, self.step)
+        values["train/learning_rate"] = schedules.learning_rate(self.config, self.step)
         if self.recent:
             values["train/episode_return"] = float(np.mean([score for score, _ in self.recent]))
             values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
@@ -289,7 +290,7 @@ class Trainer:
             "agent": self.agent.state_dict(),
             "learner": self.learner.state_dict(),
             "envs": self.envs.state_dict(),
-            "answers": list(self.answers),
+            "answers": list(self.pending_actions),
             "newest_frames": self.replay.newest_frames(),
             "replay": self.replay.state_dict() if self.config.save_replay else None,
             "tracker": self.tracker.state_dict(),
@@ -304,7 +305,7 @@ class Trainer:
         self.agent.load_state_dict(state["agent"])
         self.learner.load_state_dict(state["learner"])
         self.envs.load_state_dict(state["envs"])
-        self.answers.extend(state["answers"])
+        self.pending_actions.extend(state["answers"])
         self.tracker.load_state_dict(state["tracker"])
         if "openings" in state:  # older checkpoints are of runs without any
             self.openings.load_state_dict(state["openings"])

@@ -38,7 +38,7 @@ class Player(NamedTuple):
     step: int  # agent step it was saved at
 
 
-class Moment(NamedTuple):
+class EvalStep(NamedTuple):
     """One vector step of an evaluation, for those who watch it. Where `step.started`, the action was ignored."""
 
     playing: np.ndarray  # [N] int64, number of the game of each environment
@@ -67,7 +67,7 @@ def evaluate(
     openings: OpeningActions | None = None,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] = lambda: False,
-    watch: Callable[[Moment], None] = lambda moment: None,
+    watch: Callable[[EvalStep], None] = lambda moment: None,
 ) -> list[EpisodeScore] | None:
     """Play the games of a protocol.
 
@@ -86,7 +86,7 @@ def evaluate(
     Returns:
       The games in the order of their index, or None if it was given up.
     """
-    games = _Games(protocol, seed, envs.num_envs)
+    games = EpisodeScheduler(protocol, seed, envs.num_envs)
     layout = ReplayLayout(
         capacity=envs.num_envs,
         num_envs=envs.num_envs,
@@ -106,7 +106,7 @@ def evaluate(
         step = envs.recv()
         openings.follow(step)
         stacks.add(action, step)
-        watch(Moment(protocol.first_episode + games.playing, action, games.explored, step))
+        watch(EvalStep(protocol.first_episode + games.playing, action, games.explored, step))
         for env, next_seed in games.update(step):
             envs.seed_next_game(env, next_seed)
     return games.scores()
@@ -180,7 +180,7 @@ def _greedy(policy: Policy, obs: Tensor) -> np.ndarray:
     return np.concatenate(actions)
 
 
-class _Games:
+class EpisodeScheduler:
     """Which environment plays which game, and what came of it."""
 
     def __init__(self, protocol: EvalProtocol, seed: np.random.SeedSequence, num_envs: int) -> None:

@@ -22,7 +22,7 @@ class Policy(Protocol):
         ...
 
 
-class Still:
+class NoopPolicy:
     """The policy that does nothing; with epsilon 1 it is the random one."""
 
     def predict(self, obs: Tensor) -> np.ndarray:

@@ -126,14 +126,14 @@ class PrioritizedSampler:
         at_once = self.at_once * self.candidates.batch_size * CANDIDATES
         for first in range(0, len(rows), at_once):
             part = slice(first, first + at_once)
-            yield (*self.replay.described(rows[part]), noise[part])
+            yield (*self.replay.index_batch(rows[part]), noise[part])
 
     def batch(self, *drawn: Tensor) -> tuple[Transitions, Tensor | None]:
         lines, noise = drawn
         rows = self.replay.rows_of(lines)
         places, weights = self.priorities.choose(rows, noise, len(rows) // (CANDIDATES * self.candidates.batch_size))
         self._chosen = rows[places]
-        return self.replay.transitions(lines[places]), weights
+        return self.replay.gather(lines[places]), weights
 
     def update(self, td_error: Tensor) -> None:
         self.priorities.learned(self._chosen, td_error)

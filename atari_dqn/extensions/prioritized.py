@@ -1,6 +1,6 @@
 """Prioritized replay as in its paper: each transition's chance is exactly proportional to its priority.
 
-Leaf of the tree: the place of a transition in `LearnableRows.ring`, so what is dropped and what is admitted is known
+Leaf of the tree: the place of a transition in `SampleIndex.ring`, so what is dropped and what is admitted is known
 from two counters.
 
     follow(learnable)       before a draw: new transitions get the largest priority so far, dropped ones 0
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from atari_dqn.extensions.sum_tree import SumTree
-from atari_dqn.replay.index import LearnableRows
+from atari_dqn.replay.index import SampleIndex
 
 SMALLEST = 1e-6  # added to each |TD error|, so that none is 0
 
@@ -28,7 +28,7 @@ class PrioritizedSampler:
     """Proportional prioritization of the transitions in a replay.
 
     Args:
-      capacity: most transitions at once: the length of `LearnableRows.ring`.
+      capacity: most transitions at once: the length of `SampleIndex.ring`.
       device:   where draws are.
       exponent: alpha >= 0; 0 is uniform, 1 proportional to the error.
 
@@ -42,9 +42,9 @@ class PrioritizedSampler:
         self.tree, self.exponent = SumTree(capacity, device), exponent
         self.correction = torch.zeros((), device=device)
         self.largest = torch.ones((), device=device)  # error so far; 1 before the first
-        self.first, self.end = 0, 0  # of `LearnableRows` at the last `follow`
+        self.first, self.end = 0, 0  # of `SampleIndex` at the last `follow`
 
-    def follow(self, learnable: LearnableRows) -> None:
+    def follow(self, learnable: SampleIndex) -> None:
         """Take in what was admitted and dropped since the last call."""
         capacity = self.tree.num_leaves
         assert len(learnable.ring) == capacity

@@ -16,8 +16,8 @@ parts, one at a time, to the same rows. The learnable rows stand in a ring of th
 is one uniform integer: no rejection, whatever the games do.
 
 Frames may lie on a GPU. Everything else is small (11 bytes a row) and stays on the host, so rows are drawn by the same
-generator, and in the same order, wherever the frames are. Reading has two halves: `described` says on the host what
-is wanted, `transitions` builds it where the learner is. The second half can be captured in a CUDA graph.
+generator, and in the same order, wherever the frames are. Reading has two halves: `index_batch` says on the host what
+is wanted, `gather` builds it where the learner is. The second half can be captured in a CUDA graph.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from torch import Tensor
 from atari_dqn.cuda_graph import Upload
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
-from atari_dqn.replay.index import LearnableRows
+from atari_dqn.replay.index import SampleIndex
 from atari_dqn.replay.layout import OLDEST_AGE, ReplayLayout, refuse_other_sizes
 from atari_dqn.types import Step, Transitions
 
@@ -68,7 +68,7 @@ class FrameReplay:
         self.reward = np.zeros(self.ring.num_rows, np.float32)
         self.terminated = np.zeros(self.ring.num_rows, bool)
         self.age = np.zeros(self.ring.num_rows, np.uint8)
-        self.learnable = LearnableRows(self.usable_per_env * layout.num_envs, self.ring.num_times)
+        self.learnable = SampleIndex(self.usable_per_env * layout.num_envs, self.ring.num_times)
         self.first_time = 0  # rows before this time lack what followed them (see `continue_from`)
         shape = (layout.envs_at_once, self.frame_stack)
         self._newest_stacks = torch.zeros(shape, dtype=torch.int64, device=self.ring.device)
@@ -107,21 +107,21 @@ class FrameReplay:
         time = self.ring.time
         older = np.minimum(self.age[answered], OLDEST_AGE - 1)
         self.age[self.ring.rows_at(time)] = np.where(step.started, 0, older + 1)
-        self._drop_overwritten()
-        self._admit(time - self.n_step * self.groups)
+        self._evict_overwritten()
+        self._append(time - self.n_step * self.groups)
 
-    def _drop_overwritten(self) -> None:
+    def _evict_overwritten(self) -> None:
         """Forget learnable rows whose stack reaches into the frames just overwritten."""
         expired = self.ring.time - (self.n_step + self.usable_per_env) * self.groups
         if expired >= 0:
-            self.learnable.drop(expired % self.ring.num_times)
+            self.learnable.evict(expired % self.ring.num_times)
 
-    def _admit(self, time: int) -> None:
+    def _append(self, time: int) -> None:
         """Make the rows written at `time` learnable, now that the n rows after them exist."""
         if time < self.first_time:
             return
         rows = self._numbers(time)
-        self.learnable.admit(time % self.ring.num_times, rows[~self._is_dead(rows)])
+        self.learnable.append(time % self.ring.num_times, rows[~self._is_dead(rows)])
 
     def _is_dead(self, rows: np.ndarray) -> np.ndarray:
         """The next frame opens another game, though this row did not terminate: nothing true follows it."""
@@ -156,21 +156,21 @@ class FrameReplay:
         Raises:
           ValueError: nothing can be drawn yet.
         """
-        drawn = self.described(self.learnable.random(batch_size, generator))
-        return self.transitions(*(tensor.to(self.device) for tensor in drawn))
+        drawn = self.index_batch(self.learnable.random(batch_size, generator))
+        return self.gather(*(tensor.to(self.device) for tensor in drawn))
 
-    def described(self, rows: np.ndarray) -> tuple[Tensor, ...]:
-        """What `transitions` wants for those that begin at `rows` ([B] int64, learnable)."""
+    def index_batch(self, rows: np.ndarray) -> tuple[Tensor, ...]:
+        """What `gather` wants for those that begin at `rows` ([B] int64, learnable)."""
         lines = torch.from_numpy(self._lines(rows))
         return (lines,) if self.frames_are_near else tuple(self._build(lines))
 
     def rows_of(self, lines: Tensor) -> Tensor:
-        """The rows that `described` was asked for, [B] int64, where the frames are near the learner."""
+        """The rows that `index_batch` was asked for, [B] int64, where the frames are near the learner."""
         assert self.frames_are_near
         return lines[:, self.frame_stack - 1].long()
 
-    def transitions(self, *drawn: Tensor) -> Transitions:
-        """The learner's half of `sample`: [B] transitions from what `described` gave. Never waits for the device."""
+    def gather(self, *drawn: Tensor) -> Transitions:
+        """The learner's half of `sample`: [B] transitions from what `index_batch` gave. Never waits for the device."""
         return self._build(*drawn) if self.frames_are_near else Transitions(*drawn)
 
     def _lines(self, rows: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ ARRAYS = ("ring", "admitted")
 COUNTERS = ("first", "end")
 
 
-class LearnableRows:
+class SampleIndex:
     """The learnable rows of a replay.
 
     Args:
@@ -32,13 +32,13 @@ class LearnableRows:
     def __len__(self) -> int:
         return self.end - self.first
 
-    def admit(self, position: int, rows: np.ndarray) -> None:
+    def append(self, position: int, rows: np.ndarray) -> None:
         """`rows` ([<= N] int64), written at `position`, can be learned from now."""
         self.ring[(self.end + np.arange(len(rows))) % len(self.ring)] = rows
         self.admitted[position] = len(rows)
         self.end += len(rows)
 
-    def drop(self, position: int) -> None:
+    def evict(self, position: int) -> None:
         """Forget the oldest rows, which were written at `position`."""
         self.first += int(self.admitted[position])
         self.admitted[position] = 0

@@ -16,8 +16,8 @@ from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of, with_own_time_limit
 from atari_dqn.envs.games import is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Moment, Player, play, result_of
-from atari_dqn.evaluation.protocols import EvalProtocol, Policy, Still, protocol_named
+from atari_dqn.evaluation.play import EvalStep, Player, play, result_of
+from atari_dqn.evaluation.protocols import EvalProtocol, NoopPolicy, Policy, protocol_named
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import published
@@ -33,11 +33,11 @@ from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EpisodeScore
 
 Say = Callable[[str], None]
-Show = Callable[[EvalProtocol], AbstractContextManager[Callable[[Moment], None]]]
+Show = Callable[[EvalProtocol], AbstractContextManager[Callable[[EvalStep], None]]]
 FRAMES_AT_10_HZ = 6  # a random action every 6 of 60 frames a second: Mnih et al. 2015, Methods
 
 
-def unseen(protocol: EvalProtocol) -> AbstractContextManager[Callable[[Moment], None]]:
+def unseen(protocol: EvalProtocol) -> AbstractContextManager[Callable[[EvalStep], None]]:
     """Shows nothing."""
     return nullcontext(lambda moment: None)
 
@@ -199,7 +199,7 @@ def evaluate_policy(
         raise UsageError(f"policy 'noop' is for Atari: {game} has no action that does nothing; use random")
     origin = {"policy": policy, "checkpoint": None, "step": None, "preset": None, "run_seed": None}
     epsilon = 0.0 if policy == "noop" else 1.0
-    return _assess(Still(), config, selection, epsilon=epsilon, label=policy, origin=origin, show=show)
+    return _assess(NoopPolicy(), config, selection, epsilon=epsilon, label=policy, origin=origin, show=show)
 
 
 def _assess(

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from atari_dqn.evaluation.play import Moment
+from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.terminal import say
 
 PLAIN_PERIOD_SECONDS = 30.0
-Watch = Callable[[Moment], None]
+Watch = Callable[[EvalStep], None]
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def shown(protocol: EvalProtocol) -> Iterator[Watch]:
     counted = {"games": 0, "steps": 0}
     with (_bar if sys.stderr.isatty() else _lines)(total, unit) as update:
 
-        def watch(moment: Moment) -> None:
+        def watch(moment: EvalStep) -> None:
             counted["games"] += int(moment.step.finished.sum())
             counted["steps"] += len(moment.action) - int(moment.step.started.sum())
             update(min(counted[unit], total), f"{counted['steps']:,} agent steps")

@@ -14,7 +14,7 @@ from atari_dqn.evaluation.protocols import monitor
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.seeding import stream
 from atari_dqn.types import EpisodeScore
-from atari_dqn.video.best_game import Highlight
+from atari_dqn.video.best_game import BestGameGif
 
 
 class Monitor:
@@ -27,7 +27,7 @@ class Monitor:
 
     def __init__(self, config: Config, agent: Agent) -> None:
         self.config, self.agent, self.protocol = config, agent, monitor(config)
-        self.first_game = Highlight(config, self.protocol)
+        self.first_game = BestGameGif(config, self.protocol)
         self._first_seed = 0
 
     def evaluate(self, step: int, should_stop: Callable[[], bool]) -> EvaluationResult | None:

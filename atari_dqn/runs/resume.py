@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.schedules import step_size
+from atari_dqn.dqn import schedules
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.buffer import FrameReplay
@@ -144,7 +144,7 @@ def nothing_is_left(folder: RunFolder, trainer: Trainer, say: Callable[[str], No
         say(f"{folder.path} is finished, at step {trainer.step:,}; a larger --total-steps makes it longer")
         return True
     step = max(trainer.step, trainer.config.learning_starts)
-    before, now = step_size(folder.config, step), step_size(trainer.config, step)
+    before, now = schedules.learning_rate(folder.config, step), schedules.learning_rate(trainer.config, step)
     if before != now:
         say(
             f"warning: the step size falls until total_steps, which was {folder.config.total_steps:,} and is now "

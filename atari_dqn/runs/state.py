@@ -148,7 +148,7 @@ def _played_games(n: int, spec: EnvSpec) -> Kind:
 
 
 def _replay_state(spec: EnvSpec, replay: FrameReplay) -> Kind:
-    """Everything but the frames; see `FrameReplay` and `LearnableRows`."""
+    """Everything but the frames; see `FrameReplay` and `SampleIndex`."""
     rows, ring, learnable = replay.ring.num_rows, replay.ring, replay.learnable
     index = {
         "ring": array(learnable.ring.shape, "int32", 0, rows - 1),

@@ -29,7 +29,7 @@ from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.runs.safety import Watchdog, stopped_by_signals
 from atari_dqn.runs.state import run_state
-from atari_dqn.runs.wandb_logger import Mirror, WandbLogger
+from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
 from atari_dqn.torch_defaults import torch_defaults
@@ -221,7 +221,7 @@ def build(
         settings=dataclasses.asdict(config),
     )
     if wandb:
-        logger = Mirror(logger, WandbLogger(folder.path, config))
+        logger = CompositeLogger(logger, WandbLogger(folder.path, config))
     return Trainer(
         config,
         envs=envs,

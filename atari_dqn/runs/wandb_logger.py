@@ -100,7 +100,7 @@ class WandbLogger:
         self._run.finish()
 
 
-class Mirror:
+class CompositeLogger:
     """Passes every call to two loggers, one after the other."""
 
     def __init__(self, first: Logger, second: Logger) -> None:

@@ -73,7 +73,7 @@ def budget(steps: int) -> list[str]:
     return ["--total-steps", str(steps), "--eval-period", str(steps // EVALUATIONS)]
 
 
-def carry_out(study: Study, *, jobs: int, say: Callable[[str], None]) -> list[str]:
+def run_study(study: Study, *, jobs: int, say: Callable[[str], None]) -> list[str]:
     """Train what is missing, write the files of a study, and return its table in lines.
 
     Raises:

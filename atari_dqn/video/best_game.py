@@ -16,7 +16,7 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.ports import Logger
-from atari_dqn.evaluation.play import Moment
+from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.video.camera import FRAMES_PER_SECOND, Camera
 from atari_dqn.video.panel import television
@@ -25,7 +25,7 @@ from atari_dqn.video.writers import Gif
 HEIGHT = 210  # of the picture, pixels
 
 
-class Highlight:
+class BestGameGif:
     """Remembers the first game of an evaluation; nothing, where there is no film to be made of it.
 
     Args:
@@ -41,12 +41,12 @@ class Highlight:
             int(config.film_seconds / self._step_seconds) if self.config.backend == "native" else 0
         )  # agent steps
 
-    def begin(self) -> Callable[[Moment], None]:
+    def begin(self) -> Callable[[EvalStep], None]:
         """Forget the evaluation before; returns who is to watch the next one."""
         self.actions.clear()
         return self._watch
 
-    def _watch(self, moment: Moment) -> None:
+    def _watch(self, moment: EvalStep) -> None:
         if moment.playing[0] == 0 and len(self.actions) < self._limit:  # the first environment opens with game 0
             self.actions.append(int(moment.action[0]))
 

@@ -28,7 +28,7 @@ BACKGROUND, RAISED, QUIET, TEXT = (16, 19, 26), (34, 40, 53), (134, 146, 166), (
 GREEDY, RANDOM, OTHER = (72, 199, 142), (245, 166, 66), (78, 99, 138)
 
 
-class Decision(NamedTuple):
+class AgentView(NamedTuple):
     """What the agent knew and did at one agent step."""
 
     step: int  # agent steps played before
@@ -61,7 +61,7 @@ class Panel:
         self._low, self._high = np.inf, -np.inf  # of the Q-values of the game so far: the ends of the bars
         self._fonts: dict[int, Any] = {}
 
-    def draw(self, decision: Decision, score: float) -> np.ndarray:
+    def draw(self, decision: AgentView, score: float) -> np.ndarray:
         """The panel as [630, 440, 3] uint8; `score` is the game's, up to the frame beside it."""
         from PIL import Image, ImageDraw
 
@@ -78,7 +78,7 @@ class Panel:
         self._bars(draw, decision)
         return np.array(picture)
 
-    def _header(self, draw: Any, decision: Decision, score: float) -> None:
+    def _header(self, draw: Any, decision: AgentView, score: float) -> None:
         draw.text((MARGIN, 18), self.title, TEXT, self._font(26))
         draw.text((MARGIN, 50), self.subtitle, QUIET, self._font(13))
         minutes, seconds = divmod(decision.step * self.step_seconds, 60)
@@ -88,7 +88,7 @@ class Panel:
             draw.text((left, 82), name, QUIET, self._font(14))
             draw.text((left, 102), value, TEXT, self._font(22))
 
-    def _bars(self, draw: Any, decision: Decision) -> None:
+    def _bars(self, draw: Any, decision: AgentView) -> None:
         """One line for each action, its bar between the least and the greatest Q-value of the game so far."""
         q = decision.q
         self._low, self._high = min(self._low, float(q.min())), max(self._high, float(q.max()))

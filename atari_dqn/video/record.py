@@ -23,12 +23,12 @@ from torch import Tensor
 
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Moment, Player, game_seed, play
+from atari_dqn.evaluation.play import EvalStep, Player, game_seed, play
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.seeding import stream
 from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.video.camera import FRAMES_PER_SECOND, Camera
-from atari_dqn.video.panel import HEIGHT, Decision, Panel, television
+from atari_dqn.video.panel import HEIGHT, AgentView, Panel, television
 from atari_dqn.video.writers import Film, filming
 
 
@@ -42,7 +42,7 @@ def film_game(
     outs: Sequence[Path],
     overlay: bool,
     seconds: float | None = None,
-    watch: Callable[[Moment], None] = lambda moment: None,
+    watch: Callable[[EvalStep], None] = lambda moment: None,
 ) -> dict[str, Any]:
     """Play one game of an evaluation and write it to films.
 
@@ -70,7 +70,7 @@ def film_game(
         take = _Take(camera, films, policy, panel, limit=math.inf if seconds is None else seconds * FRAMES_PER_SECOND)
         stop = take.is_long_enough
 
-        def film(moment: Moment) -> None:
+        def film(moment: EvalStep) -> None:
             take.watch(moment)
             watch(moment)
 
@@ -129,14 +129,14 @@ class _Take:
     def is_long_enough(self) -> bool:
         return self.frames >= self.limit
 
-    def watch(self, moment: Moment) -> None:
+    def watch(self, moment: EvalStep) -> None:
         """Film one agent step.
 
         Raises:
           UsageError: the camera's game is no longer the one that is played.
         """
         action = int(moment.action[0])
-        decision = Decision(self.steps, self.policy.planes, self.policy.q, action, bool(moment.explored[0]))
+        decision = AgentView(self.steps, self.policy.planes, self.policy.q, action, bool(moment.explored[0]))
         shots = self.camera.play(action)
         gained, over, step = sum(shot.reward for shot in shots), shots[-1].over, moment.step
         ended = bool(step.terminated[0] and step.finished[0])  # a lost life ends nothing
