@@ -47,8 +47,11 @@ pathlib.Path.exists = lambda path, **options: not of_linux(path) and really_exis
 WINDOWS = """
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
-take(signal, "SIGHUP", "SIGKILL", "SIGSTOP", "SIGCONT", "SIGALRM", "setitimer")
-take(os, "O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK", "fork", "getuid", "geteuid", "getpgid", "killpg", "uname")
+import faulthandler
+take(faulthandler, "register", "unregister")
+take(signal, "SIGHUP", "SIGKILL", "SIGSTOP", "SIGCONT", "SIGALRM", "SIGURG", "setitimer")
+take(os, "O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK", "set_blocking")
+take(os, "fork", "getuid", "geteuid", "getpgid", "killpg", "uname")
 
 def open_file(path, *arguments, **options):
     if os.path.isdir(path):

@@ -17,7 +17,7 @@ from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.types import Transitions
 
 # Updates whose minibatches are built together: few enough for the caches of a CPU, many for one launch on a GPU.
-UPDATES_AT_ONCE = {"cpu": 4, "cuda": 64}
+UPDATES_AT_ONCE = {"cpu": 4, "cuda": 64, "mps": 64}
 
 
 class Sampler(Protocol):

@@ -44,6 +44,9 @@ class Watchdog:
         if now - self._told_at < TELL_SECONDS:
             return
         self._told_at = now
+        if not hasattr(faulthandler, "register"):  # Windows, where nothing stops a process and lets it go on
+            faulthandler.dump_traceback_later(self.seconds, exit=True, file=sys.__stderr__ or 2)
+            return
         self._watcher = self._watcher or self._start()
         assert self._watcher.stdin
         with suppress(BlockingIOError, BrokenPipeError):  # it is stopped, or was killed
@@ -69,6 +72,7 @@ class Watchdog:
         if watcher is not None:
             watcher.communicate()  # closes the pipe, which ends it
             faulthandler.unregister(signal.SIGURG)
+        faulthandler.cancel_dump_traceback_later()
 
 
 @contextmanager
