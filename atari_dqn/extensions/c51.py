@@ -90,7 +90,7 @@ class CategoricalHead(DistributionalHead):
 
         Source: Bellemare et al. 2017, section 4.1; Hessel et al. 2018, section 2.   D_KL(target || p(s, a))
         """
-        target = project(self.support, following.detach().softmax(dim=1), reward, discount)
+        target = project(self.support, following.softmax(dim=1), reward, discount).detach()
         log_probability = self.of_actions(outputs, action).log_softmax(dim=1)
         error = self.mean(target) - self.mean(log_probability.detach().exp())
         return F.kl_div(log_probability, target, reduction="none").sum(dim=1), error

@@ -107,7 +107,7 @@ class QuantileHead(DistributionalHead):
 
         Source: Dabney et al. 2018a, Algorithm 1.
         """
-        target = reward[:, None] + discount[:, None] * following.detach()
+        target = (reward[:, None] + discount[:, None] * following).detach()
         _, levels = self.quantiles_and_levels(outputs)
         taken = self.of_actions(outputs, action)
         return quantile_huber_loss(taken, levels, target), target.mean(dim=1) - taken.detach().mean(dim=1)

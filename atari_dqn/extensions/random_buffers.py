@@ -2,7 +2,8 @@
 
 So a CUDA graph and a compiled function read what was drawn last, and no chance is hidden in a forward pass. Call
 `draw_noise` before each minibatch, for the online and the target network each, and before each choice of actions where
-that uses the buffers; `silence` before an evaluation. Checkpoints hold no buffers: keep the generator's state.
+that uses the buffers; `silence` before an evaluation. Checkpoints hold no buffers: keep the generator's state. A
+generator that draws inside a CUDA graph has to be registered with it (`CUDAGraph.register_generator_state`).
 """
 
 from __future__ import annotations
