@@ -225,7 +225,7 @@ class Config:
 
     # --- machine
     device: str = "auto"
-    """`auto` (CUDA if present, printed), `cpu`, `cuda` or `cuda:1`."""
+    """`auto` (CUDA if present, printed), `cpu`, `cuda`, `cuda:1`, or `mps` (GPUs of Apple's; not measured)."""
     replay_device: str = "auto"
     """Where frames are kept: `auto` (beside the network if they fit), `cpu` or `cuda`."""
     precision: Precision = "fp32"

@@ -167,3 +167,20 @@ def test_no_place_for_temporary_files_is_told(monkeypatch):
     monkeypatch.setattr(machine.tempfile, "gettempdir", fail)
     with pytest.raises(UsageError, match=r"No usable temporary directory found.*TMPDIR"):
         machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1), print)
+
+
+def test_apples_gpu_is_taken_where_torch_has_it_and_marked_as_not_measured(monkeypatch, tmp_path):
+    wanted, said = dataclasses.replace(nature(), device="mps", torch_threads=1), []
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="sees no GPU of Apple's; use --device cpu"):
+        machine.resolve(wanted, said.append)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    config = machine.resolve(wanted, said.append)
+    assert (config.device, config.torch_threads) == ("mps", 1)
+    assert settle_compile(config, said.append).compile == "off"
+    assert "mps (never measured" in said[0]
+    assert machine.place_replay("auto", "mps", 2**20, said.append) == "mps"
+    for setting in ({"priority_exponent": 0.5}, {"center_pixels": True}):
+        with pytest.raises(UsageError, match=r"needs float64, and the device mps has none; use --device cpu"):
+            train(dataclasses.replace(wanted, **setting), tmp_path / "run", say=said.append)
+    assert not (tmp_path / "run").exists()

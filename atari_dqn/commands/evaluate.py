@@ -44,7 +44,7 @@ class Evaluate:
     num_envs: int = 8
     """Games played side by side; does not change which games are played."""
     device: str = "auto"
-    """`auto`, `cpu` or `cuda`."""
+    """`auto`, `cpu`, `cuda` or `mps`."""
     torch_threads: int = 0
     """CPU threads of the network; 0 for one: observations are few at a time, and more threads wait for each other."""
     env_threads: int = 0

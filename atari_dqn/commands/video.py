@@ -41,7 +41,7 @@ class Video:
     checkpoint: Literal["last", "best"] = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     device: str = "auto"
-    """`auto`, `cpu` or `cuda`."""
+    """`auto`, `cpu`, `cuda` or `mps`."""
     torch_threads: int = 0
     """CPU threads of the network; 0 for one: observations are few at a time, and more threads wait for each other."""
     env_threads: int = 0

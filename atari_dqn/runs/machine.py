@@ -68,9 +68,14 @@ def _device(name: str, say: Say) -> str:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"device is {name!r}; use cpu, cuda or cuda:0") from error
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"device is {name!r}; use cpu, cuda or cuda:0")
+        raise UsageError(f"device is {name!r}; use cpu, cuda, cuda:0 or mps") from error
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"device is {name!r}; use cpu, cuda, cuda:0 or mps")
+    if device.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise UsageError(f"device is 'mps', but torch {torch.__version__} sees no GPU of Apple's; use --device cpu")
+        say("device: mps (never measured: compare its speed and scores with --device cpu)")
+        return name
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"device is {name!r}, but torch {torch.__version__} sees no CUDA GPU here; use --device cpu")
     if device.index is not None and device.type == "cuda" and device.index >= torch.cuda.device_count():
@@ -136,6 +141,8 @@ def settle_compile(config: Config, say: Say) -> Config:
         if config.compile == "on":
             say(f"optimizer: not compiled, {config.optimizer} never is on a CPU")
         return dataclasses.replace(config, compile="off")
+    if config.compile == "auto" and config.device.startswith("mps"):
+        return dataclasses.replace(config, compile="off")  # never measured there
     if config.compile == "auto" and (config.network not in PIXEL_NETWORKS or (on_gpu and config.own_loss)):
         return dataclasses.replace(config, compile="off")  # too small to gain, or unknown
     began = time.perf_counter()
@@ -248,7 +255,7 @@ def place_replay(wanted: str, device: str, frame_bytes: int, say: Say) -> str:
     if places[0] not in ("cpu", device):
         raise UsageError(f"replay_device is {wanted!r}; use auto, cpu or cuda")
     if wanted == "cuda" and not device.startswith("cuda"):
-        raise UsageError("replay_device is 'cuda', but the network is on the CPU; use --replay-device cpu")
+        raise UsageError(f"replay_device is 'cuda', but the network is on {device}; use --replay-device cpu")
     for place in places:
         free = free_bytes(place)
         if frame_bytes <= 0.95 * free:

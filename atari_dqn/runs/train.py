@@ -84,6 +84,7 @@ def train(
     if told := time_limit_told(config):
         say(told)
     config = resolve(config, say, begun=resume)
+    _refuse_what_mps_lacks(config)
     envs = make_envs(config)
     try:
         if model is None:  # may refuse the network: before it is compiled
@@ -110,6 +111,12 @@ def _refuse_too_short(config: Config) -> None:
             f"the run would end after total_steps ({config.total_steps:,}), and learning_starts at step "
             f"{config.learning_starts:,}: nothing would be learned; raise total_steps, or lower learning_starts"
         )
+
+
+def _refuse_what_mps_lacks(config: Config) -> None:
+    for name in ("priority_exponent", "center_pixels"):
+        if config.device.startswith("mps") and (value := getattr(config, name)):
+            raise UsageError(f"{name} is {value}, which needs float64, and the device mps has none; use --device cpu")
 
 
 def _refuse_far_priorities(config: Config) -> None:
