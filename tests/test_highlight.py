@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from atari_dqn.cli import main
 from atari_dqn.evaluation.play import play
-from atari_dqn.evaluation.protocols import EvalProtocol
+from atari_dqn.evaluation.protocols import EvalProtocol, monitor
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.video.best_game import BestGameGif
 from atari_dqn.video.camera import Camera
@@ -52,7 +52,7 @@ def test_it_shows_the_first_game_of_the_newest_evaluation():
 
 def test_where_nothing_can_be_filmed_nothing_is_kept():
     for config in (dataclasses.replace(CONFIG, film_seconds=0), cartpole()):
-        highlight = BestGameGif(config, PROTOCOL)
+        highlight = BestGameGif(config, monitor(config))
         assert highlight._limit == 0
         highlight.show(1, None, 10)  # no film, no logger
 

@@ -38,7 +38,7 @@ class TapeEnvs(ScriptedEnvs):
 
 
 class TapeAgent:
-    algorithm = SimpleNamespace(errors=None)
+    algorithm = SimpleNamespace(errors=None, predict=lambda obs: torch.zeros(len(obs), 3))
 
     def __init__(self, tape, num_actions=3, *, asks=False):
         self.tape, self.num_actions = tape, num_actions
