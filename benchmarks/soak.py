@@ -1,11 +1,13 @@
-"""Kill one run again and again at random moments, resume it each time, and compare its end with an undisturbed run.
+"""Disturb one run again and again at random moments, resume it each time, and compare its end with an undisturbed run.
 
     python benchmarks/soak.py --kills 500 --out FOLDER [--game pong]
 
-Each life of the run is killed (SIGKILL) after a random time of work, counted from its first step of play or, for one
-life in five, from its start. What it was about is read from two bytes that it keeps in a file: one of the loop, one of
-the thread that writes checkpoints. At the end the run is taken to the next full thousand of steps, a quiet run does the
-same in one go, and both must agree bit for bit.
+Each life of the run ends after a random time of work, counted from its first step of play, from its start, or from the
+next evaluation. Most are killed (SIGKILL); some are asked to save and end (SIGTERM), some of these are killed while
+they do; some are stopped and go on (SIGSTOP, SIGCONT) before. What a life was about is read from two bytes that it
+keeps in a file: one of the loop, one of the thread that writes checkpoints. Half-way the run is taken to its end, the
+next full thousand of steps, through lives that are disturbed, too; then it is made longer, and goes on like this. The
+quiet run has the same two ends, and both must agree bit for bit.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from measuring import finish
 from atari_dqn import cli, envs
 from atari_dqn.commands import train  # noqa: F401
 from atari_dqn.dqn import trainer
+from atari_dqn.runs import monitor
 from atari_dqn.runs import train as run
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore
@@ -42,10 +45,13 @@ SETTINGS = {
     "pong": (
         "--preset quick --num-envs 4 --learning-starts 200 --capacity 600 --eval-period 1000 --eval-steps 60 "
         "--eval-num-envs 2 --max-episode-steps 60 --film-seconds 0 --log-period 100 --checkpoint-period 100 "
-        "--torch-threads 1 --env-threads 1 --precision fp32 --batch-size 8 --update-period 8 --hidden-sizes 32"
+        "--torch-threads 1 --env-threads 1 --precision fp32 --batch-size 8 --update-period 8 --hidden-sizes 32 "
+        "--learning-rate-end-ratio 1"
     ),
 }
+NEVER = 100_000_000  # agent steps, more than any soak has
 LOOP = {b"i": "starting", b"r": "resuming", b"p": "playing and learning", b"e": "evaluating", b"c": "copying a save"}
+ENDS = ("killed", "killed", "killed", "saved", "saved, killed meanwhile", "stopped, then killed")
 SAVER = {b"-": "not writing", b"f": "writing frames", b"w": "writing the checkpoint", b"d": "deleting old ones"}
 
 
@@ -74,20 +80,43 @@ class Chain:
                 os._exit(code)
         return process
 
-    def live(self, seconds: float, *, counted_from_play: bool) -> tuple[str, str]:
-        """One life, killed so long after its start or its first step; returns what both threads were about."""
-        process = self.start("--total-steps", "100000000")
-        while counted_from_play and self.marks.read_bytes()[:1] in b"ir" and not _ended(process):
-            time.sleep(0.005)
-        until = _worked(process) + seconds
+    def live(self, total_steps: int, moments: random.Random, longest: float) -> tuple[str, str, str] | None:
+        """One life; returns how it ended and what both threads were about, None if it reached `total_steps`."""
+        process = self.start("--total-steps", str(total_steps))
+        end = moments.choice(ENDS)
+        begin = moments.choice([b"", b"ir", b"ir", b"irpc"])  # what is not counted yet: nothing, the start, all but "e"
+        until = _worked(process) + 5 * longest
+        while self._loop() in begin and _worked(process) < until and not _ended(process):
+            time.sleep(0.002)
+        until = _worked(process) + longest * moments.random() * (0.1 if begin == b"irpc" else 1.0)
         while _worked(process) < until and not _ended(process):
-            time.sleep(0.005)
-        if _ended(process):
-            raise SystemExit(f"the run ended by itself:\n{self.log.read_text()}")
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+            time.sleep(0.002)
         marks = self.marks.read_bytes()
-        return LOOP[marks[:1]], SAVER[marks[1:]]
+        if not _ended(process):
+            self._disturb(process, end, moments)
+        _, status = os.waitpid(process, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            return None
+        if code not in (-signal.SIGKILL, 128 + signal.SIGTERM):
+            raise SystemExit(f"the run ended by itself:\n{self.log.read_text()}")
+        return end, LOOP[marks[:1]], SAVER[marks[1:]]
+
+    def _loop(self) -> bytes:
+        return self.marks.read_bytes()[:1]
+
+    def _disturb(self, process: int, end: str, moments: random.Random) -> None:
+        if end == "stopped, then killed":
+            os.kill(process, signal.SIGSTOP)
+            time.sleep(0.3)
+            os.kill(process, signal.SIGCONT)
+            time.sleep(0.3 * moments.random())
+        if end.startswith("saved") and self._loop() not in b"ir":  # before it plays, SIGTERM is an end like any other
+            os.kill(process, signal.SIGTERM)
+            until = time.monotonic() + (0.2 * moments.random() if end == "saved, killed meanwhile" else 60.0)
+            while time.monotonic() < until and not _ended(process):
+                time.sleep(0.002)
+        os.kill(process, signal.SIGKILL)  # nothing to one that has ended
 
     def finish(self, total_steps: int) -> None:
         """The last life: to `total_steps`."""
@@ -103,7 +132,7 @@ def _worked(process: int) -> float:
 
 
 def _ended(process: int) -> bool:
-    """Has a child ended by itself? It stays there to be waited for."""
+    """Has a child ended? It stays there to be waited for."""
     return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
@@ -127,7 +156,7 @@ def prepare_life(marks: Path) -> None:
     envs.RESEED_AFTER = RESEED_AFTER
     mark(run, "read_newest", 0, b"r", after=b"r")
     mark(trainer.Trainer, "run", 0, b"p")
-    mark(trainer.Trainer, "evaluate_if_due", 0, b"e")
+    mark(monitor.Monitor, "evaluate", 0, b"e")
     mark(trainer.Trainer, "save", 0, b"c")
     mark(FrameStore, "write", 1, b"f")
     mark(checkpoint, "write", 1, b"w")
@@ -136,7 +165,7 @@ def prepare_life(marks: Path) -> None:
 
 
 def main() -> None:
-    """Kill, resume, compare."""
+    """Disturb, resume, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--game", choices=list(SETTINGS), default="cartpole")
@@ -148,19 +177,30 @@ def main() -> None:
     options.folder.mkdir(parents=True)
     moments = random.Random(options.seed)
     chain = Chain(options.game, options.folder / "killed", options.folder / "marks")
-    loop, saver = collections.Counter[str](), collections.Counter[str]()
+    counts = [collections.Counter[str](), collections.Counter[str](), collections.Counter[str]()]
+    goal, totals = NEVER, []  # agent step at which the lives end by themselves, and where they did
     for number in range(options.kills):
-        in_loop, in_saver = chain.live(options.longest * moments.random(), counted_from_play=moments.random() < 0.8)
-        loop[in_loop] += 1
-        saver[in_saver] += 1
-        print(f"kill {number + 1}: {in_loop}, {in_saver}; {_step(chain.folder):,} steps", file=sys.stderr, flush=True)
-    total = (_step(chain.folder) // 1000 + 1) * 1000
-    chain.finish(total)
+        if number == options.kills // 2:
+            goal = (_step(chain.folder) // 1000 + 1) * 1000
+        if (lived := chain.live(goal, moments, options.longest)) is None:
+            totals.append(goal)
+            goal = NEVER
+            continue
+        for count, what in zip(counts, lived, strict=True):
+            count[what] += 1
+        print(f"life {number + 1}: {', '.join(lived)}; {_step(chain.folder):,} steps", file=sys.stderr, flush=True)
+    if goal != NEVER:
+        totals.append(goal)
+        chain.finish(goal)
+    totals.append((_step(chain.folder) // 1000 + 1) * 1000)
+    chain.finish(totals[-1])
     quiet = Chain(options.game, options.folder / "quiet", options.folder / "marks")
-    quiet.finish(total)
+    for total in totals:
+        quiet.finish(total)
     found = differences(chain.folder, quiet.folder)
-    result = {"bench": "soak", "game": options.game, "kills": options.kills, "steps": total}
-    result |= {"in_the_loop": dict(loop), "in_the_saver": dict(saver), "differences": found, "equal": not found}
+    ends, loop, saver = map(dict, counts)
+    result = {"bench": "soak", "game": options.game, "lives": options.kills, "ends_at": totals, "ended": ends}
+    result |= {"in_the_loop": loop, "in_the_saver": saver, "differences": found, "equal": not found}
     finish(result, options.out)
     sys.exit(bool(found))
 
