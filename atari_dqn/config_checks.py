@@ -177,6 +177,11 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
     if config.n_step_decay_steps and config.n_step_end > config.n_step:
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
     yield from _about_the_backend(config)
+    if config.backend == "workers" and config.frame_skip < 3:
+        yield (
+            f"frame_skip is {config.frame_skip}, and backend 'workers' needs 3 or more: the first screen after a kept "
+            "state is not always its own; use backend native"
+        )
     yield from _about_the_learner(config)
     yield from _about_the_resets(config)
     yield from _about_the_warm_up(config)

@@ -2,7 +2,7 @@
 
 Both open alike (the first reset of an emulator with the same seed, after as many no-ops) and play the same random
 actions. Both ways to a frame are held against ale-py's own: the worker's, and screens that become frames beside the
-replay. Every 100 steps the game goes on in another emulator, from its saved state.
+replay. Every 100 steps the game goes on from its saved state in another emulator, which has played something else.
 
     python benchmarks/sweep_workers.py [--steps 1000] [--games pong breakout] [--out FOLDER]
 """
@@ -30,7 +30,9 @@ SAVED_EVERY = 100  # agent steps
 
 def game_like(native: NativeEnvs, game: str, seed: int) -> Game:
     """A game that will open as the native one has just done."""
-    noops = int(native._clock[0])
+    probe = make_emulator(game, seed)
+    probe.reset_game()
+    noops = int(native._clock[0]) - probe.getEpisodeFrameNumber()
     probe = make_emulator(game, seed)
     openings = make_openings(probe, noops, colours=True, variants=1)
     names = {action.name.lower(): int(action.value) for action in probe.getMinimalActionSet()}
@@ -81,6 +83,8 @@ def sweep(game: str, steps: int) -> dict[str, object]:
                 pixels += differing(screens, step.frame[0])
             if played % SAVED_EVERY == 0:
                 other = Game(mine.settings, make_emulator(game), mine.openings)
+                for _ in range(rng.integers(100)):
+                    other.emulator.act(int(rng.choice(mine.settings.actions)))
                 other.load(mine.save())
                 mine = other
     native.close()

@@ -97,6 +97,26 @@ def test_the_course_of_a_game_is_that_of_the_native_environment(game, colours):
     native.close()
 
 
+@pytest.mark.parametrize("game", ["qbert", "amidar"])
+def test_what_an_emulator_has_played_before_leaves_no_trace(game):
+    """The first screen of a restored state shows old lines, and a new emulator would lose the first frame of Q*bert."""
+    openings = make_openings(make_emulator(game), 2, colours=True)
+    settings = settings_of(game, colours=True)
+    fresh, screens = open_game(settings, openings)
+    used, seen = open_game(settings, openings)
+    for seed in range(6):
+        for _ in range(seed * 7):
+            used.play(seed % 5, seen)
+        for each, out in ((fresh, screens), (used, seen)):
+            each.next_seed = seed
+            each.open(out)
+        assert (screens == seen).all()
+        for number in range(8):
+            assert fresh.play(number % 5, screens) == used.play(number % 5, seen)
+            assert (screens == seen).all()
+            assert (fresh.emulator.getRAM() == used.emulator.getRAM()).all()
+
+
 def test_at_the_end_of_a_game_its_true_last_screen_is_shown():
     openings = make_openings(make_emulator("breakout"), 0, colours=False)
     game, screens = open_game(settings_of("breakout"), openings)
@@ -125,7 +145,7 @@ def test_the_frames_of_many_games_are_made_anew_only_where_screens_changed():
             assert (made == shrink(torch.from_numpy(screens)).numpy()).all()
 
 
-@pytest.mark.parametrize("frame_skip", [1, 2, 3])
+@pytest.mark.parametrize("frame_skip", [3, 5])
 def test_other_frame_skips_show_the_last_two_frames_of_each_step(frame_skip):
     openings = make_openings(make_emulator("pong"), 0, colours=False)
     game, screens = open_game(settings_of("pong", frame_skip=frame_skip), openings)
@@ -137,7 +157,7 @@ def test_other_frame_skips_show_the_last_two_frames_of_each_step(frame_skip):
             plain.act(game.settings.actions[2])
             seen.append(plain.getScreenGrayscale())
         game.play(2, screens)
-        assert (screens == np.stack([*seen, *seen][-2:] if frame_skip == 1 else seen[-2:])).all()
+        assert (screens == np.stack(seen[-2:])).all()
 
 
 def test_frames_repeat_the_action_before_as_often_as_asked_and_by_the_games_own_stream():
@@ -148,6 +168,9 @@ def test_frames_repeat_the_action_before_as_often_as_asked_and_by_the_games_own_
 
         def __init__(self):
             self.acts = []
+
+        def reset_game(self):
+            pass
 
         def act(self, action):
             self.acts.append(action)
@@ -174,7 +197,7 @@ def test_frames_repeat_the_action_before_as_often_as_asked_and_by_the_games_own_
         game.open(picture)
         for number in range(1_000):
             game.play(number % 2, picture)
-        return tape.acts
+        return tape.acts[1:]  # the first makes a new emulator ready
 
     first = acts(1)
     assert first == acts(1) != acts(2)

@@ -4,6 +4,9 @@ A game opens in one of some hundred kept states instead of a boot: every variant
 (a timer differs in some games), after every number of no-ops. A state takes 30 us to restore, a boot some 5 ms. Which
 one opens a game, and which frames repeat an action, is drawn from the game's own stream, so a game is a function of its
 seed and the actions, whoever plays it.
+
+A restored state goes on as it did, RAM and all, but its first screen may show lines of what was played before. An agent
+step has at least 3 frames, so that one is not shown.
 """
 
 from __future__ import annotations
@@ -100,6 +103,8 @@ class Game:
     def __init__(self, settings: EmulatorSettings, emulator: Any, openings: Sequence[Opening]) -> None:
         self.settings, self.emulator, self.openings = settings, emulator, openings
         self.next_seed = -1  # of the next game's stream; -1: the stream goes on
+        emulator.reset_game()
+        emulator.act(NOOP)  # one that has played no frame since its reset loses the first after a restore (Q*bert)
         self._show = emulator.getScreen if settings.colours else emulator.getScreenGrayscale
 
     def open(self, screens: np.ndarray) -> None:
@@ -149,8 +154,6 @@ class Game:
                 break
         if number <= 0:
             screens[1] = screens[0]
-        elif settings.frame_skip == 1:
-            screens[0] = screens[1]
         return reward, over
 
     # --- state
