@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tyro.conf import Suppress
 
-from atari_dqn.config_checks import complaints
+from atari_dqn.config_checks import complaints, renamed
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import parse_json
 
@@ -89,19 +89,20 @@ class Config:
     """The warm-up goes on until a game ends with `learning_starts` transitions in the replay. Paper: no."""
     capacity: int = 1_000_000
     """Transitions kept, all environments together. Paper: replay memory size, 1 million."""
-    recent_share: float = 1.0
-    """Minibatches come from this share of all agent steps so far, the newest, in (0, 1]. Paper: 1, all kept."""
-    recent_growth_steps: int = 0
-    """Length of the rise of `recent_share` to 1, agent steps, from when n_step has fallen; 0: it stays. Paper: 0."""
-    recent_least: int = 0
-    """... but from no fewer than this many transitions, if they are kept."""
-    priority_exponent: float = 0.0
-    """Transitions are learned from in proportion to |TD error| to this power, in [0, 1] (Schaul et al. 2016, alpha);
-    at most four times more often than by chance. Paper: 0, uniformly."""
+    replay_window_fraction: float = 1.0
+    """Share of all agent steps so far, the newest, that minibatches are drawn from, in (0, 1]. Paper: 1, all kept."""
+    replay_window_growth_steps: int = 0
+    """Length of the rise of `replay_window_fraction` to 1, agent steps, from when n_step has fallen; 0: it stays.
+    Paper: 0."""
+    replay_window_min: int = 0
+    """Least number of transitions in that window, if so many are kept. Ours: short runs need some variety."""
+    priority_alpha: float = 0.0
+    """Exponent alpha of prioritized replay in [0, 1]: transitions are drawn in proportion to |TD error| to this power
+    (Schaul et al. 2016), at most four times more often than by chance. Paper: 0, uniform."""
     priority_decay_steps: int = 0
-    """Length of the fall of priority_exponent to 0, agent steps counted from learning_starts; 0: it stays."""
-    priority_correction: float = 0.5
-    """Part of the bias which comes of that that is weighed away, in [0, 1] (Schaul et al. 2016, beta)."""
+    """Length of the fall of `priority_alpha` to 0, agent steps counted from learning_starts; 0: it stays."""
+    priority_beta: float = 0.5
+    """Importance-sampling exponent beta in [0, 1]: 0 corrects nothing, 1 all of the bias (Schaul et al. 2016)."""
     batch_size: int = 32
     """Transitions per update. Paper: minibatch size, 32."""
     update_period: int = 4
@@ -152,11 +153,12 @@ class Config:
     epsilon_decay_factor: float = 1.0
     """Instead of the linear decay epsilon is multiplied by this at every action, down to epsilon_end; 1 for the
     linear decay. Paper: linear."""
-    epsilon_spread: float = 1.0
-    """Environments explore with powers of epsilon from 1 / this to this, see `exploration.py`; 1: all alike."""
-    hold_random_actions: bool = False
-    """Until learning_starts every second environment holds a random action for n agent steps, with a chance in
-    proportion to 1 / n^2 (Dabney et al. 2021). Paper: no."""
+    epsilon_ladder: float = 1.0
+    """Per-environment exploration as in Ape-X: environment i uses epsilon ** k_i, k_i from 1 / ladder to ladder. 1: the
+    same epsilon everywhere. Paper: 1."""
+    ez_greedy_warm_up: bool = False
+    """Until learning_starts every second environment holds a random action for n agent steps, with probability
+    proportional to 1 / n^2 (ez-greedy, Dabney et al. 2021). Paper: no."""
     random_warm_up: bool = True
     """Act at random until learning_starts, and decay from there. Paper: yes. No: epsilon decays from step 0."""
     epsilon_from_zero: bool = False
@@ -276,7 +278,7 @@ class Config:
             raise UsageError(f"the config is not valid JSON ({error})") from error
         if not isinstance(table, dict):
             raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
-        table = _renamed(table)
+        table = renamed(table)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         if unknown := sorted(set(table) - set(fields)):
             raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
@@ -289,16 +291,6 @@ class Config:
 
 # the words that a field may hold
 CHOICES = {name: get_args(hint) for name, hint in get_type_hints(Config).items() if get_origin(hint) is Literal}
-
-
-def _renamed(table: dict[str, Any]) -> dict[str, Any]:
-    """A config of an older version in the words of this one."""
-    table = dict(table)
-    if (full := table.pop("full_action_space", None)) is not None:
-        table["action_set"] = "full" if full else "minimal"
-    if (clipped := table.pop("clip_td_error", None)) is not None:
-        table["loss"] = "huber" if clipped else "mse"
-    return table
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:

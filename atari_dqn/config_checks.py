@@ -36,8 +36,8 @@ AT_LEAST_ZERO = (
     "epsilon_decay_steps",
     "n_step_decay_steps",
     "priority_decay_steps",
-    "recent_growth_steps",
-    "recent_least",
+    "replay_window_growth_steps",
+    "replay_window_min",
     "eval_period",
     "eval_period_episodes",
     "eval_episodes",
@@ -52,8 +52,8 @@ IN_ZERO_TO_ONE = (
     "epsilon_end",
     "epsilon_decay_factor",
     "eval_epsilon",
-    "priority_exponent",
-    "priority_correction",
+    "priority_alpha",
+    "priority_beta",
     "gamma",
     "learning_rate_end_ratio",
     "rmsprop_decay",
@@ -68,7 +68,7 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (IN_ZERO_TO_ONE, lambda value: 0.0 <= value <= 1.0, "lie in [0, 1]"),
     (POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number"),
     (["max_grad_norm"], lambda value: 0.0 <= value < math.inf, "be a number of at least 0"),
-    (["recent_share"], lambda value: 0.0 < value <= 1.0, "lie in (0, 1]"),
+    (["replay_window_fraction"], lambda value: 0.0 < value <= 1.0, "lie in (0, 1]"),
     (
         ["hidden_sizes"],
         lambda sizes: len(sizes) <= 16 and all(1 <= size <= 65_536 for size in sizes),
@@ -84,7 +84,7 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
         lambda word: word.isprintable() and 1 <= len(word) <= 100,
         "have 1 to 100 printable characters",
     ),
-    (["epsilon_spread"], lambda value: 1.0 <= value < math.inf, "be a number of at least 1"),
+    (["epsilon_ladder"], lambda value: 1.0 <= value < math.inf, "be a number of at least 1"),
     (["value_bins"], lambda value: value == 0 or value >= 2, "be 0 or at least 2"),
     (["polynomial_degree"], lambda value: 1 <= value <= 4, "lie in [1, 4]"),
     (["table_bins"], lambda value: 2 <= value <= 100, "lie in [2, 100]"),
@@ -92,9 +92,10 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
 # The most that a number may be, and why: what lies beyond is no setting, but a mistake or a stranger's trap.
 AT_MOST: tuple[tuple[Sequence[str], float, str], ...] = (
     (
-        "total_steps total_episodes learning_starts recent_growth_steps recent_least priority_decay_steps capacity "
-        "update_period target_update_period reset_updates game_end_updates n_step_decay_steps epsilon_decay_steps "
-        "eval_period eval_period_episodes eval_steps eval_episodes log_period checkpoint_period".split(),
+        "total_steps total_episodes learning_starts replay_window_growth_steps replay_window_min priority_decay_steps "
+        "capacity update_period target_update_period reset_updates game_end_updates n_step_decay_steps "
+        "epsilon_decay_steps eval_period eval_period_episodes eval_steps eval_episodes log_period "
+        "checkpoint_period".split(),
         LONGEST,
         "at 35,000 steps a second that is a year",
     ),
@@ -106,7 +107,7 @@ AT_MOST: tuple[tuple[Sequence[str], float, str], ...] = (
     (["batch_size"], 65_536, "of images that is some 4 GB"),
     (["n_step", "n_step_end"], 1_000, "so many rewards are read for each transition"),
     (["value_bins"], 4_096, "the network has so many outputs for each action"),
-    (["epsilon_spread"], 1_000, "a chance to such a power is 0"),
+    (["epsilon_ladder"], 1_000, "a chance to such a power is 0"),
     (["film_seconds"], 300, "the pictures are held in memory"),
     (["torch_threads", "env_threads"], 1_024, "no machine has more cores"),
     (["seed"], 2**63 - 1, "it has 64 bits"),
@@ -129,9 +130,13 @@ UNUSED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
 }
 # Settings that do nothing while another one says so: their names, when they count, and what to change instead.
 DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
-    (["priority_decay_steps", "priority_correction"], lambda c: c.priority_exponent > 0.0, "priority_exponent above 0"),
+    (["priority_decay_steps", "priority_beta"], lambda c: c.priority_alpha > 0.0, "priority_alpha above 0"),
     (["n_step_end"], lambda c: c.n_step_decay_steps > 0, "n_step_decay_steps above 0"),
-    (["recent_growth_steps", "recent_least"], lambda c: c.recent_share < 1.0, "recent_share below 1"),
+    (
+        ["replay_window_growth_steps", "replay_window_min"],
+        lambda c: c.replay_window_fraction < 1.0,
+        "replay_window_fraction below 1",
+    ),
     (["reset_updates"], lambda c: bool(c.reset_steps), "reset_steps"),
     (["value_limit"], lambda c: c.value_bins > 0, "value_bins above 0"),
     (["loss"], lambda c: not c.value_bins, "value_bins 0, which bring their own loss"),
@@ -234,8 +239,8 @@ def _about_the_learner(config: Any) -> Iterator[str]:
     for name in ("fire_on_reset", "noop_after_life_loss"):
         if getattr(config, name) and not config.terminal_on_life_loss:
             yield f"{name} is on, but no lost life is reported: leave it off, or terminal_on_life_loss on"
-    if config.priority_exponent and not config.replay:
-        yield f"priority_exponent is {config.priority_exponent}, but replay is off: nothing is drawn; set it to 0"
+    if config.priority_alpha and not config.replay:
+        yield f"priority_alpha is {config.priority_alpha}, but replay is off: nothing is drawn; set it to 0"
 
 
 def _about_the_resets(config: Any) -> Iterator[str]:
@@ -278,3 +283,25 @@ def _about_the_warm_up(config: Any) -> Iterator[str]:
             f"batch_size ({config.batch_size}) is larger than the warm-up: lower it to "
             f"learning_starts ({warm_up}) or less, or raise learning_starts"
         )
+
+
+RENAMED = {
+    "recent_share": "replay_window_fraction",
+    "recent_growth_steps": "replay_window_growth_steps",
+    "recent_least": "replay_window_min",
+    "priority_exponent": "priority_alpha",
+    "priority_correction": "priority_beta",
+    "epsilon_spread": "epsilon_ladder",
+    "hold_random_actions": "ez_greedy_warm_up",
+}
+"""Fields of older configs, and what they are called now."""
+
+
+def renamed(table: dict[str, Any]) -> dict[str, Any]:
+    """A config of an older version in the words of this one."""
+    table = {RENAMED.get(name, name): value for name, value in table.items()}
+    if (full := table.pop("full_action_space", None)) is not None:
+        table["action_set"] = "full" if full else "minimal"
+    if (clipped := table.pop("clip_td_error", None)) is not None:
+        table["loss"] = "huber" if clipped else "mse"
+    return table

@@ -50,7 +50,7 @@ def short_quick(game="pong"):
 
 def uniform(game="pong"):
     """The same without priorities, which need the replay beside the learner."""
-    return dataclasses.replace(short_quick(game), priority_exponent=0.0)
+    return dataclasses.replace(short_quick(game), priority_alpha=0.0)
 
 
 def atari_trainer(preset=nature, **settings):

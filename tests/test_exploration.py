@@ -85,7 +85,7 @@ def test_a_state_goes_on_the_same():
 
 
 def test_a_run_holds_actions_in_its_warm_up_only():
-    config = tiny_config(total_steps=4_000, hold_random_actions=True)
+    config = tiny_config(total_steps=4_000, ez_greedy_warm_up=True)
     trainer = make_trainer(config)
     held = []
     draw = trainer.agent.exploration.draw
@@ -93,6 +93,6 @@ def test_a_run_holds_actions_in_its_warm_up_only():
     trainer.run()
     turning = config.learning_starts // config.num_envs
     assert held == [True] * turning + [False] * (1_000 - turning)
-    plain = make_trainer(dataclasses.replace(config, hold_random_actions=False))
+    plain = make_trainer(dataclasses.replace(config, ez_greedy_warm_up=False))
     plain.run()
     assert (plain.replay.action != trainer.replay.action).any()

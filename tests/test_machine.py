@@ -180,7 +180,7 @@ def test_apples_gpu_is_taken_where_torch_has_it_and_marked_as_not_measured(monke
     assert settle_compile(config, said.append).compile == "off"
     assert "mps (never measured" in said[0]
     assert machine.place_replay("auto", "mps", 2**20, said.append) == "mps"
-    for setting in ({"priority_exponent": 0.5}, {"center_pixels": True}):
+    for setting in ({"priority_alpha": 0.5}, {"center_pixels": True}):
         with pytest.raises(UsageError, match=r"needs float64, and the device mps has none; use --device cpu"):
             train(dataclasses.replace(wanted, **setting), tmp_path / "run", say=said.append)
     assert not (tmp_path / "run").exists()

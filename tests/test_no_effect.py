@@ -45,11 +45,11 @@ def test_the_table_names_fields_and_lets_the_presets_pass():
 
 
 ALONE = [
-    ("pong", "--priority-decay-steps 10", "priority_decay_steps is 10", "priority_exponent above 0"),
-    ("pong", "--priority-correction 0.1", "priority_correction is 0.1", "priority_exponent above 0"),
+    ("pong", "--priority-decay-steps 10", "priority_decay_steps is 10", "priority_alpha above 0"),
+    ("pong", "--priority-beta 0.1", "priority_beta is 0.1", "priority_alpha above 0"),
     ("pong", "--n-step 5 --n-step-end 3", "n_step_end is 3", "n_step_decay_steps above 0"),
-    ("pong", "--recent-growth-steps 10", "recent_growth_steps is 10", "recent_share below 1"),
-    ("pong", "--recent-least 10", "recent_least is 10", "recent_share below 1"),
+    ("pong", "--replay-window-growth-steps 10", "replay_window_growth_steps is 10", "replay_window_fraction below 1"),
+    ("pong", "--replay-window-min 10", "replay_window_min is 10", "replay_window_fraction below 1"),
     ("pong", "--reset-updates 10", "reset_updates is 10", "reset_steps"),
     ("pong", "--value-limit 20", "value_limit is 20.0", "value_bins above 0"),
     ("pong", "--loss mse --value-bins 51", "loss is 'mse'", "value_bins 0"),
@@ -77,7 +77,7 @@ def test_a_flag_whose_condition_is_off_is_refused(game, flags, setting, needed):
 
 def test_what_a_preset_says_may_lie_idle():
     """Switching one thing off by one flag must not need a second flag for all that hangs on it."""
-    assert parse_command("pong", "--preset quick --priority-exponent 0".split()).config.priority_decay_steps == 200_000
+    assert parse_command("pong", "--preset quick --priority-alpha 0".split()).config.priority_decay_steps == 200_000
     assert parse_command("cartpole", "--network linear".split()).config.hidden_sizes == cartpole().hidden_sizes
 
 

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from atari_dqn.config import Config
-from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2, nature, nnabla, rl_zoo
+from atari_dqn.config_checks import RENAMED
+from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2, nature, nnabla, quick, rl_zoo
 from tests.golden_presets import GOLDEN, current
 
 
@@ -101,3 +102,10 @@ def test_a_config_of_an_older_version_is_read_in_the_words_of_this_one(old, new)
     del table["action_set"], table["loss"]
     config = Config.from_json(json.dumps(table | old))
     assert settings(config, "action_set", "loss") == new
+
+
+def test_a_config_with_the_names_of_before_is_read():
+    table = json.loads(quick("pong").to_json())
+    for old, new in RENAMED.items():
+        table[old] = table.pop(new)
+    assert Config.from_json(json.dumps(table)) == quick("pong")

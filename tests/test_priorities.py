@@ -11,7 +11,7 @@ from atari_dqn.extensions.priorities import LARGEST, SMALLEST, Priorities
 from atari_dqn.runs import train as run
 from tests.fakes import make_trainer, tiny_config
 
-PRIORITIZED = {"priority_exponent": 0.6, "priority_correction": 0.4}
+PRIORITIZED = {"priority_alpha": 0.6, "priority_beta": 0.4}
 
 
 def with_exponent(num_rows, exponent, correction):
@@ -155,7 +155,7 @@ def test_the_exponent_falls_while_a_run_goes_on():
 
 
 def test_without_a_replay_there_is_nothing_to_prefer():
-    with pytest.raises(UsageError, match="priority_exponent is 0.6, but replay is off"):
+    with pytest.raises(UsageError, match="priority_alpha is 0.6, but replay is off"):
         tiny_config(replay=False, **PRIORITIZED)
 
 
@@ -169,5 +169,5 @@ def test_a_replay_far_from_the_network_is_refused():
     config = tiny_config(device="cuda", replay_device="cpu", **PRIORITIZED)
     with pytest.raises(UsageError, match="the replay is on cpu and the network on cuda; bring them together"):
         run._refuse_far_priorities(config)
-    run._refuse_far_priorities(dataclasses.replace(config, priority_exponent=0.0))
+    run._refuse_far_priorities(dataclasses.replace(config, priority_alpha=0.0))
     run._refuse_far_priorities(dataclasses.replace(config, device="cpu"))

@@ -84,7 +84,7 @@ def test_bootstrap_distance_falls_by_equal_factors():
 
 
 def test_the_window_is_a_share_of_what_was_played():
-    config = dataclasses.replace(nature(), recent_share=0.25, recent_least=1_000)
+    config = dataclasses.replace(nature(), replay_window_fraction=0.25, replay_window_min=1_000)
     assert [replay_window(config, step) for step in (0, 4_000, 4_004, 10**6)] == [1_000, 1_000, 1_001, 250_000]
     assert replay_window(nature(), 10**6) is None  # everything that is kept
 
@@ -96,18 +96,18 @@ def test_the_share_grows_to_all_once_returns_are_short():
         n_step=10,
         n_step_end=3,
         n_step_decay_steps=90_000,
-        recent_share=0.25,
-        recent_growth_steps=200_000,
+        replay_window_fraction=0.25,
+        replay_window_growth_steps=200_000,
     )
     steps = (40_000, 100_000, 200_000, 299_999, 300_000, 10**7)
     assert [replay_window(config, step) for step in steps] == [10_000, 25_000, 125_000, 299_997, None, None]
 
 
 def test_the_exponent_of_priorities_falls_to_zero_or_stays():
-    config = dataclasses.replace(nature(), priority_exponent=0.6, learning_starts=10_000)
-    assert [schedules.priority_exponent(config, step) for step in (0, 10**9)] == [0.6, 0.6]
+    config = dataclasses.replace(nature(), priority_alpha=0.6, learning_starts=10_000)
+    assert [schedules.priority_alpha(config, step) for step in (0, 10**9)] == [0.6, 0.6]
     falling = dataclasses.replace(config, priority_decay_steps=200_000)
-    values = [schedules.priority_exponent(falling, step) for step in (0, 10_000, 60_000, 210_000, 10**7)]
+    values = [schedules.priority_alpha(falling, step) for step in (0, 10_000, 60_000, 210_000, 10**7)]
     assert values == pytest.approx([0.6, 0.6, 0.45, 0.0, 0.0])
 
 

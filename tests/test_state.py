@@ -29,7 +29,7 @@ TRAIN = "train cartpole --device cpu --learning-starts 100 --capacity 200 --eval
 def trained(tmp_path_factory):
     """A run of 200 steps whose environments take turns, and whose replay has priorities."""
     folder = tmp_path_factory.mktemp("state") / "run"
-    words = "--batch-size 32 --total-steps 200 --num-envs 4 --env-groups 2 --priority-exponent 0.5".split()
+    words = "--batch-size 32 --total-steps 200 --num-envs 4 --env-groups 2 --priority-alpha 0.5".split()
     assert main([*TRAIN, *words, "--run-dir", str(folder)]) == 0
     return folder
 

@@ -204,7 +204,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         fused=_fused(config, model, optimizer) if loss is None else None,
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
-    exploration = Exploration(config.num_envs, spec.num_actions, coins, spread=config.epsilon_spread)
+    exploration = Exploration(config.num_envs, spec.num_actions, coins, spread=config.epsilon_ladder)
     return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
 
 
@@ -216,7 +216,7 @@ def _fused(
     if not asked or config.precision != "bf16":
         return None
     papers = config.optimizer == "rmsprop" and config.loss == "huber" and config.target
-    added = config.double_q or config.priority_exponent or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
+    added = config.double_q or config.priority_alpha or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
     if not papers or added or config.batch_size not in (16, 32, 64):
         return None
     from atari_dqn.kernels.network import fits

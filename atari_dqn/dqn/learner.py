@@ -144,12 +144,12 @@ def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Gener
     """The sampler that a run asks for."""
     kind = UniformSampler if config.replay else LatestSampler
     plain = kind(replay, config.batch_size, generator, lambda step: schedules.replay_window(config, step))
-    if config.priority_exponent == 0.0:
+    if config.priority_alpha == 0.0:
         return plain
     return PrioritizedSampler(
         replay,
         plain,
-        exponent=lambda step: schedules.priority_exponent(config, step),
-        correction=config.priority_correction,
+        exponent=lambda step: schedules.priority_alpha(config, step),
+        correction=config.priority_beta,
         at_once=UPDATES_AT_ONCE[replay.device.type],
     )

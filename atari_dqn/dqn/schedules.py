@@ -82,24 +82,24 @@ def replay_window(config: Config, step: int) -> int | None:
     Sums of several rewards are right only for the policy that played them, and early on a policy is soon out of date;
     later, when it changes slowly, more of the past is worth having.
     """
-    share = config.recent_share
-    if config.recent_growth_steps:
+    share = config.replay_window_fraction
+    if config.replay_window_growth_steps:
         returns_are_short = config.learning_starts + config.n_step_decay_steps
-        share = linear(step - returns_are_short, start=share, end=1.0, steps=config.recent_growth_steps)
+        share = linear(step - returns_are_short, start=share, end=1.0, steps=config.replay_window_growth_steps)
     if share == 1.0:
         return None
-    return max(config.recent_least, int(share * step), 1)
+    return max(config.replay_window_min, int(share * step), 1)
 
 
-def priority_exponent(config: Config, step: int) -> float:
+def priority_alpha(config: Config, step: int) -> float:
     """The exponent of the priorities at an agent step: constant, or a linear fall to 0 from learning_starts on.
 
     What surprised the network is news at first; later it is what chance decides, and no learning takes that away.
     """
     if config.priority_decay_steps == 0:
-        return config.priority_exponent
+        return config.priority_alpha
     step -= config.learning_starts
-    return linear(step, start=config.priority_exponent, end=0.0, steps=config.priority_decay_steps)
+    return linear(step, start=config.priority_alpha, end=0.0, steps=config.priority_decay_steps)
 
 
 def crossings(before: int, after: int, period: int) -> int:

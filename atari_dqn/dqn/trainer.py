@@ -143,7 +143,7 @@ class Trainer:
     def ask(self) -> None:
         """Begin to choose actions for the group whose turn it is."""
         groups_to_act = self.config.env_groups - 1 - len(self.pending_actions)
-        hold = self.config.hold_random_actions and self.step < self.config.learning_starts
+        hold = self.config.ez_greedy_warm_up and self.step < self.config.learning_starts
         self.actor.ask(self.replay.newest(back=groups_to_act), self.epsilon, first=self._first_to_act, hold=hold)
 
     def send(self) -> None:

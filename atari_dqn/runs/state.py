@@ -98,7 +98,7 @@ def _learner_state(config: Config, replay: FrameReplay) -> Kind:
         "stats_sum": array((len(LearnStats._fields),), "float32"),
         "stats_count": integer(0),
     }
-    if config.priority_exponent > 0.0:
+    if config.priority_alpha > 0.0:
         error = array((replay.ring.num_rows,), "float32", 0)
         fields["priorities"] = table({"error": error, "newest": integer(-1)})
     return table(fields, optional={"owed": integer(0, config.reset_updates)})

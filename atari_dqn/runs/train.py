@@ -114,16 +114,16 @@ def _refuse_too_short(config: Config) -> None:
 
 
 def _refuse_what_mps_lacks(config: Config) -> None:
-    for name in ("priority_exponent", "center_pixels"):
+    for name in ("priority_alpha", "center_pixels"):
         if config.device.startswith("mps") and (value := getattr(config, name)):
             raise UsageError(f"{name} is {value}, which needs float64, and the device mps has none; use --device cpu")
 
 
 def _refuse_far_priorities(config: Config) -> None:
-    if config.priority_exponent and torch.device(config.device).type != torch.device(config.replay_device).type:
+    if config.priority_alpha and torch.device(config.device).type != torch.device(config.replay_device).type:
         raise UsageError(
-            f"priority_exponent is {config.priority_exponent}, but the replay is on {config.replay_device} and the "
-            f"network on {config.device}; bring them together with a lower --capacity, or use --priority-exponent 0"
+            f"priority_alpha is {config.priority_alpha}, but the replay is on {config.replay_device} and the "
+            f"network on {config.device}; bring them together with a lower --capacity, or use --priority-alpha 0"
         )
 
 
