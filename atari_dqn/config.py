@@ -52,7 +52,8 @@ class Config:
     num_envs: int = 64
     """Games played side by side. Paper: 1. Ours: more, with the same number of updates per step."""
     env_groups: int = 1
-    """Groups of environments that take turns: while one is acted for, the others play. Must divide `num_envs`."""
+    """Groups of environments that take turns: while one is acted for, the others play. Must divide `num_envs`.
+    Paper: 1."""
     frame_skip: int = 4
     """Emulator frames per agent step. Paper: action repeat, 4."""
     frame_stack: int = 4
@@ -74,7 +75,7 @@ class Config:
     terminal_on_life_loss: bool = True
     """In training a lost life ends the Bellman sum (the game goes on). Paper: yes. Machado et al. 2018: no."""
     max_episode_steps: int = 27_000
-    """Time limit of a training game, agent steps: 108,000 frames, 30 minutes of play."""
+    """Time limit of a training episode, agent steps. Ours: 27,000, which are 108,000 frames or 30 minutes of play."""
     terminal_on_time_limit: bool = False
     """In training the time limit ends the Bellman sum. Paper: no; the sources of the CartPole recipes: yes."""
 
@@ -82,7 +83,7 @@ class Config:
     total_steps: int = 50_000_000
     """Length of the run, agent steps. Paper: 50 million (200 million frames)."""
     total_episodes: int = 0
-    """End after so many games, if `total_steps` does not end the run before; 0 for no such end."""
+    """Length of the run in episodes, if `total_steps` does not end it before; 0: no such end. Paper: 0."""
     learning_starts: int = 50_000
     """Agent steps of random play before the first update. Paper: replay start size, 50,000."""
     whole_game_warm_up: bool = False
@@ -100,7 +101,7 @@ class Config:
     """Exponent alpha of prioritized replay in [0, 1]: transitions are drawn in proportion to |TD error| to this power
     (Schaul et al. 2016), at most four times more often than by chance. Paper: 0, uniform."""
     priority_decay_steps: int = 0
-    """Length of the fall of `priority_alpha` to 0, agent steps counted from learning_starts; 0: it stays."""
+    """Length of the fall of `priority_alpha` to 0, agent steps counted from learning_starts; 0: it stays. Paper: 0."""
     priority_beta: float = 0.5
     """Importance-sampling exponent beta in [0, 1]: 0 corrects nothing, 1 all of the bias (Schaul et al. 2016)."""
     batch_size: int = 32
@@ -115,18 +116,19 @@ class Config:
     reset_steps: tuple[int, ...] = ()
     """Agent steps at which the network is drawn anew; the replay stays (Nikishin et al. 2022). Paper: none."""
     reset_updates: int = 10_000
-    """Updates of the new network before play goes on."""
+    """Updates of a network drawn anew before play goes on. Ours: 10,000; the paper has no resets."""
     gamma: float = 0.99
     """Discount per agent step. Paper: 0.99."""
     replay: bool = True
-    """Learn from transitions drawn at random from the memory. No: from the latest ones only, with as many updates;
-    the ablation of the paper's first idea."""
+    """Uniform draws from the replay memory. Paper: yes. No: the latest transitions, with as many updates; the
+    ablation of the paper's first idea."""
     target: bool = True
-    """Bootstrap from the target network. No: from the online network; the ablation of the paper's second idea."""
+    """Bootstrap from the target network. Paper: yes. No: from the online network; the ablation of the paper's
+    second idea."""
     n_step: int = 1
     """Rewards summed before the bootstrap. Paper: 1."""
     n_step_end: int = 1
-    """What n_step falls to if `n_step_decay_steps` is above 0."""
+    """Agent steps that n_step falls to, if `n_step_decay_steps` is above 0. Paper: 1."""
     n_step_decay_steps: int = 0
     """Length of that fall, by equal factors, agent steps counted from learning_starts; 0: n_step stays. Paper: 0."""
     double_q: bool = False
@@ -180,17 +182,17 @@ class Config:
     """A value is the mean of a histogram of so many bins, taught by cross-entropy (Farebrother et al. 2024), whatever
     `loss` says; 0: it is a number. Paper: 0."""
     value_limit: float = 10.0
-    """The bins share [-value_limit, value_limit], discounted rewards as the loss sees them."""
+    """The bins share [-value_limit, value_limit], in discounted rewards as the loss sees them. Ours: 10."""
     dueling: bool = False
     """Half of the last hidden layer values the state, half what each action adds (Wang et al. 2016). Paper: no."""
     center_pixels: bool = False
     """A network for images sees pixels less the mean frame of the warm-up. Paper: no."""
     polynomial_degree: int = 2
-    """Products of up to so many numbers of the observation enter `polynomial`."""
+    """Largest degree of the products of numbers of the observation that enter `polynomial`. Ours: 2."""
     table_bins: int = 8
-    """Cells of `tabular` along each number of the observation."""
+    """Cells of `tabular` along each number of the observation. Ours: 8."""
     optimizer: Optimizer = "rmsprop"
-    """`rmsprop`: the paper's, centered, epsilon under the root. `adam`, `sgd`: torch's."""
+    """`rmsprop`: the paper's, centered, epsilon under the root. `adam`, `sgd`: torch's. Paper: `rmsprop`."""
     learning_rate: float = 0.00025
     """Step size. Paper: 0.00025."""
     learning_rate_end_ratio: float = 1.0
@@ -207,11 +209,11 @@ class Config:
     eval_period: int = 250_000
     """Agent steps between evaluations (protocol `monitor`); 0 for none. Paper: 250,000."""
     eval_period_episodes: int = 0
-    """Games between evaluations, instead of `eval_period`; 0: that one counts."""
+    """Episodes between evaluations, instead of `eval_period`; 0: that one counts. Paper: 0."""
     eval_steps: int = 125_000
     """Length of one evaluation, agent steps: the games that fit in count. Paper: 125,000."""
     eval_episodes: int = 0
-    """Games of one evaluation, instead of `eval_steps`; 0: that one counts."""
+    """Episodes of one evaluation, instead of `eval_steps`; 0: that one counts. Paper: 0."""
     eval_epsilon: float = 0.05
     """Chance of a random action in evaluations during training. Paper: 0.05."""
     eval_num_envs: int = 16
@@ -236,7 +238,7 @@ class Config:
     """Compile what an update does: loss, gradients and the paper's RMSProp on a GPU, the last of these alone on a CPU.
     `on`, `off`, or `auto` (for the networks for images, where it works)."""
     overlap: bool = True
-    """Learn while the emulators play. No: wait for them first, the serial order."""
+    """Learn while the emulators play. Paper: no, the serial order: wait for them first."""
     cuda_graph: bool = True
     """Replay the learner's work as one CUDA graph. No: kernel by kernel, with the same results. Nothing on a CPU."""
     torch_threads: int = 0

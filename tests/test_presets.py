@@ -1,7 +1,11 @@
 """The published recipes once more, number by number, from their sources."""
 
+import ast
 import dataclasses
+import inspect
+import itertools
 import json
+import re
 
 import pytest
 
@@ -109,3 +113,33 @@ def test_a_config_with_the_names_of_before_is_read():
     for old, new in RENAMED.items():
         table[old] = table.pop(new)
     assert Config.from_json(json.dumps(table)) == quick("pong")
+
+
+# who ran what where, and how it was logged: no source has an opinion on it
+WITHOUT_SOURCE = set(
+    "game preset seed backend own_loss eval_num_envs film_seconds log_period checkpoint_period save_replay device "
+    "replay_device precision compile cuda_graph torch_threads env_threads resize".split()
+)
+UNITS = "steps frames planes? episodes games updates transitions rewards units bins degree cells seconds environments"
+
+
+def help_texts():
+    (config,) = [node for node in ast.parse(inspect.getsource(Config)).body if isinstance(node, ast.ClassDef)]
+    for field, text in itertools.pairwise(config.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+            yield field.target.id, " ".join(text.value.value.split())
+
+
+def test_each_setting_says_where_its_value_comes_from():
+    texts = dict(help_texts())
+    assert texts.keys() == {field.name for field in dataclasses.fields(Config)}
+    for name in texts.keys() - WITHOUT_SOURCE:
+        assert re.search(r"\bPaper\b|\bPaper's code\b|\bOurs\b|\b(19|20)\d\d\b", texts[name]), f"{name}: {texts[name]}"
+
+
+def test_each_count_names_its_unit():
+    for name, text in help_texts():
+        if type(getattr(nature(), name)) is int and name not in ("seed", "torch_threads", "env_threads"):
+            assert re.search(rf"(?i)\b({UNITS.replace(' ', '|')})\b", f"{text} {name.split('_')[-1]}"), (
+                f"{name}: {text}"
+            )
