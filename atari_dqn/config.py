@@ -237,6 +237,9 @@ class Config:
     compile: Compile = "auto"
     """Compile what an update does: loss, gradients and the paper's RMSProp on a GPU, the last of these alone on a CPU.
     `on`, `off`, or `auto` (for the networks for images, where it works)."""
+    own_kernels: bool = True
+    """Update by this package's Triton kernels where they fit: the paper's network, optimizer and loss in `bf16` on a
+    GPU, compiled, without any extension to learning. No: by what torch.compile makes."""
     overlap: bool = True
     """Learn while the emulators play. Paper: no, the serial order: wait for them first."""
     cuda_graph: bool = True

@@ -21,10 +21,9 @@ import numpy as np
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
-from atari_dqn.dqn.agent import KERNELS_SWITCH, make_agent
+from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.samplers import UPDATES_AT_ONCE
-from atari_dqn.errors import UsageError
 from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
@@ -37,19 +36,7 @@ NUM_ENVS = 64
 SPEC = EnvSpec("nothing", (84, 84), "uint8", ("noop",) * 6, 4)  # nothing is played here
 
 
-def switched(name: str, switch: str, options: argparse.Namespace) -> dict[str, Callable[[], float]]:
-    """`ours` with a switch of the environment on (see `dqn/agent.py`), by its name; nothing where that fails."""
-    os.environ[switch] = "1"
-    try:
-        return {name: ours(options, name.split()[-1])}
-    except UsageError as error:  # the others are worth measuring
-        print(f"{name}: {error}")
-        return {}
-    finally:
-        del os.environ[switch]
-
-
-def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
+def ours(options: argparse.Namespace, precision: str, *, own_kernels: bool = True) -> Callable[[], float]:
     """Updates per second of what the trainer calls, on a replay full of noise."""
     config = dataclasses.replace(
         nature(),
@@ -61,6 +48,7 @@ def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
         precision=precision,
         torch_threads=options.torch_threads,
         compile=options.compile,
+        own_kernels=own_kernels,
         cuda_graph=not options.eager,
     )
     config = settle_compile(resolve(config, lambda line: print("  " + line)), lambda line: print("  " + line))
@@ -81,12 +69,6 @@ def ours(options: argparse.Namespace, precision: str) -> Callable[[], float]:
         return done / (time.perf_counter() - began)
 
     return run
-
-
-def speed_of(speeds: list[float], before: list[float] | None) -> dict[str, float | None]:
-    """Of the kernels, also beside the compiled path if that ran."""
-    ratio = round(median_ratio(speeds, before), 2) if before else None
-    return {"updates_per_second": round(statistics.median(speeds), 1), "ratio_to_compiled": ratio}
 
 
 def fill(replay: FrameReplay) -> None:
@@ -154,14 +136,14 @@ def main() -> None:
     parser.add_argument("--torch-threads", type=int, default=0, help="0 for all cores")
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
     parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
-    parser.add_argument("--kernels", action="store_true", help="beside them, bf16 by our own kernels")
+    parser.add_argument("--torch-kernels", action="store_true", help="beside them, ours by torch's kernels alone")
     parser.add_argument("--vs", choices=["sb3"], help="peer ([bench] extra)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.torch_threads or len(os.sched_getaffinity(0)))
     contestants = {f"ours {precision}": ours(options, precision) for precision in options.precision}
-    if options.kernels:
-        contestants |= switched("kernels bf16", KERNELS_SWITCH, options)
+    if options.torch_kernels:
+        contestants |= {f"torch {each}": ours(options, each, own_kernels=False) for each in options.precision}
     for precision in options.precision:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         contestants[f"ceiling {precision}"] = ceiling(options, dtype)
@@ -176,12 +158,10 @@ def main() -> None:
         name = f"ours {precision}"
         row = {"precision": precision, "updates_per_second": round(statistics.median(speeds[name]), 1)}
         row["of_ceiling"] = round(median_ratio(speeds[name], speeds[f"ceiling {precision}"]), 3)
+        if options.torch_kernels:
+            row["to_torch_kernels"] = round(median_ratio(speeds[name], speeds[f"torch {precision}"]), 2)
         row["ratio"] = round(median_ratio(speeds[name], speeds[options.vs]), 2) if options.vs else None
         rows.append(row)
-    for name in contestants.keys() - {f"ours {each}" for each in options.precision}:
-        if name.startswith(("kernels", "one graph")):
-            before = speeds.get(f"ours {name.split()[-1]}")
-            rows.append({"way": name} | speed_of(speeds[name], before))
     result = {"bench": "update", "device": options.device, "batch_size": BATCH_SIZE, "peer": options.vs, "rows": rows}
     result |= {"threads": torch.get_num_threads(), "speeds": {k: [round(x, 1) for x in v] for k, v in speeds.items()}}
     finish(result, options.out)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,12 @@ def update_rates(result: Result) -> str:
     return ", ".join(rates)
 
 
+def own_kernels(result: Result) -> str:
+    """Updates per second of our own kernels and of torch's, which ran in turns."""
+    ours, torchs = (statistics.median(result["speeds"][name]) for name in ("kernels bf16", "ours bf16"))
+    return f"{ours:,.0f} updates/s: {ours / torchs:.2f} times torch's compiler ({torchs:,.0f})"
+
+
 def by_game(result: Result) -> str:
     """Agent steps per second of each game and number of environments."""
     return ", ".join(
@@ -109,7 +116,8 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
     ("the same in bf16, against stable-baselines3", "bench_train_h200", lambda r: against_peer(r, "bf16")),
     ("the same in fp32, against stable-baselines3", "bench_train_h200", lambda r: against_peer(r, "fp32")),
     ("one H100 with 16 cores, `nature` in bf16, agent steps/s", "gpu_h100_202611/num_envs", by_game),
-    ("learner alone there, updates/s", "bench_update_h100", update_rates),
+    ("learner alone there, by torch's kernels, updates/s", "bench_update_h100", update_rates),
+    ("learner alone on an H200 in bf16, by our own kernels", "bench_update_kernels_h200", own_kernels),
 ]
 
 

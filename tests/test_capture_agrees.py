@@ -40,7 +40,7 @@ def in_turns(game="pong"):
 
 def compiled(game="pong"):
     """The captured body made of fewer, larger kernels."""
-    return dataclasses.replace(nature(game), compile="on")
+    return dataclasses.replace(nature(game), compile="on", own_kernels=False)
 
 
 def short_quick(game="pong"):

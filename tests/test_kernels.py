@@ -57,6 +57,28 @@ def test_each_kernel_in_the_interpreter():
     assert told.returncode == 0, told.stdout[-3000:] + told.stderr[-1000:]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"frame_stack": 3},
+        {"frame_shape": (36, 36)},
+        {"hidden_sizes": (256,)},
+        {"hidden_sizes": (512, 512)},
+        {"layer_norm": True},
+        {"dueling": True},
+        {"center_pixels": True},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_the_papers_network_fits_and_no_other(changed):
+    from atari_dqn.kernels.network import fits
+
+    assert fits(make_model())
+    assert not fits(NatureCNN(4, (84, 84), ACTIONS)), "another order of weights in memory"
+    papers = {"frame_stack": 4, "frame_shape": (84, 84), "num_actions": ACTIONS}
+    assert not fits(NatureCNN(**papers | changed).to(memory_format=torch.channels_last))
+
+
 # --- all launches of an update
 
 
@@ -312,7 +334,6 @@ class TestOnGpu:
         from atari_dqn.presets import nature
         from tests.test_capture_agrees import assert_same, trained
 
-        monkeypatch.setenv("ATARI_DQN_KERNELS", "1")
         monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
         preset = lambda: dataclasses.replace(nature("pong"), compile="on", **settings)  # noqa: E731
         eager, replayed = (

@@ -10,7 +10,7 @@ import torch
 
 from atari_dqn import host
 from atari_dqn.cli import main
-from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.agent import make_agent, uses_own_kernels
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature, quick
@@ -53,6 +53,72 @@ def test_beside_a_gpu_the_cores_are_the_emulators(device, monkeypatch):
         torch.set_num_threads(before)
     cores = host.cores()
     assert (config.torch_threads, config.env_threads) == (cores if device == "cpu" else 1, cores)
+
+
+def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch):
+    tried = []
+
+    def fail_at_first(config, *_, **__):
+        tried.append(uses_own_kernels(config))
+        if len(tried) == 1:
+            raise RuntimeError("no Triton")
+        return 1.0
+
+    monkeypatch.setattr(machine, "_seconds_per_update", fail_at_first)
+    said = []
+    config = settle_compile(dataclasses.replace(nature(), device="cuda", precision="bf16"), said.append)
+    assert (config.compile, config.own_kernels, tried) == ("on", False, [True, False])
+    assert said[0] == "update: not by our own kernels, no Triton"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"own_kernels": False},
+        {"compile": "off"},
+        {"device": "cpu"},
+        {"precision": "fp32"},
+        {"optimizer": "adam"},
+        {"loss": "mse"},
+        {"target": False},
+        {"own_loss": True},
+        {"double_q": True},
+        {"priority_exponent": 0.5},
+        {"max_grad_norm": 10.0},
+        {"learning_rate_end_ratio": 0.5},
+        {"network": "nips_cnn"},
+        {"batch_size": 33},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_our_own_kernels_update_the_papers_dqn_and_nothing_else(changed):
+    papers = dataclasses.replace(nature(), device="cuda", precision="bf16", compile="on")
+    assert uses_own_kernels(papers)
+    assert not uses_own_kernels(dataclasses.replace(papers, **changed))
+
+
+def test_every_setting_of_learning_is_one_that_our_own_kernels_know():
+    """A new field stands here, too: is it checked by `uses_own_kernels` or `fits`, done elsewhere, or nothing to them?"""
+    checked = (
+        "device precision compile own_kernels optimizer loss target own_loss double_q priority_exponent max_grad_norm "
+    )
+    checked += "learning_rate_end_ratio network batch_size"
+    by_the_network = (
+        "frame_stack hidden_sizes layer_norm value_bins value_limit dueling center_pixels polynomial_degree "
+    )
+    by_the_network += "table_bins"
+    around_them = "gamma n_step n_step_end n_step_decay_steps reward_scale clip_reward loss_reduction learning_rate "
+    around_them += (
+        "rmsprop_decay optimizer_eps replay priority_decay_steps priority_correction initializer reset_steps "
+    )
+    around_them += "reset_updates target_update_period update_period game_end_updates recent_share recent_growth_steps "
+    around_them += "recent_least capacity learning_starts whole_game_warm_up"
+    known = {*checked.split(), *by_the_network.split(), *around_them.split()}
+    fields = [field.name for field in dataclasses.fields(nature())]
+    learning = fields[fields.index("total_steps") : fields.index("eval_period")]
+    playing = "total_steps total_episodes epsilon_start epsilon_end epsilon_decay_steps epsilon_decay_factor "
+    playing += "epsilon_spread hold_random_actions random_warm_up epsilon_from_zero"
+    assert not {*learning} - known - {*playing.split()}
 
 
 def test_compilation_asked_for_and_not_to_be_had_is_an_error(no_compiler):

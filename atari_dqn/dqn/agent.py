@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +33,6 @@ if TYPE_CHECKING:  # Triton is not everywhere
     from atari_dqn.kernels.update import FusedUpdates
 
 Loss = Callable[[Tensor], Tensor]  # of the TD error, [B] -> [B]
-# 1: `kernels/` where it fits
-KERNELS_SWITCH = "ATARI_DQN_KERNELS"
 
 
 class Actor:
@@ -208,16 +205,20 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
     return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
 
 
+def uses_own_kernels(config: Config) -> bool:
+    """Is this the paper's DQN in bf16 on a GPU, compiled? Then `kernels/` updates it, if the network is the paper's."""
+    compiled = config.compile == "on" and config.device.startswith("cuda") and config.precision == "bf16"
+    papers = config.optimizer == "rmsprop" and config.loss == "huber" and config.target and not config.own_loss
+    added = config.double_q or config.priority_alpha or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
+    fits = config.network == "nature_cnn" and config.batch_size in (16, 32, 64)
+    return bool(config.own_kernels and compiled and papers and fits and not added)
+
+
 def _fused(
     config: Config, model: nn.Module, optimizer: Optimizer
 ) -> Callable[[nn.Module, nn.Module], FusedUpdates] | None:
-    """Our own kernels for the updates of the paper's DQN in bf16 on a GPU, where they are asked for."""
-    asked = os.environ.get(KERNELS_SWITCH) == "1" and config.compile == "on" and config.device.startswith("cuda")
-    if not asked or config.precision != "bf16":
-        return None
-    papers = config.optimizer == "rmsprop" and config.loss == "huber" and config.target
-    added = config.double_q or config.priority_alpha or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
-    if not papers or added or config.batch_size not in (16, 32, 64):
+    """The updates by our own kernels, where they are written for them."""
+    if not uses_own_kernels(config):
         return None
     from atari_dqn.kernels.network import fits
     from atari_dqn.kernels.update import FusedUpdates

@@ -131,7 +131,7 @@ def fits(model: nn.Module) -> bool:
     return (
         shapes == [(32, PLANES, 8, 8), (64, 32, 4, 4), (64, 64, 3, 3)]
         and all(layer.weight.is_contiguous(memory_format=torch.channels_last) for layer in model.convolutions)
-        and len(hidden) == 2
+        and [type(layer) for layer in hidden] == [nn.Linear, nn.ReLU]
         and tuple(hidden[0].weight.shape) == (UNITS, FEATURES)
         and type(model.last) is nn.Linear
     )

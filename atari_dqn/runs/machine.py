@@ -19,7 +19,7 @@ import torch
 from atari_dqn import host
 from atari_dqn.config import Config, Network, Precision
 from atari_dqn.cuda_graph import captured
-from atari_dqn.dqn.agent import count_weights, make_agent
+from atari_dqn.dqn.agent import count_weights, make_agent, uses_own_kernels
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
 from atari_dqn.types import EnvSpec, Transitions
@@ -151,6 +151,9 @@ def settle_compile(config: Config, say: Say) -> Config:
             _seconds_per_update(dataclasses.replace(config, compile="on"), config.precision, seconds=0.0)
     except Exception as error:  # no C++ compiler, no headers, a version of torch where it fails: all end alike
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        if uses_own_kernels(dataclasses.replace(config, compile="on")):
+            say(f"update: not by our own kernels, {reason}")
+            return settle_compile(dataclasses.replace(config, own_kernels=False), say)
         if config.compile == "on":
             raise UsageError(f"compile is 'on', but the {what} cannot be compiled here ({reason}); use off") from error
         say(f"{what}: not compiled, {reason}")

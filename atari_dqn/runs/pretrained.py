@@ -37,6 +37,7 @@ ANY_MACHINE: dict[str, Any] = {
     "replay_device": "auto",
     "precision": "fp32",
     "compile": "auto",
+    "own_kernels": True,
     "torch_threads": 0,
     "env_threads": 0,
 }

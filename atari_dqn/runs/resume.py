@@ -30,8 +30,9 @@ MAY_CHANGE_ON_RESUME = {
     "env_threads",
     "replay_device",
     "save_replay",
-    "device",  # these three: the numbers go on, rounded otherwise
+    "device",  # these four: the numbers go on, rounded otherwise
     "compile",
+    "own_kernels",
     "cuda_graph",
 }
 
