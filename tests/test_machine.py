@@ -98,7 +98,7 @@ def test_our_own_kernels_update_the_papers_dqn_and_nothing_else(changed):
 
 
 def test_every_setting_of_learning_is_one_that_our_own_kernels_know():
-    """A new field stands here, too: is it checked by `uses_own_kernels` or `fits`, done elsewhere, or nothing to them?"""
+    """A new field stands here, too: is it checked by `uses_own_kernels` or `fits`, done around the kernels, or played?"""
     checked = (
         "device precision compile own_kernels optimizer loss target own_loss double_q priority_exponent max_grad_norm "
     )
