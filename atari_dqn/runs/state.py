@@ -110,7 +110,8 @@ def _envs_state(config: Config, spec: EnvSpec) -> Kind:
     if groups == 1:
         return one
     facts = dict.fromkeys(("terminated", "truncated", "started", "finished"), array((turn,), "bool"))
-    frame = array((turn, *spec.frame_shape), spec.frame_dtype)
+    picture = (2, spec.screens.height, spec.screens.width) if spec.screens else spec.frame_shape
+    frame = array((turn, *picture), spec.frame_dtype)
     step = table({"frame": frame, "reward": array((turn,), "float32"), **facts})
     turns = {"turn": integer(0, groups - 1), "arrived": several(step, most=groups)}
     return table({"groups": several(one, least=groups, most=groups), **turns})
