@@ -2,7 +2,8 @@
 
 The bare environment is the ceiling: what our layer adds (ends, lives, time limits, re-seeding) is the distance to it.
 With `--backends` others play the same games: `native` is ours above, `workers` our worker processes, `screens` the same
-with screens that become frames on the GPU, or on a CPU in this process. With `--env-groups` they take turns.
+with screens that become frames on the GPU, or on a CPU in this process. With `--env-groups` they take turns. The
+processors' time for a step, of all processes, is measured besides: it tells which is cheaper on a busy machine, too.
 
     python benchmarks/bench_envs.py [--game breakout] [--num-envs 8 64] [--threads 2] [--out FILE]
     python benchmarks/bench_envs.py --backends native workers screens --num-envs 64 256 --env-groups 4
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +27,8 @@ from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.config import Config
 from atari_dqn.envs import RESEED_AFTER, make_envs
+from atari_dqn.envs.in_turns import EnvsInTurns
+from atari_dqn.envs.workers import WorkerEnvs
 from atari_dqn.replay.screens import Shrinker
 from atari_dqn.types import EnvSpec
 
@@ -83,7 +88,7 @@ def playing(envs: Any, actions: np.ndarray, groups: int = 1) -> Callable[[], flo
             shrink(torch.from_numpy(step.frame))
 
     def run() -> float:
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), processor_seconds(envs)
         for time_, action in enumerate(actions):
             envs.send(action)
             if time_ >= groups - 1:
@@ -92,9 +97,23 @@ def playing(envs: Any, actions: np.ndarray, groups: int = 1) -> Callable[[], flo
             receive()
         if shrink and device == "cuda":
             torch.cuda.synchronize()
-        return actions.size / (time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        run.microseconds.append((processor_seconds(envs) - spent) / actions.size * 1e6)  # type: ignore[attr-defined]
+        return actions.size / seconds
 
+    run.microseconds = []  # type: ignore[attr-defined]  # of processors, a step of one game
     return run
+
+
+def processor_seconds(envs: Any) -> float:
+    """Used by this process so far, and by the worker processes of these environments."""
+    own = time.process_time()
+    first = envs.groups[0] if isinstance(envs, EnvsInTurns) else envs
+    if not isinstance(first, WorkerEnvs):
+        return own
+    stats = [Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split() for worker in first.pool.workers]
+    ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats)
+    return own + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def reseeding_share(game: str, threads: int, repeats: int) -> float:
@@ -150,9 +169,11 @@ def row(options: argparse.Namespace, num_envs: int) -> dict[str, Any]:
     first, *_, last = [*contestants] * 2 if len(contestants) == 1 else contestants
     ratio = median_ratio(speeds[first], speeds[last])
     print(f"{first} / {last}: {ratio:.1%}")
+    costs = {name: statistics.median(run.microseconds[1:]) for name, run in contestants.items()}  # type: ignore[attr-defined]
+    print(", ".join(f"{name} {cost:.0f}" for name, cost in costs.items()), "us of a processor for a step")
     return {"num_envs": num_envs, "ratio": round(ratio, 4)} | {
         f"{name}_steps_per_second": [round(value) for value in values] for name, values in speeds.items()
-    }
+    } | {f"{name}_processor_us": round(cost, 1) for name, cost in costs.items()}  # fmt: skip
 
 
 if __name__ == "__main__":
