@@ -1,5 +1,6 @@
 """An interrupted run ends as one that was never disturbed, bit for bit; damage costs one checkpoint at most."""
 
+import dataclasses
 import json
 import os
 import pty
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import zstandard
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from atari_dqn.cli import main
@@ -464,6 +466,36 @@ def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, m
     checkpoint.save(tmp_path / "step_0000000009", {}, {"frames": listed})
     store.prune([tmp_path / "step_0000000009"])
     assert len(list((tmp_path / "frames").iterdir())) == len(listed) < 7
+
+
+def test_frames_are_compressed_and_raw_ones_of_older_versions_are_read(tmp_path):
+    layout = ReplayLayout(capacity=400, num_envs=2, frame_shape=(40, 40), frame_dtype="uint8", frame_stack=2)
+    replay, envs = FrameReplay(layout), ScriptedEnvs(2, frame_shape=(40, 40))
+    replay.start(envs.reset(None))
+    store = FrameStore(tmp_path)
+    for _ in range(60):
+        envs.send(np.zeros(2, np.int64))
+        replay.add(np.zeros(2, np.int64), envs.recv())
+    (piece,) = pieces_of({"frames": store.write(replay.ring, replay.ring.times, 60)})
+    packed = tmp_path / piece.name
+    assert packed.stat().st_size < 0.05 * 61 * 2 * 40 * 40  # each frame is of one shade
+    with packed.open("rb") as file:
+        raw = zstandard.ZstdDecompressor().stream_reader(file).read()
+    (tmp_path / "step_0000000060.bin").write_bytes(raw)
+    older = dataclasses.replace(piece, name="step_0000000060.bin")
+    for kind in (piece, older):
+        other = FrameReplay(layout)
+        other.load_state_dict(replay.state_dict())
+        FrameStore(tmp_path).read(other.ring, [kind])
+        assert (other.ring.read(*_all(other.ring)) == replay.ring.read(*_all(replay.ring))).all()
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(UsageError, match="cut off|damaged"):
+        FrameStore(tmp_path).read(other.ring, [piece])
+
+
+def _all(ring):
+    first, last = ring.times
+    return first, last - first + 1
 
 
 def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):

@@ -90,7 +90,7 @@ def outside(tmp_path):
 
 FILES = ["lock", "metrics.jsonl", "evals.csv", "DONE.partial", "config.json.partial", "evals.csv.partial"]
 FILES += ["evaluations/greedy_last.csv.partial", "evaluations/greedy_last.json"]
-FILES += ["checkpoints/frames/step_0000000300.bin.partial"]
+FILES += ["checkpoints/frames/step_0000000300.zst.partial"]
 FOLDERS = ["checkpoints", "checkpoints/frames", "checkpoints/step_0000000300", "checkpoints/step_0000000300.partial"]
 FOLDERS += ["evaluations"]
 
@@ -213,7 +213,7 @@ def test_a_module_is_imported_when_the_command_line_says_so(run, module_of_a_str
 LARGE = "checkpoints/step_0000000200/tensors.safetensors"  # may have as much as there is memory
 READ = ["config.json", "meta.json", "DONE", "metrics.jsonl", "evals.csv", "lock", "evaluations/greedy_last.json"]
 READ += [f"checkpoints/step_0000000200/{name}" for name in ("meta.json", "tensors.safetensors", "SHA256SUMS")]
-READ += ["checkpoints/frames/step_0000000200.bin"]
+READ += ["checkpoints/frames/step_0000000200.zst"]
 
 
 def pipe(path):

@@ -1,22 +1,24 @@
 """The replay's frames on disk, in pieces that are written once: a checkpoint adds what is new since the one before.
 
-    checkpoints/frames/step_0000250000.bin     raw frames of all environments, from one time of the ring to another
+    checkpoints/frames/step_0000250000.zst     frames of all environments, from one time of the ring to another
 
-A checkpoint lists the pieces that its replay is made of, oldest first, with their checksums. Neither writing nor
-reading holds more than one block in memory beside the replay.
+They are compressed with zstandard, since frames of a game are alike; older versions wrote them raw, as .bin. A
+checkpoint lists the pieces that its replay is made of, oldest first, with the checksums of their raw frames. Neither
+writing nor reading holds more than one block in memory beside the replay.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
+import zstandard
 
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
@@ -25,10 +27,17 @@ from atari_dqn.storage.checkpoint import force_to_disk, read_meta, step_name
 from atari_dqn.storage.schema import CheckpointError, integer, several, table, text
 
 PIECE = table(  # no name leads out of the folder
-    {"name": text(r"step_\d{10,19}\.bin"), "first": integer(0), "last": integer(0), "sha256": text("[0-9a-f]{64}")}
+    {
+        "name": text(r"step_\d{10,19}\.(bin|zst)"),
+        "first": integer(0),
+        "last": integer(0),
+        "sha256": text("[0-9a-f]{64}"),
+    }
 )
 PIECES = table({"frames": several(PIECE, most=10**6)}, more=True)
 BLOCK_BYTES = 32 * 2**20
+LEVEL = 1  # of zstandard: the fastest of its usual ones
+WINDOW_BYTES = 2**23  # memory that a piece may ask for to be read; level 1 needs less
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class FrameStore:
         kept = [piece for piece in self.pieces if piece.last >= oldest]
         first = kept[-1].last + 1 if kept else oldest
         if first <= newest:
-            kept.append(self._write_piece(ring, step_name(step) + ".bin", first, newest))
+            kept.append(self._write_piece(ring, step_name(step) + ".zst", first, newest))
         self.pieces = kept
         return [asdict(piece) for piece in kept]
 
@@ -89,10 +98,11 @@ class FrameStore:
             self.folder.mkdir(exist_ok=True)
             partial.unlink(missing_ok=True)  # of a killed save
             with partial.open("xb") as file:
-                for time, count in blocks(ring, first, last):
-                    content = ring.read(time, count).contiguous().numpy().data.cast("B")
-                    digest.update(content)
-                    file.write(content)
+                with zstandard.ZstdCompressor(LEVEL).stream_writer(file, closefd=False) as compressed:
+                    for time, count in blocks(ring, first, last):
+                        content = ring.read(time, count).contiguous().numpy().data.cast("B")
+                        digest.update(content)
+                        compressed.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, self.folder / name)
@@ -128,11 +138,11 @@ class FrameStore:
         digest = hashlib.sha256()
         try:
             size = (piece.last - piece.first + 1) * ring.envs_at_once * ring.frames[0].nbytes
-            with open_to_read(path, size) as file:
+            with _open(path, size) as file:
                 for time, count in blocks(ring, piece.first, piece.last):
                     block = torch.empty(ring.block_shape(count), dtype=ring.frames.dtype)
                     content = block.numpy().data.cast("B")
-                    if file.readinto(content) != len(content):
+                    if not _fill(content, file):
                         raise CheckpointError(f"{path} is cut off; use an older checkpoint")
                     digest.update(content)
                     if time + count > oldest:  # what the ring has overwritten since is only checked
@@ -140,6 +150,8 @@ class FrameStore:
                         ring.write(time + skipped, block[skipped:])
         except OSError as error:
             raise CheckpointError(f"{path} cannot be read ({error.strerror}); use an older checkpoint") from error
+        except zstandard.ZstdError as error:
+            raise CheckpointError(f"{path} is damaged ({error}); use an older checkpoint") from error
         if digest.hexdigest() != piece.sha256:
             raise CheckpointError(f"{path} is damaged: its checksum differs; use an older checkpoint")
 
@@ -152,6 +164,25 @@ class FrameStore:
         for path in self.folder.glob("step_*"):
             if path.name not in needed:
                 path.unlink()
+
+
+@contextmanager
+def _open(path: Path, size: int) -> Iterator[IO[bytes]]:
+    """The raw frames of a piece, `size` bytes; a compressed one may be a little larger, where it does not shrink."""
+    compressed = path.suffix == ".zst"
+    with open_to_read(path, size + size // 128 + 2**16 if compressed else size) as file:
+        yield zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES).stream_reader(file) if compressed else file
+
+
+def _fill(content: memoryview, file: IO[bytes]) -> bool:
+    """Read until `content` is full; False at the end of the file."""
+    filled = 0
+    while filled < len(content):
+        count = file.readinto(content[filled:])  # type: ignore[attr-defined]
+        if not count:
+            return False
+        filled += count
+    return True
 
 
 def blocks(ring: FrameRing, first: int, last: int) -> list[tuple[int, int]]:
