@@ -24,11 +24,12 @@ ATARI = dict(
     target_update_period=100, epsilon_decay_steps=200, env_threads=1,
 )  # fmt: skip
 CARTPOLE = dict(capacity=2_000, batch_size=8, target_update_period=200, epsilon_decay_steps=500)
+RESET = dict(reset_steps=(200,), reset_updates=40, precision="fp32", n_step_decay_steps=100)
 QUIET = dict(eval_period=0, eval_period_episodes=0, checkpoint_period=0, log_period=100, device="cpu", torch_threads=1)
 RUNS: dict[str, tuple[str, str, dict[str, object]]] = {
     "nature": ("nature", "breakout", ATARI),
     "nature_serial": ("nature", "breakout", ATARI | dict(num_envs=1, total_steps=200, overlap=False)),
-    "quick": ("quick", "breakout", ATARI | dict(reset_steps=(200,), precision="fp32", n_step_decay_steps=100)),
+    "quick": ("quick", "breakout", ATARI | RESET),
     "cartpole": ("cartpole", "cartpole", CARTPOLE | dict(total_steps=1_500, learning_starts=200)),
     "cartpole_tf2": ("cartpole_tf2", "cartpole", CARTPOLE | dict(total_episodes=40)),
     "cartpole_parl": ("cartpole_parl", "cartpole", CARTPOLE | dict(total_episodes=40)),

@@ -33,6 +33,8 @@ def test_a_benchmark_runs_and_ends_with_json(script, words, tmp_path):
     result = json.loads(done.stdout.splitlines()[-1])
     assert {"bench", "commit", "cpu", "torch"} <= result.keys()
     assert str(ROOT) not in result["command"], "it can be repeated elsewhere"
+    if script == "bench_train.py":
+        assert [row["updates_per_step"] for row in result["rows"]] == [0.25], "the paper's, however fast"
 
 
 def test_the_readme_shows_the_committed_results():

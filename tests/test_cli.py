@@ -61,7 +61,14 @@ def test_a_run_and_its_evaluation(capsys):
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "meta.json", "metrics.jsonl", "evals.csv", "checkpoints", "DONE"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
-    assert json.loads((folder / "DONE").read_text())["steps"] == 600
+    done = json.loads((folder / "DONE").read_text())
+    # an update every 4 agent steps after the 100 of the warm-up
+    assert (done["steps"], done["updates"], done["seed"]) == (600, (600 - 100) // 4, 0)
+    points = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [(point["step"], point["frame"]) for point in points if "train/epsilon" in point] == [
+        (200, 200), (400, 400), (600, 600),
+    ]  # fmt: skip
+    assert {path.name for path in (folder / "checkpoints").glob("step_*")} >= {"step_0000000400", "step_0000000600"}
     assert run("evaluate", str(folder), "--episodes", "3", "--json") == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["game"], result["protocol"], result["episodes"], result["human_normalized"]) == (
