@@ -1,6 +1,7 @@
 """The architecture as a table: which room may import from which. Inside a room imports make no circle."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -102,3 +103,12 @@ def test_no_module_outgrows_its_reader():
         name: lines for name, path in MODULES.items() if (lines := len(path.read_text().splitlines())) > LONGEST_MODULE
     }
     assert not long
+
+
+def test_files_that_are_named_exist():
+    root = PACKAGE.parent
+    known = [path.relative_to(root).as_posix() for folder in ("atari_dqn", "benchmarks", "tests", "scripts", "docs")
+             for path in (root / folder).rglob("*.py")]  # fmt: skip
+    for path in [*PACKAGE.rglob("*.py"), *(root / "benchmarks").glob("*.py")]:
+        for name in re.findall(r"`([\w/]+\.py)`", path.read_text(encoding="utf-8")):
+            assert any(f"/{other}".endswith(f"/{name}") for other in known), f"{path.name} names {name}"

@@ -12,7 +12,7 @@ Rows are written around a ring, one per environment and vector step:
 
 A row can be learned from when the frame after it belongs to the same game, or when it terminated: D cannot. For n-step
 returns it also has to be n rows old. Where groups of environments take turns, each vector step is written in as many
-parts, one at a time, to the same rows. The learnable rows stand in a ring of their own (`learnable_rows.py`), so a draw
+parts, one at a time, to the same rows. The learnable rows stand in a ring of their own (`index.py`), so a draw
 is one uniform integer: no rejection, whatever the games do.
 
 Frames may lie on a GPU. Everything else is small (11 bytes a row) and stays on the host, so rows are drawn by the same
