@@ -66,6 +66,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         torch_threads=options.torch_threads,
         env_threads=options.env_threads,
         compile=options.compile,
+        own_kernels=not options.torch_kernels,
         cuda_graph=not options.eager,
         overlap=not options.serial,
     )
@@ -224,6 +225,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--torch-threads", type=int, default=0, help="0 for all cores")
     parser.add_argument("--env-threads", type=int, default=0, help="0 for all cores")
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
+    parser.add_argument("--torch-kernels", action="store_true", help="of ours, without the package's own kernels")
     parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
     parser.add_argument(
         "--keep-denormals", action="store_true", help="ours as well with the processor's slow arithmetic near 0"
@@ -242,6 +244,7 @@ def contestants(options: argparse.Namespace, seen: dict[str, dict[str, Any]]) ->
     ours += ["--compile", options.compile, "--env-groups", str(options.env_groups)]
     ours += ["--backend", options.backend, "--resize", options.resize]
     ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
+    ours += ["--torch-kernels"] * options.torch_kernels
     found = {}
     for precision, kept in itertools.product(options.precision, (False, True)[: 1 + options.keep_denormals]):
         name = f"ours {precision}" + ", denormals kept" * kept

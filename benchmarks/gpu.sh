@@ -12,10 +12,10 @@ interpreter bench dev
 set +e # a step that fails does not end the others
 mkdir -p "$out"
 
-device=cuda peer=(--vs sb3) envs=(256x8 256x4 64x2 128x2 128x4) precisions=(bf16 fp32)
+device=cuda torchs=(--torch-kernels) peer=(--vs sb3) envs=(256x8 256x4 64x2 128x2 128x4) precisions=(bf16 fp32)
 update=(--updates 320) replay=() emulators=(--repeats 3) train=(--steps 100000 --peer-steps 1000 --repeats 2)
 if [ "${2:-}" = --dry ]; then
-  device=cpu envs=(8 16 16x2) precisions=(fp32 bf16)
+  device=cpu torchs=() envs=(8 16 16x2) precisions=(fp32 bf16)
   update=(--updates 4 --repeats 1 --capacity 2000)
   replay=(--capacity 5000 --batches 10 --repeats 1)
   train=(--steps 64 --peer-steps 16 --warm-up 512 --repeats 1 --compile off)
@@ -38,7 +38,8 @@ bench() { # bench NAME WHAT OPTION...: benchmarks/bench_WHAT.py, its result in b
 
 step tests -m pytest -m gpu -rs tests
 bench replay replay --device $device "${replay[@]}"
-bench update update --device $device --compile on "${peer[@]}" "${update[@]}"
+bench update update --device $device --compile on "${torchs[@]}" "${peer[@]}" "${update[@]}"
+if [ $device = cuda ]; then step kernels benchmarks/tune_kernels.py --out "$out/kernels.json"; fi
 # the switch for tf32 is the whole process's, so it has one of its own
 if [ $device = cuda ]; then bench update_tf32 update --device cuda --compile on --precision tf32 "${update[@]}"; fi
 bench update_plain update --device $device --compile off "${update[@]}"
