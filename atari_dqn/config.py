@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from tyro.conf import Suppress
 
-from atari_dqn.config_checks import complaints, renamed
+from atari_dqn.config_checks import complaints
+from atari_dqn.config_json import fields_of
 from atari_dqn.errors import UsageError
-from atari_dqn.safe_files import parse_json
 
 Backend = Literal["native", "workers", "reference", "classic"]
 Resize = Literal["auto", "games", "replay"]
@@ -28,7 +28,15 @@ Reduction = Literal["sum", "mean"]
 ActionSet = Literal["minimal", "paper", "full"]
 PadStack = Literal["zeros", "first_frame"]
 LossName = Literal["huber", "mse", "clipped_mse"]
+Distribution = Literal["none", "c51", "quantiles", "iqn"]
+PrioritySampler = Literal["candidates", "exact"]
 Initializer = Literal["torch7", "he_normal", "lecun_normal", "glorot_uniform"]
+GYM_PREFIX = "gym:"
+
+
+def is_vector_game(game: str) -> bool:
+    """Is it one of gymnasium's games of vectors, by its name: `cartpole` or `gym:ID`? All others are ROM ids."""
+    return game == "cartpole" or game.startswith(GYM_PREFIX)
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,12 @@ class Config:
     """Length of the fall of `priority_alpha` to 0, agent steps counted from learning_starts; 0: it stays. Paper: 0."""
     priority_beta: float = 0.5
     """Importance-sampling exponent beta in [0, 1]: 0 corrects nothing, 1 all of the bias (Schaul et al. 2016)."""
+    priority_beta_end: float = 0.5
+    """What priority_beta moves to in a straight line until total_steps, in [0, 1], where draws are exact (Schaul et al.
+    2016: 1)."""
+    priority_sampler: PrioritySampler = "candidates"
+    """`exact`: chances exactly proportional to priorities, by a sum tree (Schaul et al. 2016). `candidates`: the choice
+    among four uniform draws for each transition. Ours: candidates, because a GPU need not be waited for."""
     batch_size: int = 32
     """Transitions per update. Paper: minibatch size, 32."""
     update_period: int = 4
@@ -183,6 +197,18 @@ class Config:
     `loss` says; 0: it is a number. Paper: 0."""
     value_limit: float = 10.0
     """The bins share [-value_limit, value_limit], in discounted rewards as the loss sees them. Ours: 10."""
+    distribution: Distribution = "none"
+    """Distribution of returns instead of a value: `c51` (Bellemare et al. 2017) with `atoms` in
+    [-value_limit, value_limit], `quantiles` (QR-DQN, Dabney et al. 2018a) with `atoms` of them, `iqn` (Dabney et al.
+    2018b). Paper: none."""
+    atoms: int = 51
+    """Outputs for each action of the distributions `c51` (its paper: 51) and `quantiles` (its paper: 200)."""
+    munchausen_alpha: float = 0.0
+    """Weight of the Munchausen bonus, in [0, 1], with a soft maximum (Vieillard et al. 2020: 0.9). Paper: 0, none."""
+    munchausen_temperature: float = 0.03
+    """Temperature of that policy, > 0, in discounted rewards (Vieillard et al. 2020: 0.03)."""
+    noisy_sigma: float = 0.0
+    """Initial size of noise on the weights of fully connected layers (Fortunato et al. 2018: 0.5). Paper: 0, none."""
     dueling: bool = False
     """Half of the last hidden layer values the state, half what each action adds (Wang et al. 2016). Paper: no."""
     center_pixels: bool = False
@@ -277,34 +303,8 @@ class Config:
         Raises:
           UsageError: not JSON, not an object, no game, an unknown field, a wrong type, a value out of range.
         """
-        try:
-            table = parse_json(text)
-        except ValueError as error:
-            raise UsageError(f"the config is not valid JSON ({error})") from error
-        if not isinstance(table, dict):
-            raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
-        table = renamed(table)
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(table) - set(fields)):
-            raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
-        if "game" not in table:
-            raise UsageError("the config names no game; is it a config.json of a run?")
-        for name, value in table.items():
-            _check_type(name, value, fields[name].default)
-        return cls(**table)
+        return cls(**fields_of(text, {field.name: field.default for field in dataclasses.fields(cls)}))
 
 
 # the words that a field may hold
 CHOICES = {name: get_args(hint) for name, hint in get_type_hints(Config).items() if get_origin(hint) is Literal}
-
-
-def _check_type(name: str, value: Any, default: Any) -> None:
-    expected = type(default)
-    if expected is tuple:
-        good = isinstance(value, list) and all(type(item) is int for item in value)
-    elif expected is float:
-        good = type(value) in (int, float)
-    else:
-        good = type(value) is expected
-    if not good:
-        raise UsageError(f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}")

@@ -54,6 +54,8 @@ IN_ZERO_TO_ONE = (
     "eval_epsilon",
     "priority_alpha",
     "priority_beta",
+    "priority_beta_end",
+    "munchausen_alpha",
     "gamma",
     "learning_rate_end_ratio",
     "rmsprop_decay",
@@ -61,12 +63,14 @@ IN_ZERO_TO_ONE = (
 PIXEL_NETWORKS = ("nature_cnn", "nips_cnn")
 DENSE_NETWORKS = (*PIXEL_NETWORKS, "mlp")  # that end in fully connected layers
 LONGEST = 2**40  # agent steps
-POSITIVE = ("learning_rate", "value_limit", "optimizer_eps", "reward_scale")
+POSITIVE = ("learning_rate", "value_limit", "optimizer_eps", "reward_scale", "munchausen_temperature")
 RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (AT_LEAST_ONE, lambda value: value >= 1, "be at least 1"),
     (AT_LEAST_ZERO, lambda value: value >= 0, "be at least 0"),
     (IN_ZERO_TO_ONE, lambda value: 0.0 <= value <= 1.0, "lie in [0, 1]"),
     (POSITIVE, lambda value: 0.0 < value < math.inf, "be a positive number"),
+    (["noisy_sigma"], lambda value: 0.0 <= value < math.inf, "be a number of at least 0"),
+    (["atoms"], lambda value: value >= 2, "be at least 2"),
     (["max_grad_norm"], lambda value: 0.0 <= value < math.inf, "be a number of at least 0"),
     (["replay_window_fraction"], lambda value: 0.0 < value <= 1.0, "lie in (0, 1]"),
     (
@@ -106,7 +110,8 @@ AT_MOST: tuple[tuple[Sequence[str], float, str], ...] = (
     (["frame_stack"], 255, "the age of a frame is a byte"),
     (["batch_size"], 65_536, "of images that is some 4 GB"),
     (["n_step", "n_step_end"], 1_000, "so many rewards are read for each transition"),
-    (["value_bins"], 4_096, "the network has so many outputs for each action"),
+    (["value_bins", "atoms"], 4_096, "the network has so many outputs for each action"),
+    (["noisy_sigma"], 100, "weights would drown in noise"),
     (["epsilon_ladder"], 1_000, "a chance to such a power is 0"),
     (["film_seconds"], 300, "the pictures are held in memory"),
     (["torch_threads", "env_threads"], 1_024, "no machine has more cores"),
@@ -138,8 +143,11 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
         "replay_window_fraction below 1",
     ),
     (["reset_updates"], lambda c: bool(c.reset_steps), "reset_steps"),
-    (["value_limit"], lambda c: c.value_bins > 0, "value_bins above 0"),
-    (["loss"], lambda c: not c.value_bins, "value_bins 0, which bring their own loss"),
+    (["priority_beta_end"], lambda c: c.priority_sampler == "exact", "priority_sampler exact"),
+    (["atoms"], lambda c: c.distribution in ("c51", "quantiles"), "distribution c51 or quantiles"),
+    (["munchausen_temperature"], lambda c: c.munchausen_alpha > 0.0, "munchausen_alpha above 0"),
+    (["value_limit"], lambda c: c.value_bins > 0 or c.distribution == "c51", "value_bins above 0, or distribution c51"),
+    (["loss"], lambda c: not c.value_bins and c.distribution == "none", "values that are numbers"),
     (["polynomial_degree"], lambda c: c.network == "polynomial", "network polynomial"),
     (["table_bins"], lambda c: c.network == "tabular", "network tabular"),
     (["hidden_sizes", "layer_norm"], lambda c: c.network in (*DENSE_NETWORKS, "own"), "a network with hidden layers"),
@@ -236,11 +244,33 @@ def _about_the_learner(config: Any) -> Iterator[str]:
         yield f"value_bins is {config.value_bins}, but network {config.network!r} has no such end; set it to 0"
     if config.value_bins and config.own_loss:
         yield f"value_bins is {config.value_bins}, which brings its own loss; set it to 0, or give none of yours"
+    yield from _about_the_family(config)
     for name in ("fire_on_reset", "noop_after_life_loss"):
         if getattr(config, name) and not config.terminal_on_life_loss:
             yield f"{name} is on, but no lost life is reported: leave it off, or terminal_on_life_loss on"
     if config.priority_alpha and not config.replay:
         yield f"priority_alpha is {config.priority_alpha}, but replay is off: nothing is drawn; set it to 0"
+
+
+def _about_the_family(config: Any) -> Iterator[str]:
+    """Distributions, Munchausen, noisy layers: what does not go together."""
+    if config.distribution != "none":
+        if config.network not in DENSE_NETWORKS:
+            yield f"distribution is {config.distribution!r}, but network {config.network!r} has no such end; use none"
+        if config.value_bins:
+            yield f"distribution is {config.distribution!r} and value_bins {config.value_bins}: set one of them to none"
+        if config.own_loss:
+            yield f"distribution is {config.distribution!r}, which brings its own loss; use none, or give no loss"
+    if config.distribution == "iqn" and config.center_pixels:
+        yield "center_pixels is on, which distribution 'iqn' does not know; leave it off"
+    if config.noisy_sigma and config.network not in DENSE_NETWORKS:
+        yield f"noisy_sigma is {config.noisy_sigma}, but network {config.network!r} has no hidden layers; set it to 0"
+    if config.munchausen_alpha and (config.value_bins or config.distribution == "c51"):
+        yield "munchausen_alpha is above 0, which needs values or quantiles: set it to 0, or drop value_bins and c51"
+    if config.munchausen_alpha and config.double_q:
+        yield "munchausen_alpha is above 0, whose soft maximum takes the place of double_q; leave that off"
+    if config.priority_sampler == "exact" and config.priority_decay_steps:
+        yield "priority_decay_steps is above 0, which only priority_sampler 'candidates' knows; set it to 0"
 
 
 def _about_the_resets(config: Any) -> Iterator[str]:
@@ -285,23 +315,4 @@ def _about_the_warm_up(config: Any) -> Iterator[str]:
         )
 
 
-RENAMED = {
-    "recent_share": "replay_window_fraction",
-    "recent_growth_steps": "replay_window_growth_steps",
-    "recent_least": "replay_window_min",
-    "priority_exponent": "priority_alpha",
-    "priority_correction": "priority_beta",
-    "epsilon_spread": "epsilon_ladder",
-    "hold_random_actions": "ez_greedy_warm_up",
-}
 """Fields of older configs, and what they are called now."""
-
-
-def renamed(table: dict[str, Any]) -> dict[str, Any]:
-    """A config of an older version in the words of this one."""
-    table = {RENAMED.get(name, name): value for name, value in table.items()}
-    if (full := table.pop("full_action_space", None)) is not None:
-        table["action_set"] = "full" if full else "minimal"
-    if (clipped := table.pop("clip_td_error", None)) is not None:
-        table["loss"] = "huber" if clipped else "mse"
-    return table

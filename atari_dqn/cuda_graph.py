@@ -5,7 +5,7 @@ On a CPU both are the plain thing: `captured(fn)` calls `fn`, `Upload` copies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -80,10 +80,18 @@ class captured:  # noqa: N801  # used like a function: captured(fn)
               must not read from the device, choose by the values of tensors, or keep references to its inputs.
       device: where it runs. Inputs may be on the host; outputs are overwritten by the next call.
       record: no: every call runs `fn` as it is.
+      generators: what `fn` draws from, beside the device's own.
     """
 
-    def __init__(self, fn: Callable[..., Any], device: torch.device | str, *, record: bool = True) -> None:
-        self.fn, self.device, self.record = fn, torch.device(device), record
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        device: torch.device | str,
+        *,
+        record: bool = True,
+        generators: Sequence[torch.Generator] = (),
+    ) -> None:
+        self.fn, self.device, self.record, self.generators = fn, torch.device(device), record, generators
         self.plans: dict[tuple[torch.Size, ...], _Plan] = {}
 
     def __call__(self, *inputs: Tensor) -> Any:
@@ -91,7 +99,7 @@ class captured:  # noqa: N801  # used like a function: captured(fn)
             return self.fn(*inputs)
         key = tuple(tensor.shape for tensor in inputs)
         if key not in self.plans:
-            self.plans[key] = _Plan(self.fn, inputs, self.device, record=self.record)
+            self.plans[key] = _Plan(self.fn, inputs, self.device, record=self.record, generators=self.generators)
         return self.plans[key](*inputs)
 
 
@@ -99,9 +107,15 @@ class _Plan:
     """One shape of inputs: their places on the device, and the graph once it is recorded."""
 
     def __init__(
-        self, fn: Callable[..., Any], inputs: tuple[Tensor, ...], device: torch.device, *, record: bool
+        self,
+        fn: Callable[..., Any],
+        inputs: tuple[Tensor, ...],
+        device: torch.device,
+        *,
+        record: bool,
+        generators: Sequence[torch.Generator],
     ) -> None:
-        self.fn, self.record = fn, record
+        self.fn, self.record, self.generators = fn, record, generators
         self.inputs = [torch.empty_like(tensor, device=device) for tensor in inputs]
         self.uploads = [Upload(device) for _ in inputs]
         self.calls = 0
@@ -116,6 +130,8 @@ class _Plan:
             return self._run_plainly()
         if self.graph is None:
             self.graph = torch.cuda.CUDAGraph()
+            for generator in self.generators:
+                self.graph.register_generator_state(generator)
             # other threads (a checkpoint being written) may use the device meanwhile
             with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
                 self.output = self.fn(*self.inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-STREAMS = ("envs", "acting", "replay", "init", "eval")
+STREAMS = ("envs", "acting", "replay", "init", "eval", "noise")
 
 
 def stream(seed: int, name: str) -> np.random.SeedSequence:

@@ -1,5 +1,6 @@
 """The doors: each command on a tiny run, each wrong input's one message."""
 
+import io
 import json
 import os
 import shutil
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from atari_dqn.cli import main
+from atari_dqn.commands.presets import differences
 from atari_dqn.presets import PRESETS
 from atari_dqn.storage import checkpoint
 
@@ -48,11 +51,26 @@ def test_help_has_units_and_sources(capsys):
     assert "--target-update-period" in text
 
 
-def test_presets_are_a_table(capsys):
+def test_presets_are_listed_and_one_says_what_it_changes(capsys):
     assert run("presets") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["setting", *PRESETS, "unit"]
-    assert any(line.split()[:2] == ["target_update_period", "10,000"] for line in lines)
+    assert [line.split()[0] for line in lines[1:]] == list(PRESETS)
+    assert run("presets", "rl_zoo") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["setting", "rl_zoo", "nature", "unit"]
+    assert ["target_update_period", "1,000", "10,000", "agent", "steps"] in [line.split() for line in lines]
+    assert not any(line.startswith("gamma") for line in lines), "as in nature"
+    assert run("presets", "nature") == 0
+    assert any(line.startswith("gamma") for line in capsys.readouterr().out.splitlines())
+    assert run("presets", "rainbo") == 2
+    assert "did you mean rainbow?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_a_preset_changes_fits_a_terminal(name):
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(differences(name))
+    assert max(map(len, console.export_text().splitlines())) <= 80
 
 
 def test_a_run_and_its_evaluation(capsys):

@@ -85,6 +85,9 @@ def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch):
         {"double_q": True},
         {"priority_alpha": 0.5},
         {"max_grad_norm": 10.0},
+        {"munchausen_alpha": 0.9},
+        {"noisy_sigma": 0.5},
+        {"distribution": "c51"},
         {"learning_rate_end_ratio": 0.5},
         {"network": "nips_cnn"},
         {"batch_size": 33},
@@ -100,12 +103,14 @@ def test_our_own_kernels_update_the_papers_dqn_and_nothing_else(changed):
 # Every setting of learning, by what makes it right with our own kernels. A new one belongs to one of these lines.
 REFUSED = (
     "optimizer loss own_loss target double_q priority_alpha max_grad_norm learning_rate_end_ratio network batch_size"
+    " munchausen_alpha munchausen_temperature noisy_sigma distribution atoms"
 )
 SEEN_IN_THE_NETWORK = """hidden_sizes layer_norm value_bins value_limit dueling center_pixels polynomial_degree
     table_bins"""
 GIVEN_TO_THEM = "learning_rate rmsprop_decay optimizer_eps loss_reduction"
 DONE_AROUND_THEM = """gamma n_step n_step_end n_step_decay_steps reward_scale clip_reward replay capacity
-    replay_window_fraction replay_window_growth_steps replay_window_min priority_decay_steps priority_beta update_period
+    replay_window_fraction replay_window_growth_steps replay_window_min priority_decay_steps priority_beta priority_beta_end
+    priority_sampler update_period
     target_update_period game_end_updates reset_steps reset_updates learning_starts whole_game_warm_up initializer"""
 PLAYED = """total_steps total_episodes epsilon_start epsilon_end epsilon_decay_steps epsilon_decay_factor epsilon_ladder
     ez_greedy_warm_up random_warm_up epsilon_from_zero"""

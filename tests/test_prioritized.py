@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn.extensions.prioritized import SMALLEST, PrioritizedSampler
+from atari_dqn.extensions.prioritized import SMALLEST, ProportionalPriorities
 from atari_dqn.replay.index import SampleIndex
 
 
 def sampler_of(errors, exponent, correction=0.0):
     """One leaf for each error."""
-    sampler = PrioritizedSampler(len(errors), "cpu", exponent=exponent)
+    sampler = ProportionalPriorities(len(errors), "cpu", exponent=exponent)
     sampler.correction.fill_(correction)
     sampler.note(np.arange(len(errors)), np.arange(0))
     sampler.learned(torch.arange(len(errors)), torch.tensor(errors))
@@ -69,7 +69,7 @@ def test_exponent_zero_is_uniform():
 
 
 def test_new_transitions_get_the_largest_priority_so_far():
-    sampler = PrioritizedSampler(4, "cpu", exponent=0.5)
+    sampler = ProportionalPriorities(4, "cpu", exponent=0.5)
     sampler.note(np.array([0, 1]), np.arange(0))
     assert sampler.tree.values(torch.arange(4)).tolist() == [1.0, 1.0, 0.0, 0.0]
     sampler.learned(torch.tensor([0]), torch.tensor([-16.0]))
@@ -92,7 +92,7 @@ def test_it_follows_the_learnable_rows(calls):
     """Random numbers of rows are admitted and dropped around a ring; the leaves that can be drawn are those rows."""
     generator, positions, capacity = np.random.default_rng(0), 9, 24
     learnable = SampleIndex(capacity, positions)
-    sampler = PrioritizedSampler(capacity, "cpu", exponent=0.5)
+    sampler = ProportionalPriorities(capacity, "cpu", exponent=0.5)
     for time in range(200):
         if time >= positions - 2:
             learnable.evict((time + 2) % positions)
@@ -125,12 +125,12 @@ def test_a_sampler_goes_on_from_its_state():
         learnable.evict((time - 5) % 8)
         return leaves, weights
 
-    learnable, whole = SampleIndex(16, 8), PrioritizedSampler(16, "cpu", exponent=0.6)
+    learnable, whole = SampleIndex(16, 8), ProportionalPriorities(16, "cpu", exponent=0.6)
     for time in range(11):
         turn(whole, learnable, time)
     copy = SampleIndex(16, 8)
     copy.load_state_dict(learnable.state_dict())
-    second = PrioritizedSampler(16, "cpu", exponent=0.6)
+    second = ProportionalPriorities(16, "cpu", exponent=0.6)
     second.load_state_dict(whole.state_dict())
     for time in range(11, 20):
         for mine, theirs in zip(turn(whole, learnable, time), turn(second, copy, time), strict=True):

@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import tyro
 from rich.console import Console
 from rich.table import Table
 
 from atari_dqn.commands import parse
+from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
 
 
 @dataclass(frozen=True)
 class Presets:
-    """Print the presets side by side, each value with its unit."""
+    """List the presets, or print what one of them changes."""
+
+    name: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="NAME")] = None
+    """One preset: what differs from `nature`, each value with its unit. Without a name: all presets, a line each."""
 
 
 def run(words: Sequence[str]) -> int:
-    """Print the table; returns the exit code."""
-    parse(Presets, words, prog="atari-dqn presets")
-    tables = [dataclasses.asdict(preset("any")) for preset in PRESETS.values()]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("setting", *PRESETS, "unit"):
-        table.add_column(heading, no_wrap=True)
-    for name in tables[0]:
-        if name not in ("game", "preset", "seed"):
-            table.add_row(name, *(_shown(values[name]) for values in tables), UNITS.get(name, ""))
+    """Print the list, or one preset; returns the exit code."""
+    name = parse(Presets, words, prog="atari-dqn presets").name
+    if name is None:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column("preset", no_wrap=True)
+        table.add_column("what it is")
+        for preset, make in PRESETS.items():
+            table.add_row(preset, (make.__doc__ or "").splitlines()[0])
+    elif name in PRESETS:
+        table = differences(name)
+    else:
+        near = difflib.get_close_matches(name, PRESETS, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"choose one of {', '.join(PRESETS)}"
+        raise UsageError(f"there is no preset {name!r}; {hint}")
     # a pipe has no width: never wrap there
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     return 0
+
+
+def differences(name: str) -> Table:
+    """What a preset changes of `nature`; of `nature`, all of it."""
+    papers = dataclasses.asdict(PRESETS["nature"]("any"))
+    values = dataclasses.asdict(PRESETS[name]("cartpole" if name.startswith("cartpole") else "any"))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("setting", name, *([] if name == "nature" else ["nature"]), "unit"):
+        table.add_column(heading, overflow="fold")
+    for setting, value in values.items():
+        if setting in ("game", "preset", "seed") or (name != "nature" and value == papers[setting]):
+            continue
+        beside = [] if name == "nature" else [_shown(papers[setting])]
+        table.add_row(setting, _shown(value), *beside, UNITS.get(setting, ""))
+    return table
 
 
 UNITS = {
@@ -70,6 +96,13 @@ UNITS = {
     "hidden_sizes": "units",
     "value_bins": "bins, 0 = none",
     "value_limit": "discounted rewards",
+    "atoms": "outputs per action",
+    "munchausen_alpha": "weight, 0 = none",
+    "munchausen_temperature": "discounted rewards",
+    "noisy_sigma": "0 = none",
+    "priority_beta": "0 = no correction",
+    "priority_beta_end": "at total_steps",
+    "max_grad_norm": "0 = no limit",
     "table_bins": "cells per number",
     "rmsprop_decay": "per update",
     "eval_period": "agent steps",

@@ -15,13 +15,12 @@ from torch.optim import Optimizer
 
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import Download, captured
+from atari_dqn.dqn import parts
 from atari_dqn.dqn.algorithm import DQN
-from atari_dqn.dqn.bellman import GreedyTarget
 from atari_dqn.dqn.exploration import Exploration
 from atari_dqn.dqn.losses import LOSSES
 from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.errors import UsageError
-from atari_dqn.extensions.hl_gauss import HLGauss
 from atari_dqn.networks import check_model, make_model
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.weights import get_weights, set_weights
@@ -51,9 +50,20 @@ class Actor:
         self, algorithm: DQN, exploration: Exploration, observe: Callable[[Tensor], Tensor], *, cuda_graph: bool
     ) -> None:
         self.exploration = exploration
-        self._greedy = captured(
-            lambda seen: algorithm.predict(observe(seen)).argmax(dim=1), algorithm.device, record=cuda_graph
-        )
+        chance, model = algorithm.chance, algorithm.model
+
+        def greedy(seen: Tensor) -> Tensor:
+            chance.silence(model)
+            return algorithm.predict(observe(seen)).argmax(dim=1)
+
+        def in_training(seen: Tensor) -> Tensor:
+            chance.renew(model)
+            return algorithm.predict(observe(seen)).argmax(dim=1)
+
+        self._greedy = captured(greedy, algorithm.device, record=cuda_graph)
+        self._in_training = self._greedy
+        if chance.generators:
+            self._in_training = captured(in_training, algorithm.device, record=cuda_graph, generators=chance.generators)
         self._download = Download()
         self._coins: tuple[np.ndarray, np.ndarray] | None = None  # of the question that waits for its answer
 
@@ -62,7 +72,7 @@ class Actor:
         assert self._coins is None, "ask() twice: take the answer first"
         self._coins = explores, _ = self.exploration.draw(epsilon, first=first, count=len(seen), hold=hold)
         if not explores.all():  # the warm-up needs no network
-            self._download(self._greedy(seen))
+            self._download(self._in_training(seen))
 
     def answer(self) -> np.ndarray:
         """The actions, [n] int64. Waits for the device, but not for what was launched there since `ask`."""
@@ -189,7 +199,8 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         model,
         optimizer,
         gamma=config.gamma,
-        target_rule=GreedyTarget(config.double_q),
+        target_rule=parts.make_target(config),
+        chance=parts.make_chance(config),
         use_target=config.target,
         reward_scale=config.reward_scale,
         clip_rewards=config.clip_reward,
@@ -210,6 +221,7 @@ def uses_own_kernels(config: Config) -> bool:
     compiled = config.compile == "on" and config.device.startswith("cuda") and config.precision == "bf16"
     papers = config.optimizer == "rmsprop" and config.loss == "huber" and config.target and not config.own_loss
     added = config.double_q or config.priority_alpha or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
+    added = added or config.munchausen_alpha or config.noisy_sigma or config.distribution != "none"
     fits = config.network == "nature_cnn" and config.batch_size in (16, 32, 64)
     return bool(config.own_kernels and compiled and papers and fits and not added)
 
@@ -243,8 +255,10 @@ def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
         initializer=config.initializer,
         layer_norm=config.layer_norm,
         center_pixels=config.center_pixels,
-        head=HLGauss(config.value_bins, config.value_limit) if config.value_bins else None,
+        head=parts.make_head(config),
         dueling=config.dueling,
+        linear=parts.make_linear(config),
+        wrap=parts.make_wrap(config),
         polynomial_degree=config.polynomial_degree,
         table_bins=config.table_bins,
         seed=int(stream(config.seed, "init").generate_state(1)[0]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from atari_dqn.dqn.bellman import GreedyTarget, ScalarHead, Target
+from atari_dqn.dqn.bellman import Chance, GreedyTarget, NoChance, ScalarHead, Target
 from atari_dqn.dqn.losses import clip_reward, clipped_loss, n_step_return
 from atari_dqn.dqn.optim import CenteredRMSProp, moments_of
 from atari_dqn.errors import UsageError
@@ -20,7 +20,7 @@ from atari_dqn.types import LearnStats, Transitions
 if TYPE_CHECKING:  # Triton is not everywhere
     from atari_dqn.kernels.update import FusedUpdates
 
-GREEDY = GreedyTarget()
+GREEDY, NO_CHANCE = GreedyTarget(), NoChance()
 
 
 class DQN:
@@ -31,6 +31,7 @@ class DQN:
       optimizer:      over the model's parameters.
       gamma:          discount per agent step.
       target_rule:    what is bootstrapped from.
+      chance:         random numbers that the networks compute with.
       use_target:     bootstrap from the target network; else from the online network, anew at each update.
       reward_scale:   rewards are multiplied by this first.
       clip_rewards:   clip each reward to [-1, 1].
@@ -51,6 +52,7 @@ class DQN:
         *,
         gamma: float,
         target_rule: Target = GREEDY,
+        chance: Chance = NO_CHANCE,
         use_target: bool = True,
         reward_scale: float = 1.0,
         clip_rewards: bool = True,
@@ -63,7 +65,7 @@ class DQN:
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.target = frozen_copy(model, precision)
-        self.gamma, self.target_rule, self.use_target = gamma, target_rule, use_target
+        self.gamma, self.target_rule, self.use_target, self.chance = gamma, target_rule, use_target, chance
         self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
         self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
         self.max_grad_norm = max_grad_norm
@@ -73,13 +75,18 @@ class DQN:
         self.pairs_by_index = isinstance(optimizer, CenteredRMSProp)
         self.device = next(model.parameters()).device
         self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.errors: Tensor  # TD errors of the last `learn`
+        self.surprise: Tensor  # of each transition of the last `learn`: what prioritized replay goes by
         self._loss_of = torch.compile(self._loss_of_batch, dynamic=False) if compiled else self._loss_of_batch
 
     @torch.no_grad()
     def predict(self, obs: Tensor) -> Tensor:
         """Q-values by the online network: [B, K, ...] -> [B, A] float32 on the learner's device."""
         return self._ask(self.model, obs)
+
+    @torch.no_grad()
+    def predict_by_target(self, obs: Tensor) -> Tensor:
+        """Q-values by the target network: [B, K, ...] -> [B, A] float32 on the learner's device."""
+        return self._ask(self.target, obs)
 
     def learn(self, batch: Transitions, updates: int = 1, weights: Tensor | None = None) -> LearnStats:
         """Optimizer steps on consecutive minibatches, between two copies of the target network.
@@ -92,8 +99,8 @@ class DQN:
           weights: of their losses, [updates * B] float32; None for 1.
 
         Returns:
-          Means over the updates; `grad_norm` of the last one, after any clipping. Then `errors` holds each TD error,
-          [updates * B].
+          Means over the updates; `grad_norm` of the last one, after any clipping. Then `surprise` holds what
+          prioritized replay goes by, [updates * B].
         """
         with torch.no_grad():
             rewards = batch.reward if self.reward_scale == 1.0 else batch.reward * self.reward_scale
@@ -104,18 +111,19 @@ class DQN:
             if self.fused is not None and weights is None:
                 return self._learn_fused(self.fused, batch._replace(reward=reward), discount, updates)
             discount = discount.masked_fill(batch.terminated, 0.0)
+            self.chance.renew(self.target)
             following = self._outputs(self.target, batch.next_obs) if self.use_target else None
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
         values = [None] * updates if following is None else following.chunk(updates)
         each = zip(parts, discount.chunk(updates), values, weight, strict=True)
         stats = [self._update(Transitions(*part), gammas, *more) for part, gammas, *more in each]
-        losses, q_taken, errors = zip(*stats, strict=True)
-        self.errors = torch.cat(errors)
+        losses, q_taken, errors, surprise = zip(*stats, strict=True)
+        self.surprise = torch.cat(surprise)
         return LearnStats(
             loss=torch.stack(losses).mean(),
             q=torch.stack(q_taken).mean(),
-            td_error=self.errors.abs().mean(),
+            td_error=torch.cat(errors).abs().mean(),
             grad_norm=self._grad_norm(),
         )
 
@@ -123,20 +131,21 @@ class DQN:
     def _learn_fused(self, fused: FusedUpdates, batch: Transitions, discount: Tensor, updates: int) -> LearnStats:
         """`learn` by our own kernels; see `_loss_of_batch` for `batch.reward` and `discount`."""
         target = batch.reward + discount * fused.best_values(batch.next_obs).masked_fill(batch.terminated, 0.0)
-        self.errors, q_taken = fused(batch.obs, batch.action, target, updates)
-        losses = self.loss(self.errors)
+        self.surprise, q_taken = fused(batch.obs, batch.action, target, updates)
+        losses = self.loss(self.surprise)
         return LearnStats(
             loss=losses.sum() / updates if self.loss_reduction == "sum" else losses.mean(),
             q=q_taken.mean(),
-            td_error=self.errors.abs().mean(),
+            td_error=self.surprise.abs().mean(),
             grad_norm=fused.grad_norm(),
         )
 
     def _update(
         self, batch: Transitions, discount: Tensor, next_outputs: Tensor | None, weight: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """One optimizer step; see `_loss_of_batch`."""
-        loss, q_taken, error = self._loss_of(batch, discount, next_outputs, weight)
+        self.chance.renew(self.model)
+        loss, *stats = self._loss_of(batch, discount, next_outputs, weight)
         # `backward` would copy each gradient whose memory order is not the weight's, as compiled convolutions have them
         grads = torch.autograd.grad(loss, self.learned, allow_unused=True)
         for parameter, grad in zip(self.learned, grads, strict=True):
@@ -145,30 +154,32 @@ class DQN:
         if self.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(self.learned, self.max_grad_norm, self._grad_norm())
         self.optimizer.step()
-        return loss.detach(), q_taken, error
+        return loss.detach(), *stats
 
     def _loss_of_batch(
         self, batch: Transitions, discount: Tensor, next_outputs: Tensor | None, weight: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """What is minimised; `batch.reward` is the [B] n-step return, `next_outputs` the target network's, if used.
 
         Powers are taken before: `discount` is [B], of each bootstrap value, 0 where none follows. Compiled, they would
         be kernels of their own.
 
         Returns:
-          Loss [], mean Q of the actions taken [], TD errors [B]; only the loss has a gradient.
+          Loss [], mean Q of the actions taken [], TD errors [B], what prioritized replay goes by [B]; only the loss has
+          a gradient.
         """
         with torch.no_grad():
             if next_outputs is None:
                 next_outputs = self._outputs(self.model, batch.next_obs)
-            reward, following = self.target_rule(self.head, batch, next_outputs, self.predict)
+            reward, following = self.target_rule(self.head, batch, next_outputs, self)
         outputs = self._outputs(self.model, batch.obs)
         losses, error = self.head.losses(outputs, batch.action, reward, discount, following)
+        surprise = losses.detach() if self.head.priority == "loss" else error
         if weight is not None:
             losses = losses * weight
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
         q = self.head.values(outputs.detach())
-        return loss, q.gather(1, batch.action[:, None]).mean(), error
+        return loss, q.gather(1, batch.action[:, None]).mean(), error, surprise
 
     @torch.no_grad()
     def _grad_norm(self) -> Tensor:
@@ -193,6 +204,7 @@ class DQN:
         return {
             "model": dict(self.model.state_dict()),
             "target": dict(self.target.state_dict()),
+            **({"chance": chance} if (chance := self.chance.state_dict()) else {}),
             "optimizer": {str(index): dict(values) for index, values in self.optimizer.state_dict()["state"].items()},
         }
 
@@ -202,6 +214,8 @@ class DQN:
             self.target.load_state_dict(state["target"])
         except RuntimeError as error:
             raise UsageError(f"the stored weights fit another network than this one ({error})") from error
+        if "chance" in state:
+            self.chance.load_state_dict(state["chance"])
         groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         moments_of(self.optimizer)(state["optimizer"], "agent.algorithm.optimizer")

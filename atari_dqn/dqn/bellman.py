@@ -7,9 +7,9 @@ losses    = head.losses(online network at s, r + discount * following)
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from atari_dqn.dqn.losses import best_action, td_error
 from atari_dqn.networks.heads import Head
@@ -24,6 +24,7 @@ class ScalarHead:
     """
 
     outputs = 1
+    priority = "td_error"
 
     def __init__(self, loss: Callable[[Tensor], Tensor]) -> None:
         self.loss = loss
@@ -45,11 +46,50 @@ class ScalarHead:
         return self.loss(error), error.detach()
 
 
+class Networks(Protocol):
+    """Q-values of both networks, observations -> [B, A] float32."""
+
+    def predict(self, obs: Tensor) -> Tensor: ...
+    def predict_by_target(self, obs: Tensor) -> Tensor: ...
+
+
+class Chance(Protocol):
+    """Random numbers that a network computes with, see `extensions/random_buffers.py`."""
+
+    generators: tuple[Any, ...]
+    """`torch.Generator`s that a CUDA graph has to know."""
+
+    def renew(self, network: nn.Module) -> None:
+        """Draw new ones, before a minibatch and before actions of training are chosen."""
+        ...
+
+    def silence(self, network: nn.Module) -> None:
+        """None, before actions of an evaluation are chosen."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class NoChance:
+    """Networks that compute without chance, as the paper's."""
+
+    generators = ()
+
+    def renew(self, network: nn.Module) -> None: ...
+    def silence(self, network: nn.Module) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
 class Target(Protocol):
     """What is bootstrapped from."""
 
     def __call__(
-        self, head: Head, batch: Transitions, next_outputs: Tensor, ask: Callable[[Tensor], Tensor]
+        self, head: Head, batch: Transitions, next_outputs: Tensor, networks: Networks
     ) -> tuple[Tensor, Tensor]:
         """The reward that counts, and what follows it.
 
@@ -57,7 +97,7 @@ class Target(Protocol):
           head:         of both networks.
           batch:        [B] transitions; `reward` is the [B] n-step return.
           next_outputs: [B, A * M], target network at s' (the online one where there is none).
-          ask:          the online network's Q-values, observations -> [B, A].
+          networks:     for more that has to be asked.
 
         Returns:
           [B] float32, and `head.of_actions` or the like; neither has a gradient.
@@ -78,8 +118,8 @@ class GreedyTarget:
         self.double_q = double_q
 
     def __call__(
-        self, head: Head, batch: Transitions, next_outputs: Tensor, ask: Callable[[Tensor], Tensor]
+        self, head: Head, batch: Transitions, next_outputs: Tensor, networks: Networks
     ) -> tuple[Tensor, Tensor]:
-        online = ask(batch.next_obs) if self.double_q else None
+        online = networks.predict(batch.next_obs) if self.double_q else None
         action = best_action(head.values(next_outputs), online)
         return batch.reward, head.of_actions(next_outputs, action)

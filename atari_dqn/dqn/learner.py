@@ -20,6 +20,7 @@ from atari_dqn.dqn.samplers import UPDATES_AT_ONCE, LatestSampler, Sampler, Unif
 from atari_dqn.dqn.schedules import learning_plan
 from atari_dqn.extensions.network_reset import NetworkReset
 from atari_dqn.extensions.priorities import PrioritizedSampler
+from atari_dqn.extensions.prioritized import ProportionalSampler
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import stream
 from atari_dqn.types import LearnStats
@@ -46,7 +47,10 @@ class Learner:
 
     def record(self) -> None:
         """Begin a new CUDA graph: tensors of the agent lie elsewhere than at the last one."""
-        self.learn_from = captured(self._learn_from, self.replay.device, record=self.config.cuda_graph)
+        drawn_from = self.agent.algorithm.chance.generators
+        self.learn_from = captured(
+            self._learn_from, self.replay.device, record=self.config.cuda_graph, generators=drawn_from
+        )
 
     def close(self) -> None:
         """Let go of the CUDA graph, and of the circle that its function makes with this object."""
@@ -104,7 +108,7 @@ class Learner:
         batch, weights = self.sampler.batch(*drawn)
         updates = len(batch.action) // self.config.batch_size
         stats = self.agent.learn(batch, updates, weights)
-        self.sampler.update(self.agent.algorithm.errors)
+        self.sampler.update(self.agent.algorithm.surprise)
         self.stats_sum += torch.stack(stats) * updates
 
     def read(self) -> dict[str, float]:
@@ -146,6 +150,15 @@ def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Gener
     plain = kind(replay, config.batch_size, generator, lambda step: schedules.replay_window(config, step))
     if config.priority_alpha == 0.0:
         return plain
+    if config.priority_sampler == "exact":
+        return ProportionalSampler(
+            replay,
+            config.batch_size,
+            generator,
+            exponent=config.priority_alpha,
+            correction=lambda step: schedules.priority_beta(config, step),
+            at_once=UPDATES_AT_ONCE[replay.device.type],
+        )
     return PrioritizedSampler(
         replay,
         plain,

@@ -34,8 +34,8 @@ class Sampler(Protocol):
         """
         ...
 
-    def update(self, td_error: Tensor) -> None:
-        """Note the TD errors, [B] float32, of the newest `batch`. Never waits for the device."""
+    def update(self, surprise: Tensor) -> None:
+        """Note `DQN.surprise`, [B] float32, of the newest `batch`. Never waits for the device."""
         ...
 
     def state_dict(self) -> dict[str, Any]: ...
@@ -74,7 +74,7 @@ class UniformSampler:
     def batch(self, *drawn: Tensor) -> tuple[Transitions, Tensor | None]:
         return self.replay.gather(*drawn), None
 
-    def update(self, td_error: Tensor) -> None: ...
+    def update(self, surprise: Tensor) -> None: ...
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -102,6 +102,19 @@ def priority_alpha(config: Config, step: int) -> float:
     return linear(step, start=config.priority_alpha, end=0.0, steps=config.priority_decay_steps)
 
 
+def priority_beta(config: Config, step: int) -> float:
+    """Importance-sampling exponent beta at an agent step: a straight line that ends with the run.
+
+    Source: Schaul et al. 2016, section 3.4.
+    """
+    return linear(
+        step - config.learning_starts,
+        start=config.priority_beta,
+        end=config.priority_beta_end,
+        steps=max(0, config.total_steps - config.learning_starts),
+    )
+
+
 def crossings(before: int, after: int, period: int) -> int:
     """Number of multiples of `period` in (before, after].
 

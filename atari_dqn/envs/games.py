@@ -5,15 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 
+from atari_dqn.config import GYM_PREFIX as GYM_PREFIX
+from atari_dqn.config import is_vector_game as is_vector_game
 from atari_dqn.errors import UsageError
 
 LIST_COMMAND = 'python -c "from atari_dqn.envs import atari_games; print(*atari_games())"'
-GYM_PREFIX = "gym:"
-
-
-def is_vector_game(game: str) -> bool:
-    """Is it one of gymnasium's games of vectors, by its name: `cartpole` or `gym:ID`? All others are ROM ids."""
-    return game == "cartpole" or game.startswith(GYM_PREFIX)
 
 
 def module_of(game: str) -> str | None:

@@ -23,6 +23,7 @@ class HLGauss(nn.Module):
       for Q-learning, Farebrother et al. 2024, Stop regressing.
     """
 
+    priority = "td_error"
     edges: Tensor
     centers: Tensor
 

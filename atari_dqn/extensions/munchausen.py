@@ -8,7 +8,11 @@ makes the sum of, for values as for quantiles.
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from torch import Tensor
+
+from atari_dqn.types import Transitions
 
 
 def log_policy(values: Tensor, temperature: float) -> Tensor:
@@ -61,3 +65,30 @@ def soft_weights(values: Tensor, temperature: float = 0.03) -> tuple[Tensor, Ten
     """
     log_pi = log_policy(values, temperature)
     return log_pi.exp(), -temperature * log_pi
+
+
+class TargetNetwork(Protocol):
+    """Says Q-values, observations -> [B, A]."""
+
+    def predict_by_target(self, obs: Tensor) -> Tensor: ...
+
+
+class MunchausenTarget:
+    """The target of Munchausen, see `bellman.Target`.
+
+    The bonus is of the first action of an n-step return. It costs one more pass through the target network.
+
+    Args:
+      alpha:       weight of the bonus.
+      temperature: tau of the policy.
+    """
+
+    def __init__(self, alpha: float, temperature: float) -> None:
+        self.alpha, self.temperature = alpha, temperature
+
+    def __call__(
+        self, head: Any, batch: Transitions, next_outputs: Tensor, networks: TargetNetwork
+    ) -> tuple[Tensor, Tensor]:  # a head that can `blend`: scalar values or quantiles
+        gained = bonus(networks.predict_by_target(batch.obs), batch.action, self.alpha, self.temperature)
+        weights, shift = soft_weights(head.values(next_outputs), self.temperature)
+        return batch.reward + gained, head.blend(next_outputs, weights, shift)

@@ -135,8 +135,8 @@ class PrioritizedSampler:
         self._chosen = rows[places]
         return self.replay.gather(lines[places]), weights
 
-    def update(self, td_error: Tensor) -> None:
-        self.priorities.learned(self._chosen, td_error)
+    def update(self, surprise: Tensor) -> None:
+        self.priorities.learned(self._chosen, surprise)
 
     def state_dict(self) -> dict[str, Any]:
         return self.priorities.state_dict()

@@ -8,6 +8,8 @@ generator that draws inside a CUDA graph has to be registered with it (`CUDAGrap
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -41,3 +43,26 @@ def silence(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, RandomBuffers):
             part.silence()
+
+
+class DrawnBuffers:
+    """The chance of a run's networks, see `bellman.Chance`.
+
+    Args:
+      generator: source of all numbers, on the networks' device; part of the state.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator, self.generators = generator, (generator,)
+
+    def renew(self, network: nn.Module) -> None:
+        draw_noise(network, self.generator)
+
+    def silence(self, network: nn.Module) -> None:
+        silence(network)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.generator.set_state(torch.as_tensor(state["generator"]))

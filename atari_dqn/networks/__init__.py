@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.heads import Head, QNetwork
+from atari_dqn.networks.heads import Head, Linear, QNetwork
 from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
 from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, TabularQ
 from atari_dqn.types import EnvSpec
@@ -33,7 +33,7 @@ def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
 def initialize(module: nn.Module, generator: torch.Generator, law: str = "torch7") -> None:
     """Draw the weights of linear and convolutional layers, in their order, from `generator`.
 
-    Layers that normalize get a gain of 1 and a bias of 0.
+    Layers that normalize get a gain of 1 and a bias of 0, noisy ones also the initial size of their noise.
 
     Args:
       module:    the network.
@@ -46,6 +46,8 @@ def initialize(module: nn.Module, generator: torch.Generator, law: str = "torch7
       Bengio 2010, eq. 16. nnabla-rl draws by `he_normal`, PFRL by `lecun_normal`, Dopamine by `glorot_uniform`.
     """
     for layer in module.modules():
+        if reset := getattr(layer, "reset_sigma", None):
+            reset()
         if isinstance(layer, nn.Linear | nn.Conv2d):
             assert layer.bias is not None
             fan_in = layer.weight[0].numel()
@@ -99,6 +101,8 @@ def make_model(
     center_pixels: bool = False,
     head: Head | None = None,
     dueling: bool = False,
+    linear: Linear = nn.Linear,
+    wrap: Callable[[QNetwork], QNetwork] | None = None,
     polynomial_degree: int = 2,
     table_bins: int = 8,
     seed: int,
@@ -123,6 +127,7 @@ def make_model(
             center_pixels=center_pixels,
             head=head,
             dueling=dueling,
+            linear=linear,
         )
     elif network == "tabular":
         model = TabularQ(ranges, spec.num_actions, table_bins)
@@ -132,7 +137,18 @@ def make_model(
         model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
     else:
         num_inputs = frame_stack * math.prod(spec.frame_shape)
-        model = MLP(num_inputs, spec.num_actions, hidden_sizes, layer_norm=layer_norm, head=head, dueling=dueling)
+        model = MLP(
+            num_inputs,
+            spec.num_actions,
+            hidden_sizes,
+            layer_norm=layer_norm,
+            head=head,
+            dueling=dueling,
+            linear=linear,
+        )
+    if wrap:
+        assert isinstance(model, QNetwork)
+        model = wrap(model)
     initialize(model, torch.Generator().manual_seed(seed), initializer)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU
 

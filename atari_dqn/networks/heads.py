@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -24,7 +24,7 @@ def in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 def _last_layer(layer: nn.Module, x: Tensor) -> Tensor:
-    if torch.compiler.is_compiling() and isinstance(layer, nn.Linear) and layer.out_features <= FEW_OUTPUTS:
+    if torch.compiler.is_compiling() and type(layer) is nn.Linear and layer.out_features <= FEW_OUTPUTS:
         # fused into one kernel; a matrix product this narrow has one of its own, of 14 us
         return (x[:, None] * layer.weight).sum(dim=2) + layer.bias
     return layer(x)
@@ -36,8 +36,15 @@ class Head(Protocol):
     What works on tensors here is part of a CUDA graph: no choice by values, no wait for the device.
     """
 
-    outputs: int
-    """M."""
+    @property
+    def outputs(self) -> int:
+        """M."""
+        ...
+
+    @property
+    def priority(self) -> str:
+        """By which of the two that `losses` returns prioritized replay goes: "td_error" or "loss"."""
+        ...
 
     def values(self, outputs: Tensor) -> Tensor:
         """Q-values: [B, A * M] float32 -> [B, A]."""
@@ -65,6 +72,10 @@ class Head(Protocol):
         ...
 
 
+Linear = Callable[[int, int], nn.Linear]
+"""Makes a fully connected layer from its numbers of inputs and outputs."""
+
+
 class Dueling(nn.Module):
     """The end of a network whose first half of units values the state, and the other what each action adds to it.
 
@@ -74,15 +85,16 @@ class Dueling(nn.Module):
       num_inputs:  units.
       num_actions: A.
       bins:        M, outputs for each action; 1 where they are values.
+      linear:      makes the layers.
 
     Source: Wang et al. 2016, Dueling network architectures, eq. 9; with N logits each, Hessel et al. 2018, Rainbow.
     """
 
-    def __init__(self, num_inputs: int, num_actions: int, bins: int) -> None:
+    def __init__(self, num_inputs: int, num_actions: int, bins: int, linear: Linear = nn.Linear) -> None:
         super().__init__()
         self.split = [num_inputs // 2, num_inputs - num_inputs // 2]
-        self.value = nn.Linear(self.split[0], bins)
-        self.advantage = nn.Linear(self.split[1], num_actions * bins)
+        self.value = linear(self.split[0], bins)
+        self.advantage = linear(self.split[1], num_actions * bins)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, num_inputs] -> [B, A * N]."""
@@ -92,7 +104,9 @@ class Dueling(nn.Module):
         return (value + advantage - advantage.mean(dim=1, keepdim=True)).flatten(1)
 
 
-def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], layer_norm: bool) -> nn.Sequential:
+def fully_connected(
+    num_inputs: int, hidden_sizes: Sequence[int], layer_norm: bool, linear: Linear = nn.Linear
+) -> nn.Sequential:
     """Linear layers with ReLU after each.
 
     With `layer_norm` a layer's sums have mean 0 and variance 1 over its units before the ReLU, then a gain and a bias
@@ -103,7 +117,7 @@ def fully_connected(num_inputs: int, hidden_sizes: Sequence[int], layer_norm: bo
     """
     layers: list[nn.Module] = []
     for size in hidden_sizes:
-        layers += [nn.Linear(num_inputs, size), *([nn.LayerNorm(size)] if layer_norm else []), nn.ReLU()]
+        layers += [linear(num_inputs, size), *([nn.LayerNorm(size)] if layer_norm else []), nn.ReLU()]
         num_inputs = size
     return nn.Sequential(*layers)
 
@@ -124,12 +138,13 @@ class QNetwork(nn.Module):
         layer_norm: bool,
         head: Head | None,
         dueling: bool,
+        linear: Linear,
     ) -> None:
         """`hidden` and `last`, behind the layers that are there already."""
         self.head = head
-        self.hidden = fully_connected(num_inputs, hidden_sizes, layer_norm)
+        self.hidden = fully_connected(num_inputs, hidden_sizes, layer_norm, linear)
         units, bins = [num_inputs, *hidden_sizes][-1], head.outputs if head else 1
-        self.last = Dueling(units, num_actions, bins) if dueling else nn.Linear(units, num_actions * bins)
+        self.last = Dueling(units, num_actions, bins, linear) if dueling else linear(units, num_actions * bins)
 
     def forward(self, obs: Tensor) -> Tensor:
         """Q-values of every action: observations -> [B, A] float32, also under autocast."""

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atari_dqn.networks.convolutions import STRIDE, convolve, space_to_depth, space_to_depth_kernel
-from atari_dqn.networks.heads import Head, QNetwork
+from atari_dqn.networks.heads import Head, Linear, QNetwork
 
 PIXEL_SCALE = 1.0 / 255.0
 
@@ -32,6 +32,7 @@ class NatureCNN(QNetwork):
       center_pixels: take off the mean frame of the warm-up, once `center_on` has told it; the paper's does not.
       head:          how the last layer says values; None: it says them itself, as the paper's.
       dueling:       see `Dueling`; the paper's has none.
+      linear:        makes the fully connected layers.
     """
 
     FILTERS: ClassVar[tuple[tuple[int, int, int], ...]] = ((32, 8, STRIDE), (64, 4, 2), (64, 3, 1))
@@ -49,6 +50,7 @@ class NatureCNN(QNetwork):
         center_pixels: bool = False,
         head: Head | None = None,
         dueling: bool = False,
+        linear: Linear = nn.Linear,
     ) -> None:
         super().__init__()
         mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if center_pixels else None
@@ -58,7 +60,9 @@ class NatureCNN(QNetwork):
             self.add_module(f"conv{number}", nn.Conv2d(planes, channels, kernel_size, stride))
             planes, height, width = channels, (height - kernel_size) // stride + 1, (width - kernel_size) // stride + 1
         features = planes * height * width
-        self.add_layers(features, num_actions, hidden_sizes, layer_norm=layer_norm, head=head, dueling=dueling)
+        self.add_layers(
+            features, num_actions, hidden_sizes, layer_norm=layer_norm, head=head, dueling=dueling, linear=linear
+        )
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:

@@ -45,8 +45,16 @@ SERIES_OF_PRESET = {
     "nnabla": Series("nnabla_rl", "dqn"),
     "rl_zoo": Series("rl_zoo", "dqn"),
     "sticky": Series("dopamine", "dqn"),
+    "double": Series("nnabla_rl", "double"),
+    "c51": Series("nnabla_rl", "c51"),
+    "qr_dqn": Series("nnabla_rl", "qr_dqn"),
+    "iqn": Series("nnabla_rl", "iqn"),
+    "munchausen": Series("nnabla_rl", "munchausen"),
+    "munchausen_iqn": Series("nnabla_rl", "munchausen_iqn"),
+    "rainbow": Series("nnabla_rl", "rainbow"),
 }
-"""The series whose settings a preset has; for the others no curve per game was published."""
+"""The series that a preset is held against; for the others no curve per game was published. Of the family, nnabla-rl's:
+no sticky actions, settings near those of the papers, but initial weights of its own."""
 
 
 class PublishedPoint(NamedTuple):

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from atari_dqn.config import Config
+from atari_dqn.dqn.parts import networks_draw
 from atari_dqn.dqn.trainer import RECENT_GAMES
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.storage.schema import (
@@ -88,7 +89,8 @@ def agent_state(config: Config, spec: EnvSpec) -> Kind:
     held = {"held": array((config.num_envs,), "int64", 0, spec.num_actions - 1)}
     exploration = {"generator": GENERATOR, **held, "left": array((config.num_envs,), "int64", 0)}
     weights = dict.fromkeys(("model", "target", "optimizer"), ANY_OBJECT)
-    return table({"algorithm": table(weights), "exploration": table(exploration)})
+    chance = {"chance": table({"generator": array((None,), "uint8")})} if networks_draw(config) else {}
+    return table({"algorithm": table(weights | chance), "exploration": table(exploration)})
 
 
 def _learner_state(config: Config, replay: FrameReplay) -> Kind:
@@ -98,7 +100,11 @@ def _learner_state(config: Config, replay: FrameReplay) -> Kind:
         "stats_sum": array((len(LearnStats._fields),), "float32"),
         "stats_count": integer(0),
     }
-    if config.priority_alpha > 0.0:
+    if config.priority_alpha > 0.0 and config.priority_sampler == "exact":
+        leaves = array((len(replay.learnable.ring),), "int64", 0)
+        largest = {"largest": array((), "float32", 0), "first": integer(0), "end": integer(0)}
+        fields["priorities"] = table({"leaves": leaves, **largest})
+    elif config.priority_alpha > 0.0:
         error = array((replay.ring.num_rows,), "float32", 0)
         fields["priorities"] = table({"error": error, "newest": integer(-1)})
     return table(fields, optional={"owed": integer(0, config.reset_updates)})

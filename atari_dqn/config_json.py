@@ -1,0 +1,67 @@
+"""A config in a file: its fields, in the words of this version, each of the type that it has to have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from atari_dqn.errors import UsageError
+from atari_dqn.safe_files import parse_json
+
+RENAMED = {
+    "recent_share": "replay_window_fraction",
+    "recent_growth_steps": "replay_window_growth_steps",
+    "recent_least": "replay_window_min",
+    "priority_exponent": "priority_alpha",
+    "priority_correction": "priority_beta",
+    "epsilon_spread": "epsilon_ladder",
+    "hold_random_actions": "ez_greedy_warm_up",
+}
+
+
+def fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What a config.json says of the fields of `Config`.
+
+    Args:
+      text:     of the file.
+      defaults: of all fields; their types are those wanted.
+
+    Raises:
+      UsageError: not JSON, not an object, no game, an unknown field, a wrong type.
+    """
+    try:
+        table = parse_json(text)
+    except ValueError as error:
+        raise UsageError(f"the config is not valid JSON ({error})") from error
+    if not isinstance(table, dict):
+        raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
+    table = renamed(table)
+    if unknown := sorted(set(table) - set(defaults)):
+        raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
+    if "game" not in table:
+        raise UsageError("the config names no game; is it a config.json of a run?")
+    for name, value in table.items():
+        _check_type(name, value, defaults[name])
+    return table
+
+
+def renamed(table: dict[str, Any]) -> dict[str, Any]:
+    """A config of an older version in the words of this one."""
+    table = {RENAMED.get(name, name): value for name, value in table.items()}
+    if (full := table.pop("full_action_space", None)) is not None:
+        table["action_set"] = "full" if full else "minimal"
+    if (clipped := table.pop("clip_td_error", None)) is not None:
+        table["loss"] = "huber" if clipped else "mse"
+    return table
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    expected = type(default)
+    if expected is tuple:
+        good = isinstance(value, list) and all(type(item) is int for item in value)
+    elif expected is float:
+        good = type(value) in (int, float)
+    else:
+        good = type(value) is expected
+    if not good:
+        raise UsageError(f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}")

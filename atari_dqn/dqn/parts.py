@@ -1,0 +1,66 @@
+"""What a config puts into an agent beside the paper's own parts: the only place that knows all of `extensions/`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from atari_dqn.config import Config
+from atari_dqn.dqn.bellman import Chance, GreedyTarget, NoChance, Target
+from atari_dqn.dqn.samplers import UPDATES_AT_ONCE
+from atari_dqn.extensions.c51 import CategoricalHead
+from atari_dqn.extensions.hl_gauss import HLGauss
+from atari_dqn.extensions.iqn import ImplicitQuantileNetwork
+from atari_dqn.extensions.munchausen import MunchausenTarget
+from atari_dqn.extensions.noisy import NoisyLinear
+from atari_dqn.extensions.quantiles import QuantileHead
+from atari_dqn.extensions.random_buffers import DrawnBuffers
+from atari_dqn.networks.heads import Head, QNetwork
+from atari_dqn.seeding import stream
+
+
+def make_head(config: Config) -> Head | None:
+    """How the last layer says values; None: it says them itself, as the paper's."""
+    if config.value_bins:
+        return HLGauss(config.value_bins, config.value_limit)
+    if config.distribution == "c51":
+        return CategoricalHead(config.atoms, config.value_limit)
+    if config.distribution == "quantiles":
+        return QuantileHead(config.atoms)
+    return None  # of "iqn" the network brings its own
+
+
+def make_target(config: Config) -> Target:
+    """What is bootstrapped from."""
+    if config.munchausen_alpha:
+        return MunchausenTarget(config.munchausen_alpha, config.munchausen_temperature)
+    return GreedyTarget(config.double_q)
+
+
+def make_linear(config: Config) -> Callable[[int, int], nn.Linear]:
+    """The fully connected layers, from their numbers of inputs and outputs."""
+    return functools.partial(NoisyLinear, sigma=config.noisy_sigma) if config.noisy_sigma else nn.Linear
+
+
+def make_wrap(config: Config) -> Callable[[QNetwork], QNetwork] | None:
+    """What a network is put into before its weights are drawn."""
+    if config.distribution != "iqn":
+        return None
+    rows = config.batch_size * max(UPDATES_AT_ONCE.values())
+    return functools.partial(ImplicitQuantileNetwork, rows=rows)
+
+
+def networks_draw(config: Config) -> bool:
+    """Do the networks compute with random numbers?"""
+    return config.distribution == "iqn" or config.noisy_sigma > 0.0
+
+
+def make_chance(config: Config) -> Chance:
+    """Random numbers that the networks compute with."""
+    if not networks_draw(config):
+        return NoChance()
+    seed = int(stream(config.seed, "noise").generate_state(1)[0])
+    return DrawnBuffers(torch.Generator(config.device).manual_seed(seed))

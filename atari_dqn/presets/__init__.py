@@ -1,0 +1,29 @@
+"""Published and recommended settings: complete tables, one function each.
+
+In reading order: papers.py (nature, nnabla, rl_zoo, sticky), family.py (Double DQN to Rainbow), quick.py (an hour on a
+laptop), cartpole.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from atari_dqn.config import Config
+from atari_dqn.presets.cartpole import cartpole, cartpole_parl, cartpole_tf2
+from atari_dqn.presets.family import FAMILY
+from atari_dqn.presets.papers import nature, nnabla, rl_zoo, sticky
+from atari_dqn.presets.quick import quick
+
+__all__ = ["PRESETS", "cartpole", "cartpole_parl", "cartpole_tf2", "nature", "nnabla", "quick", "rl_zoo", "sticky"]
+
+PRESETS: dict[str, Callable[[str], Config]] = {
+    "nature": nature,
+    "nnabla": nnabla,
+    "rl_zoo": rl_zoo,
+    "sticky": sticky,
+    "quick": quick,
+    "cartpole": cartpole,
+    "cartpole_tf2": cartpole_tf2,
+    "cartpole_parl": cartpole_parl,
+    **FAMILY,
+}

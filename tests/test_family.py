@@ -1,0 +1,145 @@
+"""Each member of the family as a run: what it is made of, its exact ratio, its resume, its evaluation."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from atari_dqn.cli import main
+from atari_dqn.config import Config
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.errors import UsageError
+from atari_dqn.extensions.c51 import CategoricalHead
+from atari_dqn.extensions.iqn import ImplicitQuantileNetwork
+from atari_dqn.extensions.munchausen import MunchausenTarget
+from atari_dqn.extensions.noisy import NoisyLinear
+from atari_dqn.extensions.prioritized import ProportionalSampler
+from atari_dqn.extensions.quantiles import QuantileHead
+from atari_dqn.networks.heads import Dueling
+from atari_dqn.presets import PRESETS, nature
+from atari_dqn.presets.family import FAMILY
+from atari_dqn.types import EnvSpec
+from benchmarks.compare_runs import differences
+from tests.fakes import make_trainer
+
+PIXELS = EnvSpec("pong", (84, 84), "uint8", ("noop", "right", "left"), 4)
+SHORT = (
+    "--total-steps 1600 --learning-starts 200 --capacity 600 --eval-period 800 --eval-steps 100 --log-period 200 "
+    "--checkpoint-period 400 --torch-threads 1 --epsilon-decay-steps 400 --batch-size 8 --hidden-sizes 16"
+).split()
+
+
+def small(name):
+    """A member on vectors, for seconds."""
+    sizes = {"total_steps": 400, "learning_starts": 60, "capacity": 200, "batch_size": 8, "hidden_sizes": (16,)}
+    periods = {"target_update_period": 50, "eval_period": 0, "checkpoint_period": 0, "log_period": 100}
+    return dataclasses.replace(FAMILY[name]("cartpole"), **sizes, **periods)
+
+
+def parts(config):
+    algorithm = make_agent(config, PIXELS).algorithm
+    model = algorithm.model
+    linear = {type(layer) for layer in model.modules() if isinstance(layer, torch.nn.Linear)}
+    return type(algorithm.head), type(algorithm.target_rule), type(model), linear, type(model.last)
+
+
+def test_members_are_made_of_what_they_are_named_after():
+    on_pixels = {name: parts(dataclasses.replace(FAMILY[name]("pong"), device="cpu", compile="off")) for name in FAMILY}
+    assert on_pixels["c51"][0] is on_pixels["rainbow"][0] is CategoricalHead
+    assert on_pixels["qr_dqn"][0] is QuantileHead
+    assert on_pixels["iqn"][2] is on_pixels["munchausen_iqn"][2] is ImplicitQuantileNetwork
+    assert on_pixels["munchausen"][1] is on_pixels["munchausen_iqn"][1] is MunchausenTarget
+    assert on_pixels["noisy"][3] == on_pixels["rainbow"][3] == {NoisyLinear}
+    assert on_pixels["dueling"][4] is on_pixels["rainbow"][4] is Dueling
+    assert isinstance(make_trainer(small("prioritized")).learner.sampler, ProportionalSampler)
+
+
+def test_rainbow_has_the_numbers_of_its_table():
+    config = FAMILY["rainbow"]("pong")
+    names = "learning_starts n_step learning_rate optimizer_eps target_update_period noisy_sigma priority_alpha"
+    assert [getattr(config, name) for name in names.split()] == [20_000, 3, 6.25e-5, 1.5e-4, 8_000, 0.5, 0.5]
+    assert (config.priority_beta, config.priority_beta_end, config.atoms, config.value_limit) == (
+        0.4, 1.0, 51, 10.0,
+    )  # fmt: skip
+    assert (config.epsilon_start, config.epsilon_end, config.gamma, config.batch_size) == (0.0, 0.0, 0.99, 32)
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_update_ratio_is_exact_and_a_seed_is_repeated(name):
+    config = small(name)
+    first, second = make_trainer(config), make_trainer(config)
+    for trainer in (first, second):
+        trainer.run()
+        assert trainer.learner.updates == trainer.step // config.update_period - 60 // config.update_period
+    for one, two in zip(
+        first.agent.algorithm.model.parameters(), second.agent.algorithm.model.parameters(), strict=True
+    ):
+        assert torch.equal(one, two)
+        assert one.isfinite().all()
+    begun = make_agent(config, first.envs.spec).algorithm.model
+    assert any(not torch.equal(one, two) for one, two in zip(
+        first.agent.algorithm.model.parameters(), begun.parameters(), strict=True))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["prioritized", "iqn", "munchausen", "noisy", "rainbow"])
+def test_an_interrupted_run_ends_as_the_quiet_one(name, tmp_path, monkeypatch):
+    words = ["train", "cartpole", "--preset", name, *SHORT]
+    assert main([*words, "--run-dir", str(tmp_path / "quiet")]) == 0
+    from atari_dqn.dqn.trainer import Trainer
+
+    run = Trainer.run
+
+    def stopped(trainer):
+        log = trainer.log_if_due
+        trainer.log_if_due = lambda: [log(), setattr(trainer, "stop_requested", trainer.step == 1_000)]
+        run(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run", stopped)
+        main([*words, "--run-dir", str(tmp_path / "halves")])
+    assert main([*words, "--run-dir", str(tmp_path / "halves"), "--resume"]) == 0
+    assert differences(tmp_path / "halves", tmp_path / "quiet") == []
+
+
+@pytest.mark.parametrize("name", ["iqn", "noisy"])
+def test_evaluations_are_played_without_chance(name):
+    agent = make_trainer(small(name)).agent
+    obs = torch.randn(6, 1, 3)
+    q = []
+    for _ in range(2):
+        agent.sample(obs, epsilon=0.0)  # in training: draws
+        agent.predict(obs)
+        q.append(agent.algorithm.predict(obs))
+    assert torch.equal(*q)
+
+
+def test_noise_explores_in_training():
+    agent = make_trainer(small("noisy")).agent
+    obs = torch.randn(200, 1, 3)
+    first, second = agent.sample(obs, epsilon=0.0), agent.sample(obs, epsilon=0.0)
+    assert 0 < np.mean(first != second) < 0.9
+    assert (agent.predict(obs) == agent.predict(obs)).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"distribution": "c51", "value_bins": 51}, "set one of them to none"),
+        ({"distribution": "iqn", "center_pixels": True}, "center_pixels"),
+        ({"munchausen_alpha": 0.9, "distribution": "c51"}, "needs values or quantiles"),
+        ({"munchausen_alpha": 0.9, "double_q": True}, "double_q"),
+        ({"distribution": "c51", "own_loss": True}, "its own loss"),
+        ({"priority_sampler": "exact", "priority_alpha": 0.5, "priority_decay_steps": 9}, "priority_decay_steps"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(settings, hint):
+    with pytest.raises(UsageError, match=hint):
+        dataclasses.replace(nature("pong"), **settings)
+
+
+def test_every_member_is_a_preset_and_a_config_that_json_holds():
+    for name, preset in FAMILY.items():
+        assert PRESETS[name] is preset
+        for game in ("pong", "cartpole", "gym:Acrobot-v1"):
+            assert Config.from_json(preset(game).to_json()) == preset(game)
