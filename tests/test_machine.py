@@ -109,9 +109,9 @@ SEEN_IN_THE_NETWORK = """hidden_sizes layer_norm value_bins value_limit dueling 
     table_bins"""
 GIVEN_TO_THEM = "learning_rate rmsprop_decay optimizer_eps loss_reduction"
 DONE_AROUND_THEM = """gamma n_step n_step_end n_step_decay_steps reward_scale clip_reward replay capacity
-    replay_window_fraction replay_window_growth_steps replay_window_min priority_decay_steps priority_beta priority_beta_end
-    priority_sampler update_period
-    target_update_period game_end_updates reset_steps reset_updates learning_starts whole_game_warm_up initializer"""
+    replay_window_fraction replay_window_growth_steps replay_window_min priority_decay_steps priority_beta
+    priority_beta_end priority_sampler update_period target_update_period game_end_updates reset_steps reset_updates
+    learning_starts whole_game_warm_up initializer"""
 PLAYED = """total_steps total_episodes epsilon_start epsilon_end epsilon_decay_steps epsilon_decay_factor epsilon_ladder
     ez_greedy_warm_up random_warm_up epsilon_from_zero"""
 

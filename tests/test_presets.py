@@ -10,7 +10,7 @@ import re
 import pytest
 
 from atari_dqn.config import Config
-from atari_dqn.config_checks import RENAMED
+from atari_dqn.config_json import RENAMED
 from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2, nature, nnabla, quick, rl_zoo
 from tests.golden_presets import GOLDEN, current
 

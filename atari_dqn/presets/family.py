@@ -102,7 +102,7 @@ def munchausen(game: str = "pong") -> Config:
 
 
 def munchausen_iqn(game: str = "pong") -> Config:
-    """Munchausen on IQN.
+    """Munchausen IQN: alpha 0.9, temperature 0.03 on quantiles; else as `iqn`.
 
     Source: Vieillard et al. 2020, section 4.
     """
