@@ -202,7 +202,7 @@ class Config:
     [-value_limit, value_limit], `quantiles` (QR-DQN, Dabney et al. 2018a) with `atoms` of them, `iqn` (Dabney et al.
     2018b). Paper: none."""
     atoms: int = 51
-    """Bins of `c51` (Bellemare et al. 2017: 51), or number of `quantiles` (Dabney et al. 2018a: 200), for each action."""
+    """Bins of `c51` (Bellemare et al. 2017: 51), or number of `quantiles` (Dabney et al. 2018: 200), of each action."""
     munchausen_alpha: float = 0.0
     """Weight of the Munchausen bonus, in [0, 1], with a soft maximum (Vieillard et al. 2020: 0.9). Paper: 0, none."""
     munchausen_temperature: float = 0.03
