@@ -122,6 +122,17 @@ def test_every_setting_of_learning_is_one_that_our_own_kernels_know():
     assert set(fields[fields.index("total_steps") : fields.index("eval_period")]) <= set(known)
 
 
+def test_a_second_gpu_becomes_the_current_one(monkeypatch):
+    """A graph is recorded on the current device: of work on another one it would hold nothing, and replay nothing."""
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for name in ("cuda", "cuda:1", "cpu"):
+        assert machine._device(name, print) == name
+    assert chosen == [torch.device("cuda:1")]
+
+
 def test_compilation_asked_for_and_not_to_be_had_is_an_error(no_compiler):
     with pytest.raises(UsageError, match="compile is 'on'.*no C.. compiler.*use off"):
         settle_compile(on_cpu(nature(), compile="on"), print)

@@ -218,7 +218,8 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
 
 def uses_own_kernels(config: Config) -> bool:
     """Is this the paper's DQN in bf16 on a GPU, compiled? Then `kernels/` updates it, if the network is the paper's."""
-    compiled = config.compile == "on" and config.device.startswith("cuda") and config.precision == "bf16"
+    nvidias = config.device.startswith("cuda") and torch.version.hip is None  # no other GPU has been tried
+    compiled = nvidias and config.compile == "on" and config.precision == "bf16"
     papers = config.optimizer == "rmsprop" and config.loss == "huber" and config.target and not config.own_loss
     added = config.double_q or config.priority_alpha or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
     added = added or config.munchausen_alpha or config.noisy_sigma or config.distribution != "none"

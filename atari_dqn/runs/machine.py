@@ -80,6 +80,8 @@ def _device(name: str, say: Say) -> str:
         raise UsageError(f"device is {name!r}, but torch {torch.__version__} sees no CUDA GPU here; use --device cpu")
     if device.index is not None and device.type == "cuda" and device.index >= torch.cuda.device_count():
         raise UsageError(f"device is {name!r}, but there are only {torch.cuda.device_count()} GPUs")
+    if device.index is not None and device.type == "cuda":
+        torch.cuda.set_device(device)  # streams, graphs and Triton's kernels are the current device's, not the tensors'
     say(f"device: {name}")
     return name
 
