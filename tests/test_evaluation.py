@@ -10,7 +10,7 @@ from atari_dqn.dqn.agent import make_agent
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.evaluation import protocols
-from atari_dqn.evaluation.play import _greedy, evaluate, play
+from atari_dqn.evaluation.play import evaluate, greedy_actions, play
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import cartpole, nature
 
@@ -78,7 +78,7 @@ def test_a_policy_is_always_asked_for_eight_games():
 
     for count in (1, 8, 19):
         obs = torch.arange(count)[:, None]
-        assert _greedy(Watched(), obs).tolist() == list(range(count))
+        assert greedy_actions(Watched(), obs).tolist() == list(range(count))
     assert shapes == [(8, 1)] * (1 + 1 + 3)
 
 

@@ -168,6 +168,6 @@ def test_uniform_draws_keep_no_priorities():
 def test_a_replay_far_from_the_network_is_refused():
     config = tiny_config(device="cuda", replay_device="cpu", **PRIORITIZED)
     with pytest.raises(UsageError, match="the replay is on cpu and the network on cuda; bring them together"):
-        run._refuse_far_priorities(config)
-    run._refuse_far_priorities(dataclasses.replace(config, priority_alpha=0.0))
-    run._refuse_far_priorities(dataclasses.replace(config, device="cpu"))
+        run.refuse_far_priorities(config)
+    run.refuse_far_priorities(dataclasses.replace(config, priority_alpha=0.0))
+    run.refuse_far_priorities(dataclasses.replace(config, device="cpu"))

@@ -101,7 +101,7 @@ def evaluate(
     while not games.complete():
         if should_stop():
             return None
-        action = openings.impose(games.explore(_greedy(policy, stacks.latest_obs()), envs.spec.num_actions))
+        action = openings.impose(games.explore(greedy_actions(policy, stacks.latest_obs()), envs.spec.num_actions))
         envs.send(action)
         step = envs.recv()
         openings.follow(step)
@@ -165,7 +165,7 @@ def result_of(config: Config, protocol: EvalProtocol, games: Sequence[EpisodeSco
     )
 
 
-def _greedy(policy: Policy, obs: Tensor) -> np.ndarray:
+def greedy_actions(policy: Policy, obs: Tensor) -> np.ndarray:
     """Actions for all games, asked for in batches of one size.
 
     How a network's sums are rounded depends on the size of the batch, and a nearly equal pair of Q-values on the

@@ -93,7 +93,7 @@ def train(
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
         place = place_replay(config.replay_device, config.device, frame_bytes, say)
         config = dataclasses.replace(config, replay_device=place)
-        _refuse_far_priorities(config)
+        refuse_far_priorities(config)
         config = settle_compile(config, say)
         agent = make_agent(config, envs.spec, model=model, loss=loss)
         if not folder:
@@ -119,7 +119,8 @@ def _refuse_what_mps_lacks(config: Config) -> None:
             raise UsageError(f"{name} is {value}, which needs float64, and the device mps has none; use --device cpu")
 
 
-def _refuse_far_priorities(config: Config) -> None:
+def refuse_far_priorities(config: Config) -> None:
+    """Raises UsageError where priorities would lie on another device than the network."""
     if config.priority_alpha and torch.device(config.device).type != torch.device(config.replay_device).type:
         raise UsageError(
             f"priority_alpha is {config.priority_alpha}, but the replay is on {config.replay_device} and the "
