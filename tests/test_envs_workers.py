@@ -209,6 +209,11 @@ def test_frames_repeat_the_action_before_as_often_as_asked_and_by_the_games_own_
     assert never == pytest.approx(0.25**4, abs=0.01)
 
 
+def test_an_agent_step_that_would_show_a_stale_screen_is_refused():
+    with pytest.raises(UsageError, match=r"frame_skip is 2, and backend 'workers' needs 3 or more"):
+        make(frame_skip=2)
+
+
 # --- openings
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 LINE = 64  # bytes of a cache line
 PAGE = 4096
-SPIN_SECONDS = 1e-4  # looking costs a core, sleeping costs a wake-up
+SPIN_SECONDS = 5e-5  # looking costs a core, sleeping a wake-up of about this length
 TERMINATED, TRUNCATED, STARTED, FINISHED = 1, 2, 4, 8  # bits of a game's flags
 RESET, PLAY, SAVE, LOAD = range(4)  # orders
 
