@@ -21,8 +21,9 @@ COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "evaluate": ("RUN", "play games with a trained network, or without one, and report the score"),
     "suite": ("", "train and evaluate many games and seeds, here or on a cluster"),
     "report": ("RUNS", "write a page and tables about runs: scores, curves, aggregates"),
+    "compare": ("PRESET...", "train several presets on the same games and seeds, and report them side by side"),
     "video": ("RUN", "film a game of an evaluation, with what the network sees and thinks"),
-    "presets": ("", "print the presets side by side"),
+    "presets": ("[NAME]", "list the presets, or print what one of them changes"),
     "compare-approximators": ("", "CartPole with a Q table, a linear function, polynomials and a network"),
     "ablation": ("", "with and without replay and target network, on CartPole or Atari"),
 }

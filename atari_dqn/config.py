@@ -1,4 +1,4 @@
-"""Every number of a run in one frozen table; `presets.py` has the named ones.
+"""Every number of a run in one frozen table; `presets/` has the named ones.
 
 Units: an *agent step* is one action (4 emulator frames on Atari). A field counts agent steps unless its name ends
 in `_frames`, `_updates`, `_episodes` or `_seconds`. The sentence under a field is also its help text on the command

@@ -295,3 +295,23 @@ def test_a_terminal_of_ascii_is_enough(words):
     output, errors = shown.communicate()
     assert (shown.returncode, errors) == (0, b"")
     assert output.isascii()
+
+
+def test_presets_are_compared_with_one_command(capsys):
+    words = ["compare", "cartpole", "c51", "--games", "cartpole", "--seeds", "0", "1", "--out", "page", *TINY]
+    assert run(*words, "--dry-run") == 0
+    assert not Path("runs").exists()
+    assert run(*words) == 0
+    for preset in ("cartpole", "c51"):
+        for seed in (0, 1):
+            assert (Path("runs/cartpole") / preset / f"seed{seed}" / "DONE").exists()
+    header, *rows = (Path("page") / "scores.csv").read_text().splitlines()
+    assert {row.split(",")[0] for row in rows} == {"cartpole", "c51"}
+    capsys.readouterr()
+    for wrong, hint in (
+        (["compare", "cartpole", "--games", "cartpole"], "two presets"),
+        (["compare", "cartpole", "c52", "--games", "cartpole"], "did you mean c51?"),
+        (["compare", "cartpole", "c51", "--preset", "iqn", "--games", "cartpole"], "before the flags"),
+    ):
+        assert run(*wrong) == 2
+        assert hint in capsys.readouterr().err

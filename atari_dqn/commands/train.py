@@ -87,7 +87,7 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     Raises:
       UsageError: values that cannot work, or that a run to be resumed cannot change.
     """
-    base = base_config(game or "pong", _flag("--preset", flags), _flag("--seed", flags))
+    base = base_config(game or "pong", flag_value("--preset", flags), flag_value("--seed", flags))
     stored = _stored_config(base, flags) if "--resume" in flags else None
     command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
     for complaint in without_effect(command.config, stored or base):
@@ -95,7 +95,7 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     return dataclasses.replace(command, config=dataclasses.replace(command.config, game=base.game))
 
 
-def _flag(name: str, words: Sequence[str]) -> str | None:
+def flag_value(name: str, words: Sequence[str]) -> str | None:
     """Value of a flag that has to be known before the others can be parsed."""
     for index, word in enumerate(words):
         if word.startswith(name + "="):
@@ -125,4 +125,4 @@ def _stored_config(base: Config, flags: Sequence[str]) -> Config:
     from atari_dqn.runs import train as training
     from atari_dqn.runs.folder import RunFolder
 
-    return RunFolder.open(Path(_flag("--run-dir", flags) or training.default_run_dir(base))).config
+    return RunFolder.open(Path(flag_value("--run-dir", flags) or training.default_run_dir(base))).config

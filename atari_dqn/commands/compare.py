@@ -1,0 +1,61 @@
+"""`atari-dqn compare PRESET... --games GAME...`: does it pay? A suite for each preset, then one report of all."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from atari_dqn.commands import report, suite
+from atari_dqn.commands.train import flag_value
+from atari_dqn.errors import UsageError
+from atari_dqn.presets import PRESETS
+
+HELP = """usage: atari-dqn compare PRESET... --games GAME... [--seeds 0 1 2] [--runs-dir runs] [--out report] [...]
+
+Train several presets on the same games with the same seeds, and lay them beside each other in a report.
+
+All other flags are those of `atari-dqn suite` and of `atari-dqn train`. What is finished is not done again, so a
+comparison can be interrupted, and another preset, game or seed added later. With --dry-run nothing is started.
+
+  e.g. atari-dqn compare nature rainbow --games breakout pong --seeds 0 1 2"""
+
+
+def run(words: Sequence[str]) -> int:
+    """Train and report; returns the exit code: that of the first suite that did not end well, else the report's."""
+    if {"-h", "--help"} & set(words):
+        print(HELP)
+        return 0
+    presets, flags = _split(words)
+    for preset in presets:
+        code = suite.run(["--preset", preset, *flags])
+        if code:
+            return code
+    if "--dry-run" in flags or "--dry_run" in flags:
+        return 0
+    runs = Path(flag_value("--runs-dir", flags) or "runs")
+    return report.run([str(runs), "--out", flag_value("--out", words) or "report"])
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The presets, and the words for the suite.
+
+    Raises:
+      UsageError: fewer than two presets, or one that does not exist.
+    """
+    first_flag = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
+    presets, flags = list(dict.fromkeys(words[:first_flag])), list(words[first_flag:])
+    for preset in presets:
+        if preset not in PRESETS:
+            near = difflib.get_close_matches(preset, PRESETS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "atari-dqn presets lists them"
+            raise UsageError(f"there is no preset {preset!r}; {hint}")
+    if len(presets) < 2:
+        raise UsageError("compare needs two presets or more, before the flags: atari-dqn compare nature rainbow ...")
+    if flag_value("--preset", flags) is not None:
+        raise UsageError("presets stand before the flags: atari-dqn compare nature rainbow --games ...")
+    for place, word in enumerate(flags):
+        if word == "--out" or word.startswith("--out="):  # the report's
+            del flags[place : place + (1 if "=" in word else 2)]
+            break
+    return presets, flags
