@@ -23,7 +23,7 @@ from atari_dqn.host import cores
 from atari_dqn.types import EnvSpec, Screens
 
 LOOK_SECONDS = 0.1  # between looks at whether the workers still live, while nothing comes
-HANG_LOOKS = 1200  # of those in a row without any answer: a worker hangs
+HANG_LOOKS = 3000  # of those in a row without any answer: a worker hangs
 STATE_SLACK = 4096  # bytes for what is saved besides the emulator, and for states that grow
 END_SECONDS = 5.0  # for a worker to end by itself
 
@@ -148,11 +148,12 @@ class WorkerPool:
         board.waited[0] = group + 1
         fence()
         while not board.all_done(group):
-            if select.select([self._bell], [], [], LOOK_SECONDS)[0]:
-                os.read(self._bell, 4096)
-            if not board.all_done(group):
+            if not select.select([self._bell], [], [], LOOK_SECONDS)[0]:
                 self._refuse_dead()
-                self._refuse_hanging(group)
+                self._refuse_hanging()
+            elif not os.read(self._bell, 4096):  # nobody is left to ring it
+                self.workers[0].wait(END_SECONDS)
+                self._refuse_dead()
         board.waited[0] = 0
         fence()
 
@@ -161,13 +162,13 @@ class WorkerPool:
             if (code := worker.poll()) is not None:
                 self.errors.seek(0)
                 told = self.errors.read().decode(errors="replace").strip().splitlines()
-                reason = told[-1] if told else f"signal {-code}" if code < 0 else f"exit code {code}"
+                reason = ": ".join([f"signal {-code}" if code < 0 else f"exit code {code}", *told[-1:]])
                 raise UsageError(
                     f"worker {number} of {len(self.workers)}, which plays {self.spec.game}, has died ({reason}); "
                     "checkpoints written so far are intact: go on with --resume, or with --backend native"
                 )
 
-    def _refuse_hanging(self, group: int) -> None:
+    def _refuse_hanging(self) -> None:
         self._looks += 1
         if self._looks >= HANG_LOOKS:
             raise UsageError(
