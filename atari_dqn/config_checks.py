@@ -158,6 +158,7 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["epsilon_decay_steps"], lambda c: c.epsilon_decay_factor == 1.0, "epsilon_decay_factor 1"),
     (["eval_period"], lambda c: not c.eval_period_episodes, "eval_period_episodes 0"),
     (["eval_steps"], lambda c: not c.eval_episodes, "eval_episodes 0"),
+    (["resize"], lambda c: c.backend == "workers", "backend workers"),
 )
 
 
@@ -190,11 +191,6 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
     if config.n_step_decay_steps and config.n_step_end > config.n_step:
         yield f"n_step_end ({config.n_step_end}) is above n_step ({config.n_step}); it only falls: lower n_step_end"
     yield from _about_the_backend(config)
-    if config.backend == "workers" and config.frame_skip < 3:
-        yield (
-            f"frame_skip is {config.frame_skip}, and backend 'workers' needs 3 or more: the first screen after a kept "
-            "state is not always its own; use backend native"
-        )
     yield from _about_the_learner(config)
     yield from _about_the_resets(config)
     yield from _about_the_warm_up(config)
@@ -230,6 +226,11 @@ def _about_the_backend(config: Any) -> Iterator[str]:
     ]
     if wrong:
         yield f"games of backend {config.backend!r} do not use {', '.join(wrong)}"
+    if config.backend == "workers" and config.frame_skip < 3:
+        yield (
+            f"frame_skip is {config.frame_skip}, and backend 'workers' needs 3 or more: the first screen after a kept "
+            "state is not always its own; use backend native"
+        )
 
 
 def _about_the_learner(config: Any) -> Iterator[str]:
