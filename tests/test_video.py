@@ -14,12 +14,22 @@ from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import protocols
 from atari_dqn.evaluation.play import play
-from atari_dqn.presets import cartpole, nature
+from atari_dqn.presets import PRESETS, cartpole, nature
 from atari_dqn.runs import evaluate as assess
 from atari_dqn.seeding import stream
 from atari_dqn.video import record as video
 from atari_dqn.video import writers
-from atari_dqn.video.panel import BACKGROUND, GREEDY, PANEL_WIDTH, RANDOM, AgentView, Panel, television
+from atari_dqn.video.panel import (
+    BACKGROUND,
+    DISTRIBUTION_TOP,
+    EXPECTED,
+    GREEDY,
+    PANEL_WIDTH,
+    RANDOM,
+    AgentView,
+    Panel,
+    television,
+)
 from atari_dqn.video.writers import Mp4, filming
 from tests.fakes import make_run
 
@@ -142,6 +152,32 @@ def test_bars_keep_their_scale_within_a_game():
     assert bar([1.0, 0.0]) > 200
     bar([3.0, -1.0])
     assert 95 < bar([1.0, 0.0]) < 115  # the middle of [-1, 3]
+
+
+def test_the_panel_shows_the_returns_that_a_distributional_network_expects():
+    panel = Panel("", "", ("a", "b"), 1 / 15)
+    planes, q = np.zeros((4, 84, 84), np.uint8), np.array([1.0, 2.0], np.float32)
+    returns = (np.array([-1.0, 0.0, 3.0]), np.array([0.25, 0.25, 0.5]))
+    picture = panel.draw(AgentView(0, planes, q, 1, False, returns), 0.0)
+    columns = (picture[DISTRIBUTION_TOP:] == EXPECTED).all(axis=2).sum(axis=0)
+    left, middle, right = columns[24:40].max(), columns[120:130].max(), columns[-40:-24].max()
+    # the likeliest is as high as there is room, the others half of that; in between there is a line of one pixel
+    assert right == columns.max() > 60
+    assert left == pytest.approx(right / 2, abs=2)
+    assert columns[200:300].max() <= 2
+    assert middle == pytest.approx(left, abs=2)
+    plain = panel.draw(AgentView(0, planes, q, 1, False), 0.0)
+    assert not (plain == EXPECTED).all(axis=2).any()
+
+
+@pytest.mark.parametrize("preset", ["c51", "qr_dqn", "iqn", "quick"])
+def test_a_distributional_network_can_be_filmed(preset, tmp_path):
+    config = dataclasses.replace(PRESETS[preset]("pong"), device="cpu", compile="off", precision="fp32")
+    run = make_run(tmp_path / "run", dataclasses.replace(config, torch_threads=1, env_threads=1, hidden_sizes=(16,)))
+    player = assess.load_player(run, which="last", device="cpu", say=lambda line: None)
+    film(player, tmp_path / "film.png", overlay=True, seconds=1)
+    picture = np.array(Image.open(tmp_path / "film.png"))
+    assert (picture == EXPECTED).all(axis=2).any()
 
 
 def test_a_film_that_fails_leaves_what_stood_there(tmp_path):

@@ -84,6 +84,12 @@ class DQN:
         return self._ask(self.model, obs)
 
     @torch.no_grad()
+    def distribution(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Returns that the online network expects of one action each, and their chances: [B, M] both; else None."""
+        of_head = getattr(self.head, "distribution", None)
+        return None if of_head is None else of_head(self._outputs(self.model, obs), action)
+
+    @torch.no_grad()
     def predict_by_target(self, obs: Tensor) -> Tensor:
         """Q-values by the target network: [B, K, ...] -> [B, A] float32 on the learner's device."""
         return self._ask(self.target, obs)

@@ -66,6 +66,11 @@ class CategoricalHead(DistributionalHead):
         """Q-values, [B, A] float32: means of the distributions that logits, [B, A * M] float32, stand for."""
         return self.mean(self.by_action(outputs).softmax(dim=2))
 
+    def distribution(self, outputs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """See `DistributionalHead`."""
+        probability = self.of_actions(outputs, action).softmax(dim=1)
+        return self.support.expand_as(probability), probability
+
     def mean(self, probability: Tensor) -> Tensor:
         """[..., M] float32 -> [...]."""
         return (probability * self.support).sum(dim=-1)

@@ -25,6 +25,10 @@ class DistributionalHead(nn.Module):
         """[B, A * M] -> [B, A, M], the same memory."""
         return outputs.view(len(outputs), -1, self.outputs)
 
+    def distribution(self, outputs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns that one action in each state may lead to, and how likely each is: [B, M] float32 both."""
+        raise NotImplementedError
+
     def of_actions(self, outputs: Tensor, action: Tensor) -> Tensor:
         """The outputs of one action in each state.
 

@@ -63,6 +63,11 @@ class HLGauss(nn.Module):
         """Values of one action each: [B, A * N], [B] int64 -> [B]. The target is a number, whatever its histogram."""
         return self.values(outputs).gather(1, action[:, None]).squeeze(1)
 
+    def distribution(self, outputs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Values in the middle of the bins and how likely each is, of one action in each state: [B, N] both."""
+        logits = self._by_action(outputs)[torch.arange(len(action), device=action.device), action]
+        return self.centers.expand_as(logits), logits.softmax(dim=1)
+
     def losses(
         self, outputs: Tensor, action: Tensor, reward: Tensor, discount: Tensor, following: Tensor
     ) -> tuple[Tensor, Tensor]:

@@ -74,6 +74,11 @@ class QuantileHead(DistributionalHead):
         quantiles, _ = self.quantiles_and_levels(outputs)
         return quantiles.mean(dim=2)
 
+    def distribution(self, outputs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """See `DistributionalHead`; quantiles are equally likely."""
+        quantiles = self.of_actions(outputs, action)
+        return quantiles, torch.full_like(quantiles, 1.0 / self.outputs)
+
     def blend(self, outputs: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
         """Quantiles of all actions, shifted, then averaged: the target of Munchausen; see munchausen.py.
 

@@ -6,7 +6,8 @@
     |   the game, 840 x 630     | planes, pixel    |
     |                           | for pixel        |
     |                           | Q-values, a bar  |
-    |                           | for each action  |
+    |                           | for each action; |
+    |                           | its distribution |
     +---------------------------+------------------+
 
 The screen of an Atari fills a television of 4:3, so its pixels are wider than tall: 160 x 210 of them become 840 x 630.
@@ -25,7 +26,8 @@ MARGIN = 24
 PLANES_SHOWN = 4  # the newest
 
 BACKGROUND, RAISED, QUIET, TEXT = (16, 19, 26), (34, 40, 53), (134, 146, 166), (232, 237, 245)
-GREEDY, RANDOM, OTHER = (72, 199, 142), (245, 166, 66), (78, 99, 138)
+GREEDY, RANDOM, OTHER, EXPECTED = (72, 199, 142), (245, 166, 66), (78, 99, 138), (122, 162, 247)
+DISTRIBUTION_TOP, COLUMNS = HEIGHT - 140, 40
 
 
 class AgentView(NamedTuple):
@@ -36,6 +38,7 @@ class AgentView(NamedTuple):
     q: np.ndarray  # [A] float32
     action: int
     explored: bool  # the action came from a coin, not from the Q-values
+    returns: tuple[np.ndarray, np.ndarray] | None = None  # of the action: returns [M] and their chances, if known
 
 
 def television(screen: np.ndarray, height: int) -> np.ndarray:
@@ -59,6 +62,7 @@ class Panel:
         self.title, self.subtitle = title, subtitle
         self.names, self.step_seconds = action_names, step_seconds
         self._low, self._high = np.inf, -np.inf  # of the Q-values of the game so far: the ends of the bars
+        self._worst, self._best = np.inf, -np.inf  # returns that were likely
         self._fonts: dict[int, Any] = {}
 
     def draw(self, decision: AgentView, score: float) -> np.ndarray:
@@ -76,6 +80,8 @@ class Panel:
         how, colour = ("random action", RANDOM) if decision.explored else ("greedy action", GREEDY)
         draw.text((PANEL_WIDTH - MARGIN, 276), how, colour, self._font(14), anchor="ra")
         self._bars(draw, decision)
+        if decision.returns is not None:
+            self._distribution(draw, *decision.returns)
         return np.array(picture)
 
     def _header(self, draw: Any, decision: AgentView, score: float) -> None:
@@ -93,6 +99,8 @@ class Panel:
         q = decision.q
         self._low, self._high = min(self._low, float(q.min())), max(self._high, float(q.max()))
         top, bottom, left, right = 300, HEIGHT - 18, 150, PANEL_WIDTH - 84
+        if decision.returns is not None:
+            bottom = DISTRIBUTION_TOP - 8
         line = min(40.0, (bottom - top) / len(q))
         font = self._font(min(15, int(line) - 4))
         for action, (name, value) in enumerate(zip(self.names, q.tolist(), strict=True)):
@@ -106,6 +114,21 @@ class Panel:
             words = colour if chosen else QUIET
             draw.text((MARGIN, middle), name, words, font, anchor="lm")
             draw.text((PANEL_WIDTH - MARGIN, middle), f"{value:.2f}", words, font, anchor="rm")
+
+    def _distribution(self, draw: Any, returns: np.ndarray, chances: np.ndarray) -> None:
+        """How likely each return of the action is, from the least to the greatest that was likely so far."""
+        likely = returns[chances >= chances.max() / 100]
+        self._worst, self._best = min(self._worst, float(likely.min())), max(self._best, float(likely.max()))
+        low, high = self._worst, max(self._best, self._worst + 1e-6)
+        heights, _ = np.histogram(returns, bins=COLUMNS, range=(low, high), weights=chances)
+        left, right, bottom = MARGIN, PANEL_WIDTH - MARGIN, HEIGHT - 26
+        draw.text((left, DISTRIBUTION_TOP), "returns of the action", QUIET, self._font(14))
+        width, tallest = (right - left) / COLUMNS, bottom - DISTRIBUTION_TOP - 26
+        for column, height in enumerate(heights / max(float(heights.max()), 1e-9)):
+            x = left + column * width
+            draw.rectangle((x, bottom - max(1.0, height * tallest), x + width - 2, bottom), EXPECTED)
+        for value, x, anchor in ((low, left, "la"), (high, right, "ra")):
+            draw.text((x, bottom + 4), f"{value:.2f}", QUIET, self._font(13), anchor=anchor)
 
     def _font(self, size: int) -> Any:
         from PIL import ImageFont

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from atari_dqn.dqn.agent import Agent
@@ -112,8 +113,15 @@ class _Thinking:
 
     def predict(self, obs: Tensor) -> np.ndarray:
         self.planes = obs[0].cpu().numpy()
+        self.obs = obs
         self.q = self.agent.algorithm.predict(obs)[0].cpu().numpy()
         return self.agent.predict(obs)
+
+    def returns_of(self, action: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """What a distributional network expects of an action, see `DQN.distribution`; None of others."""
+        actions = torch.full((len(self.obs),), action, device=self.obs.device)
+        found = self.agent.algorithm.distribution(self.obs, actions)
+        return None if found is None else (found[0][0].cpu().numpy(), found[1][0].cpu().numpy())
 
 
 class _Take:
@@ -136,7 +144,8 @@ class _Take:
           UsageError: the camera's game is no longer the one that is played.
         """
         action = int(moment.action[0])
-        decision = AgentView(self.steps, self.policy.planes, self.policy.q, action, bool(moment.explored[0]))
+        returns = self.policy.returns_of(action) if self.panel else None
+        decision = AgentView(self.steps, self.policy.planes, self.policy.q, action, bool(moment.explored[0]), returns)
         shots = self.camera.play(action)
         gained, over, step = sum(shot.reward for shot in shots), shots[-1].over, moment.step
         ended = bool(step.terminated[0] and step.finished[0])  # a lost life ends nothing
