@@ -64,6 +64,7 @@ ALONE = [
     ("pong", "--epsilon-decay-factor 0.9 --epsilon-decay-steps 8", "epsilon_decay_steps is 8", "decay_factor 1"),
     ("pong", "--eval-period-episodes 3 --eval-period 8", "eval_period is 8", "eval_period_episodes 0"),
     ("pong", "--eval-episodes 3 --eval-steps 8", "eval_steps is 8", "eval_episodes 0"),
+    ("pong", "--resize games", "resize is 'games'", "backend workers"),
 ]
 
 
