@@ -24,7 +24,7 @@ from measuring import finish, in_turns, median_ratio, print_speeds
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.samplers import UPDATES_AT_ONCE
-from atari_dqn.presets import nature
+from atari_dqn.presets import PRESETS
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.runs.train import replay_layout
@@ -36,10 +36,12 @@ NUM_ENVS = 64
 SPEC = EnvSpec("nothing", (84, 84), "uint8", ("noop",) * 6, 4)  # nothing is played here
 
 
-def ours(options: argparse.Namespace, precision: str, *, own_kernels: bool = True) -> Callable[[], float]:
+def ours(
+    options: argparse.Namespace, precision: str, *, preset: str = "nature", own_kernels: bool = True
+) -> Callable[[], float]:
     """Updates per second of what the trainer calls, on a replay full of noise."""
     config = dataclasses.replace(
-        nature(),
+        PRESETS[preset]("pong"),
         num_envs=NUM_ENVS,
         capacity=options.capacity,
         learning_starts=1_000,
@@ -56,13 +58,12 @@ def ours(options: argparse.Namespace, precision: str, *, own_kernels: bool = Tru
     fill(replay)
     agent = make_agent(config, SPEC)
     learner = Learner(config, agent, replay)
-    generator = np.random.default_rng(0)
     group = options.group or min(UPDATES_AT_ONCE[replay.device.type], NUM_ENVS // config.update_period)
 
     def run() -> float:
         began, done = time.perf_counter(), 0
         while done < options.updates:
-            learner.learn_from(*replay.index_batch(replay.learnable.random(group * BATCH_SIZE, generator)))
+            learner.learn(options.capacity, group, sync=False)
             done += group
         if options.device.startswith("cuda"):
             torch.cuda.synchronize()
@@ -137,6 +138,7 @@ def main() -> None:
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
     parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
     parser.add_argument("--torch-kernels", action="store_true", help="beside them, ours by torch's kernels alone")
+    parser.add_argument("--presets", nargs="+", default=[], choices=PRESETS, help="beside them, in the first precision")
     parser.add_argument("--vs", choices=["sb3"], help="peer ([bench] extra)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -147,6 +149,8 @@ def main() -> None:
     for precision in options.precision:
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         contestants[f"ceiling {precision}"] = ceiling(options, dtype)
+    for preset in options.presets:
+        contestants[preset] = ours(options, options.precision[0], preset=preset)
     if options.vs:
         contestants[options.vs] = sb3(options)
     for run in contestants.values():
@@ -163,6 +167,8 @@ def main() -> None:
         row["ratio"] = round(median_ratio(speeds[name], speeds[options.vs]), 2) if options.vs else None
         rows.append(row)
     result = {"bench": "update", "device": options.device, "batch_size": BATCH_SIZE, "peer": options.vs, "rows": rows}
+    base = speeds[f"ours {options.precision[0]}"]
+    result["time_to_nature"] = {name: round(median_ratio(base, speeds[name]), 2) for name in options.presets}
     result |= {"threads": torch.get_num_threads(), "speeds": {k: [round(x, 1) for x in v] for k, v in speeds.items()}}
     finish(result, options.out)
 
