@@ -274,7 +274,10 @@ def test_any_split_over_processes_plays_the_same_games(changes):
     other.close()
 
 
-def test_groups_in_turns_play_the_games_of_environments_apart():
+@pytest.mark.parametrize("many_cores", [1, 10_000])
+def test_groups_in_turns_play_the_games_of_environments_apart(many_cores, monkeypatch):
+    """Whether who waits looks on or sleeps at once."""
+    monkeypatch.setattr(pool, "MANY_CORES", many_cores)
     together, apart = make(env_groups=2), [make(num_envs=2, env_threads=1) for _ in range(2)]
     together.reset(np.arange(4))
     for index, envs in enumerate(apart):

@@ -21,7 +21,6 @@ import numpy as np
 
 LINE = 64  # bytes of a cache line
 PAGE = 4096
-SPIN_SECONDS = 5e-5  # looking costs a core, sleeping a wake-up of about this length
 TERMINATED, TRUNCATED, STARTED, FINISHED = 1, 2, 4, 8  # bits of a game's flags
 RESET, PLAY, SAVE, LOAD = range(4)  # orders
 
@@ -49,6 +48,8 @@ class BoardLayout:
     """Pictures kept of each environment: with 2, those of a step stay while the next is played."""
     saved_bytes: int
     """Room for the state of a game."""
+    spin_seconds: float = 0.0
+    """How long who waits looks on before sleeping."""
 
     @property
     def raw(self) -> bool:
@@ -147,9 +148,9 @@ class Words:
         self._words[index * LINE // 8] = value
 
 
-def spin_until(ready: Callable[[], bool]) -> bool:
+def spin_until(ready: Callable[[], bool], seconds: float) -> bool:
     """Look for a moment whether something has happened, letting others have the core in between."""
-    end = time.perf_counter() + SPIN_SECONDS
+    end = time.perf_counter() + seconds
     while not ready():
         if time.perf_counter() >= end:
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -25,6 +26,8 @@ from atari_dqn.types import EnvSpec, Screens
 LOOK_SECONDS = 0.1  # between looks at whether the workers still live, while nothing comes
 HANG_LOOKS = 3000  # of those in a row without any answer: a worker hangs
 STATE_SLACK = 4096  # bytes for what is saved besides the emulator, and for states that grow
+SPIN_SECONDS = 5e-5  # about what a wake-up takes
+MANY_CORES = 8  # from so many on: where there are few, looking takes them from those who play (6 % on two cores)
 END_SECONDS = 5.0  # for a worker to end by itself
 
 
@@ -91,6 +94,7 @@ class WorkerPool:
             workers=min(num_workers or cores(), num_envs),
             picture_shape=(2, height, width) if raw else (SIZE, SIZE),
             buffers=2 if raw else 1,
+            spin_seconds=SPIN_SECONDS if cores() >= MANY_CORES else 0.0,
             saved_bytes=len(probe.cloneState().serialize()) + STATE_SLACK,
         )
         self.board = Board(layout)
@@ -142,7 +146,7 @@ class WorkerPool:
           UsageError: a worker has died, or hangs.
         """
         board, self._looks = self.board, 0
-        if spin_until(lambda: board.all_done(group)):
+        if spin_until(lambda: board.all_done(group), board.layout.spin_seconds):
             fence()
             return
         board.waited[0] = group + 1
@@ -214,5 +218,6 @@ def _unpin(address: int) -> None:
     if address:
         import torch
 
-        torch.cuda.synchronize()  # the last screens may still be on their way
+        with contextlib.suppress(RuntimeError):  # of a GPU that has failed: the run tells of it
+            torch.cuda.synchronize()  # the last screens may still be on their way
         torch.cuda.cudart().cudaHostUnregister(address)

@@ -120,7 +120,7 @@ class Worker:
 
     def _wait(self) -> bool:
         """Return when there are orders; no: the run is gone."""
-        while not spin_until(self._has_orders):
+        while not spin_until(self._has_orders, self.board.layout.spin_seconds):
             self.board.asleep[self.number] = 1
             fence()
             if not self._has_orders():
