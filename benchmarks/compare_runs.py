@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import zstandard
 
 from atari_dqn.storage import checkpoint
 
@@ -33,7 +34,7 @@ def what_a_run_left(folder: Path) -> dict[str, Any]:
     state, meta = checkpoint.load(newest)
     left = {path: _comparable(value) for path, value in _flat(state)}
     pieces = meta["frames"]
-    content = b"".join((folder / "checkpoints/frames" / piece["name"]).read_bytes() for piece in pieces)
+    content = b"".join(_raw_frames(folder / "checkpoints/frames" / piece["name"]) for piece in pieces)
     times = sum(piece["last"] - piece["first"] + 1 for piece in pieces)
     kept = len(state["replay"]["learnable"]["admitted"]) * (len(content) // times)
     left["frames"] = content[-kept:]  # pieces may reach back further than the ring
@@ -44,6 +45,12 @@ def what_a_run_left(folder: Path) -> dict[str, Any]:
     ]
     left["evals"] = (folder / "evals.csv").read_text()
     return left
+
+
+def _raw_frames(path: Path) -> bytes:
+    """Of one piece: compressed, equal frames differ where the pieces begin and end elsewhere."""
+    with path.open("rb") as file:
+        return file.read() if path.suffix == ".bin" else zstandard.ZstdDecompressor().stream_reader(file).read()
 
 
 def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
