@@ -1,4 +1,4 @@
-"""Figures of chapters 5, 8, 9 and 11: committed runs, Atari's screens, published tables."""
+"""Figures of chapters 5, 8, 9 and 12: committed runs, Atari's screens, published tables."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # this tree, whatever is 
 
 import figures_before_dqn as before
 import figures_of_dqn as dqn
+import figures_of_family as family
 import figures_of_runs as runs
 import matplotlib.pyplot as plt
 from figure_style import FIGURES, STYLE
@@ -23,6 +24,7 @@ from figure_style import FIGURES, STYLE
 FIGURE_MAKERS = (
     *(before.random_play, before.q_table, before.table_fails, before.approximators, before.correlated),
     *(dqn.replay_memory, dqn.target, dqn.loss, dqn.epsilon, dqn.parts, dqn.double),
+    family.distributions,
     *(
         runs.approximators_on_cartpole,
         runs.ablation_on_cartpole,
