@@ -147,7 +147,7 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["atoms"], lambda c: c.distribution in ("c51", "quantiles"), "distribution c51 or quantiles"),
     (["munchausen_temperature"], lambda c: c.munchausen_alpha > 0.0, "munchausen_alpha above 0"),
     (["value_limit"], lambda c: c.value_bins > 0 or c.distribution == "c51", "value_bins above 0, or distribution c51"),
-    (["loss"], lambda c: not c.value_bins and c.distribution == "none", "values that are numbers"),
+    (["loss"], lambda c: not c.value_bins and c.distribution == "none", "value_bins 0 and distribution none"),
     (["polynomial_degree"], lambda c: c.network == "polynomial", "network polynomial"),
     (["table_bins"], lambda c: c.network == "tabular", "network tabular"),
     (["hidden_sizes", "layer_norm"], lambda c: c.network in (*DENSE_NETWORKS, "own"), "a network with hidden layers"),
