@@ -9,7 +9,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from atari_dqn import __version__
-from atari_dqn.errors import UsageError
+from atari_dqn.errors import UsageError, refusal
 from atari_dqn.terminal import say, silence
 
 EXIT_USAGE = 2
@@ -78,8 +78,10 @@ def _run(words: list[str]) -> int:
         return int(import_module(f"atari_dqn.commands.{words[0].replace('-', '_')}").run(words[1:]))
     except UsageError as error:
         return _fail(str(error))
-    except MemoryError:
-        return _fail("the memory is full; end what else runs here, or ask for less")
+    except (MemoryError, RuntimeError, OSError, ImportError) as error:
+        if (refused := refusal(error)) is None:
+            raise
+        return _fail(refused)
     except KeyboardInterrupt:
         return 130
 

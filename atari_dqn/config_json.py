@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from atari_dqn.config_checks import UNUSED
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import parse_json
 
@@ -42,7 +43,13 @@ def fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError("the config names no game; is it a config.json of a run?")
     for name, value in table.items():
         _check_type(name, value, defaults[name])
-    return table
+    return table | _unused(table, defaults)
+
+
+def _unused(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Quiet values of what the backend does not use: older versions took any, and nothing came of it."""
+    backend = UNUSED.get(table.get("backend", defaults["backend"]), {})
+    return {name: quiet[0] for name, quiet in backend.items() if table.get(name, defaults[name]) not in quiet}
 
 
 def renamed(table: dict[str, Any]) -> dict[str, Any]:

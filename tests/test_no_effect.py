@@ -1,6 +1,7 @@
 """Settings that would do nothing: each is refused with its value and the remedy."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -101,3 +102,10 @@ def test_an_empty_word_is_no_default(words, told, tmp_path, monkeypatch, capsys)
     assert main(words) == 2
     assert told in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_of_an_older_version_which_took_them_is_read_without_them():
+    stored = json.loads(cartpole("cartpole").to_json())
+    older = stored | {"frame_skip": 4, "noop_max": 30, "sticky_probability": 0.5, "full_action_space": True}
+    del older["action_set"]
+    assert Config.from_json(json.dumps(older)) == cartpole("cartpole")

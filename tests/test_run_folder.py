@@ -1,5 +1,6 @@
 """A folder holds one run: what else lies there, who else writes there, and what its disk refuses ends in a message."""
 
+import errno
 import json
 import resource
 import shutil
@@ -12,6 +13,8 @@ import pytest
 from atari_dqn.cli import main
 from atari_dqn.runs import folder
 from atari_dqn.runs.logger import RunLogger
+from atari_dqn.safe_files import open_to_read
+from atari_dqn.storage import checkpoint
 
 ROOT = Path(__file__).parent.parent
 
@@ -144,7 +147,62 @@ def test_a_full_memory_ends_in_one_message(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(RunLogger, "scalars", fail)
     assert train(tmp_path / "run") == 2
-    assert "the memory is full; checkpoints written so far are intact" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "the memory is full" in told and "Checkpoints written so far are intact" in told
     monkeypatch.setattr("atari_dqn.commands.evaluate.run", fail)
     assert main(["evaluate", str(tmp_path / "run")]) == 2
     assert "the memory is full" in capsys.readouterr().err
+
+
+REFUSED = [
+    (RuntimeError("can't start new thread"), "no thread can be started"),
+    (RuntimeError("Resource temporarily unavailable"), "no thread or process can be started"),  # as of ale-py
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), "the memory is full"),
+    (OSError(errno.EMFILE, "Too many open files"), "too few files may be open"),
+]
+
+
+@pytest.mark.parametrize(("error", "told"), REFUSED, ids=lambda value: str(value)[:30])
+def test_too_few_threads_or_bytes_end_in_one_message(error, told, tmp_path, monkeypatch, capsys):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(RunLogger, "scalars", fail)
+    assert train(tmp_path / "run") == 2
+    assert f"atari-dqn: {told}" in (message := capsys.readouterr().err) and "go on with --resume" in message
+    monkeypatch.setattr("atari_dqn.commands.evaluate.run", fail)
+    assert main(["evaluate", str(tmp_path / "run")]) == 2
+    assert f"atari-dqn: {told}" in capsys.readouterr().err
+
+
+def test_another_error_keeps_its_traceback(monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr("atari_dqn.commands.evaluate.run", fail)
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        main(["evaluate", "run"])
+
+
+HANDLES = OSError(errno.EMFILE, "Too many open files")
+
+
+@pytest.mark.parametrize("place", ["checkpoint.open_to_read", "checkpoint.load_file", "frame_store.open_to_read"])
+@pytest.mark.parametrize("error", [HANDLES, RuntimeError(str(HANDLES)), PermissionError(errno.EACCES, "denied")])
+def test_what_cannot_be_read_now_is_not_put_aside_as_damaged(place, error, finished, tmp_path, monkeypatch, capsys):
+    if place.startswith("frame_store") and not isinstance(error, OSError):
+        pytest.skip("frames are read by Python alone, whose errors of files are OSErrors")
+    shutil.copytree(finished, tmp_path / "run")
+    original, failed = {"checkpoint.load_file": checkpoint.load_file}.get(place, open_to_read), []
+
+    def fail_once(*arguments):
+        if not failed:
+            failed.append(arguments)
+            raise error
+        return original(*arguments)
+
+    before = contents(tmp_path / "run" / "checkpoints")
+    monkeypatch.setattr(f"atari_dqn.storage.{place}", fail_once)
+    assert train(tmp_path / "run", "--resume", "--total-steps", "800") == 2
+    assert "cannot be read" in capsys.readouterr().err
+    assert contents(tmp_path / "run" / "checkpoints") == before

@@ -12,7 +12,7 @@ from typing import Any
 from atari_dqn.config import Config
 from atari_dqn.dqn import schedules
 from atari_dqn.dqn.trainer import Trainer
-from atari_dqn.errors import UsageError
+from atari_dqn.errors import MachineRefused, UsageError
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.folder import RunFolder, read_done
 from atari_dqn.storage import checkpoint
@@ -101,7 +101,7 @@ def read_newest(
             if pieces:
                 replay.load_state_dict(state["replay"])
                 store.read(replay.ring, pieces)
-        except ForeignCheckpoint:
+        except (ForeignCheckpoint, MachineRefused):
             raise
         except UsageError as error:
             replay.clear()

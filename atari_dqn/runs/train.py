@@ -18,7 +18,7 @@ from atari_dqn.dqn.agent import Agent, Loss, make_agent, with_own_parts
 from atari_dqn.dqn.ports import Logger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import check_game, make_envs, time_limit_told
-from atari_dqn.errors import UsageError
+from atari_dqn.errors import UsageError, refusal
 from atari_dqn.published.scores import published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
@@ -130,24 +130,26 @@ def refuse_far_priorities(config: Config) -> None:
 
 @contextmanager
 def _told_in_one_message(path: Path) -> Iterator[None]:
-    """What ends a run from outside: a disk or a GPU that is full."""
+    """What ends a run from outside: a disk, a memory or a GPU that is full, threads and files that are too few."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError, MemoryError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise UsageError(_gpu_is_full(error)) from error
+        if (refused := refusal(error)) is not None:
+            told = f"{refused}. Checkpoints written so far are intact: go on with --resume, or with a lower --capacity"
+            raise UsageError(told) from error
+        if not isinstance(error, OSError):
+            raise
         raise UsageError(
             f"cannot write to {error.filename or path} ({error.strerror or error}); checkpoints written so far are "
             "intact. Make room or mend the folder, then go on with --resume"
         ) from error
-    except MemoryError as error:
-        raise UsageError(
-            "the memory is full; checkpoints written so far are intact. Lower --capacity, or end what else runs here, "
-            "then go on with --resume"
-        ) from error
-    except torch.OutOfMemoryError as error:
-        reason = ". ".join(str(error).split(". ")[:2])  # the second sentence says how much was asked for
-        raise UsageError(
-            f"the GPU is out of memory ({reason}); lower --capacity or --batch-size, or use --replay-device cpu"
-        ) from error
+
+
+def _gpu_is_full(error: Exception) -> str:
+    reason = ". ".join(str(error).split(". ")[:2])  # the second sentence says how much was asked for
+    return f"the GPU is out of memory ({reason}); lower --capacity or --batch-size, or use --replay-device cpu"
 
 
 def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:

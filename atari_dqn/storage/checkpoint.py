@@ -26,7 +26,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from atari_dqn.errors import UsageError
+from atari_dqn.errors import MachineRefused, UsageError, refusal
 from atari_dqn.safe_files import MEMORY_BYTES, TABLE_BYTES, open_to_read, read_json, read_text
 from atari_dqn.storage.schema import CheckpointError, integer, table
 
@@ -118,6 +118,7 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         tensors = load_file(directory / TENSORS)
         state = _join(meta.pop("state"), "", tensors)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        refuse_as_machine(directory, error)
         raise CheckpointError(f"{directory} is damaged ({error!r}); use an older checkpoint") from error
     return state, meta
 
@@ -134,6 +135,7 @@ def read_meta(directory: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} is no checkpoint: {META} is missing") from error
     except (OSError, ValueError) as error:
+        refuse_as_machine(path, error)
         raise CheckpointError(f"{path} is damaged ({error}); use an older checkpoint") from error
     if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict):
         raise CheckpointError(f"{path} is damaged: it lacks the state; use an older checkpoint")
@@ -143,6 +145,14 @@ def read_meta(directory: Path) -> dict[str, Any]:
         )
     META_FIELDS(meta, "")
     return meta
+
+
+def refuse_as_machine(path: Path, error: Exception) -> None:
+    """Raise MachineRefused, if a file could not be read for want of memory or handles: it may be as good as any."""
+    if isinstance(error, PermissionError):
+        raise MachineRefused(f"{path} cannot be read ({error.strerror}); make it readable") from error
+    if (refused := refusal(error)) is not None:
+        raise MachineRefused(f"{path} cannot be read now: {refused}") from error
 
 
 def checksums(directory: Path) -> str:

@@ -23,7 +23,7 @@ import zstandard
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.safe_files import open_to_read
-from atari_dqn.storage.checkpoint import force_to_disk, read_meta, step_name
+from atari_dqn.storage.checkpoint import force_to_disk, read_meta, refuse_as_machine, step_name
 from atari_dqn.storage.schema import CheckpointError, integer, several, table, text
 
 PIECE = table(  # no name leads out of the folder
@@ -149,6 +149,7 @@ class FrameStore:
                         skipped = max(0, oldest - time)
                         ring.write(time + skipped, block[skipped:])
         except OSError as error:
+            refuse_as_machine(path, error)
             raise CheckpointError(f"{path} cannot be read ({error.strerror}); use an older checkpoint") from error
         except zstandard.ZstdError as error:
             raise CheckpointError(f"{path} is damaged ({error}); use an older checkpoint") from error
