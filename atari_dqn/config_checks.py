@@ -182,7 +182,7 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
       config:  a `Config`, not yet checked.
       choices: the words that a field may hold, for the fields that hold words.
     """
-    yield from _about_single_values(config)
+    yield from about_single_values(config)
     for name, allowed in choices.items():
         if (value := getattr(config, name)) not in allowed:
             yield f"{name} is {value!r}; it must be one of {', '.join(allowed)}"
@@ -196,7 +196,7 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
     yield from _about_the_warm_up(config)
 
 
-def _about_single_values(config: Any) -> Iterator[str]:
+def about_single_values(config: Any) -> Iterator[str]:
     """Each number within its bounds."""
     for names, good, rule in RULES:
         for name in names:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
-from atari_dqn.config_checks import UNUSED
+from atari_dqn.config_checks import UNUSED, about_single_values
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import parse_json
 
@@ -47,9 +48,13 @@ def fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unused(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Quiet values of what the backend does not use: older versions took any, and nothing came of it."""
-    backend = UNUSED.get(table.get("backend", defaults["backend"]), {})
-    return {name: quiet[0] for name, quiet in backend.items() if table.get(name, defaults[name]) not in quiet}
+    """Quiet values of what the backend does not use: older versions took any within bounds, and nothing came of it."""
+    values = {**defaults, **table}
+    out_of_bounds = {complaint.split()[0] for complaint in about_single_values(SimpleNamespace(**values))}
+    backend = UNUSED.get(values["backend"], {})
+    return {
+        name: quiet[0] for name, quiet in backend.items() if values[name] not in quiet and name not in out_of_bounds
+    }
 
 
 def renamed(table: dict[str, Any]) -> dict[str, Any]:
