@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from atari_dqn.config import Config
+from atari_dqn.dqn.bellman import NoChance
 from atari_dqn.dqn.divergence import TrainingDiverged
 from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.dqn.progress import EpisodeTracker
@@ -38,7 +39,7 @@ class TapeEnvs(ScriptedEnvs):
 
 
 class TapeAgent:
-    algorithm = SimpleNamespace(errors=None, predict=lambda obs: torch.zeros(len(obs), 3))
+    algorithm = SimpleNamespace(surprise=None, chance=NoChance(), predict=lambda obs: torch.zeros(len(obs), 3))
 
     def __init__(self, tape, num_actions=3, *, asks=False):
         self.tape, self.num_actions = tape, num_actions
