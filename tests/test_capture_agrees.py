@@ -103,7 +103,7 @@ def tape(monkeypatch):
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", record)
     plan = cuda_graph._Plan
-    on_cpu = lambda fn, inputs, device, record: plan(fn, inputs, torch.device("cpu"), record=record)  # noqa: E731
+    on_cpu = lambda fn, inputs, device, **options: plan(fn, inputs, torch.device("cpu"), **options)  # noqa: E731
     monkeypatch.setattr(cuda_graph, "_Plan", on_cpu)
     return calls
 
@@ -175,7 +175,7 @@ def test_an_answer_is_under_way_before_anything_else_is_launched(tape, monkeypat
         dataclasses.replace(tiny_config(), num_envs=2), EnvSpec("x", (3,), "float32", ("a", "b", "c"), 1)
     )
     actor = agent.actor(lambda seen: seen)
-    actor._greedy = lambda seen: tape.append("network") or on_device
+    actor._in_training = lambda seen: tape.append("network") or on_device
     actor.ask(torch.zeros(2, 4, 3), epsilon=0.0)
     tape.append("updates")
     assert actor.answer().tolist() == [1, 2]
