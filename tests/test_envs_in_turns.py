@@ -19,7 +19,7 @@ def pong(**settings):
 
 
 def actions(turn):
-    return np.random.default_rng(turn).integers(6, size=2)
+    return np.random.default_rng(turn).integers(3, size=2)  # Pong has three actions in the paper
 
 
 def assert_same(one, two):
