@@ -1,6 +1,7 @@
-"""The wheel built from the repository runs from an empty folder, data files included."""
+"""The wheel built from the repository runs from an empty folder, data files included; its page has links that work."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_wheel_is_whole(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
-    source = tmp_path / "source"  # setuptools leaves a build/ behind, and takes modules of yesterday from there
+    source = tmp_path / "source"
     shutil.copytree(ROOT / "atari_dqn", source / "atari_dqn", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
@@ -34,3 +35,18 @@ def test_the_wheel_is_whole(tmp_path):
     shipped = (tmp_path / "site/atari_dqn/data").rglob("*")
     assert "atari_dqn/data/report.css" in data
     assert data == {path.relative_to(tmp_path / "site").as_posix() for path in shipped if path.is_file()}
+    (metadata,) = (tmp_path / "site").glob("*.dist-info/METADATA")
+    check_the_page_on_the_index(metadata.read_text(encoding="utf-8"))
+
+
+def check_the_page_on_the_index(metadata):
+    """A package index shows the README without its neighbours: each link is the address of a file of this version."""
+    head, page = metadata.split("\n\n", 1)
+    version = re.search(r"^Version: (.*)$", head, re.M)[1]
+    (repository,) = re.findall(r"^Project-URL: Repository, (\S+)$", head, re.M)
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page)
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", page) if not link.startswith("#")]
+    raw = repository.replace("github.com", "raw.githubusercontent.com")
+    assert pictures and all(link.startswith(f"{raw}/v{version}/docs/") for link in pictures)
+    assert len(links) > 10 and all(link.startswith("https://") for link in links)
+    assert f"{repository}/blob/v{version}/docs/results.md" in links
