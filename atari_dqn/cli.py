@@ -10,7 +10,7 @@ from io import TextIOWrapper
 
 from atari_dqn import __version__
 from atari_dqn.errors import UsageError, refusal
-from atari_dqn.terminal import say, silence
+from atari_dqn.terminal import messages_shown, say, silence
 
 EXIT_USAGE = 2
 EXIT_UNREAD = 141  # 128 + SIGPIPE, as of other programs
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal of few letters shows question marks for the others
     try:
         try:
-            return _run(list(sys.argv[1:] if arguments is None else arguments))
+            with messages_shown():
+                return _run(list(sys.argv[1:] if arguments is None else arguments))
         finally:
             sys.stdout.flush()
     except BrokenPipeError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 
@@ -13,6 +16,31 @@ def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
     except OSError:  # nobody reads any more, or the terminal is closed
         silence(sys.stderr)
+
+
+class TerminalHandler(logging.Handler):
+    """Writes each message as a plain line for the user; a warning is marked as one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(("warning: " if record.levelno == logging.WARNING else "") + record.getMessage())
+
+
+@contextmanager
+def messages_shown() -> Iterator[None]:
+    """Meanwhile the user sees what the package's loggers are told, from level INFO on; for programs, not for modules.
+
+    Whoever uses the package from Python decides for themselves, as of any library:
+    `logging.basicConfig(level=logging.INFO, format="%(message)s")`.
+    """
+    logger, handler = logging.getLogger("atari_dqn"), TerminalHandler()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def silence(stream: TextIO) -> None:

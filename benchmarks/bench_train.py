@@ -29,6 +29,7 @@ import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.presets import PRESETS
+from atari_dqn.terminal import messages_shown
 from atari_dqn.types import Step, VecEnv
 
 UPDATE_PERIOD = 4  # agent steps, ours and the peer's
@@ -70,12 +71,8 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         cuda_graph=not options.eager,
         overlap=not options.serial,
     )
-    with flushed_denormals(not options.keep_denormals), tempfile.TemporaryDirectory() as folder:
-
-        def say(line: str) -> None:
-            print(line, file=sys.stderr)
-
-        config = settle_compile(resolve(config, say), say)
+    with messages_shown(), flushed_denormals(not options.keep_denormals), tempfile.TemporaryDirectory() as folder:
+        config = settle_compile(resolve(config))
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
         envs = make_envs(config)
         replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)

@@ -28,6 +28,7 @@ from atari_dqn.presets import PRESETS
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.runs.train import replay_layout
+from atari_dqn.terminal import messages_shown
 from atari_dqn.types import EnvSpec, Step
 
 BATCH_SIZE = 32
@@ -53,7 +54,8 @@ def ours(
         own_kernels=own_kernels,
         cuda_graph=not options.eager,
     )
-    config = settle_compile(resolve(config, lambda line: print("  " + line)), lambda line: print("  " + line))
+    with messages_shown():
+        config = settle_compile(resolve(config))
     replay = FrameReplay(replay_layout(config, SPEC), device=config.device, frames_on=config.replay_device)
     fill(replay)
     agent = make_agent(config, SPEC)

@@ -19,6 +19,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import Player
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.provenance import hardware
+from atari_dqn.terminal import messages_shown
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,7 +45,8 @@ def parse_with_player(parser: argparse.ArgumentParser) -> tuple[argparse.Namespa
     parser.add_argument("--checkpoint", default="last")
     options = parser.parse_args()
     try:
-        return options, load_player(options.run, which=options.checkpoint, device="cpu", say=print)
+        with messages_shown():
+            return options, load_player(options.run, which=options.checkpoint, device="cpu")
     except UsageError as error:
         parser.error(str(error))
 

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from atari_dqn.suite import study
+from atari_dqn.terminal import messages_shown
 
 STEPS = 40_000
 BASE = "--n-step 1 --no-double-q --batch-size 32 --hidden-sizes 256 256 --learning-rate 5e-4 --eval-episodes 20".split()
@@ -31,17 +32,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    lines = study.run_study(
-        study.Study(
-            title="What makes it fast, and the score on CartPole",
-            game="cartpole",
-            variants={name: [*BASE, *study.budget(STEPS), *flags.split()] for name, flags in VARIANTS.items()},
-            seeds=options.seeds,
-            out=options.out,
-        ),
-        jobs=options.jobs,
-        say=print,
+    compared = study.Study(
+        title="What makes it fast, and the score on CartPole",
+        game="cartpole",
+        variants={name: [*BASE, *study.budget(STEPS), *flags.split()] for name, flags in VARIANTS.items()},
+        seeds=options.seeds,
+        out=options.out,
     )
+    with messages_shown():
+        lines = study.run_study(compared, jobs=options.jobs)
     print("\n".join(lines))
 
 

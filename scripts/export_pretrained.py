@@ -40,7 +40,7 @@ def main() -> int:
     try:
         folder = RunFolder.open(words.run)
         options = {"which": words.checkpoint, "device": "cpu", "allow_import": words.allow_import}
-        player = assess.load_player(words.run, say=lambda line: None, **options)
+        player = assess.load_player(words.run, **options)
         meta = read_json(words.run / "meta.json")
         card = model_card(folder, player, meta, words.checkpoint, scores_of(words.scores, words.run, player.step))
         source = {"commit": str(meta.get("commit")), "seed": str(folder.config.seed), "preset": folder.config.preset}

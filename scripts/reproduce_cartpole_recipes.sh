@@ -11,11 +11,14 @@ setup plot
 import sys
 from pathlib import Path
 
-from atari_dqn.suite.study import Study, carry_out
+from atari_dqn.suite.study import Study, run_study
+from atari_dqn.terminal import messages_shown
 
 presets = {"cartpole_tf2": ["--preset", "cartpole_tf2"], "cartpole_parl": ["--preset", "cartpole_parl"]}
 seeds = tuple(int(seed) for seed in sys.argv[2:])
 study = Study("Two published recipes on CartPole, 5 greedy games every 50", "cartpole", presets, seeds,
               Path(sys.argv[1]), eval_period_episodes=50)
-print("\n".join(carry_out(study, jobs=2, say=lambda line: print(line, file=sys.stderr, flush=True))))
+with messages_shown():
+    lines = run_study(study, jobs=2)
+print("\n".join(lines))
 PYTHON

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from atari_dqn.cli import main
 from atari_dqn.commands.presets import differences
 from atari_dqn.presets import PRESETS
 from atari_dqn.storage import checkpoint
+from atari_dqn.terminal import messages_shown
 
 ROOT = Path(__file__).parent.parent
 TINY = (
@@ -37,6 +39,20 @@ def run(*words):
         return main(list(words))
     except SystemExit as error:
         return error.code
+
+
+def test_messages_are_plain_lines_while_a_command_runs_and_warnings_are_marked(capsys):
+    log = logging.getLogger("atari_dqn.runs.train")
+    package = logging.getLogger("atari_dqn")
+    before = package.level, list(package.handlers)
+    with messages_shown():
+        log.info("100 % done")
+        log.warning("the disk is nearly full")
+        log.error("failed: pong seed 0")
+    assert capsys.readouterr() == ("", "100 % done\nwarning: the disk is nearly full\nfailed: pong seed 0\n")
+    assert (package.level, package.handlers) == before
+    log.info("what a library says")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_no_command_prints_help(capsys):

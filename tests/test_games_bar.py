@@ -76,7 +76,7 @@ def test_an_evaluation_says_how_far_it_is_and_takes_threads(run, capsys):
 
 
 def test_threads_for_playing_are_not_those_of_the_run(run):
-    player = load_player(run, which="last", device="cpu", say=lambda line: None)
+    player = load_player(run, which="last", device="cpu")
     assert player.config.torch_threads == 1
     assert player.config.env_threads < 64
 

@@ -35,27 +35,26 @@ def no_compiler(monkeypatch):
     monkeypatch.setattr(machine, "_seconds_per_update", fail)
 
 
-def test_without_a_compiler_the_optimizer_stays_plain_and_says_so(no_compiler):
-    said = []
-    assert settle_compile(on_cpu(nature()), said.append).compile == "off"
+def test_without_a_compiler_the_optimizer_stays_plain_and_says_so(no_compiler, caplog):
+    assert settle_compile(on_cpu(nature())).compile == "off"
     on_gpu = dataclasses.replace(quick(), device="cuda")  # there it is more than the optimizer, whichever that is
-    assert settle_compile(on_gpu, said.append).compile == "off"
-    assert said == ["optimizer: not compiled, no C++ compiler", "update: not compiled, no C++ compiler"]
+    assert settle_compile(on_gpu).compile == "off"
+    assert caplog.messages == ["optimizer: not compiled, no C++ compiler", "update: not compiled, no C++ compiler"]
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_beside_a_gpu_the_cores_are_the_emulators(device, monkeypatch):
-    monkeypatch.setattr(machine, "_device", lambda name, say: name)
+    monkeypatch.setattr(machine, "_device", lambda name: name)
     before = torch.get_num_threads()
     try:
-        config = machine.resolve(dataclasses.replace(nature(), device=device), print)
+        config = machine.resolve(dataclasses.replace(nature(), device=device))
     finally:
         torch.set_num_threads(before)
     cores = host.cores()
     assert (config.torch_threads, config.env_threads) == (cores if device == "cpu" else 1, cores)
 
 
-def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch):
+def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch, caplog):
     tried = []
 
     def fail_at_first(config, *_, **__):
@@ -65,10 +64,9 @@ def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch):
         return 1.0
 
     monkeypatch.setattr(machine, "_seconds_per_update", fail_at_first)
-    said = []
-    config = settle_compile(dataclasses.replace(nature(), device="cuda", precision="bf16"), said.append)
+    config = settle_compile(dataclasses.replace(nature(), device="cuda", precision="bf16"))
     assert (config.compile, config.own_kernels, tried) == ("on", False, [True, False])
-    assert said[0] == "update: not by our own kernels, no Triton"
+    assert caplog.messages[0] == "update: not by our own kernels, no Triton"
 
 
 @pytest.mark.parametrize(
@@ -129,13 +127,13 @@ def test_a_second_gpu_becomes_the_current_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     for name in ("cuda", "cuda:1", "cpu"):
-        assert machine._device(name, print) == name
+        assert machine._device(name) == name
     assert chosen == [torch.device("cuda:1")]
 
 
 def test_compilation_asked_for_and_not_to_be_had_is_an_error(no_compiler):
     with pytest.raises(UsageError, match="compile is 'on'.*no C.. compiler.*use off"):
-        settle_compile(on_cpu(nature(), compile="on"), print)
+        settle_compile(on_cpu(nature(), compile="on"))
 
 
 @pytest.mark.parametrize(
@@ -148,17 +146,17 @@ def test_compilation_asked_for_and_not_to_be_had_is_an_error(no_compiler):
         dataclasses.replace(nature(), device="cuda", own_loss=True),  # unknown
     ],
 )
-def test_nothing_is_compiled_where_it_brings_nothing(config, no_compiler):
-    said = []
-    assert settle_compile(config, said.append).compile == "off"
-    assert said == []
+def test_nothing_is_compiled_where_it_brings_nothing(config, no_compiler, caplog):
+    assert settle_compile(config).compile == "off"
+    assert caplog.messages == []
 
 
-def test_what_is_nearly_zero_is_zero_in_a_run_and_not_after_it(tmp_path):
+def test_what_is_nearly_zero_is_zero_in_a_run_and_not_after_it(tmp_path, monkeypatch):
     tiny = torch.full((8,), 1e-40)  # a moment of a weight without a gradient, after a thousand updates
     seen = []
     small = on_cpu(cartpole(), total_steps=208, learning_starts=200, capacity=1000, eval_period=0)
-    assert train(small, tmp_path / "run", say=lambda line: seen.append((tiny * 0.9).any().item())) == 0
+    monkeypatch.setattr(machine.log, "info", lambda line: seen.append((tiny * 0.9).any().item()))
+    assert train(small, tmp_path / "run") == 0
     assert seen and not any(seen)
     assert (tiny * 0.9).all()
     with flushed_denormals(), flushed_denormals(flush=False):
@@ -166,7 +164,7 @@ def test_what_is_nearly_zero_is_zero_in_a_run_and_not_after_it(tmp_path):
 
 
 @pytest.mark.parametrize("entry", ["evaluate", "video", "resume"])
-def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, capsys, monkeypatch):
+def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     config = dataclasses.replace(
         nature("pong"),
@@ -184,7 +182,7 @@ def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, cap
         env_threads=1,
     )
     with pytest.raises(UsageError, match="'tf32', which only CUDA GPUs have"):
-        train(config, tmp_path / "new", say=lambda line: None)
+        train(config, tmp_path / "new")
     run = make_run(tmp_path / "run", config)
     words = {
         "evaluate": ["evaluate", str(run), "--protocol", "monitor", "--episodes", "1", "--device", "cpu"],
@@ -192,22 +190,21 @@ def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, cap
     }
     if entry == "resume":
         shutil.rmtree(run / "checkpoints")
-        assert train(config, run, resume=True, say=print) == 0
+        assert train(config, run, resume=True) == 0
     else:
         assert main(words[entry]) == 0
-    said = "".join(capsys.readouterr())
-    assert "precision: tf32 is fp32 here" in said
+    assert "precision: tf32 is fp32 here" in caplog.text
     assert RunFolder.open(run).config.precision == "tf32"  # as it began: on a GPU it goes on so
 
 
 def test_what_the_callers_program_made_of_torch_changes_nothing(tmp_path):
     small = on_cpu(cartpole(), total_steps=240, learning_starts=100, capacity=1000, eval_period=0, torch_threads=1)
-    assert train(small, tmp_path / "plain", say=lambda line: None) == 0
+    assert train(small, tmp_path / "plain") == 0
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")  # tensors without numbers
     torch.set_grad_enabled(False)
     try:
-        assert train(small, tmp_path / "other", say=lambda line: None) == 0
+        assert train(small, tmp_path / "other") == 0
         selection = Selection(episodes=2)
         scores = [evaluate_run(tmp_path / name, selection, device="cpu").result.scores for name in ("plain", "other")]
         after = torch.get_default_dtype(), torch.get_default_device().type, torch.is_grad_enabled()
@@ -226,15 +223,14 @@ def test_a_network_of_other_numbers_is_refused():
         make_agent(config, spec, model=torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2).double()))
 
 
-def test_torchs_cache_goes_elsewhere_where_it_cannot_be_written(tmp_path, monkeypatch):
+def test_torchs_cache_goes_elsewhere_where_it_cannot_be_written(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
-    said = []
     monkeypatch.setenv(machine.TORCH_CACHE, str(tmp_path / "file" / "cache"))
-    machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1), said.append)
+    machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1))
     place = Path(os.environ[machine.TORCH_CACHE])
     assert place.is_dir()
-    assert "cannot be written" in "".join(said)
-    machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1), said.append)
+    assert "cannot be written" in caplog.text
+    machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1))
     assert Path(os.environ[machine.TORCH_CACHE]) == place
 
 
@@ -244,21 +240,21 @@ def test_no_place_for_temporary_files_is_told(monkeypatch):
 
     monkeypatch.setattr(machine.tempfile, "gettempdir", fail)
     with pytest.raises(UsageError, match=r"No usable temporary directory found.*TMPDIR"):
-        machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1), print)
+        machine.resolve(on_cpu(cartpole(), torch_threads=1, env_threads=1))
 
 
-def test_apples_gpu_is_taken_where_torch_has_it_and_marked_as_not_measured(monkeypatch, tmp_path):
-    wanted, said = dataclasses.replace(nature(), device="mps", torch_threads=1), []
+def test_apples_gpu_is_taken_where_torch_has_it_and_marked_as_not_measured(monkeypatch, tmp_path, caplog):
+    wanted = dataclasses.replace(nature(), device="mps", torch_threads=1)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(UsageError, match="sees no GPU of Apple's; use --device cpu"):
-        machine.resolve(wanted, said.append)
+        machine.resolve(wanted)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    config = machine.resolve(wanted, said.append)
+    config = machine.resolve(wanted)
     assert (config.device, config.torch_threads) == ("mps", 1)
-    assert settle_compile(config, said.append).compile == "off"
-    assert "mps (never measured" in said[0]
-    assert machine.place_replay("auto", "mps", 2**20, said.append) == "mps"
+    assert settle_compile(config).compile == "off"
+    assert "mps (never measured" in caplog.text
+    assert machine.place_replay("auto", "mps", 2**20) == "mps"
     for setting in ({"priority_alpha": 0.5}, {"center_pixels": True}):
         with pytest.raises(UsageError, match=r"needs float64, and the device mps has none; use --device cpu"):
-            train(dataclasses.replace(wanted, **setting), tmp_path / "run", say=said.append)
+            train(dataclasses.replace(wanted, **setting), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -85,7 +85,7 @@ def own_run(tmp_path_factory):
     """A run with network and loss of its own, without interruption."""
     folder = tmp_path_factory.mktemp("own") / "run"
     model = Linear()
-    assert train(QUICK, folder, model=model, loss=quartic, say=lambda line: None) == 0
+    assert train(QUICK, folder, model=model, loss=quartic) == 0
     assert model.calls > 100
     return folder
 
@@ -98,11 +98,11 @@ def test_the_folder_says_what_was_the_callers_own(own_run):
 
 def test_a_resume_with_the_same_parts_is_the_undisturbed_run(own_run, tmp_path):
     half = dataclasses.replace(QUICK, total_steps=200)
-    assert train(half, tmp_path / "run", model=Linear(), loss=quartic, say=lambda line: None) == 0
+    assert train(half, tmp_path / "run", model=Linear(), loss=quartic) == 0
     (tmp_path / "run/DONE").unlink()
     fresh = Linear()
     nn.init.zeros_(fresh.layer.weight)  # replaced by the stored weights
-    assert train(QUICK, tmp_path / "run", model=fresh, loss=quartic, resume=True, say=lambda line: None) == 0
+    assert train(QUICK, tmp_path / "run", model=fresh, loss=quartic, resume=True) == 0
     mine, theirs = final_state(tmp_path / "run"), final_state(own_run)
     for name in ("model", "target"):
         for key, value in theirs[name].items():
@@ -119,22 +119,20 @@ def test_a_resume_with_the_same_parts_is_the_undisturbed_run(own_run, tmp_path):
 )
 def test_a_resume_with_other_parts_is_refused(parts, message, own_run):
     with pytest.raises(UsageError, match=message):
-        train(QUICK, own_run, resume=True, say=lambda line: None, **parts)
+        train(QUICK, own_run, resume=True, **parts)
 
 
 def test_a_resume_from_python_cannot_change_the_config(own_run):
     with pytest.raises(UsageError, match="cannot change gamma 0.99 -> 0.5"):
         changed = dataclasses.replace(QUICK, gamma=0.5)
-        train(changed, own_run, model=Linear(), loss=quartic, resume=True, say=lambda line: None)
+        train(changed, own_run, model=Linear(), loss=quartic, resume=True)
 
 
 def test_an_evaluation_needs_the_network_but_not_the_loss(own_run, capsys):
-    result = evaluate_run(own_run, Selection(episodes=2), model=Linear(), say=lambda line: None).result
+    result = evaluate_run(own_run, Selection(episodes=2), model=Linear()).result
     assert (result.episodes, result.protocol) == (2, "greedy")
     with pytest.raises(UsageError, match="does not fit the network"):
-        evaluate_run(
-            own_run, Selection(episodes=2), model=nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), say=lambda line: None
-        )
+        evaluate_run(own_run, Selection(episodes=2), model=nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
 
 
 @pytest.mark.parametrize("line", ["evaluate FOLDER", "train cartpole --resume --run-dir FOLDER"])
@@ -177,8 +175,8 @@ def corridor():
 
 def test_an_environment_of_ones_own_from_python(corridor, tmp_path, capsys):
     config = dataclasses.replace(QUICK, game="gym:Corridor-v0", max_episode_steps=100)
-    assert train(config, tmp_path / "run", say=lambda line: None) == 0
-    assert evaluate_run(tmp_path / "run", Selection(episodes=2), say=lambda line: None).result.game == "gym:Corridor-v0"
+    assert train(config, tmp_path / "run") == 0
+    assert evaluate_run(tmp_path / "run", Selection(episodes=2)).result.game == "gym:Corridor-v0"
 
 
 @pytest.mark.parametrize("game", ["Acrobot-v1", "MountainCar-v0"])

@@ -1,11 +1,13 @@
 """The wheel built from the repository runs from an empty folder, data files included; its page has links that work."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -50,3 +52,13 @@ def check_the_page_on_the_index(metadata):
     assert pictures and all(link.startswith(f"{raw}/v{version}/docs/") for link in pictures)
     assert len(links) > 10 and all(link.startswith("https://") for link in links)
     assert f"{repository}/blob/v{version}/docs/results.md" in links
+
+
+def test_what_the_python_in_the_shell_scripts_imports_is_there():
+    wanted = []
+    for script in (ROOT / "scripts").glob("*.sh"):
+        for code in re.findall(r"<<'PYTHON'\n(.*?)\nPYTHON\n", script.read_text(), re.DOTALL):
+            imports = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom))
+            wanted += [(node.module, alias.name) for node in imports for alias in node.names]
+    assert ("atari_dqn.suite.study", "run_study") in wanted
+    assert [name for module, name in wanted if not hasattr(import_module(module), name)] == []

@@ -50,7 +50,7 @@ def test_time_is_that_of_each_kind():
 @pytest.fixture
 def words(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cost, "measure", lambda config, say: Rate(1_000.0, f"measured on {config.game}"))
+    monkeypatch.setattr(cost, "measure", lambda config: Rate(1_000.0, f"measured on {config.game}"))
     flags = "--total-steps 2000 --learning-starts 1000 --capacity 1000 --batch-size 32 --eval-period 0"
     return ["suite", "--games", "cartpole", "pong", "--device", "cpu", *flags.split()]
 

@@ -22,10 +22,6 @@ from tests.fakes import make_run
 ROOT = Path(__file__).parent.parent
 
 
-def quiet(line):
-    pass
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     config = dataclasses.replace(nature("pong"), device="cpu", precision="bf16", compile="off", torch_threads=1)
@@ -62,8 +58,8 @@ def package(exported, monkeypatch):
 
 
 def test_weights_come_back_in_float32_rounded_once(run, exported):
-    whole = load_player(run, which="last", device="cpu", say=quiet).agent.algorithm.model.state_dict()
-    player = load_player(exported, which="last", device="cpu", say=quiet)
+    whole = load_player(run, which="last", device="cpu").agent.algorithm.model.state_dict()
+    player = load_player(exported, which="last", device="cpu")
     assert (player.step, player.config.precision) == (700, "fp32")
     for network in (player.agent.algorithm.model, player.agent.algorithm.target):
         for name, value in network.state_dict().items():
@@ -146,11 +142,11 @@ def test_damage_is_named(harm, exported, tmp_path):
     with pytest.raises(
         UsageError, match="config.json cannot be used" if harm == "config" else "model.safetensors does"
     ):
-        load_player(folder, which="last", device="cpu", say=quiet)
+        load_player(folder, which="last", device="cpu")
 
 
 def test_weights_beyond_half_precision_are_refused(run, tmp_path):
-    player = load_player(run, which="last", device="cpu", say=quiet)
+    player = load_player(run, which="last", device="cpu")
     with torch.no_grad():
         next(iter(player.agent.algorithm.model.parameters()))[0] = 70_000.0
     with pytest.raises(UsageError, match="half precision holds no weight above 65504"):
@@ -163,4 +159,4 @@ def test_what_the_package_ships_can_be_played():
         folder = pretrained.home() / game
         assert (folder / pretrained.MODEL).stat().st_size < pretrained.MAX_BYTES
         assert (folder / pretrained.CARD).read_text().startswith(f"# pretrained:{game}\n")
-        assert load_player(Path(f"pretrained:{game}"), which="last", device="cpu", say=quiet).config.game == game
+        assert load_player(Path(f"pretrained:{game}"), which="last", device="cpu").config.game == game

@@ -249,7 +249,7 @@ def test_a_suite_reads_only_regular_files(run, name, make, capfd, monkeypatch):
     shutil.copytree(run, place)
     (place / name).unlink(missing_ok=True)
     make(place / name)
-    monkeypatch.setattr("atari_dqn.suite.cost.measure", lambda config, say: Rate(1.0, "no time for it"))
+    monkeypatch.setattr("atari_dqn.suite.cost.measure", lambda config: Rate(1.0, "no time for it"))
     words = ["--games", "cartpole", "--runs-dir", run.parent / "suite", "--total-steps", 200, "--dry-run"]
     assert exit_code("suite", *words, "--device", "cpu", *SETTINGS.split(), "--checkpoint-period", 100) in (0, 2)
     assert in_use(place) is None
@@ -310,7 +310,7 @@ def test_a_broken_meta_of_a_study_is_named(run, text):
     (study.run_dir("run", 0)).mkdir(parents=True)
     (study.run_dir("run", 0) / "meta.json").write_text(text)
     with pytest.raises(UsageError, match="meta.json is damaged .*delete"):
-        train_all(study, jobs=1, say=print)
+        train_all(study, jobs=1)
 
 
 def test_a_report_of_a_whole_disk_is_refused(tmp_path, monkeypatch, capsys):

@@ -76,7 +76,7 @@ def test_another_study_in_the_same_folder_is_refused(ablation, capsys):
 def test_a_run_that_fails_is_told_in_its_own_words(tmp_path):
     wrong = study.Study("x", "cartpole", {"bad": ["--gamma", "7"]}, (0,), tmp_path / "out")
     with pytest.raises(UsageError, match="bad, seed 0: gamma is 7.0; it must lie in"):
-        study.train_all(wrong, jobs=1, say=print)
+        study.train_all(wrong, jobs=1)
 
 
 def test_on_atari_the_suite_is_named_and_the_paper_stands_beside(tmp_path, capsys):

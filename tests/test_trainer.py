@@ -383,7 +383,7 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
     config = tiny_config(total_steps=300)
     trainer, resumed = make_trainer(config, checkpoints=tmp_path), make_trainer(config)
     trainer.run()
-    _, state, meta = load_newest(tmp_path, warn=pytest.fail)
+    _, state, meta = load_newest(tmp_path)
     assert (meta["game"], meta["step"]) == (config.game, 300)
     resumed.load_state_dict(state)
     assert (resumed.step, resumed.episodes) == (trainer.step, trainer.episodes)

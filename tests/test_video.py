@@ -45,7 +45,7 @@ def pong(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def player(pong):
-    return assess.load_player(pong, which="last", device="cpu", say=lambda line: None)
+    return assess.load_player(pong, which="last", device="cpu")
 
 
 def film(player, out, **options):
@@ -174,7 +174,7 @@ def test_the_panel_shows_the_returns_that_a_distributional_network_expects():
 def test_a_distributional_network_can_be_filmed(preset, tmp_path):
     config = dataclasses.replace(PRESETS[preset]("pong"), device="cpu", compile="off", precision="fp32")
     run = make_run(tmp_path / "run", dataclasses.replace(config, torch_threads=1, env_threads=1, hidden_sizes=(16,)))
-    player = assess.load_player(run, which="last", device="cpu", say=lambda line: None)
+    player = assess.load_player(run, which="last", device="cpu")
     film(player, tmp_path / "film.png", overlay=True, seconds=1)
     picture = np.array(Image.open(tmp_path / "film.png"))
     assert (picture == EXPECTED).all(axis=2).any()

@@ -17,9 +17,8 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
-from atari_dqn.terminal import say
 
-__all__ = ["checked_jobs", "parse", "say", "whole_number"]
+__all__ = ["checked_jobs", "parse", "whole_number"]
 
 
 def parse(kind: Any, words: Sequence[str], *, prog: str, default: Any = None) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atari_dqn.commands import checked_jobs, parse, say
+from atari_dqn.commands import checked_jobs, parse
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import published_ablation
 
@@ -72,7 +72,6 @@ def _on_cartpole(command: Ablation) -> int:
             out=command.out,
         ),
         jobs=checked_jobs(command.jobs),
-        say=say,
     )
     print("\n".join(result))
     return 0

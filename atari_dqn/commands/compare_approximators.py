@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atari_dqn.commands import checked_jobs, parse, say
+from atari_dqn.commands import checked_jobs, parse
 
 # All else is the preset `cartpole`. Step sizes: of 0.1 and 0.01 the better one in a run with seed 100 for the table and
 # the linear function; 0.1 for the polynomials, which it carried to 500 there; the network's is the preset's.
@@ -52,7 +52,6 @@ def run(words: Sequence[str]) -> int:
             out=command.out,
         ),
         jobs=checked_jobs(command.jobs),
-        say=say,
     )
     print("\n".join(result))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from atari_dqn.commands import parse, say
+from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.runs.evaluate import Assessment
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,6 @@ def run(words: Sequence[str]) -> int:
             selection,
             which=command.checkpoint,
             device=command.device,
-            say=say,
             allow_import=command.allow_import,
             torch_threads=command.torch_threads,
             env_threads=command.env_threads,
@@ -144,11 +146,11 @@ def _keep(command: Evaluate, folder: Path | None, assessed: Assessment) -> None:
 
     if folder is not None:
         write_evaluation(folder, assessed.name, assessed.result, assessed.games)
-        say(f"games: {folder / assessed.name}.csv and .json")
+        log.info(f"games: {folder / assessed.name}.csv and .json")
     elif command.write:
         why = (
             "not a run"
             if command.policy != "network" or pretrained.find(Path(command.run))
             else "not all games of the protocol"
         )
-        say(f"games: kept in no file ({why}); --out FOLDER keeps them")
+        log.info(f"games: kept in no file ({why}); --out FOLDER keeps them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from atari_dqn.commands import say
 from atari_dqn.commands.suite_flags import Suite
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
@@ -21,6 +21,8 @@ from atari_dqn.suite import on_ray as ray_engine
 from atari_dqn.suite import plan
 from atari_dqn.suite.jobs import Job, JobRun, Settings, make_jobs, next_stage
 from atari_dqn.suite.table import Table, counts, read_progress
+
+log = logging.getLogger(__name__)
 
 
 def carry_out(command: Suite, configs: Sequence[Config], passed: tuple[tuple[str, ...], ...]) -> int:
@@ -87,7 +89,7 @@ def _check_room(command: Suite, training: Sequence[Config]) -> None:
     if command.engine == "local" and (problem := plan.memory_problem(training, command.jobs)):
         raise UsageError(problem)
     if problem := plan.disk_problem(training, command.runs_dir):
-        say(f"warning: {problem}")
+        log.warning(problem)
 
 
 def _rate(config: Config, runs_dir: Path, settings: Settings) -> estimate.Rate:
@@ -99,7 +101,7 @@ def _rate(config: Config, runs_dir: Path, settings: Settings) -> estimate.Rate:
         torch_threads=config.torch_threads or settings.threads,
         env_threads=config.env_threads or settings.threads,
     )
-    return estimate.measure(config, say)
+    return estimate.measure(config)
 
 
 def _to_train(jobs: Sequence[Job], settings: Settings) -> list[Config]:
@@ -110,9 +112,9 @@ def _to_train(jobs: Sequence[Job], settings: Settings) -> list[Config]:
 def _summary(runs: Sequence[JobRun], stopped_by: int | None) -> int:
     for job_run in runs:
         if job_run.state == "failed":
-            say(f"failed: {job_run.job.name}: {job_run.note} (log: {job_run.job.folder / 'suite.log'})")
+            log.error(f"failed: {job_run.job.name}: {job_run.note} (log: {job_run.job.folder / 'suite.log'})")
     print(f"suite: {counts(runs)}")
     if stopped_by is not None:
-        say("stopped; the same command goes on where it was")
+        log.info("stopped; the same command goes on where it was")
         return 128 + stopped_by
     return 0 if all(job_run.state == "finished" for job_run in runs) else 1

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from atari_dqn.commands import parse, say
+from atari_dqn.commands import parse
 from atari_dqn.config import Config
 from atari_dqn.config_checks import without_effect
 from atari_dqn.envs import with_own_time_limit
@@ -52,7 +52,6 @@ def run(words: Sequence[str]) -> int:
         command.run_dir,
         command=["atari-dqn", "train", *words],
         resume=command.resume,
-        say=say,
         wandb=command.wandb,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from atari_dqn.commands import parse, say
+from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
@@ -69,7 +69,6 @@ def run(words: Sequence[str]) -> int:
         command.run,
         which=command.checkpoint,
         device=command.device,
-        say=say,
         allow_import=command.allow_import,
         torch_threads=command.torch_threads,
         env_threads=command.env_threads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -9,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step, play_logs
-from atari_dqn.terminal import say
 from atari_dqn.types import EnvSpec, Step
+
+log = logging.getLogger(__name__)
 
 
 class Game(Protocol):
@@ -144,8 +146,8 @@ class SingleEnvs:
         self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
         strayed = (self._traces() != state.get("traces", self._traces())).any(axis=0)
         if strayed.any():
-            say(
-                f"warning: {strayed.sum()} of {self.num_envs} games of {self.spec.game} took another course than "
+            log.warning(
+                f"{strayed.sum()} of {self.num_envs} games of {self.spec.game} took another course than "
                 "before: their seeds do not decide it alone. They are given up for new ones, so this is not an exact "
                 "continuation"
             )

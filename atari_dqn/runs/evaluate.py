@@ -32,7 +32,6 @@ from atari_dqn.storage.schema import integer, table
 from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EpisodeScore
 
-Say = Callable[[str], None]
 Show = Callable[[EvalProtocol], AbstractContextManager[Callable[[EvalStep], None]]]
 FRAMES_AT_10_HZ = 6  # a random action every 6 of 60 frames a second: Mnih et al. 2015, Methods
 
@@ -79,7 +78,6 @@ def evaluate_run(
     *,
     which: str = "last",
     device: str = "auto",
-    say: Say = print,
     model: nn.Module | None = None,
     allow_import: bool = False,
     torch_threads: int = 0,
@@ -93,7 +91,6 @@ def evaluate_run(
       selection: which games.
       which:     "last" or "best" checkpoint of a run folder.
       device:    auto, cpu or cuda.
-      say:       prints a line.
       model:     a network of the same build, where the run has one of your own; its weights are replaced.
       allow_import: let the run's game `gym:MODULE:ID` import MODULE, which executes it.
       torch_threads: of the network; 0 for one: observations are few at a time, and more threads wait for each other.
@@ -107,7 +104,6 @@ def evaluate_run(
         Path(path),
         which=which,
         device=device,
-        say=say,
         model=model,
         allow_import=allow_import,
         torch_threads=torch_threads,
@@ -128,7 +124,6 @@ def load_player(
     *,
     which: str,
     device: str,
-    say: Say,
     model: nn.Module | None = None,
     allow_import: bool = False,
     torch_threads: int = 0,
@@ -149,13 +144,13 @@ def load_player(
     if (exported := pretrained.find(path)) is not None:
         config = pretrained.config_of(exported)
         _refuse_import(path, config.game, allow_import)
-        config = resolve(dataclasses.replace(config, **here), say, begun=True)
+        config = resolve(dataclasses.replace(config, **here), begun=True)
         agent, step = pretrained.load_agent(exported, config)
         return Player(agent, config, str(path), "pretrained", step)
     folder, names_checkpoint = find_run(path)
     _refuse_import(path, folder.config.game, allow_import)
-    found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which, say)
-    config = resolve(dataclasses.replace(folder.config, **here), say, begun=True)
+    found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which)
+    config = resolve(dataclasses.replace(folder.config, **here), begun=True)
     agent, step = _load_agent(config, found, model)
     return Player(agent, config, str(found.directory), found.directory.name if names_checkpoint else which, step)
 
@@ -239,12 +234,12 @@ def find_run(path: Path) -> tuple[RunFolder, bool]:
     return RunFolder.open(path.resolve().parent.parent if names_checkpoint else path), names_checkpoint
 
 
-def _find(folder: RunFolder, which: str, say: Say) -> Loaded:
+def _find(folder: RunFolder, which: str) -> Loaded:
     """The last or the best checkpoint of a run."""
-    found: Loaded | None = load_newest(folder.checkpoints, warn=say)
+    found: Loaded | None = load_newest(folder.checkpoints)
     if found is None:
         raise UsageError(f"{folder.checkpoints} holds no readable checkpoint yet; train longer, or name another run")
-    if which == "best" and (found := load_best(folder.checkpoints, found, warn=say)) is None:
+    if which == "best" and (found := load_best(folder.checkpoints, found)) is None:
         raise UsageError(f"{folder.path} has not been evaluated in training yet; use --checkpoint last")
     return found
 

@@ -6,12 +6,13 @@ import atexit
 import contextlib
 import ctypes
 import dataclasses
+import logging
 import os
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -24,7 +25,8 @@ from atari_dqn.errors import UsageError
 from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
 from atari_dqn.types import EnvSpec, Transitions
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
+
 COPIES_OF_WEIGHTS = 5  # network, target network, gradients, two moments
 GIB = 2**30
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
@@ -32,18 +34,17 @@ TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"  # environment variable: where torch kee
 MEASURE_SECONDS = 0.5  # for each precision
 
 
-def resolve(config: Config, say: Say, *, begun: bool = False) -> Config:
+def resolve(config: Config, *, begun: bool = False) -> Config:
     """Replace every `auto` of the config by what this machine has, and set the process up for it.
 
     Args:
       config: of a run.
-      say:    prints a line.
       begun:  the run may come from another machine: `tf32`, which only CUDA GPUs have, is fp32 elsewhere.
 
     Raises:
       UsageError: a device or precision that is not to be had here.
     """
-    config = dataclasses.replace(config, device=_device(config.device, say))
+    config = dataclasses.replace(config, device=_device(config.device))
     cores = host.cores()
     # beside a GPU, torch's threads have next to nothing to do, and wait for it actively where the emulators could play
     torch_threads = 1 if config.device.startswith("cuda") else cores
@@ -54,16 +55,16 @@ def resolve(config: Config, say: Say, *, begun: bool = False) -> Config:
         far = not config.device.startswith("cuda") or config.replay_device == "cpu"
         config = dataclasses.replace(config, resize="games" if far else "replay")
     torch.set_num_threads(config.torch_threads)
-    _settle_cache(say)
+    _settle_cache()
     _reuse_freed_memory()
-    say(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
-    return dataclasses.replace(config, precision=_precision(config, say, begun))
+    log.info(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
+    return dataclasses.replace(config, precision=_precision(config, begun))
 
 
-def _device(name: str, say: Say) -> str:
+def _device(name: str) -> str:
     if name == "auto":
         chosen = "cuda" if torch.cuda.is_available() else "cpu"
-        say(f"device: {chosen} (chosen; --device decides)")
+        log.info(f"device: {chosen} (chosen; --device decides)")
         return chosen
     try:
         device = torch.device(name)
@@ -74,7 +75,7 @@ def _device(name: str, say: Say) -> str:
     if device.type == "mps":
         if not torch.backends.mps.is_available():
             raise UsageError(f"device is 'mps', but torch {torch.__version__} sees no GPU of Apple's; use --device cpu")
-        say("device: mps (never measured: compare its speed and scores with --device cpu)")
+        log.info("device: mps (never measured: compare its speed and scores with --device cpu)")
         return name
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"device is {name!r}, but torch {torch.__version__} sees no CUDA GPU here; use --device cpu")
@@ -82,11 +83,11 @@ def _device(name: str, say: Say) -> str:
         raise UsageError(f"device is {name!r}, but there are only {torch.cuda.device_count()} GPUs")
     if device.index is not None and device.type == "cuda":
         torch.cuda.set_device(device)  # streams, graphs and Triton's kernels are the current device's, not the tensors'
-    say(f"device: {name}")
+    log.info(f"device: {name}")
     return name
 
 
-def _settle_cache(say: Say) -> None:
+def _settle_cache() -> None:
     """See that torch can keep what it compiles: where it cannot, even its plain optimizers do not come to be.
 
     Raises:
@@ -106,15 +107,17 @@ def _settle_cache(say: Say) -> None:
         place = tempfile.TemporaryDirectory(prefix="torch_", ignore_cleanup_errors=True)
         atexit.register(place.cleanup)
         os.environ[TORCH_CACHE] = place.name
-        say(f"{TORCH_CACHE} cannot be written ({named}: {error.strerror}); what is compiled is kept for this run only")
+        log.info(
+            f"{TORCH_CACHE} cannot be written ({named}: {error.strerror}); what is compiled is kept for this run only"
+        )
 
 
-def _precision(config: Config, say: Say, begun: bool) -> Precision:
+def _precision(config: Config, begun: bool) -> Precision:
     on_gpu = config.device.startswith("cuda")
     if config.precision == "tf32" and not on_gpu:
         if not begun:
             raise UsageError("precision is 'tf32', which only CUDA GPUs have; use fp32 or bf16")
-        say("precision: tf32 is fp32 here, only CUDA GPUs have it; the numbers go on, rounded otherwise")
+        log.info("precision: tf32 is fp32 here, only CUDA GPUs have it; the numbers go on, rounded otherwise")
     precision = config.precision
     if precision == "auto":
         if config.network not in PIXEL_NETWORKS:
@@ -124,14 +127,14 @@ def _precision(config: Config, say: Say, begun: bool) -> Precision:
             cost = {name: _seconds_per_update(config, name) for name in candidates}
             precision = min(cost, key=lambda name: cost[name])
             told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in cost.items())
-            say(f"precision: {precision} (measured, one update: {told}; --precision decides)")
+            log.info(f"precision: {precision} (measured, one update: {told}; --precision decides)")
     if on_gpu:
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
     return precision
 
 
-def settle_compile(config: Config, say: Say) -> Config:
+def settle_compile(config: Config) -> Config:
     """Decide `compile` for a run that will learn, by compiling and taking one update (`config` resolved).
 
     Raises:
@@ -141,7 +144,7 @@ def settle_compile(config: Config, say: Say) -> Config:
     what = "update" if on_gpu else "optimizer"
     if config.compile == "off" or (not on_gpu and config.optimizer != "rmsprop"):
         if config.compile == "on":
-            say(f"optimizer: not compiled, {config.optimizer} never is on a CPU")
+            log.info(f"optimizer: not compiled, {config.optimizer} never is on a CPU")
         return dataclasses.replace(config, compile="off")
     if config.compile == "auto" and config.device.startswith("mps"):
         return dataclasses.replace(config, compile="off")  # never measured there
@@ -154,14 +157,14 @@ def settle_compile(config: Config, say: Say) -> Config:
     except Exception as error:  # no C++ compiler, no headers, a version of torch where it fails: all end alike
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         if uses_own_kernels(dataclasses.replace(config, compile="on")):
-            say(f"update: not by our own kernels, {reason}")
-            return settle_compile(dataclasses.replace(config, own_kernels=False), say)
+            log.info(f"update: not by our own kernels, {reason}")
+            return settle_compile(dataclasses.replace(config, own_kernels=False))
         if config.compile == "on":
             raise UsageError(f"compile is 'on', but the {what} cannot be compiled here ({reason}); use off") from error
-        say(f"{what}: not compiled, {reason}")
+        log.info(f"{what}: not compiled, {reason}")
         return dataclasses.replace(config, compile="off")
     seconds = time.perf_counter() - began
-    say(f"{what}: compiled in {seconds:.0f} s, the next run takes it from a cache; --compile decides")
+    log.info(f"{what}: compiled in {seconds:.0f} s, the next run takes it from a cache; --compile decides")
     return dataclasses.replace(config, compile="on")
 
 
@@ -250,7 +253,7 @@ def free_bytes(device: str) -> int:
     return host.free_memory()
 
 
-def place_replay(wanted: str, device: str, frame_bytes: int, say: Say) -> str:
+def place_replay(wanted: str, device: str, frame_bytes: int) -> str:
     """Where the replay's frames go; says what is needed and what is free before anything is allocated.
 
     Raises:
@@ -264,7 +267,7 @@ def place_replay(wanted: str, device: str, frame_bytes: int, say: Say) -> str:
     for place in places:
         free = free_bytes(place)
         if frame_bytes <= 0.95 * free:
-            say(f"replay: {frame_bytes / GIB:.2f} GiB on {place}, {free / GIB:.1f} GiB are free")
+            log.info(f"replay: {frame_bytes / GIB:.2f} GiB on {place}, {free / GIB:.1f} GiB are free")
             return place
     raise UsageError(
         f"the replay needs {frame_bytes / GIB:.2f} GiB on {places[-1]}, but {free / GIB:.2f} GiB are free; "

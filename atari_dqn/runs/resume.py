@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from atari_dqn.runs.folder import RunFolder, read_done
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_store import FrameStore, pieces_of
 from atari_dqn.storage.schema import CheckpointError, Kind
+
+log = logging.getLogger(__name__)
 
 MAY_CHANGE_ON_RESUME = {
     "total_steps",
@@ -67,7 +70,6 @@ def read_newest(
     config: Config,
     replay: FrameReplay,
     store: FrameStore,
-    say: Callable[[str], None],
     *,
     kind: Kind,
 ) -> dict[str, Any] | None:
@@ -78,7 +80,6 @@ def read_newest(
       config: what is wanted now.
       replay: to be filled.
       store:  of its frames.
-      say:    prints a line.
       kind:   what a state must be, see `run_state`.
 
     Returns:
@@ -105,7 +106,7 @@ def read_newest(
             raise
         except UsageError as error:
             replay.clear()
-            say(f"warning: skipping the checkpoint {directory}: {error}")
+            log.warning(f"skipping the checkpoint {directory}: {error}")
             damaged.append(directory)
             continue
         for other in damaged:  # out of the way of the one that will be written at its step
@@ -114,14 +115,14 @@ def read_newest(
         envs = state["envs"]
         played = max(len(group.get("log", ())) for group in envs.get("groups", [envs]))
         again = f"; the games play {played:,} steps each again" if played else ""
-        say(f"resuming from {directory}{again}{inexact}")
+        log.info(f"resuming from {directory}{again}{inexact}")
         return state
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(
             f"no checkpoint in {folder.checkpoints} can be read with its replay; was config.json changed? "
             "--no-save-replay goes on from the newest network with an empty one"
         )
-    say("no checkpoint yet: starting at step 0")
+    log.info("no checkpoint yet: starting at step 0")
     return None
 
 
@@ -133,22 +134,21 @@ def _refuse_foreign(directory: Path, meta: Mapping[str, Any], config: Config) ->
         )
 
 
-def nothing_is_left(folder: RunFolder, trainer: Trainer, say: Callable[[str], None]) -> bool:
+def nothing_is_left(folder: RunFolder, trainer: Trainer) -> bool:
     """Is the run finished, with nothing that this resume adds? Else its folder takes over what the resume changes.
 
     Args:
       folder:  of the run, its config as it was before.
       trainer: continues from the newest checkpoint, with the config wanted now.
-      say:     prints a line.
     """
     if trainer.over and not trainer.evaluation_is_due and read_done(folder.path) is not None:
-        say(f"{folder.path} is finished, at step {trainer.step:,}; a larger --total-steps makes it longer")
+        log.info(f"{folder.path} is finished, at step {trainer.step:,}; a larger --total-steps makes it longer")
         return True
     step = max(trainer.step, trainer.config.learning_starts)
     before, now = schedules.learning_rate(folder.config, step), schedules.learning_rate(trainer.config, step)
     if before != now:
-        say(
-            f"warning: the step size falls until total_steps, which was {folder.config.total_steps:,} and is now "
+        log.warning(
+            f"the step size falls until total_steps, which was {folder.config.total_steps:,} and is now "
             f"{trainer.config.total_steps:,}: from step {trainer.step:,} on it is {now:.2g} instead of {before:.2g}. "
             "This is not the run that would have been so long from the start"
         )

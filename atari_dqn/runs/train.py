@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ from atari_dqn.storage.saver import Saver
 from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EnvSpec, VecEnv
 
+log = logging.getLogger(__name__)
+
 
 def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
     """`<root>/<game>/<preset>/seed<k>`."""
@@ -51,7 +54,6 @@ def train(
     loss: Loss | None = None,
     resume: bool = False,
     command: Sequence[str] | None = None,
-    say: Callable[[str], None] = print,
     wandb: bool = False,
 ) -> int:
     """Train until the end or an interruption.
@@ -63,7 +65,6 @@ def train(
       loss:    a loss of your own, likewise.
       resume:  go on from the newest good checkpoint.
       command: the command line, for the record; None takes it from the process.
-      say:     prints a line.
       wandb:   mirror the numbers to Weights & Biases.
 
     Returns:
@@ -82,8 +83,8 @@ def train(
     _refuse_too_short(config)
     check_game(config)
     if told := time_limit_told(config):
-        say(told)
-    config = resolve(config, say, begun=resume)
+        log.info(told)
+    config = resolve(config, begun=resume)
     _refuse_what_mps_lacks(config)
     envs = make_envs(config)
     try:
@@ -91,16 +92,16 @@ def train(
             refuse_large_network(config, envs.spec)
             make_agent(dataclasses.replace(config, compile="off"), envs.spec, loss=loss)
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
-        place = place_replay(config.replay_device, config.device, frame_bytes, say)
+        place = place_replay(config.replay_device, config.device, frame_bytes)
         config = dataclasses.replace(config, replay_device=place)
         refuse_far_priorities(config)
-        config = settle_compile(config, say)
+        config = settle_compile(config)
         agent = make_agent(config, envs.spec, model=model, loss=loss)
         if not folder:
             make_folder(run_dir, config)
         with _told_in_one_message(run_dir), lock(run_dir) as check:
             folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
-            return _train_in(folder, config, envs, agent, resume=resume, say=say, wandb=wandb, check=check)
+            return _train_in(folder, config, envs, agent, resume=resume, wandb=wandb, check=check)
     finally:
         envs.close()
 
@@ -174,14 +175,13 @@ def _train_in(
     agent: Agent,
     *,
     resume: bool,
-    say: Callable[[str], None],
     wandb: bool,
     check: Callable[[], None],
 ) -> int:
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
     kind = run_state(config, envs.spec, replay)
-    state = read_newest(folder, config, replay, store, say, kind=kind) if resume else None
+    state = read_newest(folder, config, replay, store, kind=kind) if resume else None
     counters = state["counters"] if state else {"step": 0, "evaluated_at": 0} if resume else None
     watchdog = Watchdog()
     saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay, check=check)
@@ -190,7 +190,7 @@ def _train_in(
         if state:
             go_on(trainer, state)
             del state
-        if resume and nothing_is_left(folder, trainer, say):
+        if resume and nothing_is_left(folder, trainer):
             return 0
         began, first_step = time.monotonic(), trainer.step
         with stopped_by_signals(trainer) as caught, closing(watchdog):
@@ -200,12 +200,12 @@ def _train_in(
         trainer.close()
         trainer.logger.close()
     if caught:
-        say(f"interrupted at step {trainer.step:,}; saved. Go on with --resume")
+        log.info(f"interrupted at step {trainer.step:,}; saved. Go on with --resume")
         return 128 + caught[0]
     summary = summarize(trainer, seconds, first_step)
     folder.mark_done(summary)
     for line in summary_lines(summary):
-        say(line)
+        log.info(line)
     return 0
 
 

@@ -5,12 +5,14 @@ The run may go on beside this, and delete what is about to be read; then there a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from atari_dqn.storage.checkpoint import list_steps, load, step_directory
 from atari_dqn.storage.schema import CheckpointError, integer, table
+
+log = logging.getLogger(__name__)
 
 BEST = table({"counters": table({"best_step": integer(-1)}, more=True)}, more=True)
 
@@ -23,7 +25,7 @@ class Loaded(NamedTuple):
     meta: dict[str, Any]
 
 
-def load_newest(folder: Path, warn: Callable[[str], None]) -> Loaded | None:
+def load_newest(folder: Path) -> Loaded | None:
     """The newest checkpoint in `folder` that can be read; damaged ones are named and passed over."""
     failed: dict[Path, CheckpointError] = {}
     found: Loaded | None = None
@@ -34,17 +36,16 @@ def load_newest(folder: Path, warn: Callable[[str], None]) -> Loaded | None:
             failed[left[-1]] = error
     for directory, reason in failed.items():
         if found is None or directory > found.directory:
-            warn(f"warning: skipping a checkpoint: {reason}")
+            log.warning(f"skipping a checkpoint: {reason}")
     return found
 
 
-def load_best(folder: Path, newest: Loaded, warn: Callable[[str], None]) -> Loaded | None:
+def load_best(folder: Path, newest: Loaded) -> Loaded | None:
     """The checkpoint with the best evaluation of a run so far; None if it has not been evaluated.
 
     Args:
       folder: of the checkpoints.
       newest: of them, from `load_newest`.
-      warn:   prints a line.
 
     Raises:
       CheckpointError: it is missing or damaged.
@@ -56,7 +57,7 @@ def load_best(folder: Path, newest: Loaded, warn: Callable[[str], None]) -> Load
     try:
         return Loaded(directory, *load(directory))
     except CheckpointError as error:
-        newer = load_newest(folder, warn)
+        newer = load_newest(folder)
         if newer is not None and newer.directory > newest.directory:
-            return load_best(folder, newer, warn)
+            return load_best(folder, newer)
         raise CheckpointError(f"the best checkpoint cannot be read ({error}); use --checkpoint last") from error

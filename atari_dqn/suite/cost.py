@@ -6,7 +6,7 @@ import dataclasses
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +74,11 @@ def rate_of_finished(runs_dir: Path, config: Config) -> Rate | None:
 
 
 @flushed_denormals()
-def measure(config: Config, say: Callable[[str], None], seconds: float = MEASURE_SECONDS) -> Rate:
+def measure(config: Config, seconds: float = MEASURE_SECONDS) -> Rate:
     """Train for some seconds, with a small replay and without evaluations or checkpoints, as a job would.
 
     Args:
       config:  of a job.
-      say:     prints a line.
       seconds: on the clock, after learning has started.
     """
     warm_up = max(config.batch_size, (config.n_step + 1) * config.num_envs)
@@ -93,7 +92,7 @@ def measure(config: Config, say: Callable[[str], None], seconds: float = MEASURE
         log_period=2**40,
         epsilon_decay_steps=1,  # acts with the network, as in nearly all of a run
     )
-    config = settle_compile(resolve(config, say), say)
+    config = settle_compile(resolve(config))
     envs = make_envs(config)
     trainer = Trainer(
         config,

@@ -12,9 +12,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from atari_dqn.errors import UsageError
 from atari_dqn.published.aggregates import mean_interval
 from atari_dqn.runs.provenance import hardware
 from atari_dqn.safe_files import LOG_BYTES, TABLE_BYTES, read_json, read_text, replacing, write_text
+
+log = logging.getLogger(__name__)
 
 SHORTEST = 2_000  # agent steps: the preset `cartpole` begins to learn after 1,000
 EVALUATIONS = 10
@@ -73,14 +76,14 @@ def budget(steps: int) -> list[str]:
     return ["--total-steps", str(steps), "--eval-period", str(steps // EVALUATIONS)]
 
 
-def run_study(study: Study, *, jobs: int, say: Callable[[str], None]) -> list[str]:
+def run_study(study: Study, *, jobs: int) -> list[str]:
     """Train what is missing, write the files of a study, and return its table in lines.
 
     Raises:
       UsageError: matplotlib is missing; the folder holds another study; a run failed.
     """
     _pyplot()  # now, not after the training
-    train_all(study, jobs=jobs, say=say)
+    train_all(study, jobs=jobs)
     curves = {
         variant: read_curve([study.run_dir(variant, seed) for seed in study.seeds], study.eval_period_episodes)
         for variant in study.variants
@@ -97,11 +100,11 @@ def run_study(study: Study, *, jobs: int, say: Callable[[str], None]) -> list[st
     write_csv(study.out / "curves.csv", points)
     plot(study.out / "curves.png", curves, title=study.title, xlabel="games" if unit == "games" else "agent steps")
     write_text(study.out / "hardware.json", json.dumps(hardware(), indent=2) + "\n")
-    say(f"wrote curves.csv, table.csv and curves.png into {study.out}")
+    log.info(f"wrote curves.csv, table.csv and curves.png into {study.out}")
     return in_columns(rows)
 
 
-def train_all(study: Study, *, jobs: int, say: Callable[[str], None]) -> None:
+def train_all(study: Study, *, jobs: int) -> None:
     """Run every variant with every seed, `jobs` processes at a time.
 
     Raises:
@@ -112,13 +115,13 @@ def train_all(study: Study, *, jobs: int, say: Callable[[str], None]) -> None:
     ]
     if missing:
         total = len(study.seeds) * len(study.variants)
-        say(f"{study.title}: {len(missing)} of {total} runs to do, {jobs} at a time, in {study.out / 'runs'}")
+        log.info(f"{study.title}: {len(missing)} of {total} runs to do, {jobs} at a time, in {study.out / 'runs'}")
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for (variant, seed), error in zip(missing, pool.map(lambda job: _train(study, *job), missing), strict=True):
                 if error:
                     raise UsageError(f"{variant}, seed {seed}: {error}")
-                say(f"{variant}, seed {seed}: done")
+                log.info(f"{variant}, seed {seed}: done")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
