@@ -47,7 +47,7 @@ def hash_of_run(name: str, folder: Path) -> str:
 
     preset, game, settings = RUNS[name]
     config = dataclasses.replace(presets.PRESETS[preset](game), **(QUIET | settings))
-    if train(config, folder / name):
+    if train(config, folder / name).exit_code:
         raise SystemExit(f"the run {name} was interrupted")
     tensors = load_file(max((folder / name / "checkpoints").glob("step_*/tensors.safetensors")))
     digest = hashlib.sha256()

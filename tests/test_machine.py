@@ -156,7 +156,7 @@ def test_what_is_nearly_zero_is_zero_in_a_run_and_not_after_it(tmp_path, monkeyp
     seen = []
     small = on_cpu(cartpole(), total_steps=208, learning_starts=200, capacity=1000, eval_period=0)
     monkeypatch.setattr(machine.log, "info", lambda line: seen.append((tiny * 0.9).any().item()))
-    assert train(small, tmp_path / "run") == 0
+    assert train(small, tmp_path / "run").exit_code == 0
     assert seen and not any(seen)
     assert (tiny * 0.9).all()
     with flushed_denormals(), flushed_denormals(flush=False):
@@ -190,7 +190,7 @@ def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, cap
     }
     if entry == "resume":
         shutil.rmtree(run / "checkpoints")
-        assert train(config, run, resume=True) == 0
+        assert train(config, run, resume=True).exit_code == 0
     else:
         assert main(words[entry]) == 0
     assert "precision: tf32 is fp32 here" in caplog.text
@@ -199,12 +199,12 @@ def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, cap
 
 def test_what_the_callers_program_made_of_torch_changes_nothing(tmp_path):
     small = on_cpu(cartpole(), total_steps=240, learning_starts=100, capacity=1000, eval_period=0, torch_threads=1)
-    assert train(small, tmp_path / "plain") == 0
+    assert train(small, tmp_path / "plain").exit_code == 0
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")  # tensors without numbers
     torch.set_grad_enabled(False)
     try:
-        assert train(small, tmp_path / "other") == 0
+        assert train(small, tmp_path / "other").exit_code == 0
         selection = Selection(episodes=2)
         scores = [evaluate_run(tmp_path / name, selection, device="cpu").result.scores for name in ("plain", "other")]
         after = torch.get_default_dtype(), torch.get_default_device().type, torch.is_grad_enabled()

@@ -85,7 +85,7 @@ def own_run(tmp_path_factory):
     """A run with network and loss of its own, without interruption."""
     folder = tmp_path_factory.mktemp("own") / "run"
     model = Linear()
-    assert train(QUICK, folder, model=model, loss=quartic) == 0
+    assert train(QUICK, folder, model=model, loss=quartic).exit_code == 0
     assert model.calls > 100
     return folder
 
@@ -98,11 +98,11 @@ def test_the_folder_says_what_was_the_callers_own(own_run):
 
 def test_a_resume_with_the_same_parts_is_the_undisturbed_run(own_run, tmp_path):
     half = dataclasses.replace(QUICK, total_steps=200)
-    assert train(half, tmp_path / "run", model=Linear(), loss=quartic) == 0
+    assert train(half, tmp_path / "run", model=Linear(), loss=quartic).exit_code == 0
     (tmp_path / "run/DONE").unlink()
     fresh = Linear()
     nn.init.zeros_(fresh.layer.weight)  # replaced by the stored weights
-    assert train(QUICK, tmp_path / "run", model=fresh, loss=quartic, resume=True) == 0
+    assert train(QUICK, tmp_path / "run", model=fresh, loss=quartic, resume=True).exit_code == 0
     mine, theirs = final_state(tmp_path / "run"), final_state(own_run)
     for name in ("model", "target"):
         for key, value in theirs[name].items():
@@ -175,7 +175,7 @@ def corridor():
 
 def test_an_environment_of_ones_own_from_python(corridor, tmp_path, capsys):
     config = dataclasses.replace(QUICK, game="gym:Corridor-v0", max_episode_steps=100)
-    assert train(config, tmp_path / "run") == 0
+    assert train(config, tmp_path / "run").exit_code == 0
     assert evaluate_run(tmp_path / "run", Selection(episodes=2)).result.game == "gym:Corridor-v0"
 
 

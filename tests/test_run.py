@@ -110,7 +110,7 @@ def test_nothing_of_a_run_outlives_it(tmp_path, monkeypatch):
     gc.disable()  # memory and threads go with the run, not with a collection some time later
     try:
         before = len(os.listdir("/proc/self/task"))
-        assert train(config, tmp_path / "run") == 0
+        assert train(config, tmp_path / "run").exit_code == 0
         assert (list(parts), len(os.listdir("/proc/self/task"))) == ([], before)
     finally:
         gc.enable()

@@ -197,7 +197,6 @@ def test_evaluations_can_be_counted_in_games():
     seen = []
     games = [EpisodeScore(0, 0, 1.0, 1)]
     trainer.evaluator = ScriptedEvaluator(trainer.config, lambda step: seen.append((step, trainer.episodes)) or games)
-    trainer._log_evaluation = lambda *_: None
     trainer.run()
     assert seen == [(7, 2), (15, 4), (19, 5)]  # and the end
 

@@ -47,13 +47,14 @@ def run(words: Sequence[str]) -> int:
 
     if command.wandb:
         wandb_logger.check_installed()
-    return training.train(
+    run = training.train(
         command.config,
         command.run_dir,
         command=["atari-dqn", "train", *words],
         resume=command.resume,
         wandb=command.wandb,
     )
+    return run.exit_code
 
 
 def split_game(words: Sequence[str]) -> tuple[str | None, list[str]]:

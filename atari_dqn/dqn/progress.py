@@ -1,4 +1,4 @@
-"""What is counted while a run plays: scores of whole episodes, and how fast it goes.
+"""What is counted and told while a run plays: scores of whole episodes, how fast it goes, evaluations.
 
 Scores come from raw rewards: never from lives, never from clipped rewards.
 """
@@ -9,7 +9,9 @@ import time
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from atari_dqn.dqn.ports import Evaluation, Logger
 from atari_dqn.types import EpisodeScore, Step
 
 
@@ -82,3 +84,26 @@ class Speedometer:
             "time/updates_per_second": updates_per_second,
             "time/updates_per_step": updates / step,
         }
+
+
+def log_evaluation(logger: Logger, step: int, result: Evaluation, best: bool, q: np.ndarray, obs: Tensor) -> None:
+    """Write an evaluation to the logs.
+
+    Args:
+      logger: writes.
+      step:   agent step.
+      result: of the evaluation at this step.
+      best:   better than all before it in this run.
+      q:      Q-values of the newest observations of training, any shape.
+      obs:    these observations, [N, K, ...]; the first is shown if they are pictures.
+    """
+    values = {
+        "eval/episode_return": result.mean,
+        "eval/episode_length": result.mean_length,
+        "eval/human_normalized": result.human_normalized,
+    }
+    logger.scalars({tag: value for tag, value in values.items() if value is not None}, step)
+    logger.evaluation(result, best)
+    logger.histogram("train/q_values", q, step)
+    if obs.dim() == 4:
+        logger.image("observation", np.concatenate(list(obs[0].cpu().numpy()), axis=1), step)

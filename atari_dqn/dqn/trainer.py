@@ -20,11 +20,12 @@ import numpy as np
 from atari_dqn.config import Config
 from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import Agent
+from atari_dqn.dqn.callbacks import Callbacks
 from atari_dqn.dqn.divergence import ValueRange, refuse_broken_loss, refuse_broken_values, refuse_broken_weights
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.opening_actions import opening_actions
-from atari_dqn.dqn.ports import Evaluation, Evaluator, Logger
-from atari_dqn.dqn.progress import EpisodeTracker, Speedometer
+from atari_dqn.dqn.ports import Evaluator, Logger
+from atari_dqn.dqn.progress import EpisodeTracker, Speedometer, log_evaluation
 from atari_dqn.dqn.schedules import crossings
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import game_seeds, stream
@@ -49,6 +50,7 @@ class Trainer:
       saver:       writes checkpoints; None to save nothing.
       evaluator:   plays evaluations; None for none.
       alive:       called every vector step, also of evaluations; a watchdog listens.
+      callbacks:   told what happens; one of them may ask the run to stop.
     """
 
     def __init__(
@@ -62,9 +64,11 @@ class Trainer:
         saver: Saver | None = None,
         evaluator: Evaluator | None = None,
         alive: Callable[[], None] = lambda: None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
         self.logger, self.saver, self.evaluator, self.alive = logger, saver, evaluator, alive
+        self.callbacks = callbacks or Callbacks()
         self.pending_actions: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
         self.actor = agent.actor(replay.observations)
         self.learner = Learner(config, agent, replay)
@@ -111,9 +115,11 @@ class Trainer:
             self.log_if_due()
             self.evaluate_if_due()
             self.save_if_due()
+            self.callbacks.on_step(self)
         self.save()
         if self.saver:
             self.saver.wait()
+        self.callbacks.on_checkpoints(self)
 
     def close(self) -> None:
         """End the saver's thread, and break the circles of references that would keep the run's memory."""
@@ -179,6 +185,7 @@ class Trainer:
             self.recent.append((game.episode_return, game.episode_length))
             self.window.append(game.episode_return)
             self.episodes += 1
+            self.callbacks.on_episode(self, game)
             if self.learn_after == NOT_YET and len(self.replay) >= self.config.learning_starts:
                 self.learn_after = self.step
             if self.config.game_end_updates and self.step >= self.learn_after:
@@ -227,7 +234,8 @@ class Trainer:
         is_best = self.last_score > self.best_score
         if is_best:
             self.best_score, self.best_step = self.last_score, self.step
-        self._log_evaluation(result, is_best, q)
+        log_evaluation(self.logger, self.step, result, is_best, q, self.replay.latest_obs())
+        self.callbacks.on_evaluation(self, result)
         if is_best:
             self.evaluator.show_best(self.logger, self.step)
             self.save()
@@ -246,20 +254,6 @@ class Trainer:
         """Asked within an evaluation, where the loop does not turn."""
         self.alive()
         return self.stop_requested
-
-    def _log_evaluation(self, result: Evaluation, is_best: bool, q: np.ndarray) -> None:
-        values = {
-            "eval/episode_return": result.mean,
-            "eval/episode_length": result.mean_length,
-            "eval/human_normalized": result.human_normalized,
-        }
-        self.logger.scalars({tag: value for tag, value in values.items() if value is not None}, self.step)
-        self.logger.evaluation(result, is_best)
-        self.logger.histogram("train/q_values", q, self.step)
-        obs = self.replay.latest_obs()
-        if obs.dim() == 4:
-            planes = obs[0].cpu().numpy()
-            self.logger.image("observation", np.concatenate(list(planes), axis=1), self.step)
 
     # --- state
 

@@ -146,13 +146,14 @@ def load_player(
         _refuse_import(path, config.game, allow_import)
         config = resolve(dataclasses.replace(config, **here), begun=True)
         agent, step = pretrained.load_agent(exported, config)
-        return Player(agent, config, str(path), "pretrained", step)
+        return Player(agent, config, str(path), "pretrained", step, spec_of(config))
     folder, names_checkpoint = find_run(path)
     _refuse_import(path, folder.config.game, allow_import)
     found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which)
     config = resolve(dataclasses.replace(folder.config, **here), begun=True)
     agent, step = _load_agent(config, found, model)
-    return Player(agent, config, str(found.directory), found.directory.name if names_checkpoint else which, step)
+    label = found.directory.name if names_checkpoint else which
+    return Player(agent, config, str(found.directory), label, step, spec_of(config))
 
 
 def _refuse_import(path: Path, game: str, allowed: bool) -> None:

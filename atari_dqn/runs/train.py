@@ -16,6 +16,7 @@ from torch import nn
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, Loss, make_agent, with_own_parts
+from atari_dqn.dqn.callbacks import Callback, Callbacks
 from atari_dqn.dqn.ports import Logger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import check_game, make_envs, time_limit_told
@@ -28,6 +29,7 @@ from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.machine import flushed_denormals, place_replay, refuse_large_network, resolve, settle_compile
 from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
+from atari_dqn.runs.run import Run
 from atari_dqn.runs.safety import Watchdog, stopped_by_signals
 from atari_dqn.runs.state import run_state
 from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
@@ -55,7 +57,8 @@ def train(
     resume: bool = False,
     command: Sequence[str] | None = None,
     wandb: bool = False,
-) -> int:
+    callbacks: Sequence[Callback] = (),
+) -> Run:
     """Train until the end or an interruption.
 
     Args:
@@ -66,13 +69,16 @@ def train(
       resume:  go on from the newest good checkpoint.
       command: the command line, for the record; None takes it from the process.
       wandb:   mirror the numbers to Weights & Biases.
+      callbacks: told what happens, see `Callback`; one of them may ask the run to stop.
 
     Returns:
-      The exit code: 0 at the end, 130 after Ctrl-C, 143 after SIGTERM.
+      The run as it has ended; its `exit_code` is 0 at the end, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
       UsageError: the folder, the device or the memory do not allow it; nothing was written.
+      BaseException: that of a callback; the run was saved.
     """
+    told = Callbacks(callbacks)
     run_dir = Path(run_dir or default_run_dir(config))
     config = with_own_parts(config, model, loss)
     folder = RunFolder.open(run_dir) if resume else None
@@ -82,8 +88,8 @@ def train(
         refuse_folder(run_dir, config)
     _refuse_too_short(config)
     check_game(config)
-    if told := time_limit_told(config):
-        log.info(told)
+    if limit := time_limit_told(config):
+        log.info(limit)
     config = resolve(config, begun=resume)
     _refuse_what_mps_lacks(config)
     envs = make_envs(config)
@@ -101,9 +107,12 @@ def train(
             make_folder(run_dir, config)
         with _told_in_one_message(run_dir), lock(run_dir) as check:
             folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
-            return _train_in(folder, config, envs, agent, resume=resume, wandb=wandb, check=check)
+            exit_code = _train_in(folder, config, envs, agent, resume=resume, wandb=wandb, check=check, callbacks=told)
     finally:
         envs.close()
+    if told.error is not None:
+        raise told.error
+    return Run(run_dir, config, exit_code, model)
 
 
 def _refuse_too_short(config: Config) -> None:
@@ -177,6 +186,7 @@ def _train_in(
     resume: bool,
     wandb: bool,
     check: Callable[[], None],
+    callbacks: Callbacks,
 ) -> int:
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
@@ -185,7 +195,8 @@ def _train_in(
     counters = state["counters"] if state else {"step": 0, "evaluated_at": 0} if resume else None
     watchdog = Watchdog()
     saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay, check=check)
-    trainer = build(config, envs, agent, folder, replay, saver, counters=counters, wandb=wandb, alive=watchdog.alive)
+    hooks: dict[str, Any] = {"alive": watchdog.alive, "callbacks": callbacks}
+    trainer = build(config, envs, agent, folder, replay, saver, counters=counters, wandb=wandb, **hooks)
     try:
         if state:
             go_on(trainer, state)
@@ -202,6 +213,9 @@ def _train_in(
     if caught:
         log.info(f"interrupted at step {trainer.step:,}; saved. Go on with --resume")
         return 128 + caught[0]
+    if callbacks.stopped_by and (not trainer.over or trainer.evaluation_is_due):
+        log.info(f"stopped by {callbacks.stopped_by} at step {trainer.step:,}; saved. Go on with --resume")
+        return 0
     summary = summarize(trainer, seconds, first_step)
     folder.mark_done(summary)
     for line in summary_lines(summary):
@@ -220,6 +234,7 @@ def build(
     counters: Mapping[str, int] | None,
     wandb: bool = False,
     alive: Callable[[], None] = lambda: None,
+    callbacks: Callbacks | None = None,
 ) -> Trainer:
     """Connect the parts of a run (`config` resolved); `counters` are those that a resume goes on from."""
     logger: Logger = RunLogger(
@@ -241,6 +256,7 @@ def build(
         saver=saver,
         evaluator=Monitor(config, agent),
         alive=alive,
+        callbacks=callbacks,
     )
 
 

@@ -8,6 +8,7 @@ written by a thread from the ring itself, since rows that are written once stand
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -33,6 +34,9 @@ class Saver:
       store:       where its frames are; those it holds already are not written again.
       save_frames: no: checkpoints without the replay.
       check:       raises a UsageError if the folder is no longer ours to write to.
+
+    Attributes:
+      written: checkpoints that have become whole, for whoever takes them out; the newest ones only.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Saver:
     ) -> None:
         self.folder, self.ring, self.store = folder, ring, store
         self.save_frames, self.check = save_frames, check
+        self.written: deque[Path] = deque(maxlen=CHECKPOINTS_KEPT)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="saver")
         self._writing: Future[None] | None = None
         self._reads_from = 0  # time of the oldest frame that the thread still reads
@@ -93,11 +98,13 @@ class Saver:
         self.check()
         with after_play_so_far:
             meta["frames"] = self.store.write(self.ring, times, step) if self.save_frames else []
-        checkpoint.write(checkpoint.step_directory(self.folder, step), snapshot, meta)
+        directory = checkpoint.step_directory(self.folder, step)
+        checkpoint.write(directory, snapshot, meta)
         newest = checkpoint.list_steps(self.folder)[-CHECKPOINTS_KEPT:]
         # should the newest be damaged, the one before it is gone on from: its best one must be there, too
         checkpoint.prune(self.folder, keep=CHECKPOINTS_KEPT, protect=set(map(_best, newest)))
         self.store.prune(newest)
+        self.written.append(directory)
 
     def close(self) -> None:
         """End the thread, after the save in progress."""
