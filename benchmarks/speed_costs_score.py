@@ -9,9 +9,10 @@ seconds there. The replay on a GPU is not among them: it gives the same rows as 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from atari_dqn.suite import study
+from atari_dqn.commands.cartpole_study import budget, compare_on_cartpole
 from atari_dqn.terminal import messages_shown
 
 STEPS = 40_000
@@ -32,16 +33,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    compared = study.Study(
-        title="What makes it fast, and the score on CartPole",
-        game="cartpole",
-        variants={name: [*BASE, *study.budget(STEPS), *flags.split()] for name, flags in VARIANTS.items()},
-        seeds=options.seeds,
-        out=options.out,
-    )
     with messages_shown():
-        lines = study.run_study(compared, jobs=options.jobs)
-    print("\n".join(lines))
+        code = compare_on_cartpole(
+            "What makes it fast, and the score on CartPole",
+            {name: [*BASE, *budget(STEPS), *flags.split()] for name, flags in VARIANTS.items()},
+            seeds=options.seeds,
+            out=options.out,
+            jobs=options.jobs,
+        )
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,12 @@ setup plot
 import sys
 from pathlib import Path
 
-from atari_dqn.suite.study import Study, run_study
+from atari_dqn.commands.cartpole_study import compare_on_cartpole
 from atari_dqn.terminal import messages_shown
 
-presets = {"cartpole_tf2": ["--preset", "cartpole_tf2"], "cartpole_parl": ["--preset", "cartpole_parl"]}
-seeds = tuple(int(seed) for seed in sys.argv[2:])
-study = Study("Two published recipes on CartPole, 5 greedy games every 50", "cartpole", presets, seeds,
-              Path(sys.argv[1]), eval_period_episodes=50)
+presets = {name: ["--preset", name] for name in ("cartpole_tf2", "cartpole_parl")}
 with messages_shown():
-    lines = run_study(study, jobs=2)
-print("\n".join(lines))
+    sys.exit(compare_on_cartpole("Two published recipes on CartPole, 5 greedy games every 50", presets,
+                                 seeds=[int(seed) for seed in sys.argv[2:]], out=Path(sys.argv[1]), jobs=2,
+                                 eval_period_episodes=50))
 PYTHON

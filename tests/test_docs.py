@@ -14,7 +14,6 @@ import io
 import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -68,16 +67,17 @@ def run_bash(block, page):
         assert main(words) == 0, f"{page.name}, line {block.line}: atari-dqn {' '.join(words)}"
 
 
-def in_this_process(command, **options):
-    """What a study starts, `python -m atari_dqn ...`, without the seconds that a process needs to import torch."""
-    return subprocess.CompletedProcess(command, main(command[3:]), stderr="")
+def in_this_process(words, folder, environment):
+    """What a job starts, `atari-dqn ...`, without the seconds that a process needs to import torch."""
+    code = main(words)
+    return SimpleNamespace(poll=lambda: code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})  # small work: a second core would only wait
-    monkeypatch.setattr("atari_dqn.suite.study.subprocess", SimpleNamespace(run=in_this_process))
+    monkeypatch.setattr("atari_dqn.suite.jobs._start", in_this_process)
     threads = torch.get_num_threads()
     names, printed = {"__name__": "__main__"}, ""
     try:

@@ -60,5 +60,5 @@ def test_what_the_python_in_the_shell_scripts_imports_is_there():
         for code in re.findall(r"<<'PYTHON'\n(.*?)\nPYTHON\n", script.read_text(), re.DOTALL):
             imports = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom))
             wanted += [(node.module, alias.name) for node in imports for alias in node.names]
-    assert ("atari_dqn.suite.study", "run_study") in wanted
+    assert ("atari_dqn.commands.cartpole_study", "compare_on_cartpole") in wanted
     assert [name for module, name in wanted if not hasattr(import_module(module), name)] == []

@@ -23,7 +23,7 @@ from atari_dqn.storage.schema import CheckpointError
 from atari_dqn.suite import jobs, local
 from atari_dqn.suite.cost import Rate
 from atari_dqn.suite.jobs import Job, JobRun, Settings, last_line, make_jobs
-from atari_dqn.suite.study import Study, read_curve, train_all
+from atari_dqn.suite.study import read_curve
 from atari_dqn.suite.table import Table, job_table
 
 SETTINGS = "--learning-starts 100 --capacity 200 --eval-period 100 --eval-steps 20 --batch-size 32"
@@ -302,15 +302,6 @@ def test_a_broken_curve_of_a_study_is_named(run, text):
     (run / "evals.csv").write_text("step,frames,protocol,episodes,mean\n" + text)
     with pytest.raises(UsageError, match="evals.csv is damaged .*delete"):
         read_curve([run])
-
-
-@pytest.mark.parametrize("text", BROKEN["meta.json"])
-def test_a_broken_meta_of_a_study_is_named(run, text):
-    study = Study("title", "cartpole", {"run": []}, [0], run.parent / "study")
-    (study.run_dir("run", 0)).mkdir(parents=True)
-    (study.run_dir("run", 0) / "meta.json").write_text(text)
-    with pytest.raises(UsageError, match="meta.json is damaged .*delete"):
-        train_all(study, jobs=1)
 
 
 def test_a_report_of_a_whole_disk_is_refused(tmp_path, monkeypatch, capsys):

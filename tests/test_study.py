@@ -1,6 +1,7 @@
 """Studies: intervals by hand, the files they leave, and what they refuse."""
 
 import csv
+import re
 import sys
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import numpy as np
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.commands.cartpole_study import compare_on_cartpole
 from atari_dqn.errors import UsageError
+from atari_dqn.host import cores
+from atari_dqn.presets import cartpole
 from atari_dqn.published.scores import published_ablation
-from atari_dqn.suite import study
+from atari_dqn.suite import jobs, study
 
 
 def test_a_row_by_hand():
@@ -67,16 +71,61 @@ def test_an_ablation_leaves_its_table_curves_and_plot(ablation, capsys):
     assert "replay and target  1" in capsys.readouterr().out
 
 
-def test_another_study_in_the_same_folder_is_refused(ablation, capsys):
+@pytest.mark.parametrize("word", ["2001", "2_400"])
+def test_another_study_in_the_same_folder_is_refused(word, ablation, capsys):
+    """Also a longer one: its runs would be other runs than those that are made in one go."""
     _, words = ablation
-    assert main(["2001" if word == "2000" else word for word in words]) == 2
-    assert "holds another run" in capsys.readouterr().err
+    assert main([word if before == "2000" else before for before in words]) == 2
+    assert re.search(r"holds another run \(total_steps 2000, not 2\d+", capsys.readouterr().err)
 
 
-def test_a_run_that_fails_is_told_in_its_own_words(tmp_path):
-    wrong = study.Study("x", "cartpole", {"bad": ["--gamma", "7"]}, (0,), tmp_path / "out")
-    with pytest.raises(UsageError, match="bad, seed 0: gamma is 7.0; it must lie in"):
-        study.train_all(wrong, jobs=1)
+def test_flags_that_cannot_work_are_refused_before_a_run_begins(tmp_path):
+    with pytest.raises(UsageError, match="gamma is 7.0; it must lie in"):
+        compare_on_cartpole("x", {"bad": ["--gamma", "7"]}, seeds=(0,), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+class Ended:
+    """A process that has ended, with this exit code."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def poll(self):
+        return self.code
+
+
+@pytest.fixture
+def two_runs(tmp_path):
+    variant = study.Variant(cartpole("cartpole"), (("--gamma", "0.99"),))
+    return study.Study("x", {"one": variant}, (0, 1), tmp_path / "out")
+
+
+def test_the_runs_are_jobs_of_the_suite_and_one_that_fails_is_told_in_its_own_words(two_runs, monkeypatch):
+    started = []
+
+    def start(words, folder, environment):
+        folder.mkdir(parents=True)
+        (folder / jobs.LOG).write_text("atari-dqn: no space left\n")
+        started.append(words)
+        return Ended(jobs.BAD_INPUT)
+
+    monkeypatch.setattr(jobs, "_start", start)
+    with pytest.raises(UsageError, match=r"one, seed 0: train: exit code 2; atari-dqn: no space left \(log:"):
+        study.train_all(two_runs, jobs=2)
+    folders = [str(two_runs.run_dir("one", seed)) for seed in (0, 1)]
+    flags = ["--gamma", "0.99", "--env-threads", str(max(1, cores() // 2))]
+    assert started == [
+        ["train", "cartpole", "--preset", "cartpole", "--seed", str(seed), "--run-dir", folder, *flags]
+        for seed, folder in enumerate(folders)
+    ]
+
+
+def test_a_study_that_is_stopped_says_how_to_go_on(two_runs, monkeypatch, caplog):
+    monkeypatch.setattr(study.local, "run", lambda *_, **__: 15)
+    assert study.run_study(two_runs, jobs=1) == 143
+    assert caplog.messages == ["stopped; the same command goes on where it was"]
+    assert not (two_runs.out / "table.csv").exists()
 
 
 def test_on_atari_the_suite_is_named_and_the_paper_stands_beside(tmp_path, capsys):

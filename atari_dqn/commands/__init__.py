@@ -3,7 +3,7 @@
 A dataclass whose fields are the flags, and `run(words)` behind it:
 
 train.py, evaluate.py, video.py (one run); suite.py with suite_flags.py and suite_jobs.py, report.py, compare.py (many);
-presets.py; compare_approximators.py and ablation.py (studies).
+presets.py; compare_approximators.py and ablation.py (studies, by cartpole_study.py).
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atari_dqn.commands import checked_jobs, parse
+from atari_dqn.commands import parse
+from atari_dqn.commands.cartpole_study import budget, compare_on_cartpole
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import published_ablation
 
@@ -59,22 +60,15 @@ def run(words: Sequence[str]) -> int:
 
 
 def _on_cartpole(command: Ablation) -> int:
-    from atari_dqn.suite import study  # torch takes seconds: wrong flags are answered before
-
     steps = CARTPOLE_STEPS if command.steps is None else command.steps
-    base = [*CARTPOLE.split(), *study.budget(steps)]
-    result = study.run_study(
-        study.Study(
-            title="Replay and target network on CartPole",
-            game="cartpole",
-            variants={name: [*base, *flags] for name, flags in VARIANTS.items()},
-            seeds=command.seeds,
-            out=command.out,
-        ),
-        jobs=checked_jobs(command.jobs),
+    base = [*CARTPOLE.split(), *budget(steps)]
+    return compare_on_cartpole(
+        "Replay and target network on CartPole",
+        {name: [*base, *flags] for name, flags in VARIANTS.items()},
+        seeds=command.seeds,
+        out=command.out,
+        jobs=command.jobs,
     )
-    print("\n".join(result))
-    return 0
 
 
 def _on_atari(command: Ablation) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atari_dqn.commands import checked_jobs, parse
+from atari_dqn.commands import parse
+from atari_dqn.commands.cartpole_study import budget, compare_on_cartpole
 
 # All else is the preset `cartpole`. Step sizes: of 0.1 and 0.01 the better one in a run with seed 100 for the table and
 # the linear function; 0.1 for the polynomials, which it carried to 500 there; the network's is the preset's.
@@ -40,18 +41,11 @@ class CompareApproximators:
 def run(words: Sequence[str]) -> int:
     """Compare the approximators; returns the exit code."""
     command = parse(CompareApproximators, words, prog="atari-dqn compare-approximators")
-    from atari_dqn.suite import study  # torch takes seconds: wrong flags are answered before
-
-    base = [*study.budget(command.steps), "--eval-episodes", "10"]
-    result = study.run_study(
-        study.Study(
-            title="Q-functions on CartPole",
-            game="cartpole",
-            variants={name: [*flags.split(), *base] for name, flags in APPROXIMATORS.items()},
-            seeds=command.seeds,
-            out=command.out,
-        ),
-        jobs=checked_jobs(command.jobs),
+    base = [*budget(command.steps), "--eval-episodes", "10"]
+    return compare_on_cartpole(
+        "Q-functions on CartPole",
+        {name: [*flags.split(), *base] for name, flags in APPROXIMATORS.items()},
+        seeds=command.seeds,
+        out=command.out,
+        jobs=command.jobs,
     )
-    print("\n".join(result))
-    return 0

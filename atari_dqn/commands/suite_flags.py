@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from atari_dqn.suite.flags import field_name
+from atari_dqn.suite.flags import by_flag, field_name
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,6 @@ class Suite:
 def split_flags(words: Sequence[str]) -> tuple[list[str], tuple[tuple[str, ...], ...]]:
     """The suite's own words, and the flags of `train` with their values."""
     mine = {field.name for field in dataclasses.fields(Suite)} | {"help"}
-    own: list[str] = []
-    passed: list[list[str]] = []
-    target = own
-    for word in words:
-        if word.startswith("--") or word == "-h":
-            target = own if word == "-h" or field_name(word) in mine else []
-            if target is not own:
-                passed.append(target)
-        target.append(word)
-    return own, tuple(tuple(flag) for flag in passed)
+    groups = by_flag(words)
+    passed = tuple(group for group in groups if group[0].startswith("--") and field_name(group[0]) not in mine)
+    return [word for group in groups if group not in passed for word in group], passed

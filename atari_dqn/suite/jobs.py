@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,15 +57,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """One game and seed."""
+    """One run."""
 
     config: Config
     """What is wanted; `auto` stands for what the machine will choose."""
     folder: Path
+    label: str = ""
+    """What it is called, where game and seed do not tell it from others."""
 
     @property
     def name(self) -> str:
-        return f"{self.config.game} seed {self.config.seed}"
+        return self.label or f"{self.config.game} seed {self.config.seed}"
 
 
 class Stage(NamedTuple):
@@ -83,25 +86,31 @@ def make_jobs(configs: Sequence[Config], runs_dir: Path) -> list[Job]:
     """
     jobs = [Job(config, default_run_dir(config, runs_dir.absolute())) for config in configs]
     for job in jobs:
-        if (job.folder / "config.json").exists():
-            try:
-                stored = RunFolder.open(job.folder).config
-            except UsageError:  # it concerns this job alone, whose process will say so
-                continue
-            _check_same(stored, job)
+        refuse_other_run(job)
     return jobs
 
 
-def _check_same(stored: Config, job: Job) -> None:
+def refuse_other_run(job: Job, may_change: AbstractSet[str] = MAY_CHANGE_ON_RESUME) -> None:
+    """See that the folder of a job is new, or holds a run with its settings.
+
+    Raises:
+      UsageError: naming the settings that differ, but for those of `may_change`.
+    """
+    if not (job.folder / "config.json").exists():
+        return
+    try:
+        stored = RunFolder.open(job.folder).config
+    except UsageError:  # it concerns this job alone, whose process will say so
+        return
     wanted, theirs = dataclasses.asdict(job.config), dataclasses.asdict(stored)
     differing = [
         f"{name} {theirs[name]!r}, not {value!r}"
         for name, value in wanted.items()
-        if value not in ("auto", theirs[name]) and name not in MAY_CHANGE_ON_RESUME
+        if value not in ("auto", theirs[name]) and name not in may_change
     ]
     if differing:
         raise UsageError(
-            f"{job.folder} holds another run ({', '.join(differing)}); choose another --runs-dir, or its settings"
+            f"{job.folder} holds another run ({', '.join(differing)}); choose another folder, or its settings"
         )
 
 

@@ -1,6 +1,6 @@
 """A small study: variants of one run, each with the same seeds and budget; curves, a table and a plot of them.
 
-out/runs/<variant>/seed<k>/   runs of `atari-dqn train`, each a process; finished ones are not run again
+out/runs/<variant>/seed<k>/   runs of `atari-dqn train`, jobs of the suite's engine; finished ones are not run again
 out/curves.csv                variant, seed, agent step (or games), mean return of an evaluation
 out/table.csv                 one row a variant, with 95 % intervals
 out/curves.png                means over seeds and their intervals
@@ -10,28 +10,38 @@ out/hardware.json             versions, commit and machine
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
+from atari_dqn.host import cores
 from atari_dqn.published.aggregates import mean_interval
 from atari_dqn.runs.provenance import hardware
-from atari_dqn.safe_files import LOG_BYTES, TABLE_BYTES, read_json, read_text, replacing, write_text
+from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
+from atari_dqn.safe_files import LOG_BYTES, read_text, replacing, write_text
+from atari_dqn.suite import local
+from atari_dqn.suite.jobs import LOG, Job, JobRun, Settings, refuse_other_run
+from atari_dqn.suite.table import Table
 
 log = logging.getLogger(__name__)
 
-SHORTEST = 2_000  # agent steps: the preset `cartpole` begins to learn after 1,000
-EVALUATIONS = 10
+
+class Variant(NamedTuple):
+    """One of the settings that are compared."""
+
+    config: Config
+    """Of its runs, but for the seed."""
+    flags: tuple[tuple[str, ...], ...]
+    """Those of `atari-dqn train` that lead from its preset to the config, each with its values."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +49,8 @@ class Study:
     """What is compared."""
 
     title: str
-    game: str
-    variants: Mapping[str, Sequence[str]]
-    """Flags of `atari-dqn train` by the name of the variant."""
+    variants: Mapping[str, Variant]
+    """By name."""
     seeds: Sequence[int]
     out: Path
     """Folder of all files."""
@@ -65,25 +74,19 @@ class Curve(NamedTuple):
     returns: np.ndarray  # [seeds, T] float64, mean return of an evaluation
 
 
-def budget(steps: int) -> list[str]:
-    """Flags of a CartPole run of so many agent steps, evaluated ten times.
+def run_study(study: Study, *, jobs: int) -> int:
+    """Train what is missing, write the files of a study, and print its table.
 
-    Raises:
-      UsageError: it would end before it has learned.
-    """
-    if steps < SHORTEST:
-        raise UsageError(f"steps is {steps}; learning begins after 1,000, so give at least {SHORTEST:,}")
-    return ["--total-steps", str(steps), "--eval-period", str(steps // EVALUATIONS)]
-
-
-def run_study(study: Study, *, jobs: int) -> list[str]:
-    """Train what is missing, write the files of a study, and return its table in lines.
+    Returns:
+      The exit code: 0, or 128 and the number of the signal that stopped it.
 
     Raises:
       UsageError: matplotlib is missing; the folder holds another study; a run failed.
     """
     _pyplot()  # now, not after the training
-    train_all(study, jobs=jobs)
+    if stopped_by := train_all(study, jobs=jobs):
+        log.info("stopped; the same command goes on where it was")
+        return 128 + stopped_by
     curves = {
         variant: read_curve([study.run_dir(variant, seed) for seed in study.seeds], study.eval_period_episodes)
         for variant in study.variants
@@ -101,58 +104,38 @@ def run_study(study: Study, *, jobs: int) -> list[str]:
     plot(study.out / "curves.png", curves, title=study.title, xlabel="games" if unit == "games" else "agent steps")
     write_text(study.out / "hardware.json", json.dumps(hardware(), indent=2) + "\n")
     log.info(f"wrote curves.csv, table.csv and curves.png into {study.out}")
-    return in_columns(rows)
+    print("\n".join(in_columns(rows)))
+    return 0
 
 
-def train_all(study: Study, *, jobs: int) -> None:
-    """Run every variant with every seed, `jobs` processes at a time.
+def train_all(study: Study, *, jobs: int) -> int | None:
+    """Run every variant with every seed, `jobs` processes at a time; what is finished is not run again.
+
+    Returns:
+      The number of the signal that stopped it, None if all runs have ended.
 
     Raises:
       UsageError: a folder holds another run, or a run failed; the message is the run's own.
     """
-    missing = [
-        (variant, seed) for seed in study.seeds for variant in study.variants if not _is_done(study, variant, seed)
-    ]
-    if missing:
-        total = len(study.seeds) * len(study.variants)
-        log.info(f"{study.title}: {len(missing)} of {total} runs to do, {jobs} at a time, in {study.out / 'runs'}")
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for (variant, seed), error in zip(missing, pool.map(lambda job: _train(study, *job), missing), strict=True):
-                if error:
-                    raise UsageError(f"{variant}, seed {seed}: {error}")
-                log.info(f"{variant}, seed {seed}: done")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    runs = _job_runs(study, jobs)
+    with Table(f"{study.title}: {len(runs)} runs in {study.out / 'runs'}") as table:
+        stopped_by = local.run(runs, slots=jobs, table=table)
+        table.show(runs, last=True)
+    if failed := [run for run in runs if run.state == "failed"]:
+        raise UsageError(f"{failed[0].job.name}: {failed[0].note} (log: {failed[0].job.folder / LOG})")
+    return stopped_by
 
 
-def _command(study: Study, variant: str, seed: int) -> list[str]:
-    folder = str(study.run_dir(variant, seed))
-    return ["train", study.game, *study.variants[variant], "--seed", str(seed), "--run-dir", folder]
-
-
-def _is_done(study: Study, variant: str, seed: int) -> bool:
-    folder = study.run_dir(variant, seed)
-    if not (folder / "meta.json").exists():
-        return False
-    try:
-        begun = list(map(str, read_json(folder / "meta.json", TABLE_BYTES)["command"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder / 'meta.json'} is damaged ({error!r}); delete {folder} to do it again") from error
-    if begun[1:-1] != _command(study, variant, seed)[:-1]:  # but the folder, which may have been moved
-        raise UsageError(f"{folder} holds another run ({' '.join(begun)}); choose another --out")
-    return (folder / "DONE").exists()
-
-
-def _train(study: Study, variant: str, seed: int) -> str | None:
-    """Train one run to its end; returns what went wrong."""
-    resume = ["--resume"] if (study.run_dir(variant, seed) / "config.json").exists() else []
-    command = [sys.executable, "-m", "atari_dqn", *_command(study, variant, seed), *resume]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return None
-    return (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1].removeprefix("atari-dqn: ")
+def _job_runs(study: Study, jobs: int) -> list[JobRun]:
+    threads = max(1, cores() // min(jobs, len(study.seeds) * len(study.variants)))
+    runs = []
+    for seed in study.seeds:
+        for name, variant in study.variants.items():
+            config = dataclasses.replace(variant.config, seed=seed)
+            job = Job(config, study.run_dir(name, seed).absolute(), f"{name}, seed {seed}")
+            refuse_other_run(job, may_change=MAY_CHANGE_ON_RESUME - {"total_steps", "total_episodes"})
+            runs.append(JobRun(job, Settings(variant.flags, threads, evaluate=False)))
+    return runs
 
 
 def read_curve(folders: Sequence[Path], eval_period_episodes: int = 0) -> Curve:
