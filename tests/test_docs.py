@@ -28,7 +28,7 @@ from atari_dqn.types import LearnStats
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 README = DOCS.parent / "README.md"
-WITH_README = [README, *PAGES]
+WITH_README = [README, DOCS.parent / "CONTRIBUTING.md", *PAGES]
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>test: [^\n]*|output) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
 )
