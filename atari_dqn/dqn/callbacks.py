@@ -78,15 +78,19 @@ class Callback(Protocol):
 
     def on_step(self, training: Training) -> bool | None:
         """A vector step has been played, which is `num_envs` agent steps (one group's, where groups take turns)."""
+        return None
 
     def on_episode(self, training: Training, episode: EpisodeScore) -> bool | None:
         """An episode of training has ended: its raw return, its length in agent steps, its environment's number."""
+        return None
 
     def on_evaluation(self, training: Training, result: Evaluation) -> bool | None:
         """An evaluation has been played and logged."""
+        return None
 
     def on_checkpoint(self, training: Training, path: Path) -> bool | None:
         """A checkpoint is whole on the disk; later ones replace it, so copy what you want to keep."""
+        return None
 
 
 class Callbacks:
