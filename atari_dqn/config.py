@@ -236,6 +236,8 @@ class Config:
     """Agent steps between evaluations (protocol `monitor`); 0 for none. Paper: 250,000."""
     eval_period_episodes: int = 0
     """Episodes between evaluations, instead of `eval_period`; 0: that one counts. Paper: 0."""
+    eval_early_steps: tuple[int, ...] = ()
+    """Agent steps at which a run is evaluated and filmed besides, 0 for before it learns. Paper: none."""
     eval_steps: int = 125_000
     """Length of one evaluation, agent steps: the games that fit in count. Paper: 125,000."""
     eval_episodes: int = 0
@@ -245,7 +247,8 @@ class Config:
     eval_num_envs: int = 16
     """Evaluation games played side by side; does not change the result."""
     film_seconds: int = 20
-    """Length of the GIF in TensorBoard of a game of each best evaluation, seconds of play; 0 for none. Atari only."""
+    """Length of the GIF in TensorBoard of a game of each best or early evaluation, seconds of play; 0 for none.
+    Atari only."""
     log_period: int = 10_000
     """Agent steps between points in TensorBoard and metrics.jsonl."""
     checkpoint_period: int = 250_000
@@ -278,7 +281,7 @@ class Config:
     """Where screens of `workers` become 84 x 84: with the `games`, or with the `replay`; `auto`: with it on a GPU."""
 
     def __post_init__(self) -> None:
-        for name in ("hidden_sizes", "reset_steps"):
+        for name in ("hidden_sizes", "reset_steps", "eval_early_steps"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for complaint in complaints(self, CHOICES):
             raise UsageError(complaint)

@@ -84,6 +84,11 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
         f"hold at most 1,000 steps in [1, {LONGEST}]",
     ),
     (
+        ["eval_early_steps"],
+        lambda steps: len(steps) <= 1_000 and all(0 <= step <= LONGEST for step in steps),
+        f"hold at most 1,000 steps in [0, {LONGEST}]",
+    ),
+    (
         ["game", "preset", "device", "replay_device"],
         lambda word: word.isprintable() and 1 <= len(word) <= 100,
         "have 1 to 100 printable characters",
@@ -157,6 +162,7 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["target_update_period"], lambda c: c.target and not c.game_end_updates, "target on, and game_end_updates 0"),
     (["epsilon_decay_steps"], lambda c: c.epsilon_decay_factor == 1.0, "epsilon_decay_factor 1"),
     (["eval_period"], lambda c: not c.eval_period_episodes, "eval_period_episodes 0"),
+    (["eval_early_steps"], lambda c: c.eval_period or c.eval_period_episodes, "eval_period above 0"),
     (["eval_steps"], lambda c: not c.eval_episodes, "eval_episodes 0"),
     (["resize"], lambda c: c.backend == "workers", "backend workers"),
 )

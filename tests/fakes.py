@@ -112,8 +112,8 @@ class ScriptedEvaluator:
         games = self.play(step)
         return result_of(self.config, monitor(self.config), games, step=step) if games else None
 
-    def show_best(self, logger, step):
-        self.shown.append(step)
+    def show(self, tag, logger, step):
+        self.shown.append((tag, step))
 
 
 def tiny_config(**settings):

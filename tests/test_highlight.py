@@ -54,7 +54,7 @@ def test_where_nothing_can_be_filmed_nothing_is_kept():
     for config in (dataclasses.replace(CONFIG, film_seconds=0), cartpole()):
         highlight = BestGameGif(config, monitor(config))
         assert highlight._limit == 0
-        highlight.show(1, None, 10)  # no film, no logger
+        highlight.show("eval/best_game", 1, None, 10)  # no film, no logger
 
 
 def test_a_run_shows_its_best_evaluations_and_is_the_same_without(tmp_path):
@@ -63,12 +63,18 @@ def test_a_run_shows_its_best_evaluations_and_is_the_same_without(tmp_path):
         "--eval-period 200 --eval-steps 20 --eval-num-envs 2 --max-episode-steps 20 --log-period 100 "
         "--checkpoint-period 0 --torch-threads 1 --env-threads 1 --precision fp32 --batch-size 8"
     ).split()
-    for name, seconds in (("with", "1"), ("without", "0")):
-        assert main([*words, "--run-dir", str(tmp_path / name), "--film-seconds", seconds]) == 0
-    assert (tmp_path / "with/evals.csv").read_text() == (tmp_path / "without/evals.csv").read_text()
-    best = [int(row.split(",")[0]) for row in (tmp_path / "with/evals.csv").read_text().splitlines() if "True" in row]
+    for name, more in (("with", "1 --eval-early-steps 0 50 102"), ("without", "0 --eval-early-steps")):
+        assert main([*words, "--run-dir", str(tmp_path / name), "--film-seconds", *more.split()]) == 0
+    rows = {name: (tmp_path / name / "evals.csv").read_text().splitlines()[1:] for name in ("with", "without")}
+    steps = [int(row.split(",")[0]) for row in rows["with"]]
+    assert steps == [0, 52, 104, 200, 300]
+    assert [row.rpartition(",")[0] for row in rows["with"][3:]] == [row.rpartition(",")[0] for row in rows["without"]]
     events = EventAccumulator(str(tmp_path / "with")).Reload()
-    assert [image.step for image in events.Images("eval/best_game")] == best
+    best = [image.step for image in events.Images("eval/best_game")]
+    assert best == [step for step, row in zip(steps, rows["with"], strict=True) if "True" in row]
+    assert [image.step for image in events.Images("eval/early_game")] == [
+        step for step in (52, 104) if step not in best
+    ]
     assert "eval/best_game" not in EventAccumulator(str(tmp_path / "without")).Reload().Tags()["images"]
     weights = [
         next(path.glob("checkpoints/step_0000000300/tensors.safetensors")).read_bytes()

@@ -329,7 +329,8 @@ def test_a_replay_whose_rows_cannot_be_numbered_is_refused_before_it_is_made():
 
 
 NUMBERS = [field.name for field in fields(Config) if type(field.default) in (int, float)]
-TRAPS = {"hidden_sizes": [[50_000, 10**9], [8] * 1_000], "reset_steps": [[10**30], [200_000] * 10_000]}
+STEPS = [[10**30], [200_000] * 10_000]
+TRAPS = {"hidden_sizes": [[50_000, 10**9], [8] * 1_000], "reset_steps": STEPS, "eval_early_steps": STEPS}
 TRAPS |= {name: ["x" * 5_000, "a\0b", "", "two\nlines"] for name in ("game", "preset", "device", "replay_device")}
 
 

@@ -305,7 +305,28 @@ def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tm
     kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
     assert kept == [400, 600, 700]  # the best and the newest two
     assert trainer.best_step == 400
-    assert evaluator.shown == [200, 400]
+    assert evaluator.shown == [("eval/best_game", 200), ("eval/best_game", 400)]
+
+
+def test_early_evaluations_come_besides_and_are_shown_whatever_they_score(tmp_path):
+    games = lambda step: [EpisodeScore(0, 0, {0: 5.0, 24: 4.0}.get(step, 3.0), 10)]  # noqa: E731
+    config = tiny_config(total_steps=300, eval_period=200, eval_early_steps=(0, 22), checkpoint_period=100)
+    logger, evaluator = Recorder(), ScriptedEvaluator(config, games)
+    trainer = make_trainer(config, logger=logger, checkpoints=tmp_path, evaluator=evaluator)
+    trainer.run()
+    assert [(result.step, best) for result, best in logger.rows] == [(0, True), (24, False), (200, False), (300, False)]
+    assert evaluator.shown == [("eval/best_game", 0), ("eval/early_game", 24)]
+    kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
+    assert kept == [0, 200, 300]
+
+    again = make_trainer(config, checkpoints=tmp_path, evaluator=evaluator)  # goes on from the checkpoint of step 0
+    state, _ = checkpoint.load(checkpoint.step_directory(tmp_path, 0))
+    again.load_state_dict(state)
+    assert not again.evaluation_is_due
+    without = make_trainer(dataclasses.replace(config, eval_early_steps=(), eval_period=0))
+    without.run()
+    for name, weights in without.agent.get_weights().items():
+        np.testing.assert_array_equal(weights, trainer.agent.get_weights()[name])
 
 
 @pytest.mark.parametrize(("frame_skip", "minutes"), [(4, 5), (7, 5), (4, 30)])

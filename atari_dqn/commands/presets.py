@@ -107,6 +107,7 @@ UNITS = {
     "rmsprop_decay": "per update",
     "eval_period": "agent steps",
     "eval_period_episodes": "games, 0 = by steps",
+    "eval_early_steps": "agent steps",
     "eval_steps": "agent steps",
     "eval_episodes": "games, 0 = by steps",
     "eval_epsilon": "probability",

@@ -64,6 +64,6 @@ class Evaluator(Protocol):
         """The evaluation at an agent step; None if it was given up, for which `should_stop` is asked often."""
         ...
 
-    def show_best(self, logger: Logger, step: int) -> None:
-        """Log what there is to see of the newest evaluation, which is the best one so far."""
+    def show(self, tag: str, logger: Logger, step: int) -> None:
+        """Log under a name what there is to see of the newest evaluation."""
         ...

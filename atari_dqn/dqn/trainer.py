@@ -224,7 +224,7 @@ class Trainer:
             return
         q = self.agent.algorithm.predict(self.replay.latest_obs()).flatten().cpu().numpy()
         refuse_broken_values(q, self.step)
-        began = time.monotonic()
+        early, began = self._early_evaluation_is_due, time.monotonic()
         result = self.evaluator.evaluate(self.step, self.should_stop)
         self.speedometer.leave_out(time.monotonic() - began)
         if result is None:
@@ -236,8 +236,9 @@ class Trainer:
             self.best_score, self.best_step = self.last_score, self.step
         log_evaluation(self.logger, self.step, result, is_best, q, self.replay.latest_obs())
         self.callbacks.on_evaluation(self, result)
+        if is_best or early:
+            self.evaluator.show("eval/best_game" if is_best else "eval/early_game", self.logger, self.step)
         if is_best:
-            self.evaluator.show_best(self.logger, self.step)
             self.save()
 
     @property
@@ -246,9 +247,17 @@ class Trainer:
         steps, games = self.config.eval_period, self.config.eval_period_episodes
         if (games or steps) and self.over and self.evaluated_at < self.step:
             return True  # the end of a run is always evaluated
+        if (games or steps) and self._early_evaluation_is_due:
+            return True
         if games:
             return crossings(self.evaluated_episodes, self.episodes, games) > 0
         return steps > 0 and crossings(self.evaluated_at, self.step, steps) > 0
+
+    @property
+    def _early_evaluation_is_due(self) -> bool:
+        """One of those that come besides; a run that was never evaluated may owe that of step 0."""
+        since = -1 if self.last_score is None else self.evaluated_at
+        return any(since < due <= self.step for due in self.config.eval_early_steps)
 
     def should_stop(self) -> bool:
         """Asked within an evaluation, where the loop does not turn."""

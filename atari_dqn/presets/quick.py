@@ -10,6 +10,7 @@ from atari_dqn.presets.papers import nature
 
 WATCHED_OFTEN: dict[str, Any] = {
     "eval_period": 100_000,
+    "eval_early_steps": (0, 25_000, 50_000),
     "eval_steps": 10_000,
     "eval_num_envs": 8,
     "log_period": 2_000,

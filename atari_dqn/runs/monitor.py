@@ -52,6 +52,6 @@ class Monitor:
             watch=self.first_game.begin(),
         )
 
-    def show_best(self, logger: Logger, step: int) -> None:
+    def show(self, tag: str, logger: Logger, step: int) -> None:
         """See `ports.Evaluator`."""
-        self.first_game.show(self._first_seed, logger, step)
+        self.first_game.show(tag, self._first_seed, logger, step)

@@ -192,7 +192,7 @@ def _train_in(
     store = FrameStore(folder.checkpoints / "frames")
     kind = run_state(config, envs.spec, replay)
     state = read_newest(folder, config, replay, store, kind=kind) if resume else None
-    counters = state["counters"] if state else {"step": 0, "evaluated_at": 0} if resume else None
+    counters = state["counters"] if state else {"step": 0, "evaluated_at": -1} if resume else None
     watchdog = Watchdog()
     saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay, check=check)
     hooks: dict[str, Any] = {"alive": watchdog.alive, "callbacks": callbacks}

@@ -1,7 +1,7 @@
-"""A GIF of one evaluation game for TensorBoard, made only when an evaluation was the best so far.
+"""A GIF of one evaluation game for TensorBoard, made when an evaluation was the best so far, or an early one.
 
-While the games are played nothing but the actions of the first one is kept, a number a step. If the evaluation turns
-out to be the best, a camera plays them again; it is an emulator of its own, so the run is the same bit for bit with
+While the games are played nothing but the actions of the first one is kept, a number a step. If the evaluation is to be
+shown, a camera plays them again; it is an emulator of its own, so the run is the same bit for bit with
 and without films.
 """
 
@@ -50,10 +50,10 @@ class BestGameGif:
         if moment.playing[0] == 0 and len(self.actions) < self._limit:  # the first environment opens with game 0
             self.actions.append(int(moment.action[0]))
 
-    def show(self, seed: int, logger: Logger, step: int) -> None:
-        """Log the game that was remembered, which has this seed."""
+    def show(self, tag: str, seed: int, logger: Logger, step: int) -> None:
+        """Log the game that was remembered, which has this seed, under a name."""
         if self.actions:
-            logger.animation("eval/best_game", self.gif(seed), step)
+            logger.animation(tag, self.gif(seed), step)
 
     def gif(self, seed: int) -> bytes:
         """The first `film_seconds` of the game as a GIF, a picture for each agent step."""
