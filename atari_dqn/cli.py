@@ -10,6 +10,7 @@ from io import TextIOWrapper
 
 from atari_dqn import __version__
 from atari_dqn.errors import UsageError, refusal
+from atari_dqn.host import refuse_little_address_space
 from atari_dqn.terminal import messages_shown, say, silence
 
 EXIT_USAGE = 2
@@ -27,6 +28,7 @@ COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "compare-approximators": ("", "CartPole with a Q table, a linear function, polynomials and a network"),
     "ablation": ("", "with and without replay and target network, on CartPole or Atari"),
 }
+WITHOUT_TORCH = ("presets", "report")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,8 +77,7 @@ def _run(words: list[str]) -> int:
             told = f"{word} has no value" if word else f"an empty word stands after {before}"
             return _fail(f"{told}; is a variable of your shell not set? Give a value, or leave the flag out")
     try:
-        check_words(words)
-        return int(import_module(f"atari_dqn.commands.{words[0].replace('-', '_')}").run(words[1:]))
+        return _run_command(words)
     except UsageError as error:
         return _fail(str(error))
     except (MemoryError, RuntimeError, OSError, ImportError) as error:
@@ -85,6 +86,13 @@ def _run(words: list[str]) -> int:
         return _fail(refused)
     except KeyboardInterrupt:
         return 130
+
+
+def _run_command(words: list[str]) -> int:
+    check_words(words)
+    if words[0] not in WITHOUT_TORCH:
+        refuse_little_address_space()
+    return int(import_module(f"atari_dqn.commands.{words[0].replace('-', '_')}").run(words[1:]))
 
 
 def check_words(words: Sequence[str]) -> None:

@@ -19,6 +19,10 @@ class UsageError(ValueError):
     """
 
 
+class GameError(UsageError):
+    """A game failed or broke its contract; all around it is as it was."""
+
+
 class MachineRefused(UsageError):
     """The machine gives no more memory, threads or open files; nothing is wrong with what was being read."""
 

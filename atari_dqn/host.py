@@ -1,4 +1,4 @@
-"""What the host gives this process: cores and memory, within the limits of its container (Linux control groups).
+"""What the host gives this process: cores, memory and threads, within the limits of its container and shell.
 
                  version 2                          version 1
     memory       memory.max - memory.current        memory/memory.limit_in_bytes - memory.usage_in_bytes
@@ -11,13 +11,17 @@ and are given back when memory is asked for; `memory.stat` says how many they ar
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from atari_dqn.errors import UsageError
+
 OWN_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+TORCH_BYTES = 720 * 2**20  # of addresses: 583 MiB torch alone, and a run of CartPole ends well from here on
 CACHES = ("active_file", "inactive_file", "slab_reclaimable")  # of memory.stat; version 1 writes total_ before them
 
 
@@ -30,6 +34,48 @@ def cores() -> int:
 def free_memory() -> int:
     """Bytes that can still be allocated."""
     return min([psutil.virtual_memory().available, *(left for group in _groups("memory") for left in _memory(group))])
+
+
+def refuse_little_address_space() -> None:
+    """Ask whether torch can be loaded, before that is tried: where it cannot, its C++ ends the process with a signal.
+
+    Raises:
+      UsageError: the addresses of this process are limited to too few bytes.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < TORCH_BYTES:
+        raise UsageError(
+            f"the memory of this process is limited to {limit // 1024:,} kB, and torch with a small network needs "
+            f"{TORCH_BYTES // 1024:,}; raise the limit (ulimit -v)"
+        )
+
+
+def refuse_few_threads(needed: int) -> None:
+    """Ask whether so many threads can be had, by starting them: libraries that get none crash, hang or exit.
+
+    Raises:
+      UsageError: a limit of the shell (ulimit -u) or of the container leaves fewer.
+    """
+    started: list[threading.Thread] = []
+    end = threading.Event()
+    try:
+        for _ in range(needed):
+            thread = threading.Thread(target=end.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        raise UsageError(
+            f"about {needed} threads and processes are needed, and no more than {len(started)} can be started; raise "
+            "the limit (ulimit -u, or pids of the container), or lower --env-threads and --torch-threads"
+        ) from error
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
 
 
 def _groups(controller: str) -> Iterator[Path]:

@@ -5,12 +5,16 @@ import dataclasses
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
 from gymnasium.spaces import Box, Discrete
 
 from atari_dqn.cli import main
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
+from atari_dqn.runs.monitor import Monitor
+from atari_dqn.storage import checkpoint
+from benchmarks.compare_runs import differences
 
 GOOD = {
     "observation": np.zeros(3, np.float32),
@@ -42,6 +46,7 @@ class Made(gymnasium.Env):
 
 def registered(entry_point, **settings):
     """The name of a game that is made so; `gymnasium.make` wraps it as it does every game."""
+    gymnasium.registry.pop("Made-v0", None)
     gymnasium.register("Made-v0", entry_point, max_episode_steps=10, **settings)
     return "gym:Made-v0"
 
@@ -212,3 +217,58 @@ def test_a_failing_close_costs_no_result():
 
     with pytest.warns(RuntimeWarning, match="gym:Made-v0 failed in close: OSError: the window is gone"):
         assert play(registered(Stuck)).reward.tolist() == [1.0, 1.0]
+
+
+class Fragile(CartPoleEnv):
+    """CartPole that once fails: in the n-th step or opening of all games of the process."""
+
+    left = -1
+
+    def step(self, action):
+        self.count()
+        return super().step(action)
+
+    def reset(self, *, seed=None, options=None):
+        self.count()
+        return super().reset(seed=seed, options=options)
+
+    def count(self):
+        Fragile.left -= 1
+        if Fragile.left == 0:
+            raise ValueError("out of order")
+
+
+FRAGILE = (
+    "--total-steps 900 --learning-starts 100 --capacity 400 --eval-period 300 --eval-steps 40 --log-period 100 "
+    "--checkpoint-period 250 --num-envs 3 --batch-size 16 --torch-threads 1 --device cpu"
+).split()
+
+
+def train_fragile(folder, *more):
+    return main(["train", registered(Fragile), *FRAGILE, "--run-dir", str(folder), *more])
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quiet") / "run"
+    assert train_fragile(folder) == 0
+    return folder
+
+
+@pytest.mark.parametrize("where", ["an evaluation", *range(560, 567)])
+def test_a_game_that_breaks_costs_nothing_of_the_run(where, quiet, tmp_path, monkeypatch, capsys):
+    """Any of three games, some of which have just opened; the run goes on bit for bit as one that never broke."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Fragile, "left", where)
+        if where == "an evaluation":
+            play = Monitor.play
+            patch.setattr(Fragile, "left", -1)
+            patch.setattr(Monitor, "play", lambda *words: (patch.setattr(Fragile, "left", 30), play(*words))[1])
+        assert train_fragile(tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert "ValueError: out of order" in error
+    newest = int(checkpoint.list_steps(tmp_path / "run/checkpoints")[-1].name.removeprefix("step_"))
+    assert f"The run is saved at step {newest:,}: mend the game, then go on with --resume" in error
+    assert newest == 300 if where == "an evaluation" else newest > 300 and newest % 250
+    assert train_fragile(tmp_path / "run", "--resume") == 0
+    assert differences(tmp_path / "run", quiet) == []

@@ -1,8 +1,17 @@
-"""Cores and memory of containers, by files as the kernel writes them."""
+"""Cores and memory of containers, by files as the kernel writes them; limits of the shell."""
+
+import os
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
 from atari_dqn import host
+from atari_dqn.cli import main
+from atari_dqn.errors import UsageError
 
 GIB = 2**30
 
@@ -87,3 +96,42 @@ def test_version_1_without_limits(machine):
 def test_a_group_out_of_sight_and_files_that_make_no_sense(machine):
     machine("0::/../../other\n", memory_DOT_max="many", memory_DOT_current="", cpu_DOT_max="1 0")
     assert (host.cores(), host.free_memory()) == (8, 16 * GIB)
+
+
+@pytest.mark.parametrize("kilobytes", [300_000, 500_000, 600_000])  # what ends in signals, and in words of C++
+def test_where_torch_does_not_fit_it_is_not_loaded(kilobytes, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "atari_dqn", "train", "cartpole"],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}, cwd=tmp_path,
+        capture_output=True, text=True, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (kilobytes * 1024,) * 2),
+    )  # fmt: skip
+    told = f"atari-dqn: the memory of this process is limited to {kilobytes:,} kB, and torch with a small network needs"
+    assert (done.returncode, done.stderr) == (2, f"{told} 737,280; raise the limit (ulimit -v)\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_needs_no_torch_needs_no_memory_for_it(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (500_000 * 1024,) * 2)
+    assert main(["presets"]) == 0
+    assert main(["train", "cartpole"]) == 2
+
+
+def test_threads_that_cannot_be_had_are_missed_before_a_library_needs_them(monkeypatch, tmp_path, capsys):
+    start, before = threading.Thread.start, threading.active_count()
+
+    def limited(thread):
+        if threading.active_count() >= before + 5:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    host.refuse_few_threads(5)
+    with pytest.raises(UsageError, match="about 6 threads and processes are needed, and no more than 5 can be started"):
+        host.refuse_few_threads(6)
+    assert threading.active_count() == before
+    monkeypatch.chdir(tmp_path)
+    assert main("train pong --device cpu --precision fp32 --torch-threads 2 --env-threads 30".split()) == 2
+    # 2 of the network, 30 and 16 of the games in training and in evaluations, 3 others
+    assert "about 51 threads and processes are needed" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

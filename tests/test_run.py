@@ -10,9 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import atari_dqn
+from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.trainer import Trainer
+from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.presets import quick
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.safety import stopped_by_signals
@@ -85,7 +88,7 @@ def test_nothing_of_a_run_outlives_it(tmp_path, monkeypatch):
 
         monkeypatch.setattr(kind, "__init__", init)
 
-    for kind in (FrameReplay, Trainer):
+    for kind in (FrameReplay, Trainer, DQN, NatureCNN, torch.optim.Adam):
         note(kind)
     config = dataclasses.replace(
         quick("pong"),

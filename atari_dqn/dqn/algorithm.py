@@ -76,7 +76,8 @@ class DQN:
         self.device = next(model.parameters()).device
         self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.surprise: Tensor  # of each transition of the last `learn`: what prioritized replay goes by
-        self._loss_of = torch.compile(self._loss_of_batch, dynamic=False) if compiled else self._loss_of_batch
+        # a function and no method, which would hold this object, and with it both networks, in a circle
+        self._loss_of = torch.compile(DQN._loss_of_batch, dynamic=False) if compiled else DQN._loss_of_batch
 
     @torch.no_grad()
     def predict(self, obs: Tensor) -> Tensor:
@@ -151,7 +152,7 @@ class DQN:
     ) -> tuple[Tensor, ...]:
         """One optimizer step; see `_loss_of_batch`."""
         self.chance.renew(self.model)
-        loss, *stats = self._loss_of(batch, discount, next_outputs, weight)
+        loss, *stats = self._loss_of(self, batch, discount, next_outputs, weight)
         # `backward` would copy each gradient whose memory order is not the weight's, as compiled convolutions have them
         grads = torch.autograd.grad(loss, self.learned, allow_unused=True)
         for parameter, grad in zip(self.learned, grads, strict=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch._dynamo  # torch's first optimizer would do so, and hold all that is under way until a garbage collection
 from torch import Tensor
 
 from atari_dqn.storage.schema import Kind, array, table

@@ -101,7 +101,8 @@ class Trainer:
             if self.learner.reset.pending_updates and self.step >= self.learn_after:
                 self.learn_what_is_owed()
                 continue
-            self.act_and_learn()  # the emulators play in their own threads from here ...
+            if len(self.pending_actions) < self.config.env_groups:  # else a resumed run has a step under way
+                self.act_and_learn()  # the emulators play in their own threads from here ...
             result = self.envs.recv()  # ... to here
             if self.config.terminal_on_time_limit:
                 result = result._replace(terminated=result.terminated | result.truncated)
@@ -309,6 +310,8 @@ class Trainer:
         self.learner.load_state_dict(state["learner"])
         self.envs.load_state_dict(state["envs"])
         self.pending_actions.extend(state["answers"])
+        if len(self.pending_actions) == self.config.env_groups:  # a game broke while it answered this one
+            self.envs.send(self.pending_actions[-1])
         self.tracker.load_state_dict(state["tracker"])
         if "openings" in state:  # older checkpoints are of runs without any
             self.openings.load_state_dict(state["openings"])

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import gymnasium
 import numpy as np
 
-from atari_dqn.errors import UsageError
+from atari_dqn.errors import GameError, UsageError
 
 NUMBERS = "biuf"  # kinds of numpy's types that are real numbers
 API = (
@@ -33,7 +33,7 @@ class CheckedGame:
       make_one: makes it.
 
     Raises (all methods but `close`):
-      UsageError: the game failed or broke its contract; names the game, the step and the value.
+      GameError: the game failed or broke its contract; names the game, the step and the value.
     """
 
     def __init__(self, game: str, make_one: Callable[[], gymnasium.Env[Any, Any]]) -> None:
@@ -82,7 +82,7 @@ class CheckedGame:
         except Exception as error:
             called_wrongly = isinstance(error, (TypeError, ValueError)) and not _place(error)
             hint = f"; {API}" if called_wrongly else ""
-            raise UsageError(f"{self.game} failed {self._when}: {_told(error)}{hint}") from error
+            raise GameError(f"{self.game} failed {self._when}: {_told(error)}{hint}") from error
 
     def _observation(self, value: Any) -> np.ndarray:
         shape = self.observation_space.shape
@@ -116,7 +116,7 @@ class CheckedGame:
         return value
 
     def _refuse(self, what: str) -> NoReturn:
-        raise UsageError(f"{self.game} broke its contract {self._when}: it {what}")
+        raise GameError(f"{self.game} broke its contract {self._when}: it {what}")
 
 
 def _told(error: Exception) -> str:

@@ -121,6 +121,10 @@ class ActionLog:
         self.table[self.used] = action
         self.used += 1
 
+    def forget_newest(self) -> None:
+        """As if the last action had not been sent."""
+        self.used -= 1
+
     def lengths(self) -> np.ndarray:
         return self.used - self.begin
 

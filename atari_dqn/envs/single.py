@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step, play_logs
+from atari_dqn.errors import GameError
 from atari_dqn.types import EnvSpec, Step
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,23 @@ class SingleEnvs:
         self._log.append(self._sent)
 
     def recv(self) -> Step:
+        """See `VecEnv.recv`.
+
+        Raises:
+          GameError: a game broke; `state_dict` is as before the action was sent, which plays it again.
+        """
         self._turns.recv()
+        seeds, next_seed, elapsed = self._seeds.copy(), self._next_seed.copy(), self._elapsed.copy()
+        begin, fresh_seeds = self._log.begin.copy(), self._fresh_seeds.bit_generator.state
+        try:
+            return self._play()
+        except GameError:
+            self._seeds, self._next_seed, self._elapsed = seeds, next_seed, elapsed
+            self._log.begin, self._fresh_seeds.bit_generator.state = begin, fresh_seeds
+            self._log.forget_newest()
+            raise
+
+    def _play(self) -> Step:
         step = first_step(self._frames())._replace(started=self._over)
         over = np.zeros(self.num_envs, bool)
         for index, action in enumerate(self._sent.tolist()):

@@ -32,6 +32,7 @@ GIB = 2**30
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
 TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"  # environment variable: where torch keeps what it compiles
 MEASURE_SECONDS = 0.5  # for each precision
+OTHER_THREADS = 3  # backward passes, the saver, and the process that watches the run
 
 
 def resolve(config: Config, *, begun: bool = False) -> Config:
@@ -54,11 +55,20 @@ def resolve(config: Config, *, begun: bool = False) -> Config:
     if config.backend == "workers" and config.resize == "auto":
         far = not config.device.startswith("cuda") or config.replay_device == "cpu"
         config = dataclasses.replace(config, resize="games" if far else "replay")
+    host.refuse_few_threads(config.torch_threads + _threads_of_games(config) + OTHER_THREADS)
     torch.set_num_threads(config.torch_threads)
     _settle_cache()
     _reuse_freed_memory()
     log.info(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
     return dataclasses.replace(config, precision=_precision(config, begun))
+
+
+def _threads_of_games(config: Config) -> int:
+    """Threads or processes in which emulators play: of the run, and of an evaluation beside it."""
+    if config.backend != "native" and config.backend != "workers":
+        return 0
+    evaluations = min(config.env_threads, config.eval_num_envs) if config.eval_period else 0
+    return min(config.env_threads, config.num_envs) + evaluations
 
 
 def _device(name: str) -> str:

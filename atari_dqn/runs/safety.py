@@ -1,4 +1,4 @@
-"""How a run ends well: a signal asks it to save, and a process that no longer moves is ended."""
+"""How a run ends well: a signal or a broken game makes it save, and a process that no longer moves is ended."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from atari_dqn.dqn.trainer import Trainer
+from atari_dqn.errors import GameError
 
 HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
 HANG_SECONDS = 600.0  # without a vector step, even for the slowest disk to take a checkpoint
@@ -100,6 +101,29 @@ def stopped_by_signals(trainer: Trainer) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def saved_where_a_game_breaks(trainer: Trainer) -> Iterator[None]:
+    """A game that fails ends the run and costs none of it: all but the game is sound, and saved.
+
+    In training the run is saved within its vector step, whose actions are played again by a resume. Where groups take
+    turns, others may be within theirs, and the newest checkpoint is what remains.
+
+    Raises:
+      GameError: as it was raised within, and where the run goes on.
+    """
+    try:
+        yield
+    except GameError as error:
+        one_under_way = trainer.config.env_groups == 1 or len(trainer.pending_actions) < trainer.config.env_groups
+        if trainer.saver is None or trainer.replay.is_empty or not one_under_way:
+            raise
+        trainer.save()
+        trainer.saver.wait()
+        raise GameError(
+            f"{error}. The run is saved at step {trainer.step:,}: mend the game, then go on with --resume"
+        ) from error
 
 
 def not_ignored() -> list[signal.Signals]:

@@ -30,7 +30,7 @@ from atari_dqn.runs.machine import flushed_denormals, place_replay, refuse_large
 from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.runs.run import Run
-from atari_dqn.runs.safety import Watchdog, stopped_by_signals
+from atari_dqn.runs.safety import Watchdog, saved_where_a_game_breaks, stopped_by_signals
 from atari_dqn.runs.state import run_state
 from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
 from atari_dqn.storage.frame_store import FrameStore
@@ -204,7 +204,7 @@ def _train_in(
         if resume and nothing_is_left(folder, trainer):
             return 0
         began, first_step = time.monotonic(), trainer.step
-        with stopped_by_signals(trainer) as caught, closing(watchdog):
+        with stopped_by_signals(trainer) as caught, closing(watchdog), saved_where_a_game_breaks(trainer):
             trainer.run()
         seconds = time.monotonic() - began
     finally:
