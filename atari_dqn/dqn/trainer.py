@@ -246,18 +246,15 @@ class Trainer:
     def evaluation_is_due(self) -> bool:
         """Is one owed at this step?"""
         steps, games = self.config.eval_period, self.config.eval_period_episodes
-        if (games or steps) and self.over and self.evaluated_at < self.step:
+        if (games or steps) and (self._early_evaluation_is_due or (self.over and self.evaluated_at < self.step)):
             return True  # the end of a run is always evaluated
-        if (games or steps) and self._early_evaluation_is_due:
-            return True
         if games:
             return crossings(self.evaluated_episodes, self.episodes, games) > 0
         return steps > 0 and crossings(self.evaluated_at, self.step, steps) > 0
 
     @property
     def _early_evaluation_is_due(self) -> bool:
-        """One of those that come besides; a run that was never evaluated may owe that of step 0."""
-        since = -1 if self.last_score is None else self.evaluated_at
+        since = -1 if self.last_score is None else self.evaluated_at  # the one of step 0 is owed until there was one
         return any(since < due <= self.step for due in self.config.eval_early_steps)
 
     def should_stop(self) -> bool:
