@@ -2,16 +2,18 @@
 
     python benchmarks/keep_run.py RUN OUT [--every 5]
 
-Settings, machine, curves, evaluations. Paths of this machine become the word FOLDER. `--every 5` keeps one of
-five points of metrics.jsonl, with the rates of all: enough for curves and hours.
+Settings, machine, curves, evaluations. Paths of this machine become the word FOLDER. Numbers of metrics.jsonl keep
+seven digits, which is what float32 holds. `--every 5` keeps one of its five points, with the rates of all: enough for
+curves and hours.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,17 @@ from atari_dqn.runs.provenance import without_its_path
 
 METRICS = "metrics.jsonl"
 STEP_RATE, EPISODES, WINDOW = "time/steps_per_second", "train/episodes", "train/window_return"
+DIGITS = 7
 RATES = (STEP_RATE, "time/frames_per_second", "time/updates_per_second")
 FILES = ("config.json", "meta.json", "DONE", METRICS, "evals.csv")
 
 Record = dict[str, Any]
+
+
+def rounded(number: str) -> float:
+    """A number of JSON with as many digits as float32 holds; of a larger one, such as a time, all before the point."""
+    value = float(number)
+    return float(f"{value:.{DIGITS}g}") if abs(value) < 10**DIGITS else round(value, 1)
 
 
 def thinned(text: str, every: int) -> str:
@@ -30,8 +39,7 @@ def thinned(text: str, every: int) -> str:
     kept: list[Record] = []
     group: list[Record] = []
     before: Record = {}
-    records = [json.loads(line) for line in text.splitlines()]
-    for record in records:
+    for record in records_of(text):
         if STEP_RATE not in record:
             kept.append(record)
             continue
@@ -42,6 +50,13 @@ def thinned(text: str, every: int) -> str:
     if group:
         kept.append(merged(group, before))
     return "".join(json.dumps(record) + "\n" for record in sorted(kept, key=lambda record: record["step"]))
+
+
+def records_of(text: str) -> Iterator[Record]:
+    """The points of a log; a line that a killed run left unfinished is passed over."""
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            yield json.loads(line, parse_float=rounded)
 
 
 def merged(group: Sequence[Record], before: Record) -> Record:
@@ -55,7 +70,7 @@ def merged(group: Sequence[Record], before: Record) -> Record:
         for name in names:
             found = [(here[name], weight) for here, weight in zip(group, weights, strict=True) if name in here]
             if total := sum(weight for _, weight in found):
-                last[name] = sum(value * weight for value, weight in found) / total
+                last[name] = rounded(str(sum(value * weight for value, weight in found) / total))
     return last
 
 
@@ -69,8 +84,7 @@ def keep(run: Path, out: Path, every: int = 1) -> list[Path]:
         target = out / source.relative_to(run)
         target.parent.mkdir(exist_ok=True)
         text = without_its_path(source.read_text(encoding="utf-8"), run)
-        thin = source.name == METRICS and every > 1
-        target.write_text(thinned(text, every) if thin else text, encoding="utf-8")
+        target.write_text(thinned(text, every) if source.name == METRICS else text, encoding="utf-8")
         written.append(target)
     return written
 

@@ -69,6 +69,6 @@ if [ -n "${CUDA_MPS_PIPE_DIRECTORY:-}" ]; then echo quit | timeout 10 nvidia-cud
 for line in "${runs[@]}"; do
   name=${line%% *}
   if [ ! -f "$out/$name/config.json" ]; then continue; fi
-  "$python" benchmarks/learning_curve.py "$out/$name" --out "$out/kept/$name" | sed '$d'
-  "$python" benchmarks/keep_run.py "$out/$name" "$out/kept/$name"
+  "$python" benchmarks/learning_curve.py "$out/$name" --out "$out/$name" | sed '$d'
+  "$python" benchmarks/keep_run.py "$out/$name" "$out/kept/$name" --every 2
 done

@@ -117,6 +117,7 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
     ("the same in fp32, against stable-baselines3", "bench_train_h200", lambda r: against_peer(r, "fp32")),
     ("one H100 with 16 cores, `nature` in bf16, agent steps/s", "gpu_h100_202611/num_envs", by_game),
     ("learner alone there, by torch's kernels, updates/s", "bench_update_h100", update_rates),
+    ("learner alone on an H200, by torch's kernels, updates/s", "bench_update_h200", update_rates),
     (
         "one H200, `nature` in bf16, Breakout, 256 games in 4 groups, worker processes, frames made on the GPU",
         "gpu_h200_202611/workers_train_breakout",

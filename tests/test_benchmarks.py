@@ -56,13 +56,14 @@ def test_what_is_kept_of_a_run_names_no_folder_of_this_machine(tmp_path):
     assert "config.json is missing" in refused.stderr
     (run / "config.json").write_text("{}")
     points = [{"step": 10 * (k + 1), "train/episodes": k, "time/steps_per_second": 5.0 * (k + 1)} for k in range(6)]
-    points.insert(2, {"step": 20, "eval/episode_return": 1.0})
-    (run / "metrics.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
+    points.insert(2, {"step": 20, "eval/episode_return": 1.0, "train/q": 0.07123456789, "time": 1795799254.67})
+    killed = '{"step": 60, "train/epis'
+    (run / "metrics.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points) + killed)
     subprocess.run([*command, "--every", "4"], check=True, capture_output=True)
     kept = {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
     thin = [json.loads(line) for line in kept.pop("metrics.jsonl").splitlines()]
     assert [point["step"] for point in thin] == [20, 40, 60]
-    assert thin[0] == points[2]  # an evaluation
+    assert thin[0] == points[2] | {"train/q": 0.07123457, "time": 1795799254.7}  # an evaluation
     # 10 steps at each of 5, 10, 15 and 20 a second: 40 steps in 2 + 1 + 2/3 + 1/2 seconds
     assert thin[1]["time/steps_per_second"] == pytest.approx(40 / (25 / 6))
     assert kept.keys() == {"config.json", "meta.json", "evaluations/nature_last.json"}
