@@ -20,7 +20,6 @@ def write(folder, steps, **options):
         logger.scalars({"train/loss": step / 10, "train/q": float("nan")}, step)
         result = EvaluationResult("a game", "monitor", "zoo", episodes=2, mean=1.0, std=0.0, epsilon=0.05, step=step)
         logger.evaluation(result, best=True)
-        logger.progress(step, {"time/frames_per_second": 10.0})
     logger.close()
 
 
@@ -69,20 +68,6 @@ def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_pat
     (image,) = events.Images("eval/best_game")
     assert (image.width, image.height, image.step) == (8, 6, 30)
     assert image.encoded_image_string == file.getvalue()
-
-
-def test_the_time_left_follows_the_pace_of_the_last_lines(tmp_path, capsys, monkeypatch):
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    logger = RunLogger(tmp_path, total_steps=10_000, frames_per_step=4)
-    for step in (100, 1_000, *range(1_100, 1_100 + 100 * 10, 100)):  # 900 steps in a minute, then 100 each
-        now += 60.0
-        logger.progress(step, {})
-    logger.close()
-    lines = capsys.readouterr().err.splitlines()
-    assert "left" not in lines[0]
-    assert lines[1].startswith("step 1,000 of 10,000: 10 min left")
-    assert lines[-1].startswith("step 2,000 of 10,000: 80 min left")
 
 
 def test_a_run_that_was_stopped_is_not_marked_as_finished(tmp_path):

@@ -17,6 +17,7 @@ from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import is_vector_game, known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
+from atari_dqn.runs.display import Display
 
 MANY = 1_000  # words that a flag with a list may take
 PRESET_NAMES = ", ".join(PRESETS)
@@ -42,18 +43,22 @@ def run(words: Sequence[str]) -> int:
     if game is None and not {"-h", "--help"} & set(flags):
         raise UsageError("train needs a GAME: a ROM id such as pong or ms_pacman, cartpole, or gym:ID")
     command = parse_command(game, flags)
-    from atari_dqn.runs import train as training  # torch takes seconds: wrong flags are answered before
-    from atari_dqn.runs import wandb_logger
-
     if command.wandb:
+        from atari_dqn.runs import wandb_logger
+
         wandb_logger.check_installed()
-    run = training.train(
-        command.config,
-        command.run_dir,
-        command=["atari-dqn", "train", *words],
-        resume=command.resume,
-        wandb=command.wandb,
-    )
+    with Display() as display:
+        display.doing("loading torch")
+        from atari_dqn.runs import train as training  # it takes seconds: wrong flags are answered before
+
+        run = training.train(
+            command.config,
+            command.run_dir,
+            command=["atari-dqn", "train", *words],
+            resume=command.resume,
+            wandb=command.wandb,
+            display=display,
+        )
     return run.exit_code
 
 

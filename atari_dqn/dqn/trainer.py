@@ -217,7 +217,6 @@ class Trainer:
             values |= {f"train/{name}": mean for name, mean in stats.items()}
         values |= self.speedometer.read(self.step, self.learner.updates)
         self.logger.scalars(values, self.step)
-        self.logger.progress(self.step, values)
 
     def evaluate_if_due(self) -> None:
         """Play the evaluation games on environments of their own, and remember the best network."""

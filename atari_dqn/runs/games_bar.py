@@ -22,17 +22,27 @@ def shown(protocol: EvalProtocol) -> Iterator[Watch]:
     Yields:
       What to call with every vector step.
     """
-    unit = "games" if protocol.episodes else "steps"
-    total = protocol.episodes or protocol.steps or 0
-    counted = {"games": 0, "steps": 0}
+    total, unit = length(protocol)
     with (_bar if sys.stderr.isatty() else _lines)(total, unit) as update:
+        yield counting(protocol, lambda done, total, unit, steps: update(done, f"{steps:,} agent steps"))
 
-        def watch(moment: EvalStep) -> None:
-            counted["games"] += int(moment.step.finished.sum())
-            counted["steps"] += len(moment.action) - int(moment.step.started.sum())
-            update(min(counted[unit], total), f"{counted['steps']:,} agent steps")
 
-        yield watch
+def counting(protocol: EvalProtocol, count: Callable[[int, int, str, int], None]) -> Watch:
+    """What to call with every vector step of a protocol; it calls `count` with (done, total, unit, agent steps)."""
+    total, unit = length(protocol)
+    counted = {"games": 0, "steps": 0}
+
+    def watch(moment: EvalStep) -> None:
+        counted["games"] += int(moment.step.finished.sum())
+        counted["steps"] += len(moment.action) - int(moment.step.started.sum())
+        count(min(counted[unit], total), total, unit, counted["steps"])
+
+    return watch
+
+
+def length(protocol: EvalProtocol) -> tuple[int, str]:
+    """How much is to be played, and the unit: games, or agent steps where there is no number of games."""
+    return (protocol.episodes, "games") if protocol.episodes else (protocol.steps or 0, "steps")
 
 
 Update = Callable[[int, str], None]

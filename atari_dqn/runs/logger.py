@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: TensorBoard, metrics.jsonl, evals.csv and the terminal. Knows no learning.
+"""Where the numbers of a run go: TensorBoard, metrics.jsonl and evals.csv. Knows no learning.
 
 metrics.jsonl has one object a line, evals.csv one row an evaluation; x is always the agent step. A resumed run cuts off
 what was written after its checkpoint, so no point stands twice.
@@ -12,11 +12,9 @@ import json
 import math
 import os
 import struct
-import sys
 import time
-from collections import deque
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +40,10 @@ EVAL_COLUMNS = (
 EVAL_TAG = "eval/episode_return"  # in the line of each evaluation
 HPARAM_SCORES = (EVAL_TAG, "eval/human_normalized", "train/episode_return")  # columns beside the settings
 HISTOGRAM_BINS = 64
-PLAIN_PERIOD_SECONDS = 30.0  # between progress lines where there is no terminal
-LINES_OF_PACE = 10  # a run is fast while its replay fills, so its first minutes tell little of the rest
 
 
 class RunLogger:
-    """Writes into a run folder and shows progress on stderr.
+    """Writes into a run folder.
 
     Args:
       folder:          the run folder; exists.
@@ -56,6 +52,7 @@ class RunLogger:
       resume_step:     what was written after this agent step is cut off; None for a new run.
       evaluated_at:    likewise for evaluations: the run may have been stopped in the one of `resume_step`.
       settings:        of the run, for TensorBoard's HPARAMS; all but numbers are shown as text.
+      tell:            prints a line for whoever watches.
     """
 
     def __init__(
@@ -67,6 +64,7 @@ class RunLogger:
         resume_step: int | None = None,
         evaluated_at: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        tell: Callable[[str], None] = say,
     ) -> None:
         self.frames_per_step = frames_per_step
         again: list[dict[str, float]] = []
@@ -87,8 +85,7 @@ class RunLogger:
             self._curves({tag: value for tag, value in record.items() if "/" in tag and value is not None}, purge or 0)
         self._total, self._newest = total_steps, 0
         self._session_end = self._begin_session(settings or {})
-        terminal = sys.stderr.isatty()
-        self._display: _Bar | _Lines = _Bar(total_steps) if terminal else _Lines(total_steps)
+        self._tell = tell
 
     def _begin_session(self, settings: Mapping[str, Any]) -> Any:
         """Write the run's line in TensorBoard's HPARAMS, whose scores are the newest points of the curves of this run.
@@ -154,13 +151,9 @@ class RunLogger:
             f"over {result.episodes} games{', the best so far' if best else ''}"
         )
 
-    def progress(self, step: int, values: Mapping[str, float]) -> None:
-        """Move the bar; shows frames/s, the mean return and epsilon from `values`."""
-        self._display.update(step, _status(values))
-
     def message(self, text: str) -> None:
         """One line for whoever watches."""
-        self._display.message(text)
+        self._tell(text)
 
     def flush(self) -> None:
         """Everything written so far is on the disk when this returns."""
@@ -173,81 +166,11 @@ class RunLogger:
         with ExitStack() as files:  # all of them, also where the disk refuses one
             for file in (self._metrics, self._evals, self._board):
                 files.callback(file.close)
-            self._display.close()
             if self._newest >= self._total:
                 self._board.add(self._session_end)
 
     def _write_row(self, row: Any) -> None:
         csv.writer(self._evals, lineterminator="\n").writerow(row)
-
-
-def _status(values: Mapping[str, float]) -> str:
-    parts = [f"{values.get('time/frames_per_second', 0.0):,.0f} frames/s"]
-    if "train/episode_return" in values:
-        parts.append(f"return {values['train/episode_return']:.1f}")
-    if "train/loss" in values:
-        parts.append(f"loss {values['train/loss']:.3g}")
-    return ", ".join([*parts, f"epsilon {values.get('train/epsilon', 0.0):.2f}"])
-
-
-class _Bar:
-    """A progress bar with the time that is left, for a terminal."""
-
-    def __init__(self, total_steps: int) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        self._progress = Progress(
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("steps, left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[status]}"),
-            console=Console(stderr=True),
-        )
-        self._task = self._progress.add_task("", total=total_steps, status="")
-        self._progress.start()
-
-    def update(self, step: int, status: str) -> None:
-        self._progress.update(self._task, completed=step, status=status)
-
-    def message(self, text: str) -> None:
-        with suppress(OSError):  # the terminal is gone; the run has to end well all the same
-            self._progress.console.print(text, highlight=False)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._progress.stop()
-
-
-class _Lines:
-    """A plain line now and then, for files and pipes; the time left is told by the pace since some lines ago."""
-
-    def __init__(self, total_steps: int) -> None:
-        self._total = total_steps
-        self._printed: deque[tuple[float, int]] = deque(maxlen=LINES_OF_PACE)
-        """When the last lines were printed, and the step that each one named."""
-
-    def update(self, step: int, status: str) -> None:
-        now = time.monotonic()
-        if step < self._total and self._printed and now - self._printed[-1][0] < PLAIN_PERIOD_SECONDS:
-            return
-        began, first = self._printed[0] if self._printed else (now, step)
-        self._printed.append((now, step))
-        left = f"{(now - began) / (step - first) * (self._total - step) / 60:.0f} min left, " if step > first else ""
-        self.message(f"step {step:,} of {self._total:,}: {left}{status}")
-
-    def message(self, text: str) -> None:
-        say(text)
-
-    def close(self) -> None:
-        pass
 
 
 def _cut_metrics(path: Path, last_step: int, evaluated_at: int) -> list[dict[str, float]]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's mall
 TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"  # environment variable: where torch keeps what it compiles
 MEASURE_SECONDS = 0.5  # for each precision
 OTHER_THREADS = 3  # backward passes, the saver, and the process that watches the run
+SHORT_SECONDS = 0.1  # where it is for a forecast only
 
 
 def resolve(config: Config, *, begun: bool = False) -> Config:
@@ -137,15 +138,19 @@ def _precision(config: Config, begun: bool) -> Precision:
             cost = {name: _seconds_per_update(config, name) for name in candidates}
             precision = min(cost, key=lambda name: cost[name])
             told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in cost.items())
-            log.info(f"precision: {precision} (measured, one update: {told}; --precision decides)")
+            log.info(f"precision: {precision} (one update: {told}; --precision decides)")
     if on_gpu:
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
     return precision
 
 
-def settle_compile(config: Config) -> Config:
+def settle_compile(config: Config, timed: Callable[[float], None] = lambda seconds: None) -> Config:
     """Decide `compile` for a run that will learn, by compiling and taking one update (`config` resolved).
+
+    Args:
+      config: of the run.
+      timed:  is told the seconds of an update, where one is compiled; `update_seconds` measures those that are not.
 
     Raises:
       UsageError: compilation was asked for and does not work here.
@@ -163,12 +168,12 @@ def settle_compile(config: Config) -> Config:
     began = time.perf_counter()
     try:
         with warnings.catch_warnings(action="ignore"):  # that fp32 could be faster as tf32
-            _seconds_per_update(dataclasses.replace(config, compile="on"), config.precision, seconds=0.0)
+            timed(_seconds_per_update(dataclasses.replace(config, compile="on"), config.precision, seconds=0.0))
     except Exception as error:  # no C++ compiler, no headers, a version of torch where it fails: all end alike
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         if uses_own_kernels(dataclasses.replace(config, compile="on")):
             log.info(f"update: not by our own kernels, {reason}")
-            return settle_compile(dataclasses.replace(config, own_kernels=False))
+            return settle_compile(dataclasses.replace(config, own_kernels=False), timed)
         if config.compile == "on":
             raise UsageError(f"compile is 'on', but the {what} cannot be compiled here ({reason}); use off") from error
         log.info(f"{what}: not compiled, {reason}")
@@ -207,6 +212,13 @@ def _reuse_freed_memory() -> None:
             libc = ctypes.CDLL(None)
             libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
             libc.mallopt(M_TRIM_THRESHOLD, 2**30)
+
+
+def update_seconds(config: Config) -> float | None:
+    """Time of one update that is not compiled, measured in a moment (`config` resolved); None for other than images."""
+    if config.network not in PIXEL_NETWORKS:
+        return None
+    return _seconds_per_update(dataclasses.replace(config, compile="off"), config.precision, SHORT_SECONDS)
 
 
 def _seconds_per_update(config: Config, precision: Precision, seconds: float = MEASURE_SECONDS) -> float:

@@ -9,9 +9,10 @@ import numpy as np
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.ports import Logger
-from atari_dqn.evaluation.play import play, result_of
+from atari_dqn.evaluation.play import EvalStep, play, result_of
 from atari_dqn.evaluation.protocols import monitor
 from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.runs.evaluate import Show, unseen
 from atari_dqn.seeding import stream
 from atari_dqn.types import EpisodeScore
 from atari_dqn.video.best_game import BestGameGif
@@ -23,9 +24,11 @@ class Monitor:
     Args:
       config: of the run, resolved.
       agent:  as it is when an evaluation is due.
+      show:   shows how far one is, see `Display.evaluation`.
     """
 
-    def __init__(self, config: Config, agent: Agent) -> None:
+    def __init__(self, config: Config, agent: Agent, show: Show = unseen) -> None:
+        self.show = show
         self.config, self.agent, self.protocol = config, agent, monitor(config)
         self.first_game = BestGameGif(config, self.protocol)
         self._first_seed = 0
@@ -42,15 +45,22 @@ class Monitor:
     def play(self, step: int, should_stop: Callable[[], bool]) -> list[EpisodeScore] | None:
         """The games at an agent step; each step has its own: the same ones every time would reward luck with them."""
         root = stream(self.config.seed, "eval")
-        return play(
-            self.agent,
-            self.config,
-            self.protocol,
-            num_envs=self.config.eval_num_envs,
-            seed=np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, step)),
-            should_stop=should_stop,
-            watch=self.first_game.begin(),
-        )
+        remember = self.first_game.begin()
+        with self.show(self.protocol) as count:
+
+            def watch(moment: EvalStep) -> None:
+                remember(moment)
+                count(moment)
+
+            return play(
+                self.agent,
+                self.config,
+                self.protocol,
+                num_envs=self.config.eval_num_envs,
+                seed=np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, step)),
+                should_stop=should_stop,
+                watch=watch,
+            )
 
     def show(self, tag: str, logger: Logger, step: int) -> None:
         """See `ports.Evaluator`."""

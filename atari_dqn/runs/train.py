@@ -21,17 +21,25 @@ from atari_dqn.dqn.ports import Logger
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import check_game, make_envs, time_limit_told
 from atari_dqn.errors import UsageError, refusal
-from atari_dqn.published.scores import published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
+from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import RunFolder, lock, make_folder, refuse_folder
 from atari_dqn.runs.logger import RunLogger
-from atari_dqn.runs.machine import flushed_denormals, place_replay, refuse_large_network, resolve, settle_compile
+from atari_dqn.runs.machine import (
+    flushed_denormals,
+    place_replay,
+    refuse_large_network,
+    resolve,
+    settle_compile,
+    update_seconds,
+)
 from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.runs.run import Run
 from atari_dqn.runs.safety import Watchdog, saved_where_a_game_breaks, stopped_by_signals
 from atari_dqn.runs.state import run_state
+from atari_dqn.runs.summary import first_lines, next_commands, summarize, summary_lines
 from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
 from atari_dqn.storage.frame_store import FrameStore
 from atari_dqn.storage.saver import Saver
@@ -58,6 +66,7 @@ def train(
     command: Sequence[str] | None = None,
     wandb: bool = False,
     callbacks: Sequence[Callback] = (),
+    display: Display | None = None,
 ) -> Run:
     """Train until the end or an interruption.
 
@@ -70,6 +79,7 @@ def train(
       command: the command line, for the record; None takes it from the process.
       wandb:   mirror the numbers to Weights & Biases.
       callbacks: told what happens, see `Callback`; one of them may ask the run to stop.
+      display: shows how far the run is; None for one of its own.
 
     Returns:
       The run as it has ended; its `exit_code` is 0 at the end, 130 after Ctrl-C, 143 after SIGTERM.
@@ -80,7 +90,35 @@ def train(
     """
     told = Callbacks(callbacks)
     run_dir = Path(run_dir or default_run_dir(config))
-    config = with_own_parts(config, model, loss)
+    with display or Display() as display:
+        run = _train(
+            with_own_parts(config, model, loss),
+            run_dir,
+            model=model,
+            loss=loss,
+            resume=resume,
+            command=sys.argv if command is None else command,
+            wandb=wandb,
+            callbacks=told,
+            display=display,
+        )
+    if told.error is not None:
+        raise told.error
+    return run
+
+
+def _train(
+    config: Config,
+    run_dir: Path,
+    *,
+    model: nn.Module | None,
+    loss: Loss | None,
+    resume: bool,
+    command: Sequence[str],
+    wandb: bool,
+    callbacks: Callbacks,
+    display: Display,
+) -> Run:
     folder = RunFolder.open(run_dir) if resume else None
     if folder:
         config = check_resume(folder.config, config)
@@ -90,8 +128,10 @@ def train(
     check_game(config)
     if limit := time_limit_told(config):
         log.info(limit)
+    display.doing("looking at the machine: cores, precision")
     config = resolve(config, begun=resume)
     _refuse_what_mps_lacks(config)
+    display.doing(f"starting {config.num_envs} games of {config.game}")
     envs = make_envs(config)
     try:
         if model is None:  # may refuse the network: before it is compiled
@@ -101,17 +141,19 @@ def train(
         place = place_replay(config.replay_device, config.device, frame_bytes)
         config = dataclasses.replace(config, replay_device=place)
         refuse_far_priorities(config)
-        config = settle_compile(config)
+        display.doing("compiling the update")
+        times: list[float] = []
+        config = settle_compile(config, times.append)
+        display.update_seconds = times[-1] if times else update_seconds(config)
         agent = make_agent(config, envs.spec, model=model, loss=loss)
         if not folder:
             make_folder(run_dir, config)
         with _told_in_one_message(run_dir), lock(run_dir) as check:
-            folder = folder or RunFolder.create(run_dir, config, sys.argv if command is None else command)
-            exit_code = _train_in(folder, config, envs, agent, resume=resume, wandb=wandb, check=check, callbacks=told)
+            folder = folder or RunFolder.create(run_dir, config, command)
+            hooks: dict[str, Any] = {"check": check, "callbacks": callbacks, "display": display}
+            exit_code = _train_in(folder, config, envs, agent, resume=resume, wandb=wandb, **hooks)
     finally:
         envs.close()
-    if told.error is not None:
-        raise told.error
     return Run(run_dir, config, exit_code, model)
 
 
@@ -187,7 +229,9 @@ def _train_in(
     wandb: bool,
     check: Callable[[], None],
     callbacks: Callbacks,
+    display: Display,
 ) -> int:
+    display.doing("reading the newest checkpoint" if resume else "opening the run folder")
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
     store = FrameStore(folder.checkpoints / "frames")
     kind = run_state(config, envs.spec, replay)
@@ -195,7 +239,7 @@ def _train_in(
     counters = state["counters"] if state else {"step": 0, "evaluated_at": -1} if resume else None
     watchdog = Watchdog()
     saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay, check=check)
-    hooks: dict[str, Any] = {"alive": watchdog.alive, "callbacks": callbacks}
+    hooks: dict[str, Any] = {"display": display, "callbacks": callbacks}
     trainer = build(config, envs, agent, folder, replay, saver, counters=counters, wandb=wandb, **hooks)
     try:
         if state:
@@ -203,13 +247,24 @@ def _train_in(
             del state
         if resume and nothing_is_left(folder, trainer):
             return 0
+        for line in first_lines(folder.path, config, trainer.step, display.update_seconds):
+            log.info(line)
         began, first_step = time.monotonic(), trainer.step
+        display.begin(config, trainer.learner.updates)
+
+        def alive() -> None:
+            watchdog.alive()
+            display.tick(trainer)
+
+        trainer.alive = alive
         with stopped_by_signals(trainer) as caught, closing(watchdog), saved_where_a_game_breaks(trainer):
             trainer.run()
         seconds = time.monotonic() - began
+        display.tick(trainer, last=True)
     finally:
         trainer.close()
         trainer.logger.close()
+        display.close()
     if caught:
         log.info(f"interrupted at step {trainer.step:,}; saved. Go on with --resume")
         return 128 + caught[0]
@@ -218,7 +273,7 @@ def _train_in(
         return 0
     summary = summarize(trainer, seconds, first_step)
     folder.mark_done(summary)
-    for line in summary_lines(summary):
+    for line in (*summary_lines(summary, config.frames_per_step), *next_commands(folder.path, config)):
         log.info(line)
     return 0
 
@@ -233,10 +288,11 @@ def build(
     *,
     counters: Mapping[str, int] | None,
     wandb: bool = False,
-    alive: Callable[[], None] = lambda: None,
     callbacks: Callbacks | None = None,
+    display: Display | None = None,
 ) -> Trainer:
     """Connect the parts of a run (`config` resolved); `counters` are those that a resume goes on from."""
+    display = display or Display()
     logger: Logger = RunLogger(
         folder.path,
         total_steps=config.total_steps,
@@ -244,6 +300,7 @@ def build(
         resume_step=counters["step"] if counters else None,
         evaluated_at=counters["evaluated_at"] if counters else None,
         settings=dataclasses.asdict(config),
+        tell=display.message,
     )
     if wandb:
         logger = CompositeLogger(logger, WandbLogger(folder.path, config))
@@ -254,53 +311,6 @@ def build(
         replay=replay,
         logger=logger,
         saver=saver,
-        evaluator=Monitor(config, agent),
-        alive=alive,
+        evaluator=Monitor(config, agent, display.evaluation),
         callbacks=callbacks,
     )
-
-
-def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, Any]:
-    """What a finished run says of itself; `DONE` holds it. Its last process took `seconds` from `since_step` on."""
-    config, steps = trainer.config, trainer.step - since_step
-    recent = [score for score, _ in trainer.recent]
-    return {
-        "game": config.game,
-        "preset": config.preset,
-        "seed": config.seed,
-        "steps": trainer.step,
-        "updates": trainer.learner.updates,
-        "episodes": trainer.episodes,
-        "since_step": since_step,
-        "seconds": round(seconds, 1),
-        "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1) if steps else None,
-        "recent_mean_return": sum(recent) / len(recent) if recent else None,
-        "last_eval": trainer.last_score,
-        "best_eval": trainer.best_score if trainer.best_step >= 0 else None,
-        "best_eval_step": trainer.best_step if trainer.best_step >= 0 else None,
-    }
-
-
-def summary_lines(summary: dict[str, Any]) -> list[str]:
-    """The end of a run in words, its score beside published ones."""
-    minutes = summary["seconds"] / 60
-    resumed = f" since step {summary['since_step']:,}" if summary["since_step"] else ""
-    speed = f", {summary['frames_per_second']:,.0f} frames/s" if summary["frames_per_second"] is not None else ""
-    lines = [
-        f"done: {summary['steps']:,} steps, {summary['updates']:,} updates, {summary['episodes']:,} games; "
-        f"{minutes:.1f} min{resumed}{speed}",
-        f"score: last {_number(summary['recent_mean_return'])} (mean of the last games in training), "
-        f"evaluation {_number(summary['last_eval'])}, best evaluation {_number(summary['best_eval'])}",
-    ]
-    scores = published(summary["game"])
-    if scores is None or scores.dqn_nature is None:
-        return lines
-    lines.append(
-        f"published, 5-minute games: random {_number(scores.random_nature)}, human {_number(scores.human_nature)}, "
-        f"DQN after 200 million frames {_number(scores.dqn_nature)} (Mnih et al. 2015)"
-    )
-    return lines
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:,.1f}"

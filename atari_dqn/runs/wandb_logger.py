@@ -91,7 +91,6 @@ class WandbLogger:
         if best:
             self._run.summary.update({"best_eval": result.mean, "best_eval_step": result.step})
 
-    def progress(self, step: int, values: Mapping[str, float]) -> None: ...
     def message(self, text: str) -> None: ...
     def flush(self) -> None: ...
 
@@ -125,10 +124,6 @@ class CompositeLogger:
     def evaluation(self, result: Evaluation, best: bool) -> None:
         for logger in self.both:
             logger.evaluation(result, best)
-
-    def progress(self, step: int, values: Mapping[str, float]) -> None:
-        for logger in self.both:
-            logger.progress(step, values)
 
     def message(self, text: str) -> None:
         for logger in self.both:

@@ -1,0 +1,100 @@
+"""What a run says of itself in words: what it is when it begins, what came of it, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from atari_dqn.config import Config
+from atari_dqn.dqn.trainer import Trainer
+from atari_dqn.envs.games import is_vector_game
+from atari_dqn.published.scores import published
+from atari_dqn.runs.pace import Moment, Pace, duration
+
+
+def first_lines(folder: Path, config: Config, step: int, update_seconds: float | None) -> list[str]:
+    """The beginning of a run in words: what it is, how long it takes, where it is, how to watch it.
+
+    Args:
+      folder:         of the run.
+      config:         of the run, resolved.
+      step:           agent steps of a run that is resumed.
+      update_seconds: see `Pace`.
+    """
+    frames = f" ({config.total_steps * config.frames_per_step:,} frames)" if config.frames_per_step > 1 else ""
+    games = f" or {config.total_episodes:,} games" if config.total_episodes else ""
+    line = f"{config.preset} on {config.game}, {config.total_steps:,} steps{frames}{games}"
+    now = Moment(step, max(step, config.learning_starts), evaluated_at=step)
+    left = Pace(config, update_seconds).seconds_left(now)
+    if left is not None:
+        line += f", about {duration(left)} {'to go ' if step else ''}here"
+    return [line, f"folder: {folder}", f"watch:  tensorboard --logdir {_quoted(_root(folder, config))}"]
+
+
+def next_commands(folder: Path, config: Config) -> list[str]:
+    """What to do with a finished run, a command a line."""
+    run, root = _quoted(folder), _quoted(_root(folder, config))
+    commands = [f"atari-dqn evaluate {run}", f"atari-dqn video {run}", f"atari-dqn report {root}"]
+    if is_vector_game(config.game):
+        del commands[1]  # there is no picture of it
+    return [f"folder: {folder}", *(f"{'        ' if i else 'next:   '}{line}" for i, line in enumerate(commands))]
+
+
+def _root(folder: Path, config: Config) -> Path:
+    """The folder of all runs, if this one lies in its usual place below it; else the run's own."""
+    usual = (config.game.replace(":", "_"), config.preset, f"seed{config.seed}")
+    return folder.parents[2] if folder.parts[-3:] == usual and len(folder.parts) > 3 else folder
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, Any]:
+    """What a finished run says of itself; `DONE` holds it. Its last process took `seconds` from `since_step` on."""
+    config, steps = trainer.config, trainer.step - since_step
+    recent = [score for score, _ in trainer.recent]
+    return {
+        "game": config.game,
+        "preset": config.preset,
+        "seed": config.seed,
+        "steps": trainer.step,
+        "updates": trainer.learner.updates,
+        "episodes": trainer.episodes,
+        "since_step": since_step,
+        "seconds": round(seconds, 1),
+        "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1) if steps else None,
+        "recent_mean_return": sum(recent) / len(recent) if recent else None,
+        "last_eval": trainer.last_score,
+        "best_eval": trainer.best_score if trainer.best_step >= 0 else None,
+        "best_eval_step": trainer.best_step if trainer.best_step >= 0 else None,
+    }
+
+
+def summary_lines(summary: dict[str, Any], frames_per_step: int) -> list[str]:
+    """The end of a run in words, its score beside published ones."""
+    resumed = f" since step {summary['since_step']:,}" if summary["since_step"] else ""
+    frames, speed = "", ""
+    if frames_per_step > 1:
+        frames = f" ({summary['steps'] * frames_per_step:,} frames)"
+    if (rate := summary["frames_per_second"]) is not None:
+        speed = f", {rate / frames_per_step:,.0f} steps/s"
+    lines = [
+        f"done: {summary['steps']:,} steps{frames}, {summary['updates']:,} updates, {summary['episodes']:,} games; "
+        f"{duration(summary['seconds'])}{resumed}{speed}",
+        f"score: last {_number(summary['recent_mean_return'])} (mean of the last games in training), "
+        f"evaluation {_number(summary['last_eval'])}, best evaluation {_number(summary['best_eval'])}",
+    ]
+    scores = published(summary["game"])
+    if scores is None or scores.dqn_nature is None:
+        return lines
+    lines.append(
+        f"published, 5-minute games: random {_number(scores.random_nature)}, human {_number(scores.human_nature)}, "
+        f"DQN after 200 million frames {_number(scores.dqn_nature)} (Mnih et al. 2015)"
+    )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.1f}"

@@ -1,0 +1,148 @@
+"""What a run shows while it comes along: a bar on a terminal of 80 columns, plain lines elsewhere."""
+
+import dataclasses
+import os
+import re
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from atari_dqn.evaluation.play import EvalStep
+from atari_dqn.evaluation.protocols import EvalProtocol
+from atari_dqn.presets import nature
+from atari_dqn.runs.display import Display
+from atari_dqn.runs.summary import first_lines, next_commands, summary_lines
+from atari_dqn.terminal import messages_shown
+from tests.fakes import make_step
+
+CONFIG = dataclasses.replace(
+    nature(), device="cpu", num_envs=4, total_steps=600_000, learning_starts=10_000, eval_period=0, log_period=2_000
+)
+
+
+def fake_trainer(step, *, updates=0, pending=0):
+    learner = SimpleNamespace(updates=updates, reset=SimpleNamespace(pending_updates=pending))
+    counters = {"step": step, "learn_after": 10_000, "evaluated_at": 0, "episodes": 3}
+    scores = {"recent": [(-18.0, 900), (-20.0, 800)], "best_score": -15.0, "best_step": 10}
+    return SimpleNamespace(config=CONFIG, learner=learner, **counters, **scores)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds of `time.monotonic`, in a list of one."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_plain_lines_come_at_log_points_half_a_minute_apart(clock, capsys):
+    with messages_shown(), Display() as display:
+        display.doing("starting 4 games of pong")
+        display.begin(CONFIG, updates=0)
+        for _ in range(100):  # 1,000 steps a second: a log point every other second
+            display.tick(fake_trainer(100_000 + 1_000 * int(clock[0] - 100), updates=1))
+            clock[0] += 1.0
+        display.tick(fake_trainer(600_000, updates=1), last=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == [
+        "starting 4 games of pong ...",
+        "17 %, 102,000/600,000 steps, 8:18 min left, 1,000 steps/s, return -19.0, best -15.0",
+    ]
+    assert [line.split("/")[0] for line in lines[2:]] == [
+        "22 %, 132,000", "27 %, 162,000", "32 %, 192,000", "100 %, 600,000",
+    ]  # fmt: skip
+
+
+def test_an_evaluation_stops_the_clock_and_tells_its_games(clock, capsys):
+    protocol = EvalProtocol("test", 3, None, 100, epsilon=0.0, noop_max=0, sticky_probability=0.0)
+    step = make_step(np.zeros((2, 4)), terminated=(True, False))
+    with Display() as display:
+        display.begin(CONFIG, updates=0)
+        for second in (0, 1, 2):
+            display.tick(fake_trainer(1_000 * second, updates=1))
+            clock[0] += 1.0
+        with display.evaluation(protocol) as watch:
+            clock[0] += 50.0
+            watch(EvalStep(np.arange(2), np.zeros(2, np.int64), np.zeros(2, bool), step))
+            display.tick(fake_trainer(2_000, updates=1), last=True)
+        display.tick(fake_trainer(3_000, updates=1), last=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert "evaluating: 1 / 3 games" in lines[-2]
+    assert "1,000 steps/s" in lines[-1]
+
+
+def test_a_network_drawn_anew_is_told(clock, capsys):
+    with Display() as display:
+        display.update_seconds = 0.1
+        display.begin(CONFIG, updates=0)
+        display.tick(fake_trainer(110_000, updates=9, pending=4_000), last=True)
+    assert "a new network: 4,000 updates to go" in capsys.readouterr().err
+
+
+@contextmanager
+def pseudo_terminal(monkeypatch):
+    """A pseudo-terminal of 80 columns instead of stderr; yields a list that holds its text after it is closed."""
+    termios, pty = pytest.importorskip("termios"), pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    pieces = []
+
+    def read():
+        with suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 4_096):
+                pieces.append(piece)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    text = []
+    with monkeypatch.context() as patch, os.fdopen(theirs, "w") as stderr:
+        patch.setattr(sys, "stderr", stderr)
+        yield text
+    reader.join()
+    os.close(ours)
+    text.append(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", b"".join(pieces).decode()))
+
+
+def test_on_a_terminal_a_line_of_80_columns_changes_every_second(monkeypatch, clock):
+    with pseudo_terminal(monkeypatch) as text, Display() as display:
+        display.doing("compiling the update")
+        display.message("threads: [1] for the network")  # words in brackets are words
+        display.begin(CONFIG, updates=0)
+        for second in range(5):
+            display.tick(fake_trainer(60_000 + 100 * second, updates=1))
+            clock[0] += 1.0
+        display.tick(fake_trainer(72_000, updates=1), last=True)
+        print("one line of somebody else", file=sys.stderr)
+    (shown,) = text
+    assert "compiling the update" in shown
+    assert "threads: [1] for the network" in shown
+    assert "one line of somebody else" in shown
+    bars = [line for line in re.split(r"[\r\n]+", shown) if line.startswith(" 12 %")]
+    assert bars[-1].startswith(" 12 %  72,000/600,000  3:40 min left  2,400 steps/s  return -19.0  best -15.0 ━")
+    assert len(bars[-1]) == 80
+
+
+def test_the_first_and_the_last_words_of_a_run(tmp_path):
+    folder = tmp_path / "my runs" / "pong" / "nature" / "seed0"
+    lines = first_lines(folder, dataclasses.replace(CONFIG, env_threads=1), 0, 0.04)
+    # 600,000 steps of 0.3 ms on one core and 147,500 updates of 40 ms: 6,080 s
+    assert lines[0] == "nature on pong, 600,000 steps (2,400,000 frames), about 1:41 h here"
+    assert lines[1:] == [f"folder: {folder}", f"watch:  tensorboard --logdir '{tmp_path / 'my runs'}'"]
+    assert next_commands(folder, CONFIG)[1:] == [
+        f"next:   atari-dqn evaluate '{folder}'",
+        f"        atari-dqn video '{folder}'",
+        f"        atari-dqn report '{tmp_path / 'my runs'}'",
+    ]
+    summary = {"game": "pong", "steps": 600_000, "updates": 147_500, "episodes": 300, "since_step": 0}
+    summary |= {"seconds": 4_800.0, "frames_per_second": 500.0}
+    summary |= {"recent_mean_return": 18.0, "last_eval": 19.0, "best_eval": 20.0}
+    assert summary_lines(summary, 4)[0] == (
+        "done: 600,000 steps (2,400,000 frames), 147,500 updates, 300 games; 1:20 h, 125 steps/s"
+    )
