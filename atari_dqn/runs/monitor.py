@@ -28,7 +28,7 @@ class Monitor:
     """
 
     def __init__(self, config: Config, agent: Agent, show: Show = unseen) -> None:
-        self.show = show
+        self.shown = show
         self.config, self.agent, self.protocol = config, agent, monitor(config)
         self.first_game = BestGameGif(config, self.protocol)
         self._first_seed = 0
@@ -46,7 +46,7 @@ class Monitor:
         """The games at an agent step; each step has its own: the same ones every time would reward luck with them."""
         root = stream(self.config.seed, "eval")
         remember = self.first_game.begin()
-        with self.show(self.protocol) as count:
+        with self.shown(self.protocol) as count:
 
             def watch(moment: EvalStep) -> None:
                 remember(moment)
