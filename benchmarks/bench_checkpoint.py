@@ -28,7 +28,7 @@ from atari_dqn.presets import nature
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.frame_store import FrameStore, pieces_of
+from atari_dqn.storage.frame_segments import FrameSegments, segments_of
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import EnvSpec, Step
 
@@ -69,7 +69,7 @@ def main() -> None:
             replay.add(action, next(steps))
 
     play(layout.rows_per_env * config.num_envs)
-    saver = Saver(options.folder, replay.ring, FrameStore(options.folder / "frames"))
+    saver = Saver(options.folder, replay.ring, FrameSegments(options.folder / "frames"))
     before = peak_bytes()
 
     def save(step: int) -> dict[str, float]:
@@ -112,7 +112,7 @@ def read_back(directory: Path, replay: FrameReplay) -> None:
     """What a resume does, into the same memory."""
     state, meta = checkpoint.load(directory)
     replay.load_state_dict(state["replay"])
-    FrameStore(directory.parent / "frames").read(replay.ring, pieces_of(meta))
+    FrameSegments(directory.parent / "frames").read(replay.ring, segments_of(meta))
 
 
 def write_plainly(path: Path, size: int) -> None:

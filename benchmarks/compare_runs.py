@@ -33,11 +33,11 @@ def what_a_run_left(folder: Path) -> dict[str, Any]:
     newest = checkpoint.list_steps(folder / "checkpoints")[-1]
     state, meta = checkpoint.load(newest)
     left = {path: _comparable(value) for path, value in _flat(state)}
-    pieces = meta["frames"]
-    content = b"".join(_raw_frames(folder / "checkpoints/frames" / piece["name"]) for piece in pieces)
-    times = sum(piece["last"] - piece["first"] + 1 for piece in pieces)
+    segments = meta["frames"]
+    content = b"".join(_raw_frames(folder / "checkpoints/frames" / segment["name"]) for segment in segments)
+    times = sum(segment["last"] - segment["first"] + 1 for segment in segments)
     kept = len(state["replay"]["learnable"]["admitted"]) * (len(content) // times)
-    left["frames"] = content[-kept:]  # pieces may reach back further than the ring
+    left["frames"] = content[-kept:]  # segments may reach back further than the ring
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     left["metrics"] = [
         {name: value for name, value in record.items() if name != "time" and not name.endswith("_per_second")}
@@ -48,7 +48,7 @@ def what_a_run_left(folder: Path) -> dict[str, Any]:
 
 
 def _raw_frames(path: Path) -> bytes:
-    """Of one piece: compressed, equal frames differ where the pieces begin and end elsewhere."""
+    """Of one segment: compressed, equal frames differ where the segments begin and end elsewhere."""
     with path.open("rb") as file:
         return file.read() if path.suffix == ".bin" else zstandard.ZstdDecompressor().stream_reader(file).read()
 

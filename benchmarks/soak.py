@@ -34,7 +34,7 @@ from atari_dqn.dqn import trainer
 from atari_dqn.runs import monitor
 from atari_dqn.runs import train as run
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.frame_store import FrameStore
+from atari_dqn.storage.frame_segments import FrameSegments
 
 RESEED_AFTER = 400  # steps of a game, instead of 100,000: what a life plays again stays short, and it happens often
 SETTINGS = {
@@ -158,10 +158,10 @@ def prepare_life(marks: Path) -> None:
     mark(trainer.Trainer, "run", 0, b"p")
     mark(monitor.Monitor, "evaluate", 0, b"e")
     mark(trainer.Trainer, "save", 0, b"c")
-    mark(FrameStore, "write", 1, b"f")
+    mark(FrameSegments, "write", 1, b"f")
     mark(checkpoint, "write", 1, b"w")
     mark(checkpoint, "prune", 1, b"d")
-    mark(FrameStore, "prune", 1, b"d")
+    mark(FrameSegments, "prune", 1, b"d")
 
 
 def main() -> None:

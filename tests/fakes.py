@@ -18,7 +18,7 @@ from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.frame_store import FrameStore
+from atari_dqn.storage.frame_segments import FrameSegments
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import EnvSpec, Step
 
@@ -150,7 +150,7 @@ def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None
         agent=agent or make_agent(config, envs.spec),
         replay=replay,
         logger=logger or NullLogger(),
-        saver=Saver(checkpoints, replay.ring, FrameStore(checkpoints / "frames")) if checkpoints else None,
+        saver=Saver(checkpoints, replay.ring, FrameSegments(checkpoints / "frames")) if checkpoints else None,
         evaluator=evaluator,
     )
 

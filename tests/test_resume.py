@@ -28,7 +28,7 @@ from atari_dqn.report.read_runs import read_run
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.monitor import Monitor
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.frame_store import FrameStore, pieces_of
+from atari_dqn.storage.frame_segments import FrameSegments, segments_of
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import EpisodeScore
 from benchmarks.compare_runs import differences
@@ -219,7 +219,7 @@ def given_up(play):
 KILL_IN_SAVE = """
 import os, signal, sys
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage import frame_store
+from atari_dqn.storage import frame_segments
 left = int(os.environ["KILL_AT"])
 def fatal(function):
     def call(*arguments, **named):
@@ -435,7 +435,7 @@ def test_a_run_whose_terminal_is_closed_saves(tmp_path):
     assert int(newest.name[5:]) % 400 != 0 or newest > steps[-1]  # of the step at which it ended
 
 
-# --- pieces of frames
+# --- segments of frames
 
 
 def filled(steps, *, capacity=30):
@@ -450,15 +450,15 @@ def filled(steps, *, capacity=30):
 
 @pytest.mark.parametrize("block_bytes", [1, 40, 2**20])
 def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, monkeypatch):
-    monkeypatch.setattr("atari_dqn.storage.frame_store.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("atari_dqn.storage.frame_segments.BLOCK_BYTES", block_bytes)
     replay, envs = filled(5)
-    store = FrameStore(tmp_path / "frames")
+    store = FrameSegments(tmp_path / "frames")
     for step in range(1, 8):
         listed = store.write(replay.ring, replay.ring.times, step)
         assert sum(path.stat().st_size for path in (tmp_path / "frames").iterdir()) <= 12 * (replay.ring.time + 1)
         other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
         other.load_state_dict(replay.state_dict())
-        FrameStore(tmp_path / "frames").read(other.ring, pieces_of({"frames": listed}))
+        FrameSegments(tmp_path / "frames").read(other.ring, segments_of({"frames": listed}))
         assert torch.equal(other.ring.frames, replay.ring.frames)
         for _ in range(7):
             envs.send(np.zeros(2, int))
@@ -472,25 +472,25 @@ def test_frames_are_compressed_and_raw_ones_of_older_versions_are_read(tmp_path)
     layout = ReplayLayout(capacity=400, num_envs=2, frame_shape=(40, 40), frame_dtype="uint8", frame_stack=2)
     replay, envs = FrameReplay(layout), ScriptedEnvs(2, frame_shape=(40, 40))
     replay.start(envs.reset(None))
-    store = FrameStore(tmp_path)
+    store = FrameSegments(tmp_path)
     for _ in range(60):
         envs.send(np.zeros(2, np.int64))
         replay.add(np.zeros(2, np.int64), envs.recv())
-    (piece,) = pieces_of({"frames": store.write(replay.ring, replay.ring.times, 60)})
-    packed = tmp_path / piece.name
+    (segment,) = segments_of({"frames": store.write(replay.ring, replay.ring.times, 60)})
+    packed = tmp_path / segment.name
     assert packed.stat().st_size < 0.05 * 61 * 2 * 40 * 40  # each frame is of one shade
     with packed.open("rb") as file:
         raw = zstandard.ZstdDecompressor().stream_reader(file).read()
     (tmp_path / "step_0000000060.bin").write_bytes(raw)
-    older = dataclasses.replace(piece, name="step_0000000060.bin")
-    for kind in (piece, older):
+    older = dataclasses.replace(segment, name="step_0000000060.bin")
+    for kind in (segment, older):
         other = FrameReplay(layout)
         other.load_state_dict(replay.state_dict())
-        FrameStore(tmp_path).read(other.ring, [kind])
+        FrameSegments(tmp_path).read(other.ring, [kind])
         assert (other.ring.read(*_all(other.ring)) == replay.ring.read(*_all(replay.ring))).all()
     packed.write_bytes(packed.read_bytes()[:-20])
     with pytest.raises(UsageError, match="cut off|damaged"):
-        FrameStore(tmp_path).read(other.ring, [piece])
+        FrameSegments(tmp_path).read(other.ring, [segment])
 
 
 def _all(ring):
@@ -500,10 +500,10 @@ def _all(ring):
 
 def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):
     replay, _ = filled(5)
-    listed = FrameStore(tmp_path / "frames").write(replay.ring, replay.ring.times, 1)
+    listed = FrameSegments(tmp_path / "frames").write(replay.ring, replay.ring.times, 1)
     listed[0]["name"] = "../" + listed[0]["name"]
     with pytest.raises(UsageError, match=r"^frames\[0\]\.\w+ is "):
-        pieces_of({"frames": listed})
+        segments_of({"frames": listed})
 
 
 # --- the saver's thread
@@ -511,22 +511,22 @@ def test_a_piece_cannot_lead_out_of_its_folder(tmp_path):
 
 @pytest.fixture
 def slow_disk(monkeypatch):
-    """Every write of a piece waits until the test lets go."""
+    """Every write of a segment waits until the test lets go."""
     gate = threading.Event()
-    write = FrameStore.write
+    write = FrameSegments.write
 
     def wait_and_write(*arguments):
         assert gate.wait(30)
         return write(*arguments)
 
-    monkeypatch.setattr(FrameStore, "write", wait_and_write)
+    monkeypatch.setattr(FrameSegments, "write", wait_and_write)
     yield gate
     gate.set()
 
 
 def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces_a_frame(tmp_path, slow_disk):
     replay, envs = filled(5)
-    saver = Saver(tmp_path, replay.ring, FrameStore(tmp_path / "frames"))
+    saver = Saver(tmp_path, replay.ring, FrameSegments(tmp_path / "frames"))
     counter = np.zeros(3)
     saver.save(10, {"counter": counter, "replay": replay.state_dict()}, {}, best_step=-1)
     counter += 1  # the checkpoint holds what was
@@ -548,13 +548,13 @@ def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces
     assert state["counter"].tolist() == [0, 0, 0]
     other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
     other.load_state_dict(state["replay"])
-    FrameStore(tmp_path / "frames").read(other.ring, pieces_of(meta))
+    FrameSegments(tmp_path / "frames").read(other.ring, segments_of(meta))
     assert torch.equal(other.ring.frames[:12], before[:12])
 
 
 def test_the_best_checkpoint_of_the_one_before_the_newest_stays(tmp_path):
     replay, _ = filled(5)
-    saver = Saver(tmp_path, replay.ring, FrameStore(tmp_path / "frames"))
+    saver = Saver(tmp_path, replay.ring, FrameSegments(tmp_path / "frames"))
     for step, best in ((1, 1), (2, 1), (3, 1), (4, 4), (5, 4)):
         saver.save(step, {}, {}, best_step=best)
         saver.wait()
@@ -564,7 +564,7 @@ def test_the_best_checkpoint_of_the_one_before_the_newest_stays(tmp_path):
 
 def test_a_save_that_failed_is_told_at_the_next_step(tmp_path, monkeypatch):
     replay, _ = filled(5)
-    saver = Saver(tmp_path, replay.ring, FrameStore(tmp_path / "frames"))
+    saver = Saver(tmp_path, replay.ring, FrameSegments(tmp_path / "frames"))
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     saver.save(10, {}, {}, best_step=-1)
     with pytest.raises(UsageError, match="No space left on device.*older checkpoints are intact"):

@@ -187,10 +187,10 @@ def test_another_error_keeps_its_traceback(monkeypatch):
 HANDLES = OSError(errno.EMFILE, "Too many open files")
 
 
-@pytest.mark.parametrize("place", ["checkpoint.open_to_read", "checkpoint.load_file", "frame_store.open_to_read"])
+@pytest.mark.parametrize("place", ["checkpoint.open_to_read", "checkpoint.load_file", "frame_segments.open_to_read"])
 @pytest.mark.parametrize("error", [HANDLES, RuntimeError(str(HANDLES)), PermissionError(errno.EACCES, "denied")])
 def test_what_cannot_be_read_now_is_not_put_aside_as_damaged(place, error, finished, tmp_path, monkeypatch, capsys):
-    if place.startswith("frame_store") and not isinstance(error, OSError):
+    if place.startswith("frame_segments") and not isinstance(error, OSError):
         pytest.skip("frames are read by Python alone, whose errors of files are OSErrors")
     shutil.copytree(finished, tmp_path / "run")
     original, failed = {"checkpoint.load_file": checkpoint.load_file}.get(place, open_to_read), []

@@ -19,7 +19,7 @@ from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs import state as run
 from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.frame_store import pieces_of
+from atari_dqn.storage.frame_segments import segments_of
 from atari_dqn.storage.schema import CheckpointError, array, integer, none_or, number, row, several, table, text
 
 TRAIN = "train cartpole --device cpu --learning-starts 100 --capacity 200 --eval-period 100 --eval-steps 20".split()
@@ -168,7 +168,7 @@ def test_moments_are_of_the_parameters(make):
             check(wrong, "optimizer")
 
 
-PIECE = {"name": "step_0000000200.bin", "first": 0, "last": 9, "sha256": "0" * 64}
+SEGMENT = {"name": "step_0000000200.bin", "first": 0, "last": 9, "sha256": "0" * 64}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ PIECE = {"name": "step_0000000200.bin", "first": 0, "last": 9, "sha256": "0" * 6
 )
 def test_a_wrong_piece_of_the_replay_is_named(change):
     with pytest.raises(CheckpointError, match=rf"^frames\[0\]\.{next(iter(change))} is "):
-        pieces_of({"frames": [PIECE | change]})
+        segments_of({"frames": [SEGMENT | change]})
 
 
 # --- through the doors

@@ -18,7 +18,7 @@ from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.event_file import _last_time
 from atari_dqn.runs.folder import in_use
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.frame_store import FrameStore, Piece
+from atari_dqn.storage.frame_segments import FrameSegments, Segment
 from atari_dqn.storage.schema import CheckpointError
 from atari_dqn.suite import jobs, local
 from atari_dqn.suite.cost import Rate
@@ -398,10 +398,10 @@ def test_zeros_and_large_records_are_no_events(tmp_path):
 def test_no_piece_is_read_that_the_replay_has_overwritten(tmp_path):
     layout = ReplayLayout(capacity=8, num_envs=1, frame_shape=(1,), frame_dtype="uint8", frame_stack=1)
     replay = FrameReplay(layout)
-    pieces = [Piece("step_0000000001.bin", first, first + 6, "0" * 64) for first in range(0, 1_000, 7)]
-    replay.ring.time = pieces[-1].last
+    segments = [Segment("step_0000000001.bin", first, first + 6, "0" * 64) for first in range(0, 1_000, 7)]
+    replay.ring.time = segments[-1].last
     with pytest.raises(CheckpointError, match="do not make up the replay"):
-        FrameStore(tmp_path).read(replay.ring, pieces)
+        FrameSegments(tmp_path).read(replay.ring, segments)
 
 
 def test_a_suite_asks_only_for_as_many_slots_as_there_are_jobs():

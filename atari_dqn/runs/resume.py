@@ -17,7 +17,7 @@ from atari_dqn.errors import MachineRefused, UsageError
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.folder import RunFolder, read_done
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.frame_store import FrameStore, pieces_of
+from atari_dqn.storage.frame_segments import FrameSegments, segments_of
 from atari_dqn.storage.schema import CheckpointError, Kind
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def read_newest(
     folder: RunFolder,
     config: Config,
     replay: FrameReplay,
-    store: FrameStore,
+    store: FrameSegments,
     *,
     kind: Kind,
 ) -> dict[str, Any] | None:
@@ -96,12 +96,12 @@ def read_newest(
             state, meta = checkpoint.load(directory)
             _refuse_foreign(directory, meta, config)
             kind(state, "")
-            pieces = pieces_of(meta) if config.save_replay else []
-            if pieces and state["replay"] is None:
+            segments = segments_of(meta) if config.save_replay else []
+            if segments and state["replay"] is None:
                 raise CheckpointError("the frames of its replay are listed, but not what is known of them")
-            if pieces:
+            if segments:
                 replay.load_state_dict(state["replay"])
-                store.read(replay.ring, pieces)
+                store.read(replay.ring, segments)
         except (ForeignCheckpoint, MachineRefused):
             raise
         except UsageError as error:
@@ -111,7 +111,7 @@ def read_newest(
             continue
         for other in damaged:  # out of the way of the one that will be written at its step
             os.replace(other, other.with_name(f"damaged_{other.name}_{time.time_ns()}"))
-        inexact = "" if pieces else "; the replay fills up again first, so this is not an exact continuation"
+        inexact = "" if segments else "; the replay fills up again first, so this is not an exact continuation"
         envs = state["envs"]
         played = max(len(group.get("log", ())) for group in envs.get("groups", [envs]))
         again = f"; the games play {played:,} steps each again" if played else ""

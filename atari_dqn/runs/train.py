@@ -41,7 +41,7 @@ from atari_dqn.runs.safety import Watchdog, saved_where_a_game_breaks, stopped_b
 from atari_dqn.runs.state import run_state
 from atari_dqn.runs.summary import first_lines, next_commands, summarize, summary_lines
 from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
-from atari_dqn.storage.frame_store import FrameStore
+from atari_dqn.storage.frame_segments import FrameSegments
 from atari_dqn.storage.saver import Saver
 from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EnvSpec, VecEnv
@@ -233,7 +233,7 @@ def _train_in(
 ) -> int:
     display.doing("reading the newest checkpoint" if resume else "opening the run folder")
     replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
-    store = FrameStore(folder.checkpoints / "frames")
+    store = FrameSegments(folder.checkpoints / "frames")
     kind = run_state(config, envs.spec, replay)
     state = read_newest(folder, config, replay, store, kind=kind) if resume else None
     counters = state["counters"] if state else {"step": 0, "evaluated_at": -1} if resume else None

@@ -3,7 +3,7 @@
 What changes from update to update (networks, moments, counters) is copied at once; the frames, most of the bytes, are
 written by a thread from the ring itself, since rows that are written once stand still until the ring comes round.
 
-    save:  copy the small state -> thread: new piece of frames -> checkpoint -> delete what is no longer needed
+    save:  copy the small state -> thread: new segment of frames -> checkpoint -> delete what is no longer needed
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.storage import checkpoint
-from atari_dqn.storage.frame_store import FrameStore
+from atari_dqn.storage.frame_segments import FrameSegments
 from atari_dqn.storage.schema import CheckpointError
 
 CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
@@ -43,7 +43,7 @@ class Saver:
         self,
         folder: Path,
         ring: FrameRing,
-        store: FrameStore,
+        store: FrameSegments,
         *,
         save_frames: bool = True,
         check: Callable[[], None] = lambda: None,

@@ -47,7 +47,7 @@ def memory_bytes(config: Config, spec: EnvSpec) -> int:
 def disk_bytes(config: Config, spec: EnvSpec) -> int:
     """Checkpoints of a run at their largest: those that are kept, the one being written, and the replay's frames.
 
-    Frames are written once for all checkpoints; a piece goes when none of them needs any frame of it.
+    Frames are written once for all checkpoints; a segment goes when none of them needs any frame of it.
     """
     weights = count_weights(config, spec)
     checkpoints = CHECKPOINTS_KEPT + 2  # the best one, and the one being written
@@ -56,7 +56,7 @@ def disk_bytes(config: Config, spec: EnvSpec) -> int:
         return small
     layout = replay_layout(config, spec)
     rows = layout.rows_per_env * config.num_envs
-    # the oldest checkpoint that is kept is some periods old, and the piece with its oldest frame began one before
+    # the oldest checkpoint that is kept is some periods old, and the segment with its oldest frame began one before
     written = min(config.total_steps, rows + (CHECKPOINTS_KEPT + 1) * (config.checkpoint_period or config.total_steps))
     return small + checkpoints * layout.host_bytes + layout.frame_bytes * written // rows
 

@@ -1,9 +1,9 @@
-"""The replay's frames on disk, in pieces that are written once: a checkpoint adds what is new since the one before.
+"""The replay's frames on disk, in segments that are written once: a checkpoint adds what is new since the one before.
 
     checkpoints/frames/step_0000250000.zst     frames of all environments, from one time of the ring to another
 
 They are compressed with zstandard, since frames of a game are alike; older versions wrote them raw, as .bin. A
-checkpoint lists the pieces that its replay is made of, oldest first, with the checksums of their raw frames. Neither
+checkpoint lists the segments that its replay is made of, oldest first, with the checksums of their raw frames. Neither
 writing nor reading holds more than one block in memory beside the replay.
 """
 
@@ -26,7 +26,7 @@ from atari_dqn.safe_files import open_to_read
 from atari_dqn.storage.checkpoint import force_to_disk, read_meta, refuse_as_machine, step_name
 from atari_dqn.storage.schema import CheckpointError, integer, several, table, text
 
-PIECE = table(  # no name leads out of the folder
+SEGMENT = table(  # no name leads out of the folder
     {
         "name": text(r"step_\d{10,19}\.(bin|zst)"),
         "first": integer(0),
@@ -34,14 +34,14 @@ PIECE = table(  # no name leads out of the folder
         "sha256": text("[0-9a-f]{64}"),
     }
 )
-PIECES = table({"frames": several(PIECE, most=10**6)}, more=True)
+SEGMENTS = table({"frames": several(SEGMENT, most=10**6)}, more=True)
 BLOCK_BYTES = 32 * 2**20
 LEVEL = 1  # of zstandard: the fastest of its usual ones
-WINDOW_BYTES = 2**23  # memory that a piece may ask for to be read; level 1 needs less
+WINDOW_BYTES = 2**23  # memory that a segment may ask for to be read; level 1 needs less
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """Frames of the times `first` to `last`, both included."""
 
     name: str
@@ -50,24 +50,24 @@ class Piece:
     sha256: str
 
 
-class FrameStore:
-    """The pieces of one run.
+class FrameSegments:
+    """The segments of one run.
 
     Args:
       folder: where they lie; made when the first is written.
 
     Attributes:
-      pieces: those that make up the replay as it was last written or read, oldest first.
+      segments: those that make up the replay as it was last written or read, oldest first.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.pieces: list[Piece] = []
+        self.segments: list[Segment] = []
 
     @property
     def written_until(self) -> int:
         """Newest time whose frames are on the disk, -1 if none are."""
-        return self.pieces[-1].last if self.pieces else -1
+        return self.segments[-1].last if self.segments else -1
 
     def write(self, ring: FrameRing, times: tuple[int, int], step: int) -> list[dict[str, Any]]:
         """Write the frames that are not on disk yet. The replay may grow meanwhile, but not replace them.
@@ -75,23 +75,23 @@ class FrameStore:
         Args:
           ring:   the frames.
           times:  its oldest and newest time to be written (`ring.times` at the checkpoint).
-          step:   agent step of the checkpoint, the name of the new piece.
+          step:   agent step of the checkpoint, the name of the new segment.
 
         Returns:
           What a checkpoint has to remember (JSON).
 
         Raises:
-          UsageError: the disk refuses; older pieces are untouched.
+          UsageError: the disk refuses; older segments are untouched.
         """
         oldest, newest = times
-        kept = [piece for piece in self.pieces if piece.last >= oldest]
+        kept = [segment for segment in self.segments if segment.last >= oldest]
         first = kept[-1].last + 1 if kept else oldest
         if first <= newest:
-            kept.append(self._write_piece(ring, step_name(step) + ".zst", first, newest))
-        self.pieces = kept
-        return [asdict(piece) for piece in kept]
+            kept.append(self._write_segment(ring, step_name(step) + ".zst", first, newest))
+        self.segments = kept
+        return [asdict(segment) for segment in kept]
 
-    def _write_piece(self, ring: FrameRing, name: str, first: int, last: int) -> Piece:
+    def _write_segment(self, ring: FrameRing, name: str, first: int, last: int) -> Segment:
         partial = self.folder / (name + ".partial")
         digest = hashlib.sha256()
         try:
@@ -113,33 +113,33 @@ class FrameStore:
                 f"cannot write the replay to {self.folder / name} ({error}); older checkpoints are intact. "
                 "Make room, or use --no-save-replay, then go on with --resume"
             ) from error
-        return Piece(name, first, last, digest.hexdigest())
+        return Segment(name, first, last, digest.hexdigest())
 
-    def read(self, ring: FrameRing, pieces: list[Piece]) -> None:
+    def read(self, ring: FrameRing, segments: list[Segment]) -> None:
         """Fill the frames of a replay whose other arrays are in place.
 
         Raises:
-          CheckpointError: a piece is missing, damaged, or not of this replay.
+          CheckpointError: a segment is missing, damaged, or not of this replay.
         """
         oldest, newest = ring.times
-        if any(not 0 <= piece.last - piece.first < ring.num_times for piece in pieces):
-            raise CheckpointError(f"a piece in {self.folder} is longer than the replay; use an older checkpoint")
-        ends = [piece.last + 1 for piece in pieces]
-        starts = [piece.first for piece in pieces]
-        in_a_row = bool(pieces) and starts[1:] == ends[:-1] and ends[-1] == newest + 1
+        if any(not 0 <= segment.last - segment.first < ring.num_times for segment in segments):
+            raise CheckpointError(f"a segment in {self.folder} is longer than the replay; use an older checkpoint")
+        ends = [segment.last + 1 for segment in segments]
+        starts = [segment.first for segment in segments]
+        in_a_row = bool(segments) and starts[1:] == ends[:-1] and ends[-1] == newest + 1
         if not in_a_row or not starts[0] <= oldest < ends[0]:  # older ones would only be read, perhaps for days
-            raise CheckpointError(f"the pieces in {self.folder} do not make up the replay; use an older checkpoint")
-        for piece in pieces:
-            self._read_piece(ring, piece, oldest)
-        self.pieces = pieces
+            raise CheckpointError(f"the segments in {self.folder} do not make up the replay; use an older checkpoint")
+        for segment in segments:
+            self._read_segment(ring, segment, oldest)
+        self.segments = segments
 
-    def _read_piece(self, ring: FrameRing, piece: Piece, oldest: int) -> None:
-        path = self.folder / piece.name
+    def _read_segment(self, ring: FrameRing, segment: Segment, oldest: int) -> None:
+        path = self.folder / segment.name
         digest = hashlib.sha256()
         try:
-            size = (piece.last - piece.first + 1) * ring.envs_at_once * ring.frames[0].nbytes
+            size = (segment.last - segment.first + 1) * ring.envs_at_once * ring.frames[0].nbytes
             with _open(path, size) as file:
-                for time, count in blocks(ring, piece.first, piece.last):
+                for time, count in blocks(ring, segment.first, segment.last):
                     block = torch.empty(ring.block_shape(count), dtype=ring.frames.dtype)
                     content = block.numpy().data.cast("B")
                     if not _fill(content, file):
@@ -153,15 +153,15 @@ class FrameStore:
             raise CheckpointError(f"{path} cannot be read ({error.strerror}); use an older checkpoint") from error
         except zstandard.ZstdError as error:
             raise CheckpointError(f"{path} is damaged ({error}); use an older checkpoint") from error
-        if digest.hexdigest() != piece.sha256:
+        if digest.hexdigest() != segment.sha256:
             raise CheckpointError(f"{path} is damaged: its checksum differs; use an older checkpoint")
 
     def prune(self, checkpoints: Sequence[Path]) -> None:
-        """Delete the pieces that none of these checkpoints needs, and what a killed save left behind."""
+        """Delete the segments that none of these checkpoints needs, and what a killed save left behind."""
         needed: set[str] = set()
         for directory in checkpoints:
             with suppress(CheckpointError):  # a damaged checkpoint needs nothing
-                needed |= {piece.name for piece in pieces_of(read_meta(directory))}
+                needed |= {segment.name for segment in segments_of(read_meta(directory))}
         for path in self.folder.glob("step_*"):
             if path.name not in needed:
                 path.unlink()
@@ -169,7 +169,7 @@ class FrameStore:
 
 @contextmanager
 def _open(path: Path, size: int) -> Iterator[IO[bytes]]:
-    """The raw frames of a piece, `size` bytes; a compressed one may be a little larger, where it does not shrink."""
+    """The raw frames of a segment, `size` bytes; a compressed one may be a little larger, where it does not shrink."""
     compressed = path.suffix == ".zst"
     with open_to_read(path, size + size // 128 + 2**16 if compressed else size) as file:
         yield zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES).stream_reader(file) if compressed else file
@@ -199,11 +199,11 @@ def blocks(ring: FrameRing, first: int, last: int) -> list[tuple[int, int]]:
     return found
 
 
-def pieces_of(meta: Mapping[str, Any]) -> list[Piece]:
-    """The pieces that a checkpoint lists, oldest first; none if it was saved without its replay.
+def segments_of(meta: Mapping[str, Any]) -> list[Segment]:
+    """The segments that a checkpoint lists, oldest first; none if it was saved without its replay.
 
     Raises:
-      CheckpointError: not a list of pieces.
+      CheckpointError: not a list of segments.
     """
-    PIECES(meta, "")
-    return [Piece(**piece) for piece in meta["frames"]]
+    SEGMENTS(meta, "")
+    return [Segment(**segment) for segment in meta["frames"]]
