@@ -34,7 +34,7 @@ def played(agent: Agent, config: Config, steps: int, at_step: int) -> FrameRepla
     """What the agent does from the start of its games, with the bootstrap distance that the run had at `at_step`."""
     envs = make_envs(config)
     replay = FrameReplay(replay_layout(config, envs.spec), device="cpu", frames_on="cpu")
-    replay.bootstrap_distance = schedules.n_step(config, at_step)
+    replay.n_step = schedules.n_step(config, at_step)
     replay.start(envs.reset(np.arange(config.num_envs)))
     for _ in range(steps // config.num_envs):
         action = agent.sample(replay.latest_obs(), EPSILON)

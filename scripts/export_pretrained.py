@@ -21,8 +21,9 @@ from typing import Any
 
 from atari_dqn import safe_files
 from atari_dqn.errors import UsageError
-from atari_dqn.runs import evaluate as assess
+from atari_dqn.evaluation.play import Player
 from atari_dqn.runs import pretrained
+from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.logger import EVALS
 from atari_dqn.runs.provenance import without_its_path
@@ -40,7 +41,7 @@ def main() -> int:
     try:
         folder = RunFolder.open(words.run)
         options = {"which": words.checkpoint, "device": "cpu", "allow_import": words.allow_import}
-        player = assess.load_player(words.run, **options)
+        player = load_player(words.run, **options)
         meta = read_json(words.run / "meta.json")
         card = model_card(folder, player, meta, words.checkpoint, scores_of(words.scores, words.run, player.step))
         source = {"commit": str(meta.get("commit")), "seed": str(folder.config.seed), "preset": folder.config.preset}
@@ -80,7 +81,7 @@ def scores_of(files: Iterable[Path], run: Path, step: int) -> list[tuple[str, di
 
 def model_card(
     folder: RunFolder,
-    player: assess.Player,
+    player: Player,
     meta: dict[str, Any],
     checkpoint: str,
     scores: list[tuple[str, dict[str, Any]]],

@@ -23,13 +23,13 @@ def test_random_cartpole_lasts_about_22_steps():
 
 
 def test_nothing_pressed_in_breakout_is_five_minutes_without_a_point():
-    assessed = evaluate_policy("breakout", "noop", Selection("nature", episodes=1))
-    (game,) = assessed.games
+    played = evaluate_policy("breakout", "noop", Selection("nature", episodes=1))
+    (game,) = played.games
     assert (game.episode_return, game.episode_length) == (0.0, 4_500)
-    assert assessed.name == "nature_noop"
+    assert played.name == "nature_noop"
     # (0 - 1.7) / (31.8 - 1.7)
-    assert assessed.result.human_normalized == pytest.approx(-0.0565, abs=1e-4)
-    assert assessed.result.human_pair == "nature"
+    assert played.result.human_normalized == pytest.approx(-0.0565, abs=1e-4)
+    assert played.result.human_pair == "nature"
 
 
 def test_random_at_10_hz_acts_every_six_frames_in_games_of_five_minutes():

@@ -131,10 +131,10 @@ def expected_transitions(replay, twins):
     """Every transition that must be learnable now, oldest first, as the twins remember them."""
     groups = np.split(np.array(twins, object), replay.groups)
     newest = sum(len(group[0].frames) for group in groups) - 1
-    oldest = max(0, newest + 1 - (replay.n_step + replay.usable_per_env) * replay.groups)
-    for time in range(oldest, newest + 1 - replay.n_step * replay.groups):
+    oldest = max(0, newest + 1 - (replay.max_n_step + replay.usable_per_env) * replay.groups)
+    for time in range(oldest, newest + 1 - replay.max_n_step * replay.groups):
         for twin in groups[time % replay.groups]:
-            transition = twin.transition(time // replay.groups, replay.bootstrap_distance)
+            transition = twin.transition(time // replay.groups, replay.n_step)
             if transition is not None:
                 yield transition
 
@@ -148,7 +148,7 @@ def assert_same_as_twins(replay, twins):
     for index, (obs, action, rewards, num_steps, terminated, next_obs) in enumerate(expected):
         assert (batch.obs[index].numpy() == obs).all()
         assert batch.action[index] == action
-        assert batch.reward[index].tolist() == rewards + [0.0] * (replay.n_step - len(rewards))
+        assert batch.reward[index].tolist() == rewards + [0.0] * (replay.max_n_step - len(rewards))
         assert batch.num_steps[index] == num_steps
         assert batch.terminated[index] == terminated
         if not terminated:  # else nothing uses it
@@ -174,7 +174,7 @@ def test_every_learnable_transition_is_the_naive_twins(
     """Wrap-around, short games, odd capacities, ends at the write head, fewer rewards than n, groups in turns."""
     envs = ScriptedEnvs(at_once * groups, seed=seed, end_rate=end_rate)
     replay = make_replay(capacity, at_once * groups, frame_stack, n_step, groups=groups, repeat=repeat)
-    replay.bootstrap_distance = max(1, n_step - fewer)
+    replay.n_step = max(1, n_step - fewer)
     twins = play(replay, envs, times, seed)
     assert_same_as_twins(replay, twins)
     for back in range(groups):

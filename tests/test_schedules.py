@@ -77,7 +77,7 @@ def test_epsilon_of_the_recipes_counts_from_the_first_step():
     assert [schedules.epsilon(waiting, step) for step in (31, 32)] == [1.0, 0.995]
 
 
-def test_bootstrap_distance_falls_by_equal_factors():
+def test_n_step_falls_by_equal_factors():
     config = dataclasses.replace(nature(), n_step=8, n_step_end=2, n_step_decay_steps=1_000, learning_starts=50_000)
     steps = (0, 50_000, 50_500, 51_000, 10**7)
     assert [schedules.n_step(config, step) for step in steps] == [8, 8, 4, 2, 2]
@@ -111,7 +111,7 @@ def test_the_exponent_of_priorities_falls_to_zero_or_stays():
     assert values == pytest.approx([0.6, 0.6, 0.45, 0.0, 0.0])
 
 
-def test_bootstrap_distance_stays_unless_told():
+def test_n_step_stays_unless_told():
     config = dataclasses.replace(nature(), n_step=3)
     assert [schedules.n_step(config, step) for step in (0, 10**9)] == [3, 3]
 

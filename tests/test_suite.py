@@ -19,7 +19,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import atari_10, atari_57
 from atari_dqn.runs.folder import RunFolder, lock
-from atari_dqn.suite import cost as estimate
+from atari_dqn.suite import cost
 from atari_dqn.suite import jobs as suite
 from atari_dqn.suite import local as local_engine
 from atari_dqn.suite import on_ray as ray_engine
@@ -264,18 +264,18 @@ def test_the_table_shows_what_needs_attention(tmp_path):
 
 def test_the_estimate_by_hand(tmp_path):
     # two slots: 10 + 20 in one, 15 in the other
-    assert estimate.seconds_left([10.0, 15.0, 20.0], 2) == 30.0
+    assert cost.seconds_left([10.0, 15.0, 20.0], 2) == 30.0
     spec = spec_of(nature())
     # a frame is 84 x 84 bytes and 11 bytes beside it; 4 rows more for each of 64 games, and one blank one
     rows = 1_000_000 + 64 * 4
-    assert estimate.memory_bytes(nature(), spec) == (rows + 1) * 84 * 84 + 11 * rows
-    assert estimate.rate_of_finished(tmp_path, cartpole()) is None
+    assert cost.memory_bytes(nature(), spec) == (rows + 1) * 84 * 84 + 11 * rows
+    assert cost.rate_of_finished(tmp_path, cartpole()) is None
     for seed, frames in enumerate([10.0, 30.0, 20.0]):
         folder = tmp_path / f"cartpole/cartpole/seed{seed}"
         folder.mkdir(parents=True)
         summary = {"steps": 1, "episodes": 9, "best_eval_step": None, "frames_per_second": frames}
         (folder / "DONE").write_text(json.dumps(summary))
-    assert estimate.rate_of_finished(tmp_path, cartpole()).steps_per_second == 20.0
+    assert cost.rate_of_finished(tmp_path, cartpole()).steps_per_second == 20.0
 
 
 def run_words(*words):
@@ -316,7 +316,7 @@ def test_bad_input_is_one_message_and_exit_code_two(line, message, tmp_path, mon
 
 def test_a_dry_run_measures_and_starts_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimate, "MEASURE_SECONDS", 0.2)
+    monkeypatch.setattr(cost, "MEASURE_SECONDS", 0.2)
     assert run_words("suite", "--games", "cartpole", "--seeds", "0", "1", "--jobs", "2", "--dry-run", *TINY) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "cartpole seed 1 train 400 " in text
@@ -362,5 +362,5 @@ def test_a_suite_that_is_killed_leaves_no_process_behind_and_goes_on(tmp_path, m
     assert "1 finished" in capsys.readouterr().out
     size = sum(path.stat().st_size for path in (folder / "checkpoints").rglob("*") if path.is_file())
     config = RunFolder.open(folder).config
-    limit = estimate.disk_bytes(dataclasses.replace(config, total_steps=steps), spec_of(config))
+    limit = cost.disk_bytes(dataclasses.replace(config, total_steps=steps), spec_of(config))
     assert limit / 4 < size <= limit

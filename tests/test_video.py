@@ -15,7 +15,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import protocols
 from atari_dqn.evaluation.play import play
 from atari_dqn.presets import PRESETS, cartpole, nature
-from atari_dqn.runs import evaluate as assess
+from atari_dqn.runs.evaluate import load_player
 from atari_dqn.seeding import stream
 from atari_dqn.video import record as video
 from atari_dqn.video import writers
@@ -45,7 +45,7 @@ def pong(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def player(pong):
-    return assess.load_player(pong, which="last", device="cpu")
+    return load_player(pong, which="last", device="cpu")
 
 
 def film(player, out, **options):
@@ -174,7 +174,7 @@ def test_the_panel_shows_the_returns_that_a_distributional_network_expects():
 def test_a_distributional_network_can_be_filmed(preset, tmp_path):
     config = dataclasses.replace(PRESETS[preset]("pong"), device="cpu", compile="off", precision="fp32")
     run = make_run(tmp_path / "run", dataclasses.replace(config, torch_threads=1, env_threads=1, hidden_sizes=(16,)))
-    player = assess.load_player(run, which="last", device="cpu")
+    player = load_player(run, which="last", device="cpu")
     film(player, tmp_path / "film.png", overlay=True, seconds=1)
     picture = np.array(Image.open(tmp_path / "film.png"))
     assert (picture == EXPECTED).all(axis=2).any()

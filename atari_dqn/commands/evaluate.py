@@ -15,7 +15,7 @@ from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
-    from atari_dqn.runs.evaluate import Assessment
+    from atari_dqn.runs.evaluate import PlayedEvaluation
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +67,14 @@ def run(words: Sequence[str]) -> int:
     """Evaluate a run, a checkpoint or a policy; returns the exit code."""
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
     _check(command)
-    from atari_dqn.runs import evaluate as assess
+    from atari_dqn.runs import evaluate as evaluation
     from atari_dqn.runs.games_bar import shown
     from atari_dqn.runs.results import check_writable
 
     folder = _destination(command)
     if folder is not None:
         check_writable(folder)
-    selection = assess.Selection(
+    selection = evaluation.Selection(
         command.protocol,
         command.episodes,
         command.only_episode,
@@ -83,7 +83,7 @@ def run(words: Sequence[str]) -> int:
         command.max_episode_steps,
     )
     if command.policy == "network":
-        assessed = assess.evaluate_run(
+        played = evaluation.evaluate_run(
             Path(command.run),
             selection,
             which=command.checkpoint,
@@ -94,14 +94,14 @@ def run(words: Sequence[str]) -> int:
             show=shown,
         )
     else:
-        assessed = assess.evaluate_policy(
+        played = evaluation.evaluate_policy(
             command.run, command.policy, selection, env_threads=command.env_threads, show=shown
         )
-    for line in assess.evaluation_lines(assessed.result):
+    for line in evaluation.evaluation_lines(played.result):
         print(line)
-    _keep(command, folder, assessed)
+    _keep(command, folder, played)
     if command.json:
-        print(json.dumps(assessed.result.to_dict()))
+        print(json.dumps(played.result.to_dict()))
     return 0
 
 
@@ -140,13 +140,13 @@ def _destination(command: Evaluate) -> Path | None:
     return folder / FOLDER
 
 
-def _keep(command: Evaluate, folder: Path | None, assessed: Assessment) -> None:
+def _keep(command: Evaluate, folder: Path | None, played: PlayedEvaluation) -> None:
     from atari_dqn.runs import pretrained
     from atari_dqn.runs.results import write_evaluation
 
     if folder is not None:
-        write_evaluation(folder, assessed.name, assessed.result, assessed.games)
-        log.info(f"games: {folder / assessed.name}.csv and .json")
+        write_evaluation(folder, played.name, played.result, played.games)
+        log.info(f"games: {folder / played.name}.csv and .json")
     elif command.write:
         why = (
             "not a run"

@@ -24,9 +24,9 @@ def run(words: Sequence[str]) -> int:
     command = parse(Suite, own, prog="atari-dqn suite")
     _check(command, passed)
     configs = _configs(command, passed)
-    from atari_dqn.commands.suite_jobs import carry_out  # torch takes seconds: wrong flags are answered before
+    from atari_dqn.commands.suite_jobs import run_jobs  # torch takes seconds: wrong flags are answered before
 
-    return carry_out(command, configs, passed)
+    return run_jobs(command, configs, passed)
 
 
 def _check(command: Suite, passed: Sequence[tuple[str, ...]]) -> None:

@@ -15,17 +15,16 @@ from atari_dqn.commands.suite_flags import Suite
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
-from atari_dqn.suite import cost as estimate
+from atari_dqn.suite import cost, plan
 from atari_dqn.suite import local as local_engine
 from atari_dqn.suite import on_ray as ray_engine
-from atari_dqn.suite import plan
 from atari_dqn.suite.jobs import Job, JobRun, Settings, make_jobs, next_stage
 from atari_dqn.suite.table import Table, counts, read_progress
 
 log = logging.getLogger(__name__)
 
 
-def carry_out(command: Suite, configs: Sequence[Config], passed: tuple[tuple[str, ...], ...]) -> int:
+def run_jobs(command: Suite, configs: Sequence[Config], passed: tuple[tuple[str, ...], ...]) -> int:
     """Run the jobs of a suite, or print the plan; returns the exit code.
 
     Args:
@@ -63,7 +62,7 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
     left = []
     for job in jobs:
         stage = next_stage(job, settings)
-        left.append(estimate.steps_left(job, read_progress(job.folder).step))
+        left.append(cost.steps_left(job, read_progress(job.folder).step))
         table.add_row(job.name, stage.name if stage else "nothing", f"{left[-1]:,}", str(job.folder))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     slots = command.jobs
@@ -77,7 +76,7 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
         print(line)
     _check_room(command, training)
 
-    def rate_of(config: Config) -> estimate.Rate:
+    def rate_of(config: Config) -> cost.Rate:
         return _rate(config, command.runs_dir, settings)
 
     configs = [job.config for job, steps in zip(jobs, left, strict=True) if steps]
@@ -92,16 +91,16 @@ def _check_room(command: Suite, training: Sequence[Config]) -> None:
         log.warning(problem)
 
 
-def _rate(config: Config, runs_dir: Path, settings: Settings) -> estimate.Rate:
+def _rate(config: Config, runs_dir: Path, settings: Settings) -> cost.Rate:
     """Of finished runs if there are any, else measured."""
-    if known := estimate.rate_of_finished(runs_dir, config):
+    if known := cost.rate_of_finished(runs_dir, config):
         return known
     config = dataclasses.replace(
         config,
         torch_threads=config.torch_threads or settings.threads,
         env_threads=config.env_threads or settings.threads,
     )
-    return estimate.measure(config)
+    return cost.measure(config)
 
 
 def _to_train(jobs: Sequence[Job], settings: Settings) -> list[Config]:

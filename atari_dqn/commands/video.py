@@ -61,11 +61,11 @@ def run(words: Sequence[str]) -> int:
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
     from atari_dqn.evaluation.protocols import protocol_named
-    from atari_dqn.runs import evaluate as assess
+    from atari_dqn.runs.evaluate import load_player
     from atari_dqn.runs.games_bar import shown
     from atari_dqn.video import record as video
 
-    player = assess.load_player(
+    player = load_player(
         command.run,
         which=command.checkpoint,
         device=command.device,

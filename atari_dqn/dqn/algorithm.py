@@ -192,9 +192,9 @@ class DQN:
     def _grad_norm(self) -> Tensor:
         return torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
 
-    def sync_target(self, decay: float = 0.0) -> None:
-        """Copy the online network into the target network, or bring it nearer; see `weights.sync_weights_to`."""
-        sync_weights_to(self.model, self.target, decay)
+    def sync_target(self) -> None:
+        """Copy the online network into the target network."""
+        sync_weights_to(self.model, self.target)
 
     def _outputs(self, network: nn.Module, obs: Tensor) -> Tensor:
         """Of the last layer, which `head` makes values of: [B, A * M] float32."""

@@ -85,7 +85,7 @@ class Learner:
     def _follow_schedules(self, step: int) -> None:
         if self.config.learning_rate_end_ratio < 1.0:
             set_learning_rate(self.agent.algorithm.optimizer, schedules.learning_rate(self.config, step))
-        self.replay.bootstrap_distance = schedules.n_step(self.config, step)
+        self.replay.n_step = schedules.n_step(self.config, step)
 
     def catch_up(self, step: int) -> None:
         """Some of the updates that a new network has to do, and their target copies, as if the run began with them."""

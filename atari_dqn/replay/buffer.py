@@ -60,9 +60,9 @@ class FrameReplay:
         self.device = torch.device(device)
         self.ring = FrameRing(layout, frames_on or device)
         self.frames_are_near = self.ring.device.type == self.device.type  # the learner
-        self.groups, self.frame_stack, self.n_step = layout.groups, layout.frame_stack, layout.n_step
+        self.groups, self.frame_stack, self.max_n_step = layout.groups, layout.frame_stack, layout.n_step
         self.repeat_first_frame = layout.repeat_first_frame
-        self.bootstrap_distance = layout.n_step  # rewards summed, <= n_step; may change between draws
+        self.n_step = layout.n_step  # rewards summed, <= max_n_step; may change between draws
         self.usable_per_env = layout.usable_per_env
         self.action = np.zeros(self.ring.num_rows, np.uint8)
         self.reward = np.zeros(self.ring.num_rows, np.float32)
@@ -108,11 +108,11 @@ class FrameReplay:
         older = np.minimum(self.age[answered], OLDEST_AGE - 1)
         self.age[self.ring.rows_at(time)] = np.where(step.started, 0, older + 1)
         self._evict_overwritten()
-        self._append(time - self.n_step * self.groups)
+        self._append(time - self.max_n_step * self.groups)
 
     def _evict_overwritten(self) -> None:
         """Forget learnable rows whose stack reaches into the frames just overwritten."""
-        expired = self.ring.time - (self.n_step + self.usable_per_env) * self.groups
+        expired = self.ring.time - (self.max_n_step + self.usable_per_env) * self.groups
         if expired >= 0:
             self.learnable.evict(expired % self.ring.num_times)
 
@@ -178,7 +178,7 @@ class FrameReplay:
 
         Columns: K rows of obs, K rows of next_obs, action, num_steps, terminated, the bits of n float32 rewards.
         """
-        stack, distance = self.frame_stack, self.bootstrap_distance
+        stack, distance = self.frame_stack, self.n_step
         window = self.ring.window(rows, stack - 1, distance)
         onward = window[:, stack - 1 :]  # the row, and those that follow it
         age, terminated = self.age.take(onward), self.terminated.take(onward[:, :-1])
@@ -190,7 +190,7 @@ class FrameReplay:
             each = np.arange(len(rows))
             following = window[each[:, None], num_steps[:, None] + np.arange(stack)]
             following_age = age[each, num_steps]
-        lines = np.zeros((len(rows), 2 * stack + 3 + self.n_step), np.int32)
+        lines = np.zeros((len(rows), 2 * stack + 3 + self.max_n_step), np.int32)
         lines[:, :stack] = self._stacks(window[:, :stack], age[:, 0])
         lines[:, stack : 2 * stack] = self._stacks(following, following_age)
         lines[:, 2 * stack] = self.action.take(rows)
@@ -209,7 +209,7 @@ class FrameReplay:
 
     def _build(self, lines: Tensor) -> Transitions:
         """The columns of `_lines` on the frames' device, and their pixels."""
-        obs, next_obs, facts, reward = lines.split([self.frame_stack, self.frame_stack, 3, self.n_step], dim=1)
+        obs, next_obs, facts, reward = lines.split([self.frame_stack, self.frame_stack, 3, self.max_n_step], dim=1)
         action, num_steps, terminated = facts.unbind(1)
         return Transitions(
             obs=self.ring.gather(obs),

@@ -41,7 +41,7 @@ def unseen(protocol: EvalProtocol) -> AbstractContextManager[Callable[[EvalStep]
     return nullcontext(lambda moment: None)
 
 
-class Assessment(NamedTuple):
+class PlayedEvaluation(NamedTuple):
     """What came out of an evaluation."""
 
     name: str
@@ -83,7 +83,7 @@ def evaluate_run(
     torch_threads: int = 0,
     env_threads: int = 0,
     show: Show = unseen,
-) -> Assessment:
+) -> PlayedEvaluation:
     """Play a protocol with the network of a run.
 
     Args:
@@ -116,7 +116,7 @@ def evaluate_run(
         "preset": player.config.preset,
         "run_seed": player.config.seed,
     }
-    return _assess(player.agent, player.config, selection, epsilon=None, label=player.label, origin=origin, show=show)
+    return _evaluate(player.agent, player.config, selection, epsilon=None, label=player.label, origin=origin, show=show)
 
 
 def load_player(
@@ -168,7 +168,7 @@ def _refuse_import(path: Path, game: str, allowed: bool) -> None:
 @torch_defaults()
 def evaluate_policy(
     game: str, policy: str, selection: Selection, *, env_threads: int = 0, show: Show = unseen
-) -> Assessment:
+) -> PlayedEvaluation:
     """Play a protocol without a network.
 
     Args:
@@ -195,10 +195,10 @@ def evaluate_policy(
         raise UsageError(f"policy 'noop' is for Atari: {game} has no action that does nothing; use random")
     origin = {"policy": policy, "checkpoint": None, "step": None, "preset": None, "run_seed": None}
     epsilon = 0.0 if policy == "noop" else 1.0
-    return _assess(NoopPolicy(), config, selection, epsilon=epsilon, label=policy, origin=origin, show=show)
+    return _evaluate(NoopPolicy(), config, selection, epsilon=epsilon, label=policy, origin=origin, show=show)
 
 
-def _assess(
+def _evaluate(
     policy: Policy,
     config: Config,
     selection: Selection,
@@ -207,7 +207,7 @@ def _assess(
     label: str,
     origin: dict[str, Any],
     show: Show,
-) -> Assessment:
+) -> PlayedEvaluation:
     protocol = protocol_named(selection.protocol, config)
     if epsilon is not None:
         protocol = dataclasses.replace(protocol, epsilon=epsilon)
@@ -222,7 +222,7 @@ def _assess(
         games = play(policy, config, protocol, num_envs=num_envs, seed=stream(selection.seed, "eval"), watch=watch)
     assert games is not None
     result = result_of(config, protocol, games, seed=selection.seed, **origin)
-    return Assessment(f"{protocol.name}_{label}", result, games)
+    return PlayedEvaluation(f"{protocol.name}_{label}", result, games)
 
 
 def find_run(path: Path) -> tuple[RunFolder, bool]:

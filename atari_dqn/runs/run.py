@@ -13,7 +13,7 @@ from atari_dqn.config import Config
 from atari_dqn.envs.games import module_of
 from atari_dqn.evaluation.play import Player
 from atari_dqn.evaluation.protocols import protocol_named
-from atari_dqn.runs.evaluate import EVERY_GAME, Assessment, Selection, evaluate_run, load_player
+from atari_dqn.runs.evaluate import EVERY_GAME, PlayedEvaluation, Selection, evaluate_run, load_player
 from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.logger import METRICS
 from atari_dqn.safe_files import LOG_BYTES, parse_json, read_text
@@ -50,7 +50,7 @@ class Run:
         text = read_text(self.folder / METRICS, LOG_BYTES, errors="replace")
         return [parse_json(line) for line in text.splitlines()]
 
-    def evaluate(self, selection: Selection = EVERY_GAME, *, which: Which = "last") -> Assessment:
+    def evaluate(self, selection: Selection = EVERY_GAME, *, which: Which = "last") -> PlayedEvaluation:
         """Play a protocol with a checkpoint of the run; see `evaluate_run`."""
         return evaluate_run(self.folder, selection, which=which, **self._own_parts())
 
