@@ -78,6 +78,11 @@ def refuse_few_threads(needed: int) -> None:
             thread.join()
 
 
+def used_memory() -> int:
+    """Bytes of memory that this process holds, without its worker processes."""
+    return int(psutil.Process().memory_info().rss)
+
+
 def _groups(controller: str) -> Iterator[Path]:
     """Folders of the groups that this process is in, its own first, then those above it."""
     for line in _text(OWN_GROUPS).splitlines():

@@ -3,12 +3,13 @@
     python benchmarks/compare_runs.py RUN OTHER
 
 Compared are the newest checkpoint (networks, optimizer, counters, random streams, emulators, replay and its frames),
-metrics.jsonl and evals.csv; clocks and speeds are left out.
+metrics.jsonl and evals.csv; clocks, speeds and memory are left out.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ import torch
 import zstandard
 
 from atari_dqn.storage import checkpoint
+
+LEFT_OUT = re.compile("time$|machine/.*|.*_per_second$")  # of metrics.jsonl
 
 
 def differences(folder: Path, other: Path) -> list[str]:
@@ -40,8 +43,7 @@ def what_a_run_left(folder: Path) -> dict[str, Any]:
     left["frames"] = content[-kept:]  # segments may reach back further than the ring
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     left["metrics"] = [
-        {name: value for name, value in record.items() if name != "time" and not name.endswith("_per_second")}
-        for record in records
+        {name: value for name, value in record.items() if not LEFT_OUT.match(name)} for record in records
     ]
     left["evals"] = (folder / "evals.csv").read_text()
     return left

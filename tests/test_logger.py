@@ -63,7 +63,9 @@ def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_pat
     assert (start["gamma"].number_value, start["game"].string_value) == (0.5, "pong")
     assert (start["double_q"].string_value, start["hidden_sizes"].string_value) == ("True", "(8, 4)")
     scores = [info.name.tag for info in parts["_hparams_/experiment"].experiment.metric_infos]
-    assert scores[0] == "eval/episode_return"
+    assert scores[0] == "eval/episode_return_best"
+    order = [info.name for info in parts["_hparams_/experiment"].experiment.hparam_infos]
+    assert order == ["game", "gamma", "double_q", "hidden_sizes"]  # what runs are told apart by, then the others
     assert parts["_hparams_/session_end_info"].session_end_info.status == 1  # success
     (image,) = events.Images("eval/best_game")
     assert (image.width, image.height, image.step) == (8, 6, 30)

@@ -39,7 +39,9 @@ class TapeEnvs(ScriptedEnvs):
 
 
 class TapeAgent:
-    algorithm = SimpleNamespace(surprise=None, chance=NoChance(), predict=lambda obs: torch.zeros(len(obs), 3))
+    algorithm = SimpleNamespace(
+        surprise=None, chance=NoChance(), model=torch.nn.Identity(), predict=lambda obs: torch.zeros(len(obs), 3)
+    )
 
     def __init__(self, tape, num_actions=3, *, asks=False):
         self.tape, self.num_actions = tape, num_actions
@@ -287,7 +289,9 @@ def test_every_tag_is_logged_once_a_period():
     assert set(logger.points[-1][1]) - {"train/window_return"} == denominators | {
         "train/episode_return", "train/episode_length", "train/episodes", "train/loss", "train/q",
         "train/td_error", "train/grad_norm", "train/epsilon", "train/learning_rate", "time/steps_per_second",
-        "time/frames_per_second", "time/updates_per_second", "time/updates_per_step",
+        "time/frames_per_second", "time/updates_per_second", "time/updates_per_step", "train/n_step",
+        "train/q_held_out", "actions/a", "actions/b", "actions/c", "replay/transitions", "replay/oldest_age",
+        "machine/memory_gib",
     }  # fmt: skip
 
 
@@ -409,8 +413,9 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
     assert (resumed.step, resumed.episodes) == (trainer.step, trainer.episodes)
     assert resumed.learner.updates == trainer.learner.updates
     assert resumed.epsilon == trainer.epsilon
-    assert list(resumed.recent) == list(trainer.recent)
-    assert resumed.window == trainer.window
+    assert list(resumed.metrics.recent) == list(trainer.metrics.recent)
+    assert resumed.metrics.window == trainer.metrics.window
+    assert torch.equal(resumed.metrics.held_out, trainer.metrics.held_out)
     assert torch.equal(resumed.replay.latest_obs(), trainer.replay.latest_obs())
     for name in ("model", "target", "optimizer"):
         one, two = (each.agent.algorithm.state_dict()[name] for each in (trainer, resumed))

@@ -1,4 +1,4 @@
-"""What is counted and told while a run plays: scores of whole episodes, how fast it goes, evaluations.
+"""What is counted while a run plays: scores of whole episodes, and how fast it goes.
 
 Scores come from raw rewards: never from lives, never from clipped rewards.
 """
@@ -9,9 +9,7 @@ import time
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from atari_dqn.dqn.ports import Evaluation, Logger
 from atari_dqn.types import EpisodeScore, Step
 
 
@@ -73,7 +71,7 @@ class Speedometer:
         self._since += seconds
 
     def read(self, step: int, updates: int) -> dict[str, float]:
-        """Rates since the last reading, for the logger, and the updates per step of the whole run."""
+        """Rates since the last reading, for the logger."""
         seconds = max(time.monotonic() - self._since, 1e-9)
         steps_per_second = (step - self._step) / seconds
         updates_per_second = (updates - self._updates) / seconds
@@ -82,28 +80,4 @@ class Speedometer:
             "time/steps_per_second": steps_per_second,
             "time/frames_per_second": steps_per_second * self.frames_per_step,
             "time/updates_per_second": updates_per_second,
-            "time/updates_per_step": updates / step,
         }
-
-
-def log_evaluation(logger: Logger, step: int, result: Evaluation, best: bool, q: np.ndarray, obs: Tensor) -> None:
-    """Write an evaluation to the logs.
-
-    Args:
-      logger: writes.
-      step:   agent step.
-      result: of the evaluation at this step.
-      best:   better than all before it in this run.
-      q:      Q-values of the newest observations of training, any shape.
-      obs:    these observations, [N, K, ...]; the first is shown if they are pictures.
-    """
-    values = {
-        "eval/episode_return": result.mean,
-        "eval/episode_length": result.mean_length,
-        "eval/human_normalized": result.human_normalized,
-    }
-    logger.scalars({tag: value for tag, value in values.items() if value is not None}, step)
-    logger.evaluation(result, best)
-    logger.histogram("train/q_values", q, step)
-    if obs.dim() == 4:
-        logger.image("observation", np.concatenate(list(obs[0].cpu().numpy()), axis=1), step)

@@ -115,6 +115,22 @@ def priority_beta(config: Config, step: int) -> float:
     )
 
 
+def now(config: Config, step: int) -> dict[str, float]:
+    """What the settings that move with time are at an agent step, by name; those of extensions only where they are on.
+
+    A window of the replay is there where it is smaller than all that is kept.
+    """
+    values = {"epsilon": epsilon(config, step), "learning_rate": learning_rate(config, step)}
+    values["n_step"] = float(n_step(config, step))
+    if (window := replay_window(config, step)) is not None:
+        values["replay_window"] = float(window)
+    if config.priority_alpha:
+        exact = config.priority_sampler == "exact"
+        values["priority_alpha"] = config.priority_alpha if exact else priority_alpha(config, step)
+        values["priority_beta"] = priority_beta(config, step) if exact else config.priority_beta
+    return values
+
+
 def crossings(before: int, after: int, period: int) -> int:
     """Number of multiples of `period` in (before, after].
 

@@ -23,16 +23,16 @@ from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.callbacks import Callbacks
 from atari_dqn.dqn.divergence import ValueRange, refuse_broken_loss, refuse_broken_values, refuse_broken_weights
 from atari_dqn.dqn.learner import Learner
+from atari_dqn.dqn.metrics import Metrics
 from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.dqn.ports import Evaluator, Logger
-from atari_dqn.dqn.progress import EpisodeTracker, Speedometer, log_evaluation
+from atari_dqn.dqn.progress import EpisodeTracker, Speedometer
 from atari_dqn.dqn.schedules import crossings
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
 
-RECENT_GAMES = 20  # finished games behind "mean return" in logs
 NOT_YET = 2**62  # agent step of the first update, while games are waited for
 # numbers that a resumed run takes over
 COUNTERS = "step episodes learn_after evaluated_at evaluated_episodes best_score best_step last_score".split()
@@ -75,8 +75,7 @@ class Trainer:
         self.learns_apart = config.device.startswith("cuda")  # what is launched there does not hold up the caller
         self.tracker = EpisodeTracker(config.num_envs)
         self.openings = opening_actions(config, envs.spec, config.num_envs, training=True)
-        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
-        self.window: list[float] = []  # returns of the games that finished since the last point of the log
+        self.metrics = Metrics(config, agent, self.learner, replay, envs.spec.action_names)
         self.step = 0  # agent steps played
         self.episodes = 0  # games finished
         self.learn_after = self._end_of_warm_up()  # agent step from which updates are due
@@ -183,8 +182,8 @@ class Trainer:
         first = (self.step - self.config.envs_at_once) % self.config.num_envs  # of the group that has played
         self.openings.follow(result, first=first)
         for game in self.tracker.update(result, first):
-            self.recent.append((game.episode_return, game.episode_length))
-            self.window.append(game.episode_return)
+            self.metrics.add(game)
+            self.logger.episode(game, self.step)
             self.episodes += 1
             self.callbacks.on_episode(self, game)
             if self.learn_after == NOT_YET and len(self.replay) >= self.config.learning_starts:
@@ -199,22 +198,15 @@ class Trainer:
         return period > 0 and crossings(self.step - self.config.envs_at_once, self.step, period) > 0
 
     def log_if_due(self) -> None:
-        """Write the means since the last point; the only place that reads learning statistics from the device."""
+        """Write the means since the last point."""
         if not self._is_due(self.config.log_period):
             return
-        values = {"train/epsilon": self.epsilon, "train/episodes": float(self.episodes)}
-        values["train/learning_rate"] = schedules.learning_rate(self.config, self.step)
-        if self.recent:
-            values["train/episode_return"] = float(np.mean([score for score, _ in self.recent]))
-            values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
-        if self.window:
-            values["train/window_return"] = float(np.mean(self.window))
-            self.window.clear()
-        if stats := self.learner.read():  # waits for the device
-            refuse_broken_loss(stats["loss"], self.step)
-            if told := self.value_range.warning(stats["q"], self.step):
+        values = self.metrics.read(self.step, learning=self.step >= self.learn_after)
+        if "train/loss" in values:
+            refuse_broken_loss(values["train/loss"], self.step)
+            if told := self.value_range.warning(values["train/q"], self.step):
                 self.logger.message(told)
-            values |= {f"train/{name}": mean for name, mean in stats.items()}
+        values["train/episodes"] = float(self.episodes)
         values |= self.speedometer.read(self.step, self.learner.updates)
         self.logger.scalars(values, self.step)
 
@@ -234,7 +226,7 @@ class Trainer:
         is_best = self.last_score > self.best_score
         if is_best:
             self.best_score, self.best_step = self.last_score, self.step
-        log_evaluation(self.logger, self.step, result, is_best, q, self.replay.latest_obs())
+        self.metrics.tell_evaluation(self.logger, self.step, result, q, best_score=self.best_score, best=is_best)
         self.callbacks.on_evaluation(self, result)
         if is_best or early:
             self.evaluator.show("eval/best_game" if is_best else "eval/early_game", self.logger, self.step)
@@ -295,9 +287,8 @@ class Trainer:
             "replay": self.replay.state_dict() if self.config.save_replay else None,
             "tracker": self.tracker.state_dict(),
             "openings": self.openings.state_dict(),
-            "recent": [list(game) for game in self.recent],
-            "window": list(self.window),
             "counters": {name: getattr(self, name) for name in COUNTERS},
+            **self.metrics.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -311,10 +302,9 @@ class Trainer:
         self.tracker.load_state_dict(state["tracker"])
         if "openings" in state:  # older checkpoints are of runs without any
             self.openings.load_state_dict(state["openings"])
-        self.recent.extend((score, length) for score, length in state["recent"])
-        self.window.extend(state.get("window", ()))  # older checkpoints know of none
         for name, value in state["counters"].items():
             setattr(self, name, value)
+        self.metrics.load_state_dict(state, self.step)
         if self.replay.is_empty:
             self.replay.continue_from(state["newest_frames"])
             self.learn_after = self._end_of_warm_up()

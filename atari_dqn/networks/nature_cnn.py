@@ -91,6 +91,14 @@ class NatureCNN(QNetwork):
             x = convolve(F.relu_(x), layer.weight, layer.bias, layer.stride[0])
         return F.relu_(x.flatten(1))  # in this order gradients are masked in one pass over memory
 
+    def feature_maps(self, obs: Tensor) -> dict[str, Tensor]:
+        """What each convolution answers, by its name, [B, channels, H, W] float32: `features` the plain way."""
+        x = obs.float() if self.mean_frame is None else obs.float() - self.mean_frame.float()
+        x, maps = x * PIXEL_SCALE, {}
+        for number, layer in enumerate(self.convolutions, start=1):
+            maps[f"conv{number}"] = x = F.relu(layer(x))
+        return maps
+
 
 class NipsCNN(NatureCNN):
     """The smaller Q-network of Mnih et al. 2013, a third of the arithmetic; the paper's hidden_sizes are (256,).

@@ -129,6 +129,23 @@ class FrameReplay:
 
     # --- reading
 
+    def last_actions(self, steps: int) -> np.ndarray:
+        """Actions of the last so many agent steps, or as many as are known: [<= steps rounded up] uint8."""
+        newest = self.ring.time - self.groups  # the newest frames wait for their answers
+        count = -(-steps // self.ring.envs_at_once)
+        oldest = max(newest + 1 - count, self.ring.times[0], self.first_time)
+        times = np.arange(oldest, newest + 1) % self.ring.num_times
+        return self.action.reshape(self.ring.num_times, -1)[times].ravel()
+
+    def oldest_age(self, among: int | None = None) -> int:
+        """Agent steps since the oldest of the newest `among` transitions that can be drawn, or of all.
+
+        Raises:
+          ValueError: there is none yet.
+        """
+        position = self.learnable.oldest(among) // self.ring.envs_at_once
+        return (self.ring.time - position) % self.ring.num_times * self.ring.envs_at_once
+
     def latest_obs(self, back: int = 0) -> Tensor:
         """Newest observations, [N / groups, K, *frame_shape], on the learner's device.
 

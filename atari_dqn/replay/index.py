@@ -69,6 +69,16 @@ class SampleIndex:
         self._refuse_if_empty()
         return self._at(self.first + (np.arange(-count, 0) + len(self)) % len(self))
 
+    def oldest(self, among: int | None = None) -> int:
+        """The row that was written first of the newest `among`, or of all.
+
+        Raises:
+          ValueError: there is none yet.
+        """
+        self._refuse_if_empty()
+        first = self.first if among is None else max(self.first, self.end - among)
+        return int(self._at(np.array(first)))
+
     def all(self) -> np.ndarray:
         """Every row once, oldest first: [len(self)] int64."""
         return self._at(np.arange(self.first, self.end))

@@ -96,7 +96,7 @@ class Display:
             trainer.episodes,
             owed,
             0.0 if self._evaluation_began is None else now - self._evaluation_began,
-            sum(score for score, _ in trainer.recent) / len(trainer.recent) if trainer.recent else None,
+            trainer.metrics.recent_return,
             trainer.best_score if trainer.best_step >= 0 else None,
             note,
         )

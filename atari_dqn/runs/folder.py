@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from atari_dqn.safe_files import (
 )
 
 PID_LENGTH = 20
+LONGEST_FACT = 200  # letters
 NAMED = 5  # runs in a message
 WRITTEN = ("lock", "metrics.jsonl", "evals.csv", "checkpoints", "evaluations", "videos", "suite.log", "wandb")
 """What a run, its evaluations and its suite write in a run folder, besides files that are replaced as a whole."""
@@ -90,6 +92,17 @@ class RunFolder:
             return cls(path, Config.from_json(text))
         except UsageError as error:
             raise UsageError(f"{path / 'config.json'}: {error}") from error
+
+    def facts(self) -> dict[str, str]:
+        """What meta.json says of how the run began, in words; nothing where it cannot be read."""
+        try:
+            meta = read_json(self.path / "meta.json", TABLE_BYTES)
+            command, packages = shlex.join(map(str, meta["command"])), meta["packages"]
+            facts = {name: meta[name] for name in ("started", "commit", "platform", "cpu", "cores", "gpu", "python")}
+            facts |= {name: version for name, version in packages.items() if version}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return {}
+        return {"command": command} | {name: str(value)[:LONGEST_FACT] for name, value in facts.items() if value}
 
     def go_on(self, config: Config) -> None:
         """A resumed run is no longer done, and its folder says what the run does from now on."""

@@ -11,7 +11,6 @@ import io
 import json
 import math
 import os
-import struct
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -21,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from atari_dqn.dqn.ports import Evaluation
-from atari_dqn.runs.event_file import EventFile
+from atari_dqn.runs.tensorboard import TensorBoard
 from atari_dqn.safe_files import LOG_BYTES, open_to_append, parse_json, read_text, write_text
 from atari_dqn.terminal import say
+from atari_dqn.types import EpisodeScore
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
 EVAL_COLUMNS = (
@@ -38,8 +38,6 @@ EVAL_COLUMNS = (
     "best",
 )  # fmt: skip
 EVAL_TAG = "eval/episode_return"  # in the line of each evaluation
-HPARAM_SCORES = (EVAL_TAG, "eval/human_normalized", "train/episode_return")  # columns beside the settings
-HISTOGRAM_BINS = 64
 
 
 class RunLogger:
@@ -51,7 +49,8 @@ class RunLogger:
       frames_per_step: emulator frames of an agent step.
       resume_step:     what was written after this agent step is cut off; None for a new run.
       evaluated_at:    likewise for evaluations: the run may have been stopped in the one of `resume_step`.
-      settings:        of the run, for TensorBoard's HPARAMS; all but numbers are shown as text.
+      settings:        of the run, for TensorBoard's HPARAMS.
+      facts:           of the run, for TensorBoard's card.
       tell:            prints a line for whoever watches.
     """
 
@@ -64,6 +63,7 @@ class RunLogger:
         resume_step: int | None = None,
         evaluated_at: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        facts: Mapping[str, Any] | None = None,
         tell: Callable[[str], None] = say,
     ) -> None:
         self.frames_per_step = frames_per_step
@@ -80,65 +80,37 @@ class RunLogger:
         self._evals = open_to_append(folder / EVALS)
         if self._evals.tell() == 0:
             self._write_row(EVAL_COLUMNS)
-        self._board = EventFile(folder, purge)
+        self._board = TensorBoard(folder, purge, settings or {}, facts or {})
         for record in again:
-            self._curves({tag: value for tag, value in record.items() if "/" in tag and value is not None}, purge or 0)
+            curves = {tag: value for tag, value in record.items() if "/" in tag and value is not None}
+            self._board.scalars(curves, purge or 0)
         self._total, self._newest = total_steps, 0
-        self._session_end = self._begin_session(settings or {})
         self._tell = tell
-
-    def _begin_session(self, settings: Mapping[str, Any]) -> Any:
-        """Write the run's line in TensorBoard's HPARAMS, whose scores are the newest points of the curves of this run.
-
-        `SummaryWriter.add_hparams` would open a second event file in a folder of its own, with copies of the scores.
-        A resumed run writes the line again; TensorBoard keeps the first.
-
-        Returns:
-          What marks the run as finished, to be written at its end.
-        """
-        from torch.utils.tensorboard.summary import hparams
-
-        plain = {name: value if type(value) in (int, float) else str(value) for name, value in settings.items()}
-        experiment, begin, end = hparams(plain, dict.fromkeys(HPARAM_SCORES, 0.0))
-        self._board.add(experiment)
-        self._board.add(begin)
-        return end
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """One point of each curve; a value that is no number becomes null in metrics.jsonl."""
         finite = {tag: value if math.isfinite(value) else None for tag, value in values.items()}
         record = {"step": step, "frame": step * self.frames_per_step, "time": time.time(), **finite}
         self._metrics.write(json.dumps(record) + "\n")
-        self._curves(values, step)
+        self._board.scalars(values, step)
+        self._board.flush()
         self._newest = step
 
-    def _curves(self, values: Mapping[str, float], step: int) -> None:
-        from torch.utils.tensorboard.summary import scalar
-
-        for tag, value in values.items():
-            self._board.add(scalar(tag, value), step)
-        self._board.flush()
+    def episode(self, game: EpisodeScore, step: int) -> None:
+        """A game of training that ended at an agent step; for TensorBoard alone, where they may be many."""
+        self._board.scalars({"episode/return": game.episode_return, "episode/length": game.episode_length}, step)
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Distribution of `values`, any shape."""
-        from torch.utils.tensorboard.summary import histogram
-
-        self._board.add(histogram(tag, values, HISTOGRAM_BINS), step)
+        self._board.histogram(tag, values, step)
 
     def image(self, tag: str, image: np.ndarray, step: int) -> None:
         """A picture: [H, W] or [H, W, 3] uint8."""
-        from torch.utils.tensorboard.summary import image as picture
-
-        layout = "HW" if image.ndim == 2 else "HWC"
-        self._board.add(picture(tag, image, dataformats=layout), step)
+        self._board.image(tag, image, step)
 
     def animation(self, tag: str, gif: bytes, step: int) -> None:
         """A GIF among the images; TensorBoard plays it."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        width, height = struct.unpack("<HH", gif[6:10])
-        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
-        self._board.add(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+        self._board.animation(tag, gif, step)
 
     def evaluation(self, result: Evaluation, best: bool) -> None:
         """One row of evals.csv; `best`: better than all before it in this run."""
@@ -164,10 +136,9 @@ class RunLogger:
 
     def close(self) -> None:
         with ExitStack() as files:  # all of them, also where the disk refuses one
-            for file in (self._metrics, self._evals, self._board):
+            files.callback(self._board.close, finished=self._newest >= self._total)
+            for file in (self._metrics, self._evals):
                 files.callback(file.close)
-            if self._newest >= self._total:
-                self._board.add(self._session_end)
 
     def _write_row(self, row: Any) -> None:
         csv.writer(self._evals, lineterminator="\n").writerow(row)

@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 from atari_dqn.config import Config
+from atari_dqn.dqn.metrics import HELD_OUT_STATES, RECENT_GAMES
 from atari_dqn.dqn.parts import networks_draw
-from atari_dqn.dqn.trainer import RECENT_GAMES
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.storage.schema import (
     ANY_OBJECT,
@@ -71,6 +71,8 @@ def run_state(config: Config, spec: EnvSpec, replay: FrameReplay) -> Kind:
         },
         optional={  # not in older checkpoints
             "window": several(number(), most=LARGEST_INTEGER),
+            "logged_at": integer(0),
+            "held_out": none_or(array((HELD_OUT_STATES, config.frame_stack, *spec.frame_shape), spec.frame_dtype)),
             "openings": table({"pending": array((n, None), "int64", -1, actions - 1)}),
         },
     )

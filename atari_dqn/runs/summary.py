@@ -9,7 +9,7 @@ from typing import Any
 from atari_dqn.config import Config
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.games import is_vector_game
-from atari_dqn.published.scores import published
+from atari_dqn.published.scores import human_pair, published
 from atari_dqn.runs.pace import Moment, Pace, duration
 
 
@@ -30,6 +30,12 @@ def first_lines(folder: Path, config: Config, step: int, update_seconds: float |
     if left is not None:
         line += f", about {duration(left)} {'to go ' if step else ''}here"
     return [line, f"folder: {folder}", f"watch:  tensorboard --logdir {_quoted(_root(folder, config))}"]
+
+
+def humans_of(config: Config) -> dict[str, str]:
+    """Whom `eval/human_normalized` compares with, if there is a human of this game."""
+    minutes = {"nature": 5, "zoo": 30}[human_pair(config.max_episode_steps, config.frames_per_step)]
+    return {"human_normalized": f"random and human of {minutes}-minute games"} if published(config.game) else {}
 
 
 def next_commands(folder: Path, config: Config) -> list[str]:
@@ -54,7 +60,6 @@ def _quoted(path: Path) -> str:
 def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, Any]:
     """What a finished run says of itself; `DONE` holds it. Its last process took `seconds` from `since_step` on."""
     config, steps = trainer.config, trainer.step - since_step
-    recent = [score for score, _ in trainer.recent]
     return {
         "game": config.game,
         "preset": config.preset,
@@ -65,7 +70,7 @@ def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, An
         "since_step": since_step,
         "seconds": round(seconds, 1),
         "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1) if steps else None,
-        "recent_mean_return": sum(recent) / len(recent) if recent else None,
+        "recent_mean_return": trainer.metrics.recent_return,
         "last_eval": trainer.last_score,
         "best_eval": trainer.best_score if trainer.best_step >= 0 else None,
         "best_eval_step": trainer.best_step if trainer.best_step >= 0 else None,

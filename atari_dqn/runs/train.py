@@ -39,7 +39,7 @@ from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_new
 from atari_dqn.runs.run import Run
 from atari_dqn.runs.safety import Watchdog, saved_where_a_game_breaks, stopped_by_signals
 from atari_dqn.runs.state import run_state
-from atari_dqn.runs.summary import first_lines, next_commands, summarize, summary_lines
+from atari_dqn.runs.summary import first_lines, humans_of, next_commands, summarize, summary_lines
 from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
 from atari_dqn.storage.frame_segments import FrameSegments
 from atari_dqn.storage.saver import Saver
@@ -301,6 +301,7 @@ def build(
         evaluated_at=counters["evaluated_at"] if counters else None,
         settings=dataclasses.asdict(config),
         tell=display.message,
+        facts=folder.facts() | humans_of(config),
     )
     if wandb:
         logger = CompositeLogger(logger, WandbLogger(folder.path, config))

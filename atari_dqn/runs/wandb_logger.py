@@ -20,7 +20,9 @@ import numpy as np
 from atari_dqn.config import Config
 from atari_dqn.dqn.ports import Evaluation, Logger
 from atari_dqn.errors import UsageError
+from atari_dqn.runs.tensorboard import HISTOGRAM_BINS
 from atari_dqn.safe_files import TABLE_BYTES, read_text, write_text
+from atari_dqn.types import EpisodeScore
 
 RUN_ID = "wandb_id"  # file in the run folder
 PROJECT = "atari_dqn"  # unless WANDB_PROJECT says otherwise
@@ -77,8 +79,12 @@ class WandbLogger:
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self._run.log({tag: value for tag, value in values.items() if math.isfinite(value)}, step=step)
 
+    def episode(self, game: EpisodeScore, step: int) -> None:
+        self._run.log({"episode/return": game.episode_return, "episode/length": game.episode_length}, step=step)
+
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        self._run.log({tag: self._wandb.Histogram(values.ravel().tolist())}, step=step)
+        counted = np.histogram(values, HISTOGRAM_BINS)  # wandb would make a list of millions of weights first
+        self._run.log({tag: self._wandb.Histogram(np_histogram=counted)}, step=step)
 
     def image(self, tag: str, image: np.ndarray, step: int) -> None:
         self._run.log({tag: self._wandb.Image(image)}, step=step)
@@ -108,6 +114,10 @@ class CompositeLogger:
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         for logger in self.both:
             logger.scalars(values, step)
+
+    def episode(self, game: EpisodeScore, step: int) -> None:
+        for logger in self.both:
+            logger.episode(game, step)
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         for logger in self.both:

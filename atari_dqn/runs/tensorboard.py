@@ -1,0 +1,122 @@
+"""The numbers of a run for TensorBoard: curves that say what they are, pictures, HPARAMS, and a card with its facts."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atari_dqn.runs.event_file import EventFile
+from atari_dqn.runs.tags import description
+
+HPARAM_SCORES = ("eval/episode_return_best", "eval/episode_return", "eval/human_normalized", "train/episode_return")
+"""Columns beside the settings."""
+FIRST_SETTINGS = (
+    "game", "preset", "seed", "total_steps", "num_envs", "learning_rate", "batch_size", "update_period",
+    "target_update_period", "capacity", "learning_starts", "gamma", "n_step", "epsilon_end",
+)  # fmt: skip
+"""Of HPARAMS, before all others: what runs are told apart by."""
+HISTOGRAM_BINS = 64
+
+
+class TensorBoard:
+    """One life of a run in TensorBoard.
+
+    Args:
+      folder:   the run folder.
+      purge:    see `EventFile`.
+      settings: for HPARAMS; all but numbers are shown as text.
+      facts:    of the card, shown before the settings; no card if there are none.
+    """
+
+    def __init__(self, folder: Path, purge: int | None, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._file = EventFile(folder, purge)
+        self._described: set[str] = set()  # tags that TensorBoard knows: it keeps what the first point says
+        self._session_end = self._begin_session(settings)
+        if facts:
+            self._add_card(facts, settings, (purge or 1) - 1)
+
+    def _begin_session(self, settings: Mapping[str, Any]) -> Any:
+        """Write the run's line in HPARAMS, whose scores are the newest points of the curves of this run.
+
+        `SummaryWriter.add_hparams` would open a second event file in a folder of its own, with copies of the scores.
+        A resumed run writes the line again; TensorBoard keeps the first.
+
+        Returns:
+          What marks the run as finished, to be written at its end.
+        """
+        from torch.utils.tensorboard.summary import hparams
+
+        first = {name: settings[name] for name in FIRST_SETTINGS if name in settings}
+        in_order = {**first, **settings}
+        plain = {name: value if type(value) in (int, float) else str(value) for name, value in in_order.items()}
+        experiment, begin, end = hparams(plain, dict.fromkeys(HPARAM_SCORES, 0.0))
+        self._file.add(experiment)
+        self._file.add(begin)
+        return end
+
+    def _add_card(self, facts: Mapping[str, Any], settings: Mapping[str, Any], step: int) -> None:
+        from torch.utils.tensorboard.summary import text
+
+        for title, rows in (("run", facts), ("settings", settings)):
+            self._file.add(text(title, _table(rows)), step)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """One point of each curve."""
+        from torch.utils.tensorboard.summary import scalar
+
+        for tag, value in values.items():
+            self._add(tag, "scalars", scalar(tag, value), step)
+
+    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
+        """Distribution of `values`, any shape."""
+        from torch.utils.tensorboard.summary import histogram
+
+        self._add(tag, "histograms", histogram(tag, values, HISTOGRAM_BINS), step)
+
+    def image(self, tag: str, image: np.ndarray, step: int) -> None:
+        """A picture: [H, W] or [H, W, 3] uint8."""
+        from torch.utils.tensorboard.summary import image as picture
+
+        layout = "HW" if image.ndim == 2 else "HWC"
+        self._add(tag, "images", picture(tag, image, dataformats=layout), step)
+
+    def animation(self, tag: str, gif: bytes, step: int) -> None:
+        """A GIF among the images; TensorBoard plays it."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        width, height = struct.unpack("<HH", gif[6:10])
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
+        self._add(tag, "images", Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+
+    def _add(self, tag: str, plugin: str, summary: Any, step: int) -> None:
+        if tag not in self._described:
+            self._described.add(tag)
+            metadata = summary.value[0].metadata
+            metadata.summary_description, metadata.plugin_data.plugin_name = description(tag), plugin
+        self._file.add(summary, step)
+
+    def flush(self) -> None:
+        """What was written so far can be read."""
+        self._file.flush()
+
+    def close(self, *, finished: bool) -> None:
+        """End the file; `finished`: the run has come to its end."""
+        try:
+            if finished:
+                self._file.add(self._session_end)
+        finally:
+            self._file.close()
+
+
+def _table(rows: Mapping[str, Any]) -> str:
+    """Markdown with one row each; what would break it out is made harmless."""
+    lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items()]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _cell(value: Any) -> str:
+    return f"`{str(value).replace('`', ' ').replace('|', '/')}`" if str(value) else ""
