@@ -49,21 +49,29 @@ class Metrics:
         self.logged_at = 0  # agent step of that point
         self.held_out: Tensor | None = None  # [HELD_OUT_STATES, K, ...], states of the warm-up
 
-    def add(self, game: EpisodeScore) -> None:
-        """A game has finished."""
+    @property
+    def recent_return(self) -> float | None:
+        """Mean raw score of the last finished games; None before the first."""
+        return float(np.mean([score for score, _ in self.recent])) if self.recent else None
+
+    def tell_episode(self, logger: Logger, step: int, game: EpisodeScore) -> None:
+        """Write a game that ended at an agent step to the logs, and count it."""
+        logger.episode(game, step)
         self.recent.append((game.episode_return, game.episode_length))
         self.window.append(game.episode_return)
 
-    def read(self, step: int, *, learning: bool) -> dict[str, float]:
+    def read(self, step: int, episodes: int, *, learning: bool) -> dict[str, float]:
         """A point of the log: means since the last one. The only place that reads learning statistics from the device.
 
         Args:
           step:     agent steps so far.
+          episodes: games finished so far.
           learning: is the warm-up over?
         """
         values = {f"train/{name}": value for name, value in schedules.now(self.config, step).items()}
-        if self.recent:
-            values["train/episode_return"] = float(np.mean([score for score, _ in self.recent]))
+        values["train/episodes"] = float(episodes)
+        if self.recent_return is not None:
+            values["train/episode_return"] = self.recent_return
             values["train/episode_length"] = float(np.mean([length for _, length in self.recent]))
         if self.window:
             values["train/window_return"] = float(np.mean(self.window))

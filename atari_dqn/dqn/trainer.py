@@ -182,8 +182,7 @@ class Trainer:
         first = (self.step - self.config.envs_at_once) % self.config.num_envs  # of the group that has played
         self.openings.follow(result, first=first)
         for game in self.tracker.update(result, first):
-            self.metrics.add(game)
-            self.logger.episode(game, self.step)
+            self.metrics.tell_episode(self.logger, self.step, game)
             self.episodes += 1
             self.callbacks.on_episode(self, game)
             if self.learn_after == NOT_YET and len(self.replay) >= self.config.learning_starts:
@@ -201,12 +200,10 @@ class Trainer:
         """Write the means since the last point."""
         if not self._is_due(self.config.log_period):
             return
-        values = self.metrics.read(self.step, learning=self.step >= self.learn_after)
-        if "train/loss" in values:
-            refuse_broken_loss(values["train/loss"], self.step)
-            if told := self.value_range.warning(values["train/q"], self.step):
-                self.logger.message(told)
-        values["train/episodes"] = float(self.episodes)
+        values = self.metrics.read(self.step, self.episodes, learning=self.step >= self.learn_after)
+        refuse_broken_loss(values.get("train/loss", 0.0), self.step)
+        if told := self.value_range.warning(values.get("train/q", 0.0), self.step):
+            self.logger.message(told)
         values |= self.speedometer.read(self.step, self.learner.updates)
         self.logger.scalars(values, self.step)
 
@@ -222,8 +219,7 @@ class Trainer:
         if result is None:
             return  # interrupted; due again after the resume
         self.evaluated_at, self.evaluated_episodes = self.step, self.episodes
-        self.last_score = result.mean
-        is_best = self.last_score > self.best_score
+        self.last_score, is_best = result.mean, result.mean > self.best_score
         if is_best:
             self.best_score, self.best_step = self.last_score, self.step
         self.metrics.tell_evaluation(self.logger, self.step, result, q, best_score=self.best_score, best=is_best)
