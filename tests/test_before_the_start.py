@@ -52,3 +52,22 @@ def test_a_network_is_evaluated_in_the_games_it_was_trained_for(preset, protocol
     (tmp_path / "DONE").write_text(f'{{"steps": {config.total_steps}, "episodes": 1, "best_eval_step": null}}')
     words = next_stage(Job(config, tmp_path), Settings()).words
     assert words[words.index("--protocol") + 1] == protocol
+
+
+@pytest.mark.parametrize("flags", ["", "--num-envs 8 --device cpu", "--seed=3"])
+def test_days_of_work_are_not_begun_unasked(flags, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("atari_dqn.runs.refusals.update_seconds", lambda config: 0.04)
+    assert main(["train", "pong", "--env-threads", "1", *flags.split()]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    # 49,950,000 steps of a quarter of 40 ms and 0.3 ms each, 25 million of 0.3 ms in evaluations: 6.04 days
+    assert "nature on pong is 50,000,000 steps, about 6 d 1 h here, without a GPU" in told
+    # 590,000 steps, 10,000 updates of a network drawn anew, a few evaluations
+    assert "Use --preset quick (600,000 steps, about 1:48 h here), name a length with --total-steps" in told
+    assert told.endswith("or begin all the same with --yes")
+
+
+@pytest.mark.parametrize("flags", ["--yes", "--total-steps 1e6", "--total_steps=1e6", "--preset nature"])
+def test_what_is_asked_for_is_begun(flags):
+    with pytest.raises(AssertionError, match="it began to compile"):
+        main(["train", "pong", "--num-envs", "2", "--capacity", "60000", *flags.split()])

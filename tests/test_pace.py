@@ -5,7 +5,18 @@ import dataclasses
 import pytest
 
 from atari_dqn.presets import cartpole, nature
-from atari_dqn.runs.pace import PACE_SECONDS, Moment, Pace, duration, expected_steps, fitted, parts, score, short
+from atari_dqn.runs.pace import (
+    PACE_SECONDS,
+    Moment,
+    Pace,
+    duration,
+    evaluations_left,
+    expected_steps,
+    fitted,
+    parts,
+    score,
+    short,
+)
 
 # 100 steps of random play, 900 of play and learning; an update every 4 steps; evaluations of 100 steps at 500 and 1,000
 SMALL = dataclasses.replace(
@@ -54,6 +65,13 @@ def test_afterwards_it_comes_from_the_rate_of_the_last_two_minutes_and_from_eval
     # one of the two is under way, and has taken 10 s
     assert pace.seconds_left(Moment(500, 100, evaluating=10.0)) == pytest.approx(500 / 2 + 2 * 30 - 10)
     assert pace.seconds_left(Moment(1_000, 100, evaluated_at=1_000)) == 0.0
+
+
+def test_every_evaluation_counts_once():
+    config = dataclasses.replace(SMALL, eval_early_steps=(0, 50, 200, 500))
+    assert evaluations_left(config, 0, 1_000) == 4  # 50, 200, 500, 1,000
+    assert evaluations_left(config, 50, 1_000) == 3
+    assert evaluations_left(config, 500, 1_100) == 2  # 1,000, and the end
 
 
 def test_the_updates_of_a_network_drawn_anew_count():

@@ -8,7 +8,7 @@ import torch
 
 from atari_dqn.errors import UsageError
 from atari_dqn.extensions.priorities import LARGEST, SMALLEST, Priorities
-from atari_dqn.runs import train as run
+from atari_dqn.runs import refusals
 from tests.fakes import make_trainer, tiny_config
 
 PRIORITIZED = {"priority_alpha": 0.6, "priority_beta": 0.4}
@@ -168,6 +168,6 @@ def test_uniform_draws_keep_no_priorities():
 def test_a_replay_far_from_the_network_is_refused():
     config = tiny_config(device="cuda", replay_device="cpu", **PRIORITIZED)
     with pytest.raises(UsageError, match="the replay is on cpu and the network on cuda; bring them together"):
-        run.refuse_far_priorities(config)
-    run.refuse_far_priorities(dataclasses.replace(config, priority_alpha=0.0))
-    run.refuse_far_priorities(dataclasses.replace(config, device="cpu"))
+        refusals.refuse_far_priorities(config)
+    refusals.refuse_far_priorities(dataclasses.replace(config, priority_alpha=0.0))
+    refusals.refuse_far_priorities(dataclasses.replace(config, device="cpu"))

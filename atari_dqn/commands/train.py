@@ -20,6 +20,7 @@ from atari_dqn.presets import PRESETS
 from atari_dqn.runs.display import Display
 
 MANY = 1_000  # words that a flag with a list may take
+LENGTHS = {"--preset", "--total-steps", "--total-episodes", "--resume"}  # with one of them a run's length is a wish
 PRESET_NAMES = ", ".join(PRESETS)
 
 
@@ -32,6 +33,9 @@ class Train:
     """Folder of the run. Default: runs/<game>/<preset>/seed<seed>."""
     resume: bool = False
     """Go on from the newest good checkpoint of the run folder."""
+    yes: bool = False
+    """Begin the paper's 50 million steps without a GPU, too. Else a run there needs --preset, a length or --resume:
+    nobody should start days of work without having been told."""
     wandb: bool = False
     """Mirror the numbers to Weights & Biases; needs the `wandb` extra. To be given again with --resume.
     WANDB_MODE=offline in the environment keeps them in the run folder."""
@@ -58,8 +62,14 @@ def run(words: Sequence[str]) -> int:
             resume=command.resume,
             wandb=command.wandb,
             display=display,
+            unasked=not (command.yes or asked_for(flags)),
         )
     return run.exit_code
+
+
+def asked_for(flags: Sequence[str]) -> bool:
+    """Does a flag say which run it is to be, or how long?"""
+    return bool(LENGTHS & {flag.split("=")[0].replace("_", "-") for flag in flags})
 
 
 def split_game(words: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -126,7 +126,8 @@ def evaluations_left(config: Config, evaluated_at: int, total: int) -> int:
     period = config.eval_period
     if not period or config.eval_period_episodes or evaluated_at >= total:
         return 0
-    return crossings(evaluated_at, total, period) + (total % period > 0)
+    between = {step for step in config.eval_early_steps if evaluated_at < step < total and step % period}
+    return crossings(evaluated_at, total, period) + len(between) + (total % period > 0)
 
 
 def expected_steps(config: Config, moment: Moment) -> int:

@@ -35,6 +35,12 @@ from atari_dqn.runs.machine import (
     update_seconds,
 )
 from atari_dqn.runs.monitor import Monitor
+from atari_dqn.runs.refusals import (
+    refuse_far_priorities,
+    refuse_too_short,
+    refuse_unasked,
+    refuse_what_mps_lacks,
+)
 from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
 from atari_dqn.runs.run import Run
 from atari_dqn.runs.safety import Watchdog, saved_where_a_game_breaks, stopped_by_signals
@@ -67,6 +73,7 @@ def train(
     wandb: bool = False,
     callbacks: Sequence[Callback] = (),
     display: Display | None = None,
+    unasked: bool = False,
 ) -> Run:
     """Train until the end or an interruption.
 
@@ -80,6 +87,7 @@ def train(
       wandb:   mirror the numbers to Weights & Biases.
       callbacks: told what happens, see `Callback`; one of them may ask the run to stop.
       display: shows how far the run is; None for one of its own.
+      unasked: nobody named a length: refuse the paper's, with an estimate, where there is no GPU.
 
     Returns:
       The run as it has ended; its `exit_code` is 0 at the end, 130 after Ctrl-C, 143 after SIGTERM.
@@ -101,6 +109,7 @@ def train(
             wandb=wandb,
             callbacks=told,
             display=display,
+            unasked=unasked,
         )
     if told.error is not None:
         raise told.error
@@ -118,19 +127,20 @@ def _train(
     wandb: bool,
     callbacks: Callbacks,
     display: Display,
+    unasked: bool,
 ) -> Run:
     folder = RunFolder.open(run_dir) if resume else None
     if folder:
         config = check_resume(folder.config, config)
     else:
         refuse_folder(run_dir, config)
-    _refuse_too_short(config)
+    refuse_too_short(config)
     check_game(config)
     if limit := time_limit_told(config):
         log.info(limit)
     display.doing("looking at the machine: cores, precision")
     config = resolve(config, begun=resume)
-    _refuse_what_mps_lacks(config)
+    refuse_what_mps_lacks(config)
     display.doing(f"starting {config.num_envs} games of {config.game}")
     envs = make_envs(config)
     try:
@@ -141,6 +151,8 @@ def _train(
         place = place_replay(config.replay_device, config.device, frame_bytes)
         config = dataclasses.replace(config, replay_device=place)
         refuse_far_priorities(config)
+        if unasked:
+            refuse_unasked(config)
         display.doing("compiling the update")
         times: list[float] = []
         config = settle_compile(config, times.append)
@@ -155,29 +167,6 @@ def _train(
     finally:
         envs.close()
     return Run(run_dir, config, exit_code, model)
-
-
-def _refuse_too_short(config: Config) -> None:
-    if config.total_steps <= config.learning_starts:
-        raise UsageError(
-            f"the run would end after total_steps ({config.total_steps:,}), and learning_starts at step "
-            f"{config.learning_starts:,}: nothing would be learned; raise total_steps, or lower learning_starts"
-        )
-
-
-def _refuse_what_mps_lacks(config: Config) -> None:
-    for name in ("priority_alpha", "center_pixels"):
-        if config.device.startswith("mps") and (value := getattr(config, name)):
-            raise UsageError(f"{name} is {value}, which needs float64, and the device mps has none; use --device cpu")
-
-
-def refuse_far_priorities(config: Config) -> None:
-    """Raises UsageError where priorities would lie on another device than the network."""
-    if config.priority_alpha and torch.device(config.device).type != torch.device(config.replay_device).type:
-        raise UsageError(
-            f"priority_alpha is {config.priority_alpha}, but the replay is on {config.replay_device} and the "
-            f"network on {config.device}; bring them together with a lower --capacity, or use --priority-alpha 0"
-        )
 
 
 @contextmanager
