@@ -1,33 +1,24 @@
 """A suite on a Ray cluster of several nodes, one of which is killed. Skipped where ray is not installed."""
 
-import dataclasses
 import json
 import os
 import re
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from atari_dqn.errors import UsageError
-from atari_dqn.presets import cartpole
 from atari_dqn.suite import on_ray as ray_engine
-from atari_dqn.suite.jobs import LOG, JobRun, Settings, make_jobs
+from atari_dqn.suite.jobs import LOG
 from atari_dqn.suite.table import Table
+from tests.suite_runs import runs_in, wait_for_checkpoint
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'atari-dqn[ray]'")
 from ray.cluster_utils import Cluster  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
-FLAGS = tuple(
-    (f"--{name}", value)
-    for name, value in {
-        "total-steps": "12000", "learning-starts": "200", "eval-period": "6000", "eval-steps": "50",
-        "checkpoint-period": "500", "log-period": "500", "batch-size": "32", "epsilon-decay-steps": "300",
-    }.items()
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +36,9 @@ def cluster():
         os.environ["PYTHONPATH"] = before
 
 
-def runs_in(folder, seeds, **settings):
-    config = dataclasses.replace(
-        cartpole(), total_steps=12_000, learning_starts=200, eval_period=6_000, eval_steps=50, checkpoint_period=500,
-        log_period=500, batch_size=32, epsilon_decay_steps=300,
-    )  # fmt: skip
-    jobs = make_jobs([dataclasses.replace(config, seed=seed) for seed in seeds], folder)
-    return [JobRun(job, Settings(flags=FLAGS, **settings)) for job in jobs]
-
-
 def run_on(cluster, runs, **needs):
     with Table("jobs") as table:
         return ray_engine.run(runs, address=cluster.address, table=table, **({"cpus": 1.0, "gpus": 0.0} | needs))
-
-
-def wait_for_checkpoint(run):
-    until = time.monotonic() + 200
-    while not list(run.job.folder.glob("checkpoints/step_??????????")):
-        assert time.monotonic() < until, "no checkpoint"
-        time.sleep(0.1)
 
 
 def nodes_of(run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from atari_dqn.commands import parse
@@ -16,6 +17,14 @@ from atari_dqn.published.scores import atari_10, atari_57, nature_49
 from atari_dqn.suite.flags import field_name
 
 SETS = {"atari49": nature_49, "atari57": atari_57, "atari10": atari_10}
+OF_ENGINES = {
+    "jobs": ("local",),
+    "ray_address": ("ray",),
+    "cpus_per_job": ("ray", "slurm"),
+    "gpus_per_job": ("ray", "slurm"),
+    "hours_per_job": ("slurm",),
+    "slurm": ("slurm",),
+}
 
 
 def run(words: Sequence[str]) -> int:
@@ -34,6 +43,7 @@ def _check(command: Suite, passed: Sequence[tuple[str, ...]]) -> None:
     for name, value in least.items():
         if not getattr(command, name) >= value:
             raise UsageError(f"{name} is {getattr(command, name)}; it must be at least {value}")
+    _check_engine(command)
     for name in ("games", "seeds"):
         if not getattr(command, name):
             raise UsageError(f"--{name} is empty; name at least one")
@@ -43,6 +53,23 @@ def _check(command: Suite, passed: Sequence[tuple[str, ...]]) -> None:
     for flag in passed:
         if field_name(flag[0]) in instead:
             raise UsageError(f"a suite has no {flag[0]}; use {instead[field_name(flag[0])]}")
+
+
+def _check_engine(command: Suite) -> None:
+    for name, engines in OF_ENGINES.items():
+        if command.engine not in engines and (value := getattr(command, name)) != getattr(Suite, name):
+            flag, told = name.replace("_", "-"), " or ".join(engines)
+            raise UsageError(f"--{flag} is {value}, which does nothing with engine {command.engine}: it is for {told}")
+    if command.engine != "slurm":
+        return
+    for name, least in (("cpus_per_job", 1), ("gpus_per_job", 0)):
+        if not (value := getattr(command, name)).is_integer() or value < least:
+            raise UsageError(f"{name} is {value:g}; Slurm gives whole ones only, at least {least}")
+    if not 0.0 < command.hours_per_job <= 8_760.0:
+        raise UsageError(f"hours_per_job is {command.hours_per_job:g}; it must lie in (0, 8760], a year")
+    for option in command.slurm:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*=[^\n]+", option):
+            raise UsageError(f"--slurm has {option!r}; it takes options of sbatch as NAME=VALUE, such as partition=gpu")
 
 
 def _configs(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:

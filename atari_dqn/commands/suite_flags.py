@@ -24,8 +24,9 @@ class Suite:
     """A run for each."""
     preset: str | None = None
     """As of `train`. Default: nature, and cartpole for vector games."""
-    engine: Literal["local", "ray"] = "local"
-    """`local`: processes on this machine. `ray`: tasks on a Ray cluster whose nodes share the runs folder."""
+    engine: Literal["local", "ray", "slurm"] = "local"
+    """`local`: processes on this machine. `ray`: tasks on a Ray cluster, `slurm`: jobs of a Slurm cluster, whose nodes
+    share the runs folder."""
     jobs: int = 1
     """Jobs side by side (local engine); they share the cores unless thread counts are given."""
     runs_dir: Path = Path("runs")
@@ -41,9 +42,13 @@ class Suite:
     ray_address: str | None = None
     """Of the cluster. Default: RAY_ADDRESS, or a cluster of this machine alone."""
     cpus_per_job: float = 1.0
-    """Cores of a job on Ray, also its threads."""
+    """Cores of a job on Ray or Slurm, also its threads."""
     gpus_per_job: float = 0.0
-    """GPUs of a job on Ray; 0.25 lets four share one."""
+    """GPUs of a job on Ray or Slurm; on Ray 0.25 lets four share one."""
+    hours_per_job: float = 24.0
+    """Time limit of a job on Slurm, hours. A run that takes longer saves before it and goes on as a new job."""
+    slurm: tuple[str, ...] = ()
+    """More options of Slurm's sbatch, NAME=VALUE each, such as partition=gpu account=lab mem=16G."""
 
 
 def split_flags(words: Sequence[str]) -> tuple[list[str], tuple[tuple[str, ...], ...]]:

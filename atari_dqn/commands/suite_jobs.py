@@ -18,6 +18,7 @@ from atari_dqn.host import cores
 from atari_dqn.suite import cost, plan
 from atari_dqn.suite import local as local_engine
 from atari_dqn.suite import on_ray as ray_engine
+from atari_dqn.suite import on_slurm as slurm_engine
 from atari_dqn.suite.jobs import Job, JobRun, Settings, make_jobs, next_stage
 from atari_dqn.suite.table import Table, counts, read_progress
 
@@ -40,17 +41,30 @@ def run_jobs(command: Suite, configs: Sequence[Config], passed: tuple[tuple[str,
     _check_room(command, _to_train(jobs, settings))
     runs = [JobRun(job, settings) for job in jobs]
     with Table(f"{len(runs)} jobs in {command.runs_dir}") as table:
-        if command.engine == "local":
-            stopped_by = local_engine.run(runs, slots=command.jobs, table=table)
-        else:
-            needs = {"cpus": command.cpus_per_job, "gpus": command.gpus_per_job}
-            stopped_by = ray_engine.run(runs, address=command.ray_address, table=table, **needs)
+        stopped_by = _run_on_engine(command, runs, table)
         table.show(runs, last=True)
     return _summary(runs, stopped_by)
 
 
-def _threads(command: Suite, jobs: int) -> int:
+def _run_on_engine(command: Suite, runs: Sequence[JobRun], table: Table) -> int | None:
+    if command.engine == "local":
+        return local_engine.run(runs, slots=command.jobs, table=table)
     if command.engine == "ray":
+        needs = {"cpus": command.cpus_per_job, "gpus": command.gpus_per_job}
+        return ray_engine.run(runs, address=command.ray_address, table=table, **needs)
+    return slurm_engine.run(
+        runs,
+        runs_dir=command.runs_dir,
+        cpus=int(command.cpus_per_job),
+        gpus=int(command.gpus_per_job),
+        hours=command.hours_per_job,
+        options=dict(option.split("=", 1) for option in command.slurm),
+        table=table,
+    )
+
+
+def _threads(command: Suite, jobs: int) -> int:
+    if command.engine != "local":
         return max(1, int(command.cpus_per_job))
     return max(1, cores() // min(command.jobs, jobs))
 
@@ -65,7 +79,7 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
         left.append(cost.steps_left(job, read_progress(job.folder).step))
         table.add_row(job.name, stage.name if stage else "nothing", f"{left[-1]:,}", str(job.folder))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-    slots = command.jobs
+    slots = command.jobs if command.engine == "local" else len(jobs)
     if command.engine == "ray":
         slots = ray_engine.slots(command.ray_address, command.cpus_per_job, command.gpus_per_job)
     training = _to_train(jobs, settings)

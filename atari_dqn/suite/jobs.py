@@ -187,6 +187,12 @@ class JobRun:
         if self._process is not None:
             self._process.kill() if kill else self._process.terminate()
 
+    def notice_begun(self, sent: float, where: str) -> None:
+        """A job elsewhere is under way if its log has been written to since it was sent, seconds since 1970."""
+        log = self.job.folder / LOG
+        if self.state == "queued" and log.exists() and log.stat().st_mtime >= sent:
+            self.state, self.note = "running", self.note or where
+
     def alive(self) -> bool:
         """Is a process of this job still there?"""
         return self._process is not None and self._process.poll() is None

@@ -59,7 +59,7 @@ def run(runs: Sequence[JobRun], *, address: str | None, cpus: float, gpus: float
                 if not _take(ray, ref, job_run) and _may_go_on(job_run, lost):
                     send(job_run)
             for job_run in pending.values():
-                _notice_begun(job_run, sent[job_run.job])
+                job_run.notice_begun(sent[job_run.job], "in the cluster")
             table.show(runs)
         if caught:
             _stop(ray, pending, caught)
@@ -149,13 +149,6 @@ def _may_go_on(job_run: JobRun, lost: Counter[Job]) -> bool:
         return False
     job_run.note += ", sent again: it goes on from its checkpoint"
     return True
-
-
-def _notice_begun(job_run: JobRun, sent: float) -> None:
-    """A job whose log has been written to since it was sent is under way."""
-    log = job_run.job.folder / LOG
-    if job_run.state == "queued" and log.exists() and log.stat().st_mtime >= sent:
-        job_run.state, job_run.note = "running", job_run.note or "in the cluster"
 
 
 def _stop(ray: Any, pending: dict[Any, JobRun], caught: list[int]) -> None:

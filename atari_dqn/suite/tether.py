@@ -29,6 +29,8 @@ def end_with(parent: int) -> None:
 
 def main() -> None:
     """Tie this process to its parent, then be the command line."""
+    if hasattr(signal, "SIGUSR2"):  # Slurm may send it to every process of a job; the one that started us answers it
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     threading.Thread(target=end_with, args=(int(sys.argv[1]),), daemon=True).start()
     from atari_dqn.cli import main as command_line
 
