@@ -11,4 +11,4 @@ fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 .venv/bin/python -m atari_dqn report "$@" --out "$out/report"
-screenshot "file://$out/report/index.html?theme=light" 1040,2470 docs/report.png
+screenshot "file://$out/report/index.html?theme=light" 1040,2790 docs/report.png

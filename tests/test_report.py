@@ -16,6 +16,7 @@ from atari_dqn.cli import main
 from atari_dqn.published.curves import PublishedCurve, PublishedPoint, published_curve, series_of, verdicts
 from atari_dqn.published.scores import human_normalized, published
 from atari_dqn.report import write_report
+from atari_dqn.report.chapters import speed
 from atari_dqn.report.contents import gather
 from atari_dqn.report.game_chapters import curves
 from atari_dqn.report.missing import MAY_DIFFER
@@ -399,6 +400,10 @@ def test_vector_games_have_scores_but_no_human(tmp_path):
     assert (cell.mean, cell.human) == (500.0, None)
     assert contents.aggregates == []
     assert contents.curves["cartpole"][0].frames.tolist() == [10, 20]  # no emulator: a frame is a step
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "greedy protocol, last network<" in page and "network, human of" not in page
+    (score,) = rows_of(tmp_path / "out" / "scores.csv")
+    assert (score["human_normalized"], score["human_pair"]) == ("", "")
 
 
 # --- speed
@@ -410,10 +415,19 @@ def test_speed_and_hours_by_hand(tmp_path):
         write_run(tmp_path, seed=seed, steps=points[-1][0], returns=points)
     write_run(tmp_path, seed=2, steps=1, meta={"gpu": "Example GPU"})
     one, two = report_of(tmp_path).machines
-    assert (one.hardware, one.runs, one.steps) == ("Example CPU, 2 cores", 2, 10_800)
+    assert (one.hardware, one.games, one.runs, one.steps) == ("Example CPU, 2 cores", ("pong",), 2, 10_800)
     assert one.frames_per_second == (400.0, 400.0, 400.0)
     assert one.hours == pytest.approx(108 / 3600)
     assert (two.hardware, two.frames_per_second, two.hours) == ("Example GPU; Example CPU, 2 cores", None, None)
+
+
+def test_the_table_of_speeds_names_its_games(tmp_path):
+    games = ("alien", "boxing", "breakout", "ms_pacman", "pong", "tennis")
+    for game in games:
+        write_run(tmp_path, game, returns=[(3600, 1.0)])
+    text = str(speed(report_of(tmp_path)))
+    assert 'title="Alien, Boxing, Breakout, Ms Pacman, Pong, Tennis"' in text
+    assert ">Alien, Boxing, Breakout, Ms Pacman and 2 more</td>" in text
 
 
 # --- files and the command line

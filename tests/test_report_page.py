@@ -127,14 +127,29 @@ def test_tables_name_their_rows_and_columns(page):
 
 def test_pictures_and_controls_have_names(page):
     tree = Tree(page)
-    for _, attributes, around, text in tree.all("svg"):
-        assert attributes.get("aria-hidden") == "true" or (attributes["role"] == "img" and "Learning curve of" in text)
+    for _, attributes, around, _ in tree.all("svg"):
+        named = "Learning curve of" in attributes.get("aria-label", "")
+        assert attributes.get("aria-hidden") == "true" or (attributes["role"] == "img" and named)
         assert attributes.get("aria-hidden") != "true" or {"td", "th", "li"} & set(around)
     for name in ("button", "summary", "h1", "h2", "h3", "label", "a"):
         assert all(item[3].strip() for item in tree.all(name)), name
     assert all("label" in item[2] for item in tree.all("input"))
     (html,) = tree.all("html")
     assert html[1]["lang"] == "en"
+
+
+def test_axes_are_named_in_the_clock_of_the_game_and_points_have_their_values(page):
+    tree = Tree(page)
+    charts = {item[1]["aria-label"].split(".")[0]: item[3] for item in tree.all("svg") if "aria-label" in item[1]}
+    assert "emulator frames, 4 an agent step" in charts["Learning curve of Pong"]
+    assert (
+        "agent steps" in charts["Learning curve of Cartpole"] and "frames" not in charts["Learning curve of Cartpole"]
+    )
+    (ours,) = [item[1] for item in tree.all("g") if item[1].get("data-name") == "ours"]
+    # three seeds at -17, -16 and -15; the band is the bootstrap interval of their mean
+    assert ours["data-places"].split(";")[:2] == ["1M frames", "2M frames"]
+    values = ours["data-values"].split(";")
+    assert len(values) == 4 and values[0].startswith("\N{MINUS SIGN}16.0 (\N{MINUS SIGN}")
 
 
 def colours(theme):

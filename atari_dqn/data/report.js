@@ -1,5 +1,5 @@
 "use strict";
-// Filter, sort, and light or dark. The page is complete without any of it.
+// Filter, sort, values at the pointer, and light or dark. The page is complete without any of it.
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
@@ -66,5 +66,49 @@
       const rows = [...body.rows].sort((a, b) => compare(key(a, column), key(b, column), sign));
       body.append(...rows);
     });
+  }
+
+  // --- learning curves: a line at the pointer, and of each curve the value of its nearest point
+  const say = (tag, text, name) => {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    if (name) made.className = name;
+    return made;
+  };
+  for (const chart of document.querySelectorAll("svg.chart")) {
+    const lines = [...chart.querySelectorAll("g[data-name]")].map((group) => ({
+      group,
+      points: group.querySelector("polyline").getAttribute("points").split(" ").map((pair) => pair.split(",").map(Number)),
+      places: group.dataset.places.split(";"),
+      values: group.dataset.values.split(";"),
+    })).filter((line) => line.places[0] !== "");
+    const rule = document.createElementNS(chart.namespaceURI, "path");
+    rule.setAttribute("class", "pointer");
+    const box = say("div", "", "values");
+    const leave = () => { box.remove(); rule.remove(); };
+    chart.addEventListener("pointermove", (event) => {
+      const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
+      const near = lines.map((line) => {
+        const away = line.points.map(([x]) => Math.abs(x - at.x));
+        const index = away.indexOf(Math.min(...away));
+        return { line, index, x: line.points[index][0], away: away[index] };
+      });
+      const nearest = near.reduce((best, one) => (one.away < best.away ? one : best), near[0]);
+      if (nearest === undefined) return;
+      const place = nearest.line.places[nearest.index];
+      box.replaceChildren(say("small", place), ...near.filter((one) => Math.abs(one.x - nearest.x) < 12).map(({ line, index }) => {
+        const row = say("p", "", line.group.getAttribute("class"));
+        row.append(say("b", line.group.dataset.name), ` ${line.values[index]}`);
+        if (line.places[index] !== place) row.append(say("small", ` at ${line.places[index]}`));
+        return row;
+      }));
+      rule.setAttribute("d", `M${nearest.x} 22V206`);
+      chart.append(rule);
+      chart.after(box);
+      const frame = chart.getBoundingClientRect();
+      const left = nearest.x > 190 ? 0 : frame.width - box.offsetWidth; // on the side where the pointer is not
+      box.style.transform = `translate(${left}px, ${0.1 * frame.height}px)`;
+    });
+    chart.addEventListener("pointerleave", leave);
   }
 })();

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from atari_dqn.published.aggregates import METRICS, RESAMPLES
 from atari_dqn.published.scores import nature_49
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.figures import colour, interval_strip
-from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, interval, percent, played
+from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, interval, percent, played, title
 from atari_dqn.report.game_chapters import curves, normalised, table
 from atari_dqn.report.machines import Machine
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.tables import Aggregate, Improvement
 from atari_dqn.report.widgets import chapter, data_table, heading, note, number_cell
 
+MOST_GAMES = 4  # named in a row of the table of speeds; a pointer over them shows the others
 LINKS = [
     ("overview", "Overview"),
     ("normalised", "Bars"),
@@ -126,12 +127,14 @@ def _improvement_row(contents: Contents, found: Improvement) -> Markup:
 
 def speed(contents: Contents) -> Markup:
     """Frames a second, and the machines behind them."""
-    headers = [heading("Runs"), *(heading(name, number=True) for name in ("Frames a second", "Agent steps", "Hours"))]
+    headers = [heading("Runs"), heading("Games")]
+    headers += [heading(name, number=True) for name in ("Frames a second", "Agent steps", "Hours")]
     headers += [heading(name) for name in ("Machine", "Settings", "Versions")]
     rows = [_speed_row(row, colour(contents.number(row.series))) for row in contents.machines]
     text = note(
         "Emulator frames a second while a run plays and learns, evaluations left out: of each run the median over its "
-        "log points, here the median, lowest and highest run. Agent steps and hours are those of all runs together."
+        "log points, here the median, lowest and highest run. Without an emulator, as in CartPole, a frame is an agent "
+        "step. Agent steps and hours are those of all runs together."
     )
     return chapter(
         "speed", "Speed and hardware", data_table("Speed and hardware", headers, rows, classes="stack"), text
@@ -148,11 +151,18 @@ def _speed_row(row: Machine, classes: str) -> Markup:
     return element(
         "tr",
         element("th", row.series, element("small", count(row.runs, "run")), scope="row", class_=classes),
+        element("td", _few(row.games), title=", ".join(map(title, row.games))),
         number_cell(frames, spread, value=middle, label="Frames a second"),
         number_cell(f"{row.steps:,}", value=row.steps, label="Agent steps"),
         number_cell(hours, value=row.hours, label="Hours"),
         *(element("td", text) for text in (row.hardware, row.settings, row.versions)),
     )
+
+
+def _few(games: Sequence[str]) -> str:
+    """At most MOST_GAMES names."""
+    more = len(games) - MOST_GAMES
+    return ", ".join(map(title, games[:MOST_GAMES])) + (f" and {more} more" if more > 0 else "")
 
 
 def missing(contents: Contents) -> Markup:

@@ -29,7 +29,8 @@ def _score_rows(series: Sequence[Series]) -> Iterable[Sequence[object]]:
                 result = found.result
                 yield (
                     one.name, run.game, run.preset, run.seed, result.protocol, found.checkpoint, result.step,
-                    result.episodes, result.mean, result.std, result.human_normalized, result.human_pair,
+                    result.episodes, result.mean, result.std, result.human_normalized,
+                    None if result.human_normalized is None else result.human_pair,
                     result.epsilon, run.finished, run.steps, run.frames_per_second, found.source, run.path,
                 )  # fmt: skip
 

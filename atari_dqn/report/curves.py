@@ -9,7 +9,7 @@ import numpy as np
 
 from atari_dqn.published.aggregates import mean_interval
 from atari_dqn.published.scores import Pair
-from atari_dqn.report.read_runs import Point, Run, training_pair
+from atari_dqn.report.read_runs import Point, Run, frames_per_step, training_pair
 from atari_dqn.report.tables import Series
 
 MOST_POINTS = 120  # of a drawn curve: more cannot be told apart
@@ -40,6 +40,13 @@ class Curve:
     """How many seeds, and what the band is, in words."""
     cut: int | None
     """Frames that the longest seed reached, where that is more than what is shown."""
+    skip: int = 4
+    """Emulator frames of an agent step; 1 where there is no emulator, and a frame is an agent step."""
+
+    @property
+    def clock(self) -> str:
+        """What its frames are called."""
+        return "agent steps" if self.skip == 1 else "frames"
 
     def since(self, frame: float) -> Curve:
         """The part from `frame` on."""
@@ -84,6 +91,7 @@ def _curve(series: str, game: str, runs: Sequence[Run]) -> Curve | None:
         high=high,
         band=BANDS.get(len(seeds), f"{len(seeds)} seeds, band: 95 % bootstrap interval of their mean"),
         cut=longest if longest > grid[-1] else None,
+        skip=frames_per_step(runs[0].config),
     )
 
 

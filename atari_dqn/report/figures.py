@@ -10,15 +10,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from atari_dqn.published.aggregates import Estimate
-from atari_dqn.published.curves import PublishedCurve
+from atari_dqn.published.curves import PublishedCurve, Source
 from atari_dqn.report.curves import Curve
-from atari_dqn.report.formatting import percent
+from atari_dqn.report.formatting import percent, score
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
 
-WIDTH, HEIGHT = 360, 220
-LEFT, RIGHT, TOP, BOTTOM = 46, 352, 8, 192
+WIDTH, HEIGHT = 360, 244
+LEFT, RIGHT, TOP, BOTTOM = 46, 352, 22, 206  # of the box between the axes
 BAR, GAP, PAD = 9, 2, 5  # pixels: height of a bar, between bars, above and below all
+NAMES: dict[Source, str] = {
+    "nnabla_rl": "nnabla-rl", "dopamine": "Dopamine", "rl_zoo": "RL Zoo", "dqn_zoo": "DQN Zoo",
+}  # fmt: skip
 COLOURS = 4  # series beyond the fourth take the first colours again
 
 
@@ -33,8 +36,9 @@ def curve_chart(
     published: Sequence[PublishedCurve],
     paper: tuple[int, float] | None,
     frames: tuple[float, float],
+    height: str = "score",
 ) -> Markup:
-    """Learning curves of one game over emulator frames.
+    """Learning curves of one game over emulator frames; report.js says the values at the pointer.
 
     Args:
       title:     what the picture shows, in words; a screen reader says it.
@@ -42,6 +46,7 @@ def curve_chart(
       published: curves to lie below ours; their points and the range of their seeds.
       paper:     (frames, raw score) of the paper's table.
       frames:    (first, last) of the x-axis, shared by all games.
+      height:    what the y-axis shows.
     """
     values = [np.concatenate([edge for edge in (c.mean, c.low, c.high) if edge is not None]) for _, c in curves]
     values += [np.array([[point.low, point.high] for point in line.points]).ravel() for line in published]
@@ -51,15 +56,26 @@ def curve_chart(
     y = LinearScale(float(together.min()), float(together.max()), BOTTOM, TOP)
     return element(
         "svg",
-        element("title", title),
         _axes(x, y),
+        *_axis_titles([curve for _, curve in curves], height),
         *(_published(line, x, y) for line in published),
         None if paper is None else _diamond(x(paper[0]), y(paper[1]), paper[1]),
         *(_ours(number, curve, x, y) for number, curve in curves),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
+        aria_label=title,
         class_="chart",
     )
+
+
+def _axis_titles(curves: Sequence[Curve], height: str) -> list[Markup]:
+    skips = {curve.skip for curve in curves}
+    frames = "emulator frames" + (f", {min(skips)} an agent step" if len(skips) == 1 else "")
+    across = "agent steps" if skips == {1} else frames
+    return [
+        element("text", height, x=2, y=11),
+        element("text", across, x=(LEFT + RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle"),
+    ]
 
 
 def _axes(x: LogScale, y: LinearScale) -> Markup:
@@ -98,10 +114,25 @@ def _ours(number: int, curve: Curve, x: LogScale, y: LinearScale) -> Markup:
             *reversed([*zip(across, map(y, curve.high), strict=True)]),
         ]
         band = element("polygon", points=_points([a for a, _ in edge], [b for _, b in edge]))
-    end = f"{curve.series}, {curve.kind}: {curve.mean[-1]:,.1f} at {short(curve.frames[-1])} frames"
+    end = f"{curve.series}, {curve.kind}: {score(curve.mean[-1])} at {short(curve.frames[-1])} {curve.clock}"
     dot = element("circle", element("title", end), cx=across[-1], cy=y(curve.mean[-1]), r=3.5)
     training = "training" if curve.kind == "training return" else None
-    return element("g", band, line, dot, class_=" ".join(filter(None, ["ours", colour(number), training])))
+    classes = " ".join(filter(None, ["ours", colour(number), training]))
+    values = [score(value) for value in curve.mean]
+    if curve.low is not None and curve.high is not None:
+        values = [_ranged(*edges) for edges in zip(values, curve.low, curve.high, strict=True)]
+    hover = _hover(curve.series, [float(frame) for frame in curve.frames], curve.clock, values)
+    return element("g", band, line, dot, class_=classes, **hover)
+
+
+def _ranged(value: str, low: float, high: float) -> str:
+    return f"{value} ({score(low)} to {score(high)})"
+
+
+def _hover(name: str, frames: Sequence[float], clock: str, values: Sequence[str]) -> dict[str, object]:
+    """What report.js says of each point of a line."""
+    places = ";".join(f"{short(frame)} {clock}" for frame in frames)
+    return {"data_name": name, "data_places": places, "data_values": ";".join(values)}
 
 
 def _published(line: PublishedCurve, x: LogScale, y: LinearScale) -> Markup:
@@ -109,12 +140,17 @@ def _published(line: PublishedCurve, x: LogScale, y: LinearScale) -> Markup:
     across, up = [x(point.frames) for point in points], [y(point.mean) for point in points]
     marks = []
     for point, left, top in zip(points, across, up, strict=True):
-        said = (
-            f"{line.source}: {point.mean:,.1f}, seeds {point.low:,.1f} to {point.high:,.1f}, at {short(point.frames)}"
-        )
+        said = f"{NAMES[line.source]}: {_ranged(score(point.mean), point.low, point.high)} at {short(point.frames)}"
         whisker = straight(left, y(point.low), left, y(point.high), None)
         marks.append(join(whisker, element("circle", element("title", f"{said} frames"), cx=left, cy=top, r=2.6)))
-    return element("g", element("polyline", points=_points(across, up)), *marks, class_=f"published {line.source}")
+    hover = _hover(
+        NAMES[line.source],
+        [point.frames for point in points],
+        "frames",
+        [_ranged(score(point.mean), point.low, point.high) for point in points],
+    )
+    drawn = element("polyline", points=_points(across, up))
+    return element("g", drawn, *marks, class_=f"published {line.source}", **hover)
 
 
 def _diamond(x: float, y: float, score: float) -> Markup:
@@ -140,9 +176,9 @@ def bar_strip(bars: Sequence[tuple[str, float | None]], scale: BentScale) -> Mar
     """
     height = strip_height(len(bars))
     parts = [straight(f"{scale(tick):.2f}%", 0, f"{scale(tick):.2f}%", height, _line(tick)) for tick in scale.ticks()]
-    for index, (classes, score) in enumerate(bars):
-        if score is not None:
-            left, right = sorted((scale(0.0), scale(score)))
+    for index, (classes, share) in enumerate(bars):
+        if share is not None:
+            left, right = sorted((scale(0.0), scale(share)))
             top = PAD + index * (BAR + GAP)
             # a bar of nearly nothing is still to be seen
             width = f"{max(right - left, 0.4):.2f}%"

@@ -94,8 +94,9 @@ def table(contents: Contents) -> Markup:
         heading("DQN, Mnih et al.", "nature protocol, best network", number=True),
     ]
     for group in groups:
-        human = "5 min" if group.pair == "nature" else "30 min"
-        how = f"{group.protocol} protocol, {group.checkpoint} network, human of {human}"
+        how = f"{group.protocol} protocol, {group.checkpoint} network"
+        if any(cell.human is not None for cell in contents.cells[group].values()):  # else no human was published
+            how += f", human of {'5' if group.pair == 'nature' else '30'} min"
         headers.append(heading(group.series, how, number=True, classes=colour(contents.number(group.series))))
     rows = [_table_row(contents, game, groups) for game in games]
     text = note(
@@ -155,7 +156,8 @@ def curves(contents: Contents) -> Markup | None:
     legend += [element("li", swatch(f"line {key}"), " ", text) for key, text in PROTOCOLS.items() if key in drawn]
     legend.append(element("li", swatch("diamond paper"), " ", "Mnih et al. 2015: best network, nature protocol"))
     text = note(
-        "Raw score over emulator frames, on a logarithmic axis. Whiskers of published points: lowest and highest seed. "
+        "Raw score over emulator frames, or agent steps of games without an emulator, on a logarithmic axis; the "
+        "pointer shows values. Whiskers of published points: lowest and highest seed. "
         "A dashed line of ours is the return of the last 20 games in training, with its exploration, where a run was "
         "not evaluated on the way; published points are another measurement then."
     )
@@ -184,7 +186,9 @@ def _median_card(contents: Contents) -> list[Markup]:
     names = {"nnabla_rl": "nnabla-rl on the same games", "dqn_zoo": "DQN Zoo: median of 57 games, 5 seeds"}
     legend = [element("li", swatch(f"line {colour(contents.number(c.series))}"), " ", c.series) for c in lines]
     legend += [element("li", swatch(f"line {source}"), " ", names[source]) for source in beside]
-    chart = curve_chart(f"Median over games. {' '.join(said)}", shown, list(beside.values()), None, (first, last))
+    chart = curve_chart(
+        f"Median over games. {' '.join(said)}", shown, list(beside.values()), None, (first, last), "% of human"
+    )
     words = (
         "Percent of the human of 30-minute games; evaluations during training, of each game the mean over its seeds."
     )
@@ -249,7 +253,8 @@ def _frame_axis(lines: Sequence[Curve], begin: float, *, known: bool) -> tuple[f
 def _said(curve: Curve, found: Sequence[PublishedCurve], unit: str = "") -> str:
     """The end of a curve in words, beside the published point nearest below it."""
     end = int(curve.frames[-1])
-    text = f"{curve.series}: {score(float(curve.mean[-1]))}{unit} at {short(end)} frames ({curve.kind}, {curve.band})"
+    where = f"{short(end)} {curve.clock} ({curve.kind}, {curve.band})"
+    text = f"{curve.series}: {score(float(curve.mean[-1]))}{unit} at {where}"
     if curve.cut is not None:
         text += f", to where the shortest ends; the longest reached {short(curve.cut)}"
     nnabla: Source = "nnabla_rl"

@@ -19,6 +19,7 @@ class Machine:
     hardware: str
     settings: str
     versions: str
+    games: tuple[str, ...]
     runs: int
     steps: int
     """Agent steps of all runs together."""
@@ -40,7 +41,8 @@ def make_machines(series: Sequence[Series]) -> list[Machine]:
         hours = [run.hours for run in runs if run.hours is not None]
         spread = (min(speeds), float(np.median(speeds)), max(speeds)) if speeds else None
         steps = sum(run.steps for run in runs)
-        rows.append(Machine(*key, len(runs), steps, spread, sum(hours) if hours else None))
+        games = tuple(sorted({run.game for run in runs}))
+        rows.append(Machine(*key, games, len(runs), steps, spread, sum(hours) if hours else None))
     return rows
 
 
