@@ -248,7 +248,7 @@ class Config:
     """Evaluation games played side by side; does not change the result."""
     film_seconds: int = 20
     """Length of the GIF in TensorBoard of a game of each best or early evaluation, seconds of play; 0 for none.
-    Atari only."""
+    Backends `native`, `workers` and `classic`."""
     log_period: int = 10_000
     """Agent steps between points in TensorBoard and metrics.jsonl."""
     checkpoint_period: int = 250_000

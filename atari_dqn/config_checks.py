@@ -79,12 +79,7 @@ RULES: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
         "hold at most 16 sizes in [1, 65536]",
     ),
     (
-        ["reset_steps"],
-        lambda steps: len(steps) <= 1_000 and all(1 <= step <= LONGEST for step in steps),
-        f"hold at most 1,000 steps in [1, {LONGEST}]",
-    ),
-    (
-        ["eval_early_steps"],
+        ["reset_steps", "eval_early_steps"],
         lambda steps: len(steps) <= 1_000 and all(0 <= step <= LONGEST for step in steps),
         f"hold at most 1,000 steps in [0, {LONGEST}]",
     ),
@@ -134,7 +129,6 @@ UNUSED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "fire_on_reset": (False,),
         "noop_after_life_loss": (False,),
         "terminal_on_life_loss": (False,),
-        "film_seconds": (0, 20),
     },
     "reference": {"film_seconds": (0, 20)},
 }

@@ -9,7 +9,7 @@ import pytest
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
-from atari_dqn.video.camera import Camera
+from atari_dqn.video.camera import AtariCamera
 
 
 def plane(screens):
@@ -21,7 +21,7 @@ def plane(screens):
 def test_the_planes_of_a_game_are_in_the_film_of_its_screens(game, sticky, seed):
     config = dataclasses.replace(nature(game), sticky_probability=sticky, terminal_on_life_loss=False)
     envs = NativeEnvs(game, 1, num_threads=1, sticky_probability=sticky, life_loss=False, action_set=config.action_set)
-    gray, colour = Camera(config, colours=False), Camera(config)
+    gray, colour = AtariCamera(config, colours=False), AtariCamera(config)
     step, opening = envs.reset(np.array([seed])), gray.open(seed)
     colour.open(seed)
     assert (plane([opening]) == step.frame[0]).all()
@@ -46,7 +46,7 @@ def test_the_planes_of_a_game_are_in_the_film_of_its_screens(game, sticky, seed)
 
 
 def test_a_game_ends_within_a_step_and_the_camera_stops_there():
-    camera = Camera(dataclasses.replace(nature("breakout"), terminal_on_life_loss=False))
+    camera = AtariCamera(dataclasses.replace(nature("breakout"), terminal_on_life_loss=False))
     camera.open(3)
     lengths = []
     for time in range(2000):
@@ -62,4 +62,4 @@ def test_a_game_ends_within_a_step_and_the_camera_stops_there():
 
 def test_what_has_no_emulator_is_refused():
     with pytest.raises(UsageError, match="'classic', which cannot be filmed"):
-        Camera(cartpole())
+        AtariCamera(cartpole())

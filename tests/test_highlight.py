@@ -10,9 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from atari_dqn.cli import main
 from atari_dqn.evaluation.play import play
 from atari_dqn.evaluation.protocols import EvalProtocol, monitor
-from atari_dqn.presets import cartpole, nature
+from atari_dqn.presets import nature
 from atari_dqn.video.best_game import BestGameGif
-from atari_dqn.video.camera import Camera
+from atari_dqn.video.camera import AtariCamera
 from atari_dqn.video.panel import television
 
 PROTOCOL = EvalProtocol("test", 3, None, 40, 0.3, 30, 0.25)
@@ -37,7 +37,7 @@ def test_it_shows_the_first_game_of_the_newest_evaluation():
         scores = play(Still(), CONFIG, PROTOCOL, num_envs=2, seed=np.random.SeedSequence(root), watch=note)
     assert len(played) == scores[0].episode_length == 40
     assert highlight.actions == played[:30]  # two seconds of 15 steps
-    camera = Camera(PROTOCOL.env_config(CONFIG, 1))
+    camera = AtariCamera(PROTOCOL.env_config(CONFIG, 1))
     camera.open(scores[0].seed)
     with Image.open(io.BytesIO(highlight.gif(scores[0].seed))) as image:
         assert image.size == (280, 210)
@@ -51,7 +51,10 @@ def test_it_shows_the_first_game_of_the_newest_evaluation():
 
 
 def test_where_nothing_can_be_filmed_nothing_is_kept():
-    for config in (dataclasses.replace(CONFIG, film_seconds=0), cartpole()):
+    for config in (
+        dataclasses.replace(CONFIG, film_seconds=0),
+        dataclasses.replace(CONFIG, backend="reference", film_seconds=20),
+    ):
         highlight = BestGameGif(config, monitor(config))
         assert highlight._limit == 0
         highlight.show("eval/best_game", 1, None, 10)  # no film, no logger

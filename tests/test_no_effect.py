@@ -18,7 +18,6 @@ VECTORS = [
     ("--noop-max 30", "noop_max 30 (leave it at 0)"),
     ("--action-set full", "action_set 'full' (leave it at 'paper')"),
     ("--fire-on-reset --terminal-on-life-loss", "fire_on_reset True (leave it at False)"),
-    ("--film-seconds 40", "film_seconds 40 (leave it at 0)"),
 ]
 
 

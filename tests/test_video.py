@@ -14,20 +14,23 @@ from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation import protocols
 from atari_dqn.evaluation.play import play
-from atari_dqn.presets import PRESETS, cartpole, nature
+from atari_dqn.presets import PRESETS, nature
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.seeding import stream
 from atari_dqn.video import record as video
 from atari_dqn.video import writers
+from atari_dqn.video.camera import AtariCamera
 from atari_dqn.video.panel import (
     BACKGROUND,
     DISTRIBUTION_TOP,
     EXPECTED,
     GREEDY,
+    OTHER,
     PANEL_WIDTH,
     RANDOM,
     AgentView,
     Panel,
+    spelled,
     television,
 )
 from atari_dqn.video.writers import Mp4, filming
@@ -72,8 +75,8 @@ def test_the_film_is_of_the_game_that_is_scored(player, tmp_path, monkeypatch):
 
     scores = play(player.agent, player.config, SHORT, num_envs=2, seed=stream(4, "eval"), watch=note)
     filmed = []
-    camera_play = video.Camera.play
-    monkeypatch.setattr(video.Camera, "play", lambda self, action: filmed.append(action) or camera_play(self, action))
+    camera_play = AtariCamera.play
+    monkeypatch.setattr(AtariCamera, "play", lambda self, action: filmed.append(action) or camera_play(self, action))
     for score in scores:
         filmed.clear()
         result = film(player, tmp_path / "game.png", number=score.number)
@@ -141,17 +144,28 @@ def test_the_panel_marks_the_action_and_shows_the_planes(count, explored, colour
     assert (picture[-8:, 24:-24] == BACKGROUND).all()  # nothing runs over the end
 
 
-def test_bars_keep_their_scale_within_a_game():
-    panel = Panel("", "", ("a", "b"), 1 / 15)
+def test_small_differences_between_actions_can_be_seen():
+    panel = Panel("", "", ("a", "b", "c"), 1 / 15)
 
-    def bar(values):
+    def bars(values):
         decision = AgentView(0, np.zeros((4, 84, 84), np.uint8), np.array(values, np.float32), 0, False)
-        picture = panel.draw(decision, 0.0)
-        return int((picture[315:330] == GREEDY).all(axis=2).sum(axis=1).max())
+        picture = panel.draw(decision, 0.0)[:, 158 : PANEL_WIDTH - 84]
+        lines = [picture[300 + 40 * action : 340 + 40 * action] for action in range(3)]
+        return [int(((line == GREEDY) | (line == OTHER)).all(axis=2).sum(axis=1).max()) for line in lines]
 
-    assert bar([1.0, 0.0]) > 200
-    bar([3.0, -1.0])
-    assert 95 < bar([1.0, 0.0]) < 115  # the middle of [-1, 3]
+    assert bars([5.02, 5.01, 5.0]) == pytest.approx([198, 99, 2], abs=3)  # full, half, the line that is always there
+    # a large difference, 1.0, is forgotten by and by: after 100 steps it is 0.97 ** 100 = 0.048
+    bars([6.0, 5.5, 5.0])
+    assert bars([5.02, 5.01, 5.0]) == pytest.approx([198, 196, 194], abs=3)
+    for _ in range(100):
+        last = bars([5.02, 5.01, 5.0])
+    assert last == pytest.approx([198, 198 * (1 - 0.01 / 0.046), 198 * (1 - 0.02 / 0.046)], abs=4)
+
+
+def test_actions_are_spelled_in_words():
+    words = {"noop": "noop", "fire": "fire", "rightfire": "right + fire", "downleft": "down-left", "torque": "torque"}
+    assert {name: spelled(name) for name in words} == words
+    assert spelled("uprightfire") == "up-right + fire"
 
 
 def test_the_panel_shows_the_returns_that_a_distributional_network_expects():
@@ -231,7 +245,7 @@ WRONG = [
     ("--out x.avi", "x.avi must end in .mp4 or .gif or .png"),
     ("--out config.json/x.gif", "cannot write"),
     ("--checkpoint best", "has not been evaluated"),
-    ("--protocol greedy", "greedy"),
+    ("--protocol best", "best"),
 ]
 
 
@@ -248,8 +262,8 @@ def test_bad_input_is_one_message_and_exit_code_two(words, message, pong, capsys
     assert "Traceback" not in error
 
 
-def test_a_game_without_a_screen_is_refused(tmp_path, capsys):
-    run = make_run(tmp_path / "run", cartpole())
+def test_a_game_that_cannot_be_filmed_is_refused(tmp_path, capsys):
+    run = make_run(tmp_path / "run", dataclasses.replace(nature(), backend="reference", device="cpu", compile="off"))
     assert main(["video", str(run)]) == 2
     assert "cannot be filmed" in capsys.readouterr().err
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
 
 @dataclass(frozen=True)
 class Video:
-    """Film one game of an evaluation, in true colours and at 60 frames per second."""
+    """Film one game of an evaluation, in true colours and at 60 frames per second; CartPole as it draws itself."""
 
     run: tyro.conf.Positional[Path]
     """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
@@ -32,8 +32,9 @@ class Video:
     """Show beside the game what the network sees, its Q-values and the chosen action."""
     seconds: float | None = None
     """Film no more than this from the start of the game."""
-    protocol: Literal["auto", "nature", "sticky", "monitor"] = "auto"
-    """The evaluation that the game is taken from. `auto`: sticky for runs with sticky actions, else nature."""
+    protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
+    """The evaluation that the game is taken from. `auto`: greedy for vector games, sticky for runs with sticky actions,
+    else nature."""
     episode: int = 0
     """Which of its games; they count from 0."""
     seed: int = 0
@@ -99,4 +100,4 @@ def _default_out(command: Video, protocol: str, player: Player) -> Path:
     if (command.run / "config.json").is_file() and (command.run / "checkpoints").is_dir():
         refuse_links(command.run)
         return command.run / "videos" / f"{protocol}_{command.checkpoint}_game{command.episode}.mp4"
-    return Path(f"{player.config.game}.mp4")
+    return Path(f"{player.config.game.replace(':', '_')}.mp4")

@@ -69,6 +69,14 @@ class CheckedGame:
         ends = self._flag("terminated", terminated), self._flag("truncated", truncated)
         return self._observation(observation), self._reward(reward), *ends, self._info(info)
 
+    def render(self) -> np.ndarray:
+        """The picture of a game that was made with render_mode "rgb_array": [H, W, 3] uint8."""
+        self._when = f"while it was drawn, after step {self._length} of a game"
+        picture = self._ask(self.env.render)
+        if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
+            self._refuse(f"gave the picture {_short(picture)}; it must be an array of [height, width, 3] uint8")
+        return picture
+
     def close(self) -> None:
         """Close the game; a failure is told, and harms nothing: all games are over."""
         try:

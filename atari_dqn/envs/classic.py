@@ -30,13 +30,14 @@ def gymnasium_id(game: str) -> str:
     raise UsageError(f"game {game!r} has no vector observations; use cartpole, or gym:ID such as gym:Acrobot-v1")
 
 
-def make_game(game: str) -> CheckedGame:
+def make_game(game: str, render_mode: str | None = None) -> CheckedGame:
     """One game of an id.
 
     Raises:
       UsageError: it cannot be made.
     """
-    return CheckedGame(game, lambda: gymnasium.make(gymnasium_id(game), disable_env_checker=True))
+    drawn = {"render_mode": render_mode} if render_mode else {}
+    return CheckedGame(game, lambda: gymnasium.make(gymnasium_id(game), disable_env_checker=True, **drawn))
 
 
 def own_time_limit(game: str) -> int | None:

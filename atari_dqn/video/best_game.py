@@ -1,8 +1,8 @@
 """A GIF of one evaluation game for TensorBoard, made when an evaluation was the best so far, or an early one.
 
 While the games are played nothing but the actions of the first one is kept, a number a step. If the evaluation is to be
-shown, a camera plays them again; it is an emulator of its own, so the run is the same bit for bit with
-and without films.
+shown, a camera plays them again; it is an emulator of its own, so the run is the same bit for bit with and
+without films.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.ports import Logger
+from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol
-from atari_dqn.video.camera import FRAMES_PER_SECOND, Camera
-from atari_dqn.video.panel import television
+from atari_dqn.video.camera import FRAMES_PER_SECOND
+from atari_dqn.video.gym_camera import make_camera
 from atari_dqn.video.writers import Gif
 
 HEIGHT = 210  # of the picture, pixels
+PICTURES_PER_SECOND = 15  # as many as agent steps of Atari
+GYM_FPS = 60  # at most, of games of gymnasium's, which say their own only when they are made
 
 
 class BestGameGif:
@@ -36,10 +39,9 @@ class BestGameGif:
     def __init__(self, config: Config, protocol: EvalProtocol) -> None:
         self.config = protocol.env_config(config, 1)
         self.actions: list[int] = []
-        self._step_seconds = Fraction(config.frame_skip, FRAMES_PER_SECOND)
-        self._limit = (
-            int(config.film_seconds / self._step_seconds) if self.config.backend == "native" else 0
-        )  # agent steps
+        fps = GYM_FPS if config.backend == "classic" else FRAMES_PER_SECOND
+        filmed = self.config.backend in ("native", "classic")
+        self._limit = config.film_seconds * fps // config.frame_skip if filmed else 0  # agent steps
 
     def begin(self) -> Callable[[EvalStep], None]:
         """Forget the evaluation before; returns who is to watch the next one."""
@@ -51,19 +53,36 @@ class BestGameGif:
             self.actions.append(int(moment.action[0]))
 
     def show(self, tag: str, seed: int, logger: Logger, step: int) -> None:
-        """Log the game that was remembered, which has this seed, under a name."""
-        if self.actions:
+        """Log the game that was remembered, which has this seed, under a name.
+
+        A game that cannot be drawn is named once; it costs no more than its film.
+        """
+        if not self.actions:
+            return
+        try:
             logger.animation(tag, self.gif(seed), step)
+        except UsageError as error:
+            self._limit = 0
+            self.actions.clear()
+            logger.message(f"no film in TensorBoard: {error}. --film-seconds 0 asks for none")
 
     def gif(self, seed: int) -> bytes:
-        """The first `film_seconds` of the game as a GIF, a picture for each agent step."""
+        """The first `film_seconds` of the game as a GIF, about 15 pictures a second.
+
+        Raises:
+          UsageError: the game cannot be drawn.
+        """
         file = io.BytesIO()
-        with closing(Camera(self.config)) as camera:
+        with closing(make_camera(self.config)) as camera:
             camera.open(seed)
-            gif = Gif(file, self._step_seconds)
-            for action in self.actions:
-                # as for the network, the brighter pixels of the last two: sprites flicker
-                last_two = [shot.screen for shot in camera.play(action)[-2:]]
-                gif.add(television(np.maximum.reduce(last_two), HEIGHT))
+            each = max(1, round(camera.fps / camera.frame_skip / PICTURES_PER_SECOND))  # agent steps
+            gif = Gif(file, Fraction(each * camera.frame_skip, camera.fps))
+            for number, action in enumerate(self.actions[: self.config.film_seconds * camera.fps // camera.frame_skip]):
+                shots = camera.play(action)
+                if number % each == 0:
+                    # as for the network, the brighter pixels of the last two: sprites flicker
+                    gif.add(camera.picture(np.maximum.reduce([shot.screen for shot in shots[-2:]]), HEIGHT))
+                if shots[-1].over:
+                    break
             gif.close()
         return file.getvalue()

@@ -14,7 +14,8 @@ The course of a game depends on its seed and its actions alone, the no-ops at it
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,20 +23,42 @@ from atari_dqn.config import Config
 from atari_dqn.envs.contract import chosen_actions
 from atari_dqn.envs.native import make_emulators
 from atari_dqn.errors import UsageError
+from atari_dqn.video.panel import television
 
 FRAMES_PER_SECOND = 60  # of the emulator
 
 
 class Shot(NamedTuple):
-    """One frame of the emulator."""
+    """One frame of a game."""
 
-    screen: np.ndarray  # [H, W, 3] uint8, RGB; most games have 210 x 160
+    screen: np.ndarray  # [H, W, 3] uint8, RGB; most games of Atari have 210 x 160
     reward: float  # score change in this frame
     over: bool  # the game ended
 
 
-class Camera:
-    """The screens of one game at a time.
+class Camera(Protocol):
+    """The screens of one game at a time: `AtariCamera`, or `gym_camera.GymCamera`."""
+
+    frame_skip: int  # frames of an agent step
+    fps: int  # frames of a second
+    action_names: tuple[str, ...]  # in the order of the agent's numbers
+    why_it_strays: str  # what to say if its game is no longer the one that is played
+    picture: Callable[[np.ndarray, int], np.ndarray]
+    """A screen at 4:3 as [height, height * 4 / 3, 3] uint8."""
+
+    def open(self, seed: int) -> np.ndarray:
+        """Begin the game of this seed; returns its first screen, before any action of the agent."""
+        ...
+
+    def play(self, action: int) -> list[Shot]:
+        """The frames of one agent step: `frame_skip` of them, fewer if the game ends within."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class AtariCamera:
+    """Every frame of the emulator.
 
     Args:
       config: of the environments that play the game, as `EvalProtocol.env_config` gives it.
@@ -44,6 +67,10 @@ class Camera:
     Raises:
       UsageError: the game is not played by the native environment.
     """
+
+    fps = FRAMES_PER_SECOND
+    why_it_strays = "use the ale-py version of constraints.txt"
+    picture: ClassVar[Callable[[np.ndarray, int], np.ndarray]] = staticmethod(television)
 
     def __init__(self, config: Config, *, colours: bool = True) -> None:
         if config.backend != "native":
@@ -70,12 +97,12 @@ class Camera:
         self.action_names = tuple(names[number] for number in self._chosen)  # in the order of the agent's numbers
 
     def open(self, seed: int) -> np.ndarray:
-        """Begin the game of this seed; returns its first screen, before any action of the agent."""
+        """See `Camera`."""
         screen, _ = self._emulator.reset(seed=np.array([seed], np.int64))
         return np.array(screen[0, 0])
 
     def play(self, action: int) -> list[Shot]:
-        """The frames of one agent step: `frame_skip` of them, fewer if the game ends within."""
+        """See `Camera`."""
         shots: list[Shot] = []
         while len(shots) < self.frame_skip and not (shots and shots[-1].over):
             screen, reward, over, _, _ = self._emulator.step(self._chosen[[action]])

@@ -16,6 +16,7 @@ Only whole pixels are copied, so every colour stays what the emulator made it.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,13 +29,15 @@ PLANES_SHOWN = 4  # the newest
 BACKGROUND, RAISED, QUIET, TEXT = (16, 19, 26), (34, 40, 53), (134, 146, 166), (232, 237, 245)
 GREEDY, RANDOM, OTHER, EXPECTED = (72, 199, 142), (245, 166, 66), (78, 99, 138), (122, 162, 247)
 DISTRIBUTION_TOP, COLUMNS = HEIGHT - 140, 40
+FADING = 0.97  # a step: half of a large difference between Q-values is forgotten in a second and a half
+NUMBERS_IN_LINE = 6
 
 
 class AgentView(NamedTuple):
     """What the agent knew and did at one agent step."""
 
     step: int  # agent steps played before
-    planes: np.ndarray  # [K, H, W] uint8, as given to the network
+    planes: np.ndarray  # [K, H, W] uint8 or [K, D] float32, as given to the network
     q: np.ndarray  # [A] float32
     action: int
     explored: bool  # the action came from a coin, not from the Q-values
@@ -46,6 +49,29 @@ def television(screen: np.ndarray, height: int) -> np.ndarray:
     import cv2
 
     return np.asarray(cv2.resize(screen, (height * 4 // 3, height), interpolation=cv2.INTER_NEAREST))
+
+
+def letterbox(picture: np.ndarray, height: int) -> np.ndarray:
+    """A picture of any size in a frame of 4:3, [H, W, 3] -> [height, height * 4 / 3, 3] uint8, its own form kept."""
+    import cv2
+
+    width = height * 4 // 3
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    lines, columns = (max(1, round(size * scale)) for size in picture.shape[:2])
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    frame = np.full((height, width, 3), BACKGROUND, np.uint8)
+    top, left = (height - lines) // 2, (width - columns) // 2
+    frame[top : top + lines, left : left + columns] = cv2.resize(picture, (columns, lines), interpolation=way)
+    return frame
+
+
+def spelled(name: str) -> str:
+    """The emulator's name of an action in words: `rightfire` is `right + fire`."""
+    parts = re.fullmatch("(up|down)?(left|right)?(fire)?", name)
+    if not parts:
+        return name
+    direction = "-".join(part for part in parts.groups()[:2] if part)
+    return " + ".join(part for part in (direction, parts[3]) if part)
 
 
 class Panel:
@@ -60,8 +86,8 @@ class Panel:
 
     def __init__(self, title: str, subtitle: str, action_names: tuple[str, ...], step_seconds: float) -> None:
         self.title, self.subtitle = title, subtitle
-        self.names, self.step_seconds = action_names, step_seconds
-        self._low, self._high = np.inf, -np.inf  # of the Q-values of the game so far: the ends of the bars
+        self.names, self.step_seconds = tuple(map(spelled, action_names)), step_seconds
+        self._spread = 0.0  # between the Q-values: the length of a bar
         self._worst, self._best = np.inf, -np.inf  # returns that were likely
         self._fonts: dict[int, Any] = {}
 
@@ -73,10 +99,14 @@ class Panel:
         draw = ImageDraw.Draw(picture)
         self._header(draw, decision, score)
         draw.text((MARGIN, 148), "what the network sees", QUIET, self._font(14))
-        for index, plane in enumerate(decision.planes[-PLANES_SHOWN:]):
-            left = MARGIN + index * (PANEL_WIDTH - 2 * MARGIN - plane.shape[1]) // (PLANES_SHOWN - 1)
-            picture.paste(Image.fromarray(plane), (left, 172))
-        draw.text((MARGIN, 276), "Q-values", QUIET, self._font(14))
+        if decision.planes.ndim == 2:
+            self._numbers(draw, decision.planes[-1])
+        else:
+            for index, plane in enumerate(decision.planes[-PLANES_SHOWN:]):
+                left = MARGIN + index * (PANEL_WIDTH - 2 * MARGIN - plane.shape[1]) // (PLANES_SHOWN - 1)
+                picture.paste(Image.fromarray(plane), (left, 172))
+        self._spread = max(float(np.ptp(decision.q)), self._spread * FADING, 1e-6)
+        draw.text((MARGIN, 276), f"Q-values, bars span {self._spread:.2g}", QUIET, self._font(14))
         how, colour = ("random action", RANDOM) if decision.explored else ("greedy action", GREEDY)
         draw.text((PANEL_WIDTH - MARGIN, 276), how, colour, self._font(14), anchor="ra")
         self._bars(draw, decision)
@@ -94,11 +124,20 @@ class Panel:
             draw.text((left, 82), name, QUIET, self._font(14))
             draw.text((left, 102), value, TEXT, self._font(22))
 
+    def _numbers(self, draw: Any, values: np.ndarray) -> None:
+        """The newest vector that the network sees, as far as there is room."""
+        for index, value in enumerate(values[: 4 * NUMBERS_IN_LINE].tolist()):
+            line, column = divmod(index, NUMBERS_IN_LINE)
+            right = MARGIN + (column + 1) * (PANEL_WIDTH - 2 * MARGIN) // NUMBERS_IN_LINE
+            draw.text((right, 176 + 22 * line), f"{value:.3g}", TEXT, self._font(16), anchor="ra")
+
     def _bars(self, draw: Any, decision: AgentView) -> None:
-        """One line for each action, its bar between the least and the greatest Q-value of the game so far."""
+        """One line for each action: the best has a full bar, and what the others lack of its value theirs lacks.
+
+        Values of actions differ by little: on one scale for all states their bars would look alike.
+        """
         q = decision.q
-        self._low, self._high = min(self._low, float(q.min())), max(self._high, float(q.max()))
-        top, bottom, left, right = 300, HEIGHT - 18, 150, PANEL_WIDTH - 84
+        top, bottom, left, right = 300, HEIGHT - 18, 158, PANEL_WIDTH - 84
         if decision.returns is not None:
             bottom = DISTRIBUTION_TOP - 8
         line = min(40.0, (bottom - top) / len(q))
@@ -109,11 +148,11 @@ class Panel:
             if chosen:
                 draw.rounded_rectangle((MARGIN - 10, y, PANEL_WIDTH - MARGIN + 10, y + line - 2), 5, RAISED)
             middle, half = y + line / 2 - 1, max(2.0, line / 5)
-            part = (value - self._low) / max(self._high - self._low, 1e-9)
+            part = 1.0 - (float(q.max()) - value) / self._spread
             draw.rectangle((left, middle - half, left + max(2.0, part * (right - left)), middle + half), colour)
             words = colour if chosen else QUIET
             draw.text((MARGIN, middle), name, words, font, anchor="lm")
-            draw.text((PANEL_WIDTH - MARGIN, middle), f"{value:.2f}", words, font, anchor="rm")
+            draw.text((PANEL_WIDTH - MARGIN, middle), f"{value:.3f}", words, font, anchor="rm")
 
     def _distribution(self, draw: Any, returns: np.ndarray, chances: np.ndarray) -> None:
         """How likely each return of the action is, from the least to the greatest that was likely so far."""

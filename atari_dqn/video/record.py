@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,8 +28,9 @@ from atari_dqn.evaluation.play import EvalStep, Player, game_seed, play
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.seeding import stream
 from atari_dqn.torch_defaults import torch_defaults
-from atari_dqn.video.camera import FRAMES_PER_SECOND, Camera
-from atari_dqn.video.panel import HEIGHT, AgentView, Panel, television
+from atari_dqn.video.camera import Camera
+from atari_dqn.video.gym_camera import make_camera
+from atari_dqn.video.panel import HEIGHT, AgentView, Panel
 from atari_dqn.video.writers import Film, filming
 
 
@@ -64,18 +65,9 @@ def film_game(
       UsageError: there is no such game, or it cannot be filmed here.
     """
     one_game, root = _one_game(protocol, number), stream(seed, "eval")
-    policy = _Thinking(player.agent)
-    with closing(Camera(one_game.env_config(player.config, 1))) as camera, filming(outs, FRAMES_PER_SECOND) as films:
-        camera.open(game_seed(root, number))
-        panel = _panel(player, one_game, camera) if overlay else None
-        take = _Take(camera, films, policy, panel, limit=math.inf if seconds is None else seconds * FRAMES_PER_SECOND)
-        stop = take.is_long_enough
-
-        def film(moment: EvalStep) -> None:
-            take.watch(moment)
-            watch(moment)
-
-        scores = play(policy, player.config, one_game, num_envs=1, seed=root, watch=film, should_stop=stop)
+    with closing(make_camera(one_game.env_config(player.config, 1))) as camera, filming(outs, camera.fps) as films:
+        limit = math.inf if seconds is None else seconds * camera.fps
+        shown = show_game(player, one_game, root, camera, films, overlay=overlay, limit=limit, watch=watch)
     return {
         "game": player.config.game,
         "protocol": protocol.name,
@@ -83,12 +75,66 @@ def film_game(
         "seed": seed,
         "checkpoint": player.source,
         "step": player.step,
-        "episode_return": take.score,
-        "episode_length": take.steps,
-        "whole": scores is not None,
-        "frames": take.frames,
+        "episode_return": shown.score,
+        "episode_length": shown.steps,
+        "whole": shown.whole,
+        "frames": shown.frames,
+        "seconds": round(shown.frames / camera.fps, 3),
         "files": [str(path) for path in outs],
     }
+
+
+class Shown(NamedTuple):
+    """What came of a game that was shown."""
+
+    score: float
+    steps: int  # agent steps
+    frames: int
+    whole: bool  # played out
+
+
+@torch_defaults()
+def show_game(
+    player: Player,
+    protocol: EvalProtocol,
+    root: np.random.SeedSequence,
+    camera: Camera,
+    films: Sequence[Film],
+    *,
+    overlay: bool,
+    limit: float = math.inf,
+    should_stop: Callable[[], bool] = lambda: False,
+    watch: Callable[[EvalStep], None] = lambda moment: None,
+) -> Shown:
+    """Play one game, and hand its pictures to films as they come.
+
+    Args:
+      player:      who plays.
+      protocol:    of the one game, see `EvalProtocol.only`.
+      root:        of the games' seeds.
+      camera:      made for the protocol's environments.
+      films:       where the pictures go.
+      overlay:     draw what the agent sees and thinks beside the game.
+      limit:       frames after which it is given up.
+      should_stop: asked every step; True gives it up.
+      watch:       is shown every step.
+
+    Raises:
+      UsageError: the camera sees another game than the one that is played.
+    """
+    policy = _Thinking(player.agent)
+    camera.open(game_seed(root, protocol.first_episode))
+    take = _Take(camera, films, policy, _panel(player, protocol, camera) if overlay else None)
+
+    def film(moment: EvalStep) -> None:
+        take.watch(moment)
+        watch(moment)
+
+    def stop() -> bool:
+        return take.frames >= limit or should_stop()
+
+    scores = play(policy, player.config, protocol, num_envs=1, seed=root, watch=film, should_stop=stop)
+    return Shown(take.score, take.steps, take.frames, scores is not None)
 
 
 def _one_game(protocol: EvalProtocol, number: int) -> EvalProtocol:
@@ -102,7 +148,7 @@ def _one_game(protocol: EvalProtocol, number: int) -> EvalProtocol:
 def _panel(player: Player, protocol: EvalProtocol, camera: Camera) -> Panel:
     title = player.config.game.replace("_", " ").title()
     subtitle = f"network of step {player.step:,}, protocol {protocol.name}, epsilon {protocol.epsilon:g}"
-    return Panel(title, subtitle, camera.action_names, camera.frame_skip / FRAMES_PER_SECOND)
+    return Panel(title, subtitle, camera.action_names, camera.frame_skip / camera.fps)
 
 
 class _Thinking:
@@ -127,15 +173,10 @@ class _Thinking:
 class _Take:
     """The filming of one game, from its first action on."""
 
-    def __init__(
-        self, camera: Camera, films: Sequence[Film], policy: _Thinking, panel: Panel | None, *, limit: float
-    ) -> None:
-        self.camera, self.films, self.policy, self.panel, self.limit = camera, films, policy, panel, limit
+    def __init__(self, camera: Camera, films: Sequence[Film], policy: _Thinking, panel: Panel | None) -> None:
+        self.camera, self.films, self.policy, self.panel = camera, films, policy, panel
         self.score = 0.0
         self.steps = self.frames = 0
-
-    def is_long_enough(self) -> bool:
-        return self.frames >= self.limit
 
     def watch(self, moment: EvalStep) -> None:
         """Film one agent step.
@@ -152,14 +193,14 @@ class _Take:
         if gained != step.reward[0] or (over != ended and not step.truncated[0]):
             raise UsageError(
                 f"at step {self.steps} the camera saw another game than the one that is scored "
-                f"({gained:g} points, not {step.reward[0]:g}); use the ale-py version of constraints.txt"
+                f"({gained:g} points, not {step.reward[0]:g}); {self.camera.why_it_strays}"
             )
         drawn = None
         for shot in shots:
             if self.panel and (drawn is None or shot.reward):
                 drawn = self.panel.draw(decision, self.score + shot.reward)
             self.score += shot.reward
-            picture = television(shot.screen, HEIGHT)
+            picture = self.camera.picture(shot.screen, HEIGHT)
             for film in self.films:
                 film.add(picture if drawn is None else np.concatenate([picture, drawn], axis=1))
         self.steps, self.frames = self.steps + 1, self.frames + len(shots)
@@ -167,7 +208,7 @@ class _Take:
 
 def video_lines(result: dict[str, Any]) -> list[str]:
     """The result of `film_game` in words."""
-    length = f"{result['frames'] / FRAMES_PER_SECOND:.1f} s"
+    length = f"{result['seconds']:.1f} s"
     what = f"game {result['episode']} of protocol {result['protocol']} with seed {result['seed']}"
     score = f"score {result['episode_return']:.0f} after {result['episode_length']:,} agent steps"
     told = score if result["whole"] else f"not played out ({score})"

@@ -1,0 +1,94 @@
+"""Films a game of gymnasium's: a second copy of it, seeded alike, that draws itself after each step."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+
+from atari_dqn.config import Config
+from atari_dqn.envs.classic import gymnasium_id, make_game
+from atari_dqn.errors import UsageError
+from atari_dqn.video.camera import AtariCamera, Camera, Shot
+from atari_dqn.video.panel import letterbox
+
+USUAL_FPS = 30  # of games that do not say it
+ACTION_NAMES = {
+    "CartPole": ("left", "right"),
+    "Acrobot": ("torque -1", "no torque", "torque +1"),
+    "MountainCar": ("left", "no push", "right"),
+    "LunarLander": ("no engine", "left engine", "main engine", "right engine"),
+}
+"""By gymnasium's documentation."""
+
+
+class GymCamera:
+    """The pictures of one game of gymnasium's at a time, one for each agent step.
+
+    Args:
+      config: of the environments that play the game.
+
+    Raises:
+      UsageError: the game cannot be made, or not be drawn as an array.
+    """
+
+    frame_skip = 1
+    why_it_strays = "its seed does not decide it alone, so it cannot be played again for a film"
+
+    def __init__(self, config: Config) -> None:
+        draw_without_a_screen()
+        try:
+            self._game = make_game(config.game, render_mode="rgb_array")
+            self._game.reset(seed=0)
+            self._game.render()
+        except UsageError as error:
+            if "pygame is not installed" in str(error):
+                raise UsageError(
+                    f"a film of {config.game} needs the 'play' extra: pip install 'atari-dqn[play]'"
+                ) from error
+            raise UsageError(
+                f"{config.game} cannot be filmed, it does not draw itself with render_mode='rgb_array' ({error})"
+            ) from error
+        fps = (getattr(self._game.env, "metadata", None) or {}).get("render_fps")
+        self.fps = int(fps) if isinstance(fps, int | float) and 1 <= fps <= 1_000 else USUAL_FPS
+        count = int(self._game.action_space.n)
+        known = ACTION_NAMES.get(gymnasium_id(config.game).partition("-")[0], ())
+        self.action_names = known if len(known) == count else tuple(f"action {number}" for number in range(count))
+        self.picture = letterbox
+
+    def open(self, seed: int) -> np.ndarray:
+        """See `Camera`."""
+        self._game.reset(seed=seed)
+        return self._game.render()
+
+    def play(self, action: int) -> list[Shot]:
+        """See `Camera`."""
+        _, reward, terminated, _, _ = self._game.step(action)
+        return [Shot(self._game.render(), float(np.float32(reward)), terminated)]
+
+    def close(self) -> None:
+        """See `Camera`."""
+        self._game.close()
+
+
+def make_camera(config: Config) -> Camera:
+    """The camera for the games of a config.
+
+    Raises:
+      UsageError: they cannot be filmed.
+    """
+    return GymCamera(config) if config.backend == "classic" else AtariCamera(config)
+
+
+def has_display() -> bool:
+    """Can a window be opened here, or did the user choose where SDL, the library of windows, draws?"""
+    chosen = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in chosen)
+
+
+def draw_without_a_screen() -> None:
+    """Where there is no display, let pygame draw into memory without complaints about that, and greet nobody."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    if not has_display():
+        os.environ["SDL_VIDEODRIVER"] = "dummy"
