@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 
@@ -36,7 +38,7 @@ def make_game(game: str, render_mode: str | None = None) -> CheckedGame:
     Raises:
       UsageError: it cannot be made.
     """
-    drawn = {"render_mode": render_mode} if render_mode else {}
+    drawn: dict[str, Any] = {"render_mode": render_mode} if render_mode else {}
     return CheckedGame(game, lambda: gymnasium.make(gymnasium_id(game), disable_env_checker=True, **drawn))
 
 

@@ -14,8 +14,7 @@ The course of a game depends on its seed and its actions alone, the no-ops at it
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -43,8 +42,6 @@ class Camera(Protocol):
     fps: int  # frames of a second
     action_names: tuple[str, ...]  # in the order of the agent's numbers
     why_it_strays: str  # what to say if its game is no longer the one that is played
-    picture: Callable[[np.ndarray, int], np.ndarray]
-    """A screen at 4:3 as [height, height * 4 / 3, 3] uint8."""
 
     def open(self, seed: int) -> np.ndarray:
         """Begin the game of this seed; returns its first screen, before any action of the agent."""
@@ -52,6 +49,10 @@ class Camera(Protocol):
 
     def play(self, action: int) -> list[Shot]:
         """The frames of one agent step: `frame_skip` of them, fewer if the game ends within."""
+        ...
+
+    def picture(self, screen: np.ndarray, height: int) -> np.ndarray:
+        """A screen at 4:3, [height, height * 4 / 3, 3] uint8."""
         ...
 
     def close(self) -> None: ...
@@ -70,7 +71,6 @@ class AtariCamera:
 
     fps = FRAMES_PER_SECOND
     why_it_strays = "use the ale-py version of constraints.txt"
-    picture: ClassVar[Callable[[np.ndarray, int], np.ndarray]] = staticmethod(television)
 
     def __init__(self, config: Config, *, colours: bool = True) -> None:
         if config.backend != "native":
@@ -108,6 +108,10 @@ class AtariCamera:
             screen, reward, over, _, _ = self._emulator.step(self._chosen[[action]])
             shots.append(Shot(np.array(screen[0, 0]), float(reward[0]), bool(over[0])))
         return shots
+
+    def picture(self, screen: np.ndarray, height: int) -> np.ndarray:
+        """See `Camera`."""
+        return television(screen, height)
 
     def close(self) -> None:
         """Stop the emulator, whose thread lives as long as ale-py's object."""

@@ -55,7 +55,6 @@ class GymCamera:
         count = int(self._game.action_space.n)
         known = ACTION_NAMES.get(gymnasium_id(config.game).partition("-")[0], ())
         self.action_names = known if len(known) == count else tuple(f"action {number}" for number in range(count))
-        self.picture = letterbox
 
     def open(self, seed: int) -> np.ndarray:
         """See `Camera`."""
@@ -66,6 +65,10 @@ class GymCamera:
         """See `Camera`."""
         _, reward, terminated, _, _ = self._game.step(action)
         return [Shot(self._game.render(), float(np.float32(reward)), terminated)]
+
+    def picture(self, screen: np.ndarray, height: int) -> np.ndarray:
+        """See `Camera`."""
+        return letterbox(screen, height)
 
     def close(self) -> None:
         """See `Camera`."""
