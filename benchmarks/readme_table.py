@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from atari_dqn.published.curves import series_of, verdicts
+from atari_dqn.published.curves import PublishedPoint, series_of, verdicts
 from atari_dqn.report.read_runs import Evaluation, Run, read_runs
 
 ROOT = Path(__file__).parent.parent
@@ -160,6 +160,33 @@ def quick() -> str:
     return "\n".join(lines)
 
 
+def recipes() -> str:
+    """The same as `proof`, a line for each run."""
+    lines = ["| preset | game | million frames | ours | published, mean of seeds | |", "|---" * 6 + "|"]
+    runs = {(run.preset, run.game): run for run in read_runs([PROOF]).runs}
+    for preset, game in PROVED:
+        run, curve = runs.get((preset, game)), series_of(preset, game)
+        if run is None:
+            cells = ["", "not measured yet", "", ""]
+        elif curve is None:
+            millions = ", ".join(f"{frames / 1e6:.0f}" for frames, _ in run.monitored)
+            ours = ", ".join(f"{score:.1f}" for _, score in run.monitored)
+            cells = [millions, ours, "none of this game", ""]
+        else:
+            found = verdicts(run.scores_like(curve.metric), curve)
+            said = [place(ours, point, inside) for _, ours, point, inside in found]
+            counts = ", ".join(f"{said.count(word)} {word}" for word in sorted({*said}, key=said.index))
+            columns = [(f"{row[0] / 1e6:.0f}", f"{row[1]:.1f}", f"{row[2].mean:.1f}") for row in found]
+            cells = [*(", ".join(column) for column in zip(*columns, strict=True)), counts]
+        lines.append(f"| `{preset}` | {game} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def place(ours: float, point: PublishedPoint, inside: bool | None) -> str:
+    """Where a score lies beside the range of the published seeds."""
+    return "one seed" if inside is None else "inside" if inside else "above" if ours > point.high else "below"
+
+
 def proof() -> str:
     """The table of recipes beside their own published curves in Markdown."""
     header = ["preset", "game", "frames", "ours", "published: mean (lowest to highest seed)", ""]
@@ -175,9 +202,9 @@ def proof() -> str:
             lines.append(f"| `{preset}` | {game} | million | {points} | none published for this game | |")
             continue
         for frames, ours, point, inside in verdicts(run.scores_like(curve.metric), curve):
-            said = "one seed" if inside is None else "inside" if inside else "above" if ours > point.high else "below"
             published = f"{point.mean:.1f} ({point.low:.1f} to {point.high:.1f})"
-            lines.append(f"| `{preset}` | {game} | {frames / 1e6:.0f} M | {ours:.1f} | {published} | {said} |")
+            said = f"{published} | {place(ours, point, inside)}"
+            lines.append(f"| `{preset}` | {game} | {frames / 1e6:.0f} M | {ours:.1f} | {said} |")
     return "\n".join(lines)
 
 
@@ -215,8 +242,8 @@ def modules(folder: Path) -> list[Path]:
 
 
 TABLES = {
-    "README.md": (proof, rooms),
-    "docs/results.md": (quick, speed),
+    "README.md": (recipes, rooms),
+    "docs/results.md": (proof, quick, speed),
     "docs/architecture.md": (files,),
 }
 

@@ -120,6 +120,17 @@ def test_every_preset_is_in_the_readme():
     assert [name for name in PRESETS if f"`{name}`" not in text] == []
 
 
+def test_every_result_in_the_readme_is_in_the_results():
+    results = README.read_text(encoding="utf-8").split("## Six results")[1].split("\n## ")[0]
+    numbers = re.findall(r"\d[\d,]*\.\d+|\d{1,3}(?:,\d{3})+", results)
+    text = (DOCS / "results.md").read_text(encoding="utf-8")
+    assert len(numbers) > 15 and [number for number in numbers if number not in text] == []
+
+
+def test_the_readme_is_a_map():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 165
+
+
 def test_a_departure_that_code_names_has_its_number():
     numbered = set(re.findall(r"^- \*\*(D\d+)\.\*\*", (DOCS / "departures.md").read_text("utf-8"), re.M))
     code = "".join(path.read_text(encoding="utf-8") for path in (DOCS.parent / "atari_dqn").rglob("*.py"))
