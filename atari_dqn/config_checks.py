@@ -1,6 +1,6 @@
 """What can be wrong with a config, as sentences that name the value and the remedy.
 
-Knows the fields by their names only, so that `config.py` can ask it.
+Knows the settings by their names only, in one namespace without groups (`Config.flat`), so that `config.py` can ask it.
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ def without_effect(config: Any, base: Any) -> Iterator[str]:
     """Settings that somebody changed and that do nothing, one sentence each.
 
     Args:
-      config: a `Config`.
-      base:   what it was made from, a preset; what stands there as in `base` was not asked for.
+      config: the settings of a `Config`.
+      base:   those that it was made from, a preset's; what stands there as in `base` was not asked for.
     """
     for names, counts, condition in DEPENDENT:
         for name in names:
@@ -179,8 +179,8 @@ def complaints(config: Any, choices: Mapping[str, Sequence[str]]) -> Iterator[st
     """What cannot work in a `Config`, one sentence each; none if it can.
 
     Args:
-      config:  a `Config`, not yet checked.
-      choices: the words that a field may hold, for the fields that hold words.
+      config:  its settings, not yet checked.
+      choices: the words that a setting may hold, for those that hold words.
     """
     yield from about_single_values(config)
     for name, allowed in choices.items():

@@ -1,7 +1,8 @@
-"""A config in a file: its fields, in the words of this version, each of the type that it has to have."""
+"""A config in a file: its settings, in the words of this version, each of the type that it has to have."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,19 @@ from atari_dqn.config_checks import UNUSED, about_single_values
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import parse_json
 
+GROUPS = (
+    "env",
+    "replay",
+    "algorithm",
+    "exploration",
+    "network",
+    "optimizer",
+    "extensions",
+    "evaluation",
+    "logging",
+    "machine",
+)
+"""Objects inside the object; older versions wrote all settings beside each other."""
 RENAMED = {
     "recent_share": "replay_window_fraction",
     "recent_growth_steps": "replay_window_growth_steps",
@@ -22,14 +36,14 @@ RENAMED = {
 
 
 def fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """What a config.json says of the fields of `Config`.
+    """What a config.json says of the settings of `Config`, by their names.
 
     Args:
-      text:     of the file.
-      defaults: of all fields; their types are those wanted.
+      text:     of the file, in groups or flat as older versions wrote it.
+      defaults: of all settings; their types are those wanted.
 
     Raises:
-      UsageError: not JSON, not an object, no game, an unknown field, a wrong type.
+      UsageError: not JSON, not an object, no game, an unknown setting or one that stands twice, a wrong type.
     """
     try:
         table = parse_json(text)
@@ -37,9 +51,11 @@ def fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"the config is not valid JSON ({error})") from error
     if not isinstance(table, dict):
         raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
-    table = renamed(table)
+    if twice := _twice(table):
+        raise UsageError(f"the config says {', '.join(twice)} twice; leave one of them out")
+    table = renamed(flattened(table))
     if unknown := sorted(set(table) - set(defaults)):
-        raise UsageError(f"the config has unknown fields: {', '.join(unknown)}; was it written by another version?")
+        raise UsageError(f"the config has unknown settings: {', '.join(unknown)}; was it written by another version?")
     if "game" not in table:
         raise UsageError("the config names no game; is it a config.json of a run?")
     for name, value in table.items():
@@ -55,6 +71,25 @@ def _unused(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, 
     return {
         name: quiet[0] for name, quiet in backend.items() if values[name] not in quiet and name not in out_of_bounds
     }
+
+
+def flattened(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a config.json by their names, without the groups."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= value if _is_group(name, value) else {name: value}
+    return flat
+
+
+def _is_group(name: str, value: Any) -> bool:
+    return name in GROUPS and isinstance(value, dict)  # older versions had words by the names of some groups
+
+
+def _twice(table: Mapping[str, Any]) -> list[str]:
+    inside = [set(value) for name, value in table.items() if _is_group(name, value)]
+    outside = {name for name, value in table.items() if not _is_group(name, value)}
+    count = Counter(setting for names in [outside, *inside] for setting in names)
+    return sorted(name for name, times in count.items() if times > 1)
 
 
 def renamed(table: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ preset's checkpoint period). `blocking` is how long training stands still; the r
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import hashlib
 import os
 import resource
@@ -56,19 +55,19 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
     config = nature("breakout")
-    warm_up = min(config.learning_starts, options.capacity)
-    config = dataclasses.replace(config, capacity=options.capacity, learning_starts=warm_up, device="cpu")
+    warm_up = min(config.replay.learning_starts, options.capacity)
+    config = config.replace(capacity=options.capacity, learning_starts=warm_up, device="cpu")
     spec = EnvSpec("breakout", (84, 84), "uint8", ("noop", "fire", "right", "left"), 4)
     layout = replay_layout(config, spec)
     agent, replay = make_agent(config, spec), FrameReplay(layout)
-    steps, action = noise(config.num_envs), np.zeros(config.num_envs, np.int64)
+    steps, action = noise(config.env.num_envs), np.zeros(config.env.num_envs, np.int64)
     replay.start(next(steps))
 
     def play(agent_steps: int) -> None:
-        for _ in range(agent_steps // config.num_envs):
+        for _ in range(agent_steps // config.env.num_envs):
             replay.add(action, next(steps))
 
-    play(layout.rows_per_env * config.num_envs)
+    play(layout.rows_per_env * config.env.num_envs)
     saver = Saver(options.folder, replay.ring, FrameSegments(options.folder / "frames"))
     before = peak_bytes()
 

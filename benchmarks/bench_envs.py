@@ -12,7 +12,6 @@ processors' time for a step, of all processes, is measured besides: it tells whi
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import statistics
 import time
@@ -45,10 +44,10 @@ def ours(
     groups: int = 1,
 ) -> Callable[[], float]:
     """Agent steps per second through our layer; None: seeded afresh as often as in a training run."""
-    config = Config(game=game, num_envs=num_envs, env_threads=threads, env_groups=groups, action_set="minimal")
+    config = Config(game=game).replace(num_envs=num_envs, env_threads=threads, env_groups=groups, action_set="minimal")
     if backend != "native":
         resize = "replay" if backend == "screens" else "games"
-        config = dataclasses.replace(config, backend="workers", resize=resize)
+        config = config.replace(backend="workers", resize=resize)
     envs = make_envs(config)
     if reseed_after is not None:
         envs.reseed_after = reseed_after

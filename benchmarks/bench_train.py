@@ -39,7 +39,6 @@ CAPACITY = 100_000
 
 def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     """Our trainer with the `nature` preset's numbers, on the clock after the warm-up."""
-    import dataclasses
     import tempfile
 
     from atari_dqn.dqn.agent import make_agent
@@ -49,8 +48,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
     from atari_dqn.runs.train import build, replay_layout
 
-    config = dataclasses.replace(
-        PRESETS[options.preset](options.game),
+    config = PRESETS[options.preset](options.game).replace(
         num_envs=options.num_envs,
         env_groups=options.env_groups,
         total_steps=options.warm_up,
@@ -75,16 +73,18 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         config = settle_compile(resolve(config))
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
         envs = make_envs(config)
-        replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
+        replay = FrameReplay(
+            replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
+        )
         agent = make_agent(config, envs.spec)
         trainer = build(config, envs, agent, run_folder, replay, None, counters=None)  # no checkpoints in its steps
         trainer.run()
-        _wait(config.device)
-        trainer.config = dataclasses.replace(config, total_steps=options.warm_up + options.steps)
+        _wait(config.machine.device)
+        trainer.config = config.replace(total_steps=options.warm_up + options.steps)
         idle = watch_idle_time(envs)
         began, first, updates = time.perf_counter(), trainer.step, trainer.learner.updates
         trainer.run()
-        _wait(config.device)
+        _wait(config.machine.device)
         seconds = time.perf_counter() - began
         envs.close()
         trainer.logger.close()
@@ -92,12 +92,12 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         "steps_per_second": (trainer.step - first) / seconds,
         "updates_per_step": (trainer.learner.updates - updates) / (trainer.step - first),
         "emulators_idle": sum(idle) / seconds,
-        "precision": config.precision,
-        "backend": config.backend,
-        "resize": config.resize,
-        "compile": config.compile,
-        "torch_threads": config.torch_threads,
-        "env_threads": config.env_threads,
+        "precision": config.machine.precision,
+        "backend": config.env.backend,
+        "resize": config.machine.resize,
+        "compile": config.machine.compile,
+        "torch_threads": config.machine.torch_threads,
+        "env_threads": config.machine.env_threads,
         "peak_gpu_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
     }
 

@@ -9,7 +9,6 @@ operations (about 2.4 GFLOP: the target's forward pass, the online network's, an
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import statistics
 import time
@@ -41,8 +40,7 @@ def ours(
     options: argparse.Namespace, precision: str, *, preset: str = "nature", own_kernels: bool = True
 ) -> Callable[[], float]:
     """Updates per second of what the trainer calls, on a replay full of noise."""
-    config = dataclasses.replace(
-        PRESETS[preset]("pong"),
+    config = PRESETS[preset]("pong").replace(
         num_envs=NUM_ENVS,
         capacity=options.capacity,
         learning_starts=1_000,
@@ -56,11 +54,13 @@ def ours(
     )
     with messages_shown():
         config = settle_compile(resolve(config))
-    replay = FrameReplay(replay_layout(config, SPEC), device=config.device, frames_on=config.replay_device)
+    replay = FrameReplay(
+        replay_layout(config, SPEC), device=config.machine.device, frames_on=config.machine.replay_device
+    )
     fill(replay)
     agent = make_agent(config, SPEC)
     learner = Learner(config, agent, replay)
-    group = options.group or min(UPDATES_AT_ONCE[replay.device.type], NUM_ENVS // config.update_period)
+    group = options.group or min(UPDATES_AT_ONCE[replay.device.type], NUM_ENVS // config.algorithm.update_period)
 
     def run() -> float:
         began, done = time.perf_counter(), 0

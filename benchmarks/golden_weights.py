@@ -39,14 +39,13 @@ RUNS: dict[str, tuple[str, str, dict[str, object]]] = {
 
 def hash_of_run(name: str, folder: Path) -> str:
     """Train, and digest every tensor of the agent's last checkpoint (network, target network, optimizer)."""
-    import dataclasses
 
     from safetensors.numpy import load_file
 
     from atari_dqn import presets, train
 
     preset, game, settings = RUNS[name]
-    config = dataclasses.replace(presets.PRESETS[preset](game), **(QUIET | settings))
+    config = presets.PRESETS[preset](game).replace(**(QUIET | settings))
     if train(config, folder / name).exit_code:
         raise SystemExit(f"the run {name} was interrupted")
     tensors = load_file(max((folder / name / "checkpoints").glob("step_*/tensors.safetensors")))

@@ -10,7 +10,6 @@ same way in every minibatch would add up, so the means of the gradients are comp
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,8 @@ def played(agent: Agent, config: Config, steps: int, at_step: int) -> FrameRepla
     envs = make_envs(config)
     replay = FrameReplay(replay_layout(config, envs.spec), device="cpu", frames_on="cpu")
     replay.n_step = schedules.n_step(config, at_step)
-    replay.start(envs.reset(np.arange(config.num_envs)))
-    for _ in range(steps // config.num_envs):
+    replay.start(envs.reset(np.arange(config.env.num_envs)))
+    for _ in range(steps // config.env.num_envs):
         action = agent.sample(replay.latest_obs(), EPSILON)
         envs.send(action)
         replay.add(action, envs.recv())
@@ -46,7 +45,7 @@ def played(agent: Agent, config: Config, steps: int, at_step: int) -> FrameRepla
 
 def in_precision(agent: Agent, config: Config, precision: str) -> Agent:
     """The same weights, online and target, in another precision; updates leave them as they are."""
-    twin = make_agent(dataclasses.replace(config, precision=precision), spec_of(config))
+    twin = make_agent(config.replace(precision=precision), spec_of(config))
     twin.set_weights(agent.get_weights())
     twin.sync_target()
     for group in twin.algorithm.optimizer.param_groups:
@@ -97,11 +96,11 @@ def main() -> None:
     parser.add_argument("--minibatches", type=int, default=50)
     parser.add_argument("--out", type=Path)
     options, player = parse_with_player(parser)
-    config = dataclasses.replace(player.config, capacity=options.steps, learning_starts=options.steps, env_groups=1)
+    config = player.config.replace(capacity=options.steps, learning_starts=options.steps, env_groups=1)
     replay = played(player.agent, config, options.steps, player.step)
     fp32, bf16 = (in_precision(player.agent, config, precision) for precision in ("fp32", "bf16"))
     generator = np.random.default_rng(0)
-    batches = [replay.sample(config.batch_size, generator) for _ in range(options.minibatches)]
+    batches = [replay.sample(config.replay.batch_size, generator) for _ in range(options.minibatches)]
     obs = torch.cat([batch.obs for batch in batches])
     result = {"bench": "precision_error", "game": config.game, "step": player.step, "observations": len(obs)}
     rows = errors_of_gradients(fp32, bf16, batches)

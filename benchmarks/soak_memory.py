@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from measuring import finish
 
+from atari_dqn.config_json import flattened
+
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 COLUMNS = ("seconds", "step", "resident_bytes", "anonymous_bytes", "file_handles", "threads")
 
@@ -86,7 +88,7 @@ def steps_done(run_dir: Path) -> int:
 
 def summary(rows: np.ndarray, run_dir: Path) -> dict[str, object]:
     """Where each column stood when the replay was full, at the end, and its largest value after that."""
-    config = json.loads((run_dir / "config.json").read_text())
+    config = flattened(json.loads((run_dir / "config.json").read_text()))
     column = {name: rows[:, index] for index, name in enumerate(COLUMNS)}
     full = column["step"] >= 1.1 * config["capacity"]
     if not full.any():

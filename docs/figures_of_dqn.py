@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -40,7 +38,7 @@ def replay_memory() -> plt.Figure:
 def target() -> plt.Figure:
     """How far the network is from its target network in the first steps of a CartPole run."""
     torch.set_num_threads(1)
-    config = dataclasses.replace(presets.cartpole(), eval_period=0, total_steps=6_000)
+    config = presets.cartpole().replace(eval_period=0, total_steps=6_000)
     envs = make_envs(config)
     agent, replay, rng = (
         make_agent(config, envs.spec),
@@ -48,15 +46,15 @@ def target() -> plt.Figure:
         np.random.default_rng(0),
     )
     dqn, steps, distances = agent.algorithm, [], []
-    replay.start(envs.reset(np.arange(config.num_envs)))
-    for step in range(0, config.total_steps, config.num_envs):
+    replay.start(envs.reset(np.arange(config.env.num_envs)))
+    for step in range(0, config.total_steps, config.env.num_envs):
         action = agent.sample(replay.latest_obs(), schedules.epsilon(config, step))
         envs.send(action)
         replay.add(action, envs.recv())
-        if step >= config.learning_starts:
-            for _ in range(config.num_envs // config.update_period):
-                agent.learn(replay.sample(config.batch_size, rng))
-            if step % config.target_update_period == 0:
+        if step >= config.replay.learning_starts:
+            for _ in range(config.env.num_envs // config.algorithm.update_period):
+                agent.learn(replay.sample(config.replay.batch_size, rng))
+            if step % config.algorithm.target_update_period == 0:
                 dqn.sync_target()
         pairs = zip(dqn.model.parameters(), dqn.target.parameters(), strict=True)
         distances.append(sum(float((mine - theirs).detach().square().sum()) for mine, theirs in pairs) ** 0.5)

@@ -100,7 +100,7 @@ def model_card(
         "started": meta.get("started"),
         "hardware": f"{meta.get('cpu')}, {meta.get('cores')} cores, GPU {meta.get('gpu') or 'none'}",
         "software": f"Python {meta.get('python')}, {packages}",
-        "network": f"{config.network}, {weights:,} weights, stored in half precision, computed in float32",
+        "network": f"{config.network.network}, {weights:,} weights, stored in half precision, computed in float32",
         "checkpoint": f"{checkpoint}, agent step {player.step:,} of {config.total_steps:,} "
         f"({player.step * config.frames_per_step:,} frames)",
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from atari_dqn.config import Config
@@ -135,14 +133,14 @@ def tiny_config(**settings):
         "checkpoint_period": 0,
         "device": "cpu",
     }
-    return Config(**(defaults | settings))
+    return Config().replace(**(defaults | settings))
 
 
 def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None, evaluator=None):
     """A Trainer on scripted environments, or on what is given."""
     if envs is None:
         size, seed = config.envs_at_once, config.seed
-        envs = EnvsInTurns([ScriptedEnvs(size, seed=seed + k, frame_shape=(3,)) for k in range(config.env_groups)])
+        envs = EnvsInTurns([ScriptedEnvs(size, seed=seed + k, frame_shape=(3,)) for k in range(config.env.env_groups)])
     replay = FrameReplay(replay_layout(config, envs.spec))
     return Trainer(
         config,
@@ -158,7 +156,7 @@ def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None
 def make_run(path, config):
     """A run folder with a network that has not learned."""
     folder = RunFolder.create(path, config, ["atari-dqn", "train", config.game])
-    envs = make_envs(dataclasses.replace(config, num_envs=1))
+    envs = make_envs(config.replace(num_envs=1))
     state = {"agent": make_agent(config, envs.spec).state_dict(), "counters": {"best_step": -1}}
     envs.close()
     meta = {"game": config.game, "preset": config.preset, "step": 700}

@@ -1,6 +1,5 @@
 """Write golden_presets.json, every field of every preset: `python -m tests.golden_presets` after a wanted change."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -11,7 +10,7 @@ GOLDEN = Path(__file__).with_suffix(".json")
 
 def current():
     """As the file has it, by preset and field."""
-    return {name: json.loads(json.dumps(dataclasses.asdict(preset("pong")))) for name, preset in PRESETS.items()}
+    return {name: json.loads(json.dumps(preset("pong").flat())) for name, preset in PRESETS.items()}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Writes run folders with known numbers, as training and evaluation leave them, for tests of what reads them."""
 
 import csv
-import dataclasses
 import json
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def write_run(
     """
     folder = Path(root) / game.replace(":", "_").replace("/", "_") / preset / f"seed{seed}"
     (folder / "evaluations").mkdir(parents=True)
-    table = dataclasses.replace(PRESETS[preset](game), seed=seed, total_steps=steps, **(config or {}))
+    table = PRESETS[preset](game).replace(seed=seed, total_steps=steps, **(config or {}))
     (folder / "config.json").write_text(table.to_json())
     (folder / "meta.json").write_text(json.dumps({**META, **(meta or {})}))
     for (protocol, checkpoint), episodes in (scores or {}).items():

@@ -1,6 +1,5 @@
 """Jobs of a suite that take some seconds, for the tests of its engines."""
 
-import dataclasses
 import time
 
 from atari_dqn.presets import cartpole
@@ -16,11 +15,11 @@ FLAGS = tuple(
 
 
 def runs_in(folder, seeds, steps=12_000, **settings):
-    config = dataclasses.replace(
-        cartpole(), total_steps=steps, learning_starts=200, eval_period=6_000, eval_steps=50, checkpoint_period=500,
+    config = cartpole().replace(
+        total_steps=steps, learning_starts=200, eval_period=6_000, eval_steps=50, checkpoint_period=500,
         log_period=500, batch_size=32, epsilon_decay_steps=300,
     )  # fmt: skip
-    jobs = make_jobs([dataclasses.replace(config, seed=seed) for seed in seeds], folder)
+    jobs = make_jobs([config.replace(seed=seed) for seed in seeds], folder)
     flags = (("--total-steps", str(steps)), *FLAGS)
     return [JobRun(job, Settings(flags=flags, **settings)) for job in jobs]
 

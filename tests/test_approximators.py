@@ -64,7 +64,7 @@ def test_the_table_learns_as_watkins_wrote_it():
     model = TabularQ(CARTPOLE_RANGE, 2, bins=6)
     optimizer = make_optimizer(model.parameters(), name="sgd", learning_rate=alpha / 2, decay=0.0, eps=1.0)
     dqn = DQN(model, optimizer, gamma=gamma, use_target=False, clip_rewards=False, loss=squared_loss)
-    envs = make_envs(dataclasses.replace(cartpole(), num_envs=1))
+    envs = make_envs(cartpole().replace(num_envs=1))
     last, q, generator = envs.reset(np.array([3])), {}, np.random.default_rng(0)
     for _ in range(400):
         action = generator.integers(2, size=1)
@@ -129,7 +129,7 @@ def test_a_table_that_fits_nowhere_is_refused():
 
 def test_ranges_are_those_of_the_game():
     for game, expected in (("cartpole", CARTPOLE_RANGE), ("gym:MountainCar-v0", ((-1.2, 0.6), (-0.07, 0.07)))):
-        envs = make_envs(dataclasses.replace(cartpole(), game=game, num_envs=1))
+        envs = make_envs(cartpole().replace(game=game, num_envs=1))
         np.testing.assert_allclose(envs.spec.frame_range, expected, rtol=1e-6)
         envs.close()
     # the position and the angle at which a game ends are the game's own

@@ -1,7 +1,5 @@
 """Callbacks: what they are told and when, how they stop a run, and that it is saved whatever they do."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -12,8 +10,8 @@ from atari_dqn.storage import checkpoint
 from atari_dqn.types import EpisodeScore
 from tests.fakes import ScriptedEvaluator, make_trainer, tiny_config
 
-QUICK = dataclasses.replace(
-    presets.cartpole(), total_steps=600, learning_starts=100, capacity=400, eval_period=0, batch_size=32,
+QUICK = presets.cartpole().replace(
+    total_steps=600, learning_starts=100, capacity=400, eval_period=0, batch_size=32,
     log_period=200, checkpoint_period=200,
 )  # fmt: skip
 
@@ -108,7 +106,7 @@ def test_what_a_callback_raises_ends_the_run_after_it_is_saved(error, tmp_path):
     (newest,) = checkpoint.list_steps(tmp_path / "run/checkpoints")
     step = checkpoint.read_meta(newest)["step"]
     assert note == f"raised by Fails.on_episode at agent step {step}; the run was saved"
-    assert after.events[-1] == ("step", step - QUICK.num_envs)  # none is told anything more
+    assert after.events[-1] == ("step", step - QUICK.env.num_envs)  # none is told anything more
     assert not (tmp_path / "run/DONE").exists()
 
 

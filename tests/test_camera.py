@@ -1,7 +1,5 @@
 """The camera films the very game that the native environment plays: its planes can be rebuilt from the film."""
 
-import dataclasses
-
 import cv2
 import numpy as np
 import pytest
@@ -19,8 +17,10 @@ def plane(screens):
 
 @pytest.mark.parametrize(("game", "sticky", "seed"), [("pong", 0.0, 5), ("ms_pacman", 0.25, 6), ("seaquest", 0.25, 7)])
 def test_the_planes_of_a_game_are_in_the_film_of_its_screens(game, sticky, seed):
-    config = dataclasses.replace(nature(game), sticky_probability=sticky, terminal_on_life_loss=False)
-    envs = NativeEnvs(game, 1, num_threads=1, sticky_probability=sticky, life_loss=False, action_set=config.action_set)
+    config = nature(game).replace(sticky_probability=sticky, terminal_on_life_loss=False)
+    envs = NativeEnvs(
+        game, 1, num_threads=1, sticky_probability=sticky, life_loss=False, action_set=config.env.action_set
+    )
     gray, colour = AtariCamera(config, colours=False), AtariCamera(config)
     step, opening = envs.reset(np.array([seed])), gray.open(seed)
     colour.open(seed)
@@ -46,7 +46,7 @@ def test_the_planes_of_a_game_are_in_the_film_of_its_screens(game, sticky, seed)
 
 
 def test_a_game_ends_within_a_step_and_the_camera_stops_there():
-    camera = AtariCamera(dataclasses.replace(nature("breakout"), terminal_on_life_loss=False))
+    camera = AtariCamera(nature("breakout").replace(terminal_on_life_loss=False))
     camera.open(3)
     lengths = []
     for time in range(2000):

@@ -1,7 +1,6 @@
 """One launch for many kernels changes nothing: the order of calls on any machine, the numbers on a GPU."""
 
 import contextlib
-import dataclasses
 import types
 
 import numpy as np
@@ -30,27 +29,27 @@ gpu = [
 
 def neither(game="pong"):
     """The paper's DQN without its two ideas: another way to draw, another bootstrap, the same captured body."""
-    return dataclasses.replace(nature(game), replay=False, target=False)
+    return nature(game).replace(replay=False, target=False)
 
 
 def in_turns(game="pong"):
     """Two groups of environments, so halves of the observations and of the updates at once."""
-    return dataclasses.replace(nature(game), env_groups=2)
+    return nature(game).replace(env_groups=2)
 
 
 def compiled(game="pong"):
     """The captured body made of fewer, larger kernels."""
-    return dataclasses.replace(nature(game), compile="on", own_kernels=False)
+    return nature(game).replace(compile="on", own_kernels=False)
 
 
 def short_quick(game="pong"):
     """Transitions by priority, a dueling end of histograms, and drawn anew after 200 steps."""
-    return dataclasses.replace(quick(game), num_envs=8, learning_starts=96, reset_steps=(200,), reset_updates=150)
+    return quick(game).replace(num_envs=8, learning_starts=96, reset_steps=(200,), reset_updates=150)
 
 
 def uniform(game="pong"):
     """The same without priorities, which need the replay beside the learner."""
-    return dataclasses.replace(short_quick(game), priority_alpha=0.0)
+    return short_quick(game).replace(priority_alpha=0.0)
 
 
 def atari_trainer(preset=nature, **settings):
@@ -68,10 +67,12 @@ def atari_trainer(preset=nature, **settings):
         "replay_device": settings.get("device", "cpu"),
         "precision": "fp32",
     } | settings
-    config = dataclasses.replace(preset(), **settings)
+    config = preset().replace(**settings)
     size = config.envs_at_once
-    envs = EnvsInTurns([ScriptedEnvs(size, seed=k, frame_shape=(84, 84)) for k in range(config.env_groups)])
-    replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
+    envs = EnvsInTurns([ScriptedEnvs(size, seed=k, frame_shape=(84, 84)) for k in range(config.env.env_groups)])
+    replay = FrameReplay(
+        replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
+    )
     return Trainer(config, envs=envs, agent=make_agent(config, envs.spec), replay=replay, logger=NullLogger())
 
 
@@ -171,9 +172,7 @@ def test_an_answer_is_under_way_before_anything_else_is_launched(tape, monkeypat
         def numpy(self):
             return np.array([1, 2])
 
-    agent = make_agent(
-        dataclasses.replace(tiny_config(), num_envs=2), EnvSpec("x", (3,), "float32", ("a", "b", "c"), 1)
-    )
+    agent = make_agent(tiny_config().replace(num_envs=2), EnvSpec("x", (3,), "float32", ("a", "b", "c"), 1))
     actor = agent.actor(lambda seen: seen)
     actor._in_training = lambda seen: tape.append("network") or on_device
     actor.ask(torch.zeros(2, 4, 3), epsilon=0.0)

@@ -206,7 +206,7 @@ def test_a_run_of_a_version_with_fewer_options_is_read(capsys):
     assert run("train", "cartpole", *TINY) == 0
     folder = Path("runs/cartpole/cartpole/seed0")
     table = json.loads((folder / "config.json").read_text())
-    assert table.pop("dueling") is False and table.pop("value_bins") == 0
+    assert table["extensions"].pop("dueling") is False and table["extensions"].pop("value_bins") == 0
     (folder / "config.json").write_text(json.dumps(table))
     assert run("evaluate", str(folder)) == 0
     assert run("train", "cartpole", *TINY, "--resume") == 0

@@ -1,6 +1,5 @@
 """What people type: names of games, numbers, the order of words, slips; and how soon a wrong word is answered."""
 
-import dataclasses
 import subprocess
 import sys
 
@@ -79,7 +78,11 @@ def test_what_is_no_whole_number(text):
 
 def test_numbers_reach_the_config():
     config = parse_command("cartpole", "--total-steps 2e4 --hidden-sizes 1e2 64 --learning-rate 1e-4".split()).config
-    assert (config.total_steps, config.hidden_sizes, config.learning_rate) == (20_000, (100, 64), 1e-4)
+    assert (config.total_steps, config.network.hidden_sizes, config.optimizer.learning_rate) == (
+        20_000,
+        (100, 64),
+        1e-4,
+    )
 
 
 ORDERS = [
@@ -123,7 +126,7 @@ def test_a_slip_is_mended(capsys):
 def test_a_missing_run_is_answered_with_those_that_lie_near(words, named, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for seed in (0, 1):
-        make_run(tmp_path / f"runs/cartpole/cartpole/seed{seed}", dataclasses.replace(cartpole(), seed=seed))
+        make_run(tmp_path / f"runs/cartpole/cartpole/seed{seed}", cartpole().replace(seed=seed))
     assert main(words.split()) == 2
     assert named in capsys.readouterr().err
 

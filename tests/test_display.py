@@ -1,6 +1,5 @@
 """What a run shows while it comes along: a bar on a terminal of 80 columns, plain lines elsewhere."""
 
-import dataclasses
 import os
 import re
 import sys
@@ -20,8 +19,8 @@ from atari_dqn.runs.summary import first_lines, next_commands, summary_lines
 from atari_dqn.terminal import messages_shown
 from tests.fakes import make_step
 
-CONFIG = dataclasses.replace(
-    nature(), device="cpu", num_envs=4, total_steps=600_000, learning_starts=10_000, eval_period=0, log_period=2_000
+CONFIG = nature().replace(
+    device="cpu", num_envs=4, total_steps=600_000, learning_starts=10_000, eval_period=0, log_period=2_000
 )
 
 
@@ -131,7 +130,7 @@ def test_on_a_terminal_a_line_of_80_columns_changes_every_second(monkeypatch, cl
 
 def test_the_first_and_the_last_words_of_a_run(tmp_path):
     folder = tmp_path / "my runs" / "pong" / "nature" / "seed0"
-    lines = first_lines(folder, dataclasses.replace(CONFIG, env_threads=1), 0, 0.04)
+    lines = first_lines(folder, CONFIG.replace(env_threads=1), 0, 0.04)
     # 600,000 steps of 0.3 ms on one core and 147,500 updates of 40 ms: 6,080 s
     assert lines[0] == "nature on pong, 600,000 steps (2,400,000 frames), about 1:41 h here"
     assert lines[1:] == [f"folder: {folder}", f"watch:  tensorboard --logdir '{tmp_path / 'my runs'}'"]

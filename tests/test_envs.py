@@ -1,7 +1,5 @@
 """The VecEnv protocol on every backend: ends, openings, time limits, seeds, state."""
 
-import dataclasses
-
 import gymnasium
 import numpy as np
 import pytest
@@ -22,9 +20,7 @@ def native(game="breakout", num_envs=2, **settings):
 
 def make(backend, num_envs=2, max_episode_steps=40):
     config = cartpole() if backend == "classic" else nature("breakout")
-    return make_envs(
-        dataclasses.replace(config, backend=backend, num_envs=num_envs, max_episode_steps=max_episode_steps)
-    )
+    return make_envs(config.replace(backend=backend, num_envs=num_envs, max_episode_steps=max_episode_steps))
 
 
 def play(envs, steps, seed=0):
@@ -302,11 +298,11 @@ def test_an_unknown_game_is_refused_with_the_nearest_names(game, hint):
 )
 def test_a_vector_game_that_does_not_fit_is_refused(game, why):
     with pytest.raises(UsageError, match=why):
-        make_envs(dataclasses.replace(cartpole(), game=game))
+        make_envs(cartpole().replace(game=game))
 
 
 def test_any_vector_game_of_gymnasium_can_be_made():
-    envs = make_envs(dataclasses.replace(cartpole(), game="gym:Acrobot-v1"))
+    envs = make_envs(cartpole().replace(game="gym:Acrobot-v1"))
     assert envs.spec.frame_shape == (6,)
     assert envs.spec.num_actions == 3
     envs.close()

@@ -1,7 +1,5 @@
 """Vector games of gymnasium behind the protocol, against a plain loop over gymnasium itself."""
 
-import dataclasses
-
 import gymnasium
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from atari_dqn.storage import checkpoint
 
 
 def make(game="cartpole", num_envs=3, max_episode_steps=500):
-    config = dataclasses.replace(cartpole(), game=game, num_envs=num_envs, max_episode_steps=max_episode_steps)
+    config = cartpole().replace(game=game, num_envs=num_envs, max_episode_steps=max_episode_steps)
     return make_envs(config)
 
 

@@ -1,7 +1,5 @@
 """Groups that take turns: each plays what it would play alone, and a state can be taken while some play."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ SEEDS = np.arange(4) + 7
 
 
 def pong(**settings):
-    return make_envs(dataclasses.replace(nature("pong"), num_envs=4, env_threads=1, **settings))
+    return make_envs(nature("pong").replace(num_envs=4, env_threads=1, **settings))
 
 
 def actions(turn):
@@ -29,7 +27,7 @@ def assert_same(one, two):
 
 
 def test_each_group_plays_what_it_would_play_alone():
-    envs, alone = pong(env_groups=2), [make_envs(dataclasses.replace(nature("pong"), num_envs=2)) for _ in range(2)]
+    envs, alone = pong(env_groups=2), [make_envs(nature("pong").replace(num_envs=2)) for _ in range(2)]
     first = envs.reset(SEEDS)
     parts = [group.reset(seeds) for group, seeds in zip(alone, (SEEDS[:2], SEEDS[2:]), strict=True)]
     for array, left, right in zip(first, *parts, strict=True):
@@ -61,7 +59,7 @@ def test_a_state_can_be_taken_while_a_group_plays(tmp_path):
 
 
 def test_a_game_can_be_seeded_in_any_group():
-    envs = make_envs(dataclasses.replace(nature("pong"), num_envs=4, env_groups=2))
+    envs = make_envs(nature("pong").replace(num_envs=4, env_groups=2))
     envs.groups = [Noting(), Noting()]
     for index in range(4):
         envs.seed_next_game(index, 10 + index)
@@ -87,4 +85,4 @@ def test_what_never_began_cannot_be_waited_for():
 
 def test_groups_must_divide_the_environments():
     with pytest.raises(UsageError, match=r"env_groups \(3\) must divide num_envs \(64\)"):
-        dataclasses.replace(nature("pong"), env_groups=3)
+        nature("pong").replace(env_groups=3)

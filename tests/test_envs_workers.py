@@ -24,11 +24,11 @@ from atari_dqn.replay.screens import Shrinker
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import Screens
 
-CONFIG = dataclasses.replace(nature("breakout"), backend="workers", num_envs=4, env_threads=2, max_episode_steps=45)
+CONFIG = nature("breakout").replace(backend="workers", num_envs=4, env_threads=2, max_episode_steps=45)
 
 
 def make(game="breakout", **settings):
-    return make_envs(dataclasses.replace(CONFIG, game=game, **settings))
+    return make_envs(CONFIG.replace(game=game, **settings))
 
 
 def act(envs, actions):
@@ -444,7 +444,7 @@ import dataclasses, os, signal, sys
 import numpy as np
 from atari_dqn.envs import make_envs
 from atari_dqn.presets import nature
-envs = make_envs(dataclasses.replace(nature("pong"), backend="workers", num_envs=2, env_threads=2))
+envs = make_envs(nature("pong").replace(backend="workers", num_envs=2, env_threads=2))
 envs.reset(np.arange(2))
 print(*(worker.pid for worker in envs.pool.workers), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -478,4 +478,4 @@ def test_workers_do_without_torch():
 
 
 def test_evaluations_open_every_game_with_a_reset_of_its_own():
-    assert monitor(CONFIG).env_config(CONFIG, 2).backend == "native"
+    assert monitor(CONFIG).env_config(CONFIG, 2).env.backend == "native"

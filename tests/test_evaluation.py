@@ -1,7 +1,5 @@
 """Protocols, and games that do not depend on how many are played side by side."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -41,9 +39,9 @@ def test_the_same_games_come_out_however_many_are_played_side_by_side(settings):
 @pytest.mark.parametrize(("game", "num_actions"), [("breakout", 4), ("cartpole", 2)])
 def test_the_same_games_come_out_of_a_network_at_1_8_and_64_side_by_side(game, num_actions):
     preset = nature if game == "breakout" else cartpole
-    config = dataclasses.replace(preset(game), device="cpu", compile="off", max_episode_steps=25, env_threads=2)
-    protocol = EvalProtocol("test", 9, None, 25, epsilon=0.05, noop_max=config.noop_max, sticky_probability=0.0)
-    probe = make_envs(dataclasses.replace(config, num_envs=1))
+    config = preset(game).replace(device="cpu", compile="off", max_episode_steps=25, env_threads=2)
+    protocol = EvalProtocol("test", 9, None, 25, epsilon=0.05, noop_max=config.env.noop_max, sticky_probability=0.0)
+    probe = make_envs(config.replace(num_envs=1))
     agent = make_agent(config, probe.spec)
     probe.close()
     seen = set()
@@ -120,4 +118,4 @@ def test_the_protocols_are_the_published_ones():
     assert (protocol.episodes, protocol.epsilon, protocol.noop_max, protocol.sticky_probability) == (100, 0.01, 0, 0.25)
     protocol = protocols.monitor(nature())
     assert (protocol.steps, protocol.max_episode_steps * 4, protocol.epsilon) == (125_000, 108_000, 0.05)
-    assert not protocol.env_config(nature(), 8).terminal_on_life_loss
+    assert not protocol.env_config(nature(), 8).env.terminal_on_life_loss

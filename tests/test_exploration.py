@@ -1,7 +1,5 @@
 """Random actions: their chance, how long they are held, and that they come back with a state."""
 
-import dataclasses
-
 import numpy as np
 
 from atari_dqn.dqn.exploration import LONGEST_HOLD, Exploration
@@ -91,8 +89,8 @@ def test_a_run_holds_actions_in_its_warm_up_only():
     draw = trainer.agent.exploration.draw
     trainer.agent.exploration.draw = lambda *given, **named: held.append(named["hold"]) or draw(*given, **named)
     trainer.run()
-    turning = config.learning_starts // config.num_envs
+    turning = config.replay.learning_starts // config.env.num_envs
     assert held == [True] * turning + [False] * (1_000 - turning)
-    plain = make_trainer(dataclasses.replace(config, ez_greedy_warm_up=False))
+    plain = make_trainer(config.replace(ez_greedy_warm_up=False))
     plain.run()
     assert (plain.replay.action != trainer.replay.action).any()

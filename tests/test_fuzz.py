@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from atari_dqn.cli import main
 from atari_dqn.config import Config
+from atari_dqn.config_json import GROUPS
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
 from atari_dqn.storage import checkpoint
@@ -59,11 +60,11 @@ def test_command_lines(words, tmp_path, monkeypatch):
 
 
 @fuzz
-@given(name=st.sampled_from([*json.loads(cartpole().to_json()), "unknown"]), value=VALUES)
+@given(name=st.sampled_from([*cartpole().flat(), *GROUPS, "unknown"]), value=VALUES)
 def test_config_values(name, value):
-    fields = json.loads(cartpole().to_json()) | {name: value}
+    table = json.loads(cartpole().to_json()) if name in GROUPS else cartpole().flat()
     try:
-        Config.from_json(json.dumps(fields))
+        Config.from_json(json.dumps(table | {name: value}))
     except UsageError as error:
         assert str(error)
 

@@ -57,7 +57,7 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
 @pytest.fixture
 def run(tmp_path):
     """Of a machine with more threads than any."""
-    return make_run(tmp_path / "run", dataclasses.replace(cartpole(), torch_threads=64, env_threads=64))
+    return make_run(tmp_path / "run", cartpole().replace(torch_threads=64, env_threads=64))
 
 
 def test_an_evaluation_says_how_far_it_is_and_takes_threads(run, capsys):
@@ -77,8 +77,8 @@ def test_an_evaluation_says_how_far_it_is_and_takes_threads(run, capsys):
 
 def test_threads_for_playing_are_not_those_of_the_run(run):
     player = load_player(run, which="last", device="cpu")
-    assert player.config.torch_threads == 1
-    assert player.config.env_threads < 64
+    assert player.config.machine.torch_threads == 1
+    assert player.config.machine.env_threads < 64
 
 
 def test_a_suite_shares_the_cores_among_evaluations_too(tmp_path):

@@ -1,6 +1,5 @@
 """Films of games of gymnasium's: the game that is scored, as it draws itself."""
 
-import dataclasses
 import io
 import json
 from contextlib import closing
@@ -65,7 +64,7 @@ def games(monkeypatch):
 
 @pytest.mark.parametrize("game", ["cartpole", "gym:Drawn-v0"])
 def test_a_film_shows_the_game_that_is_scored(game, tmp_path, capsys):
-    run = make_run(tmp_path / "run", dataclasses.replace(cartpole(game), max_episode_steps=40))
+    run = make_run(tmp_path / "run", cartpole(game).replace(max_episode_steps=40))
     film = tmp_path / "film.gif"
     assert main(["video", str(run), "--episode", "2", "--seed", "5", "--overlay", "--json", "--out", str(film)]) == 0
     shown = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -95,7 +94,7 @@ def test_the_camera_shows_the_game_of_its_seed_at_its_own_pace():
 def test_a_game_that_does_not_draw_itself_is_named(tmp_path, capsys):
     with pytest.raises(UsageError, match=r"gym:Undrawn-v0 cannot be filmed, it does not draw itself with render_mode="):
         GymCamera(cartpole("gym:Undrawn-v0"))
-    run = make_run(tmp_path / "run", dataclasses.replace(cartpole("gym:Undrawn-v0"), max_episode_steps=9))
+    run = make_run(tmp_path / "run", cartpole("gym:Undrawn-v0").replace(max_episode_steps=9))
     assert main(["video", str(run)]) == 2
     assert "cannot be filmed" in capsys.readouterr().err
     assert not (run / "videos").exists() or not list((run / "videos").iterdir())
@@ -131,7 +130,7 @@ def test_tensorboard_gets_a_film_where_there_is_one():
             told.append(text)
 
     for game in ("cartpole", "gym:Undrawn-v0"):
-        config = dataclasses.replace(cartpole(game), film_seconds=1)
+        config = cartpole(game).replace(film_seconds=1)
         highlight = BestGameGif(config, monitor(config))
         highlight.actions[:] = [0, 1] * 40
         highlight.show("eval/best_game", 5, Logger(), 10)

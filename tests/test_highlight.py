@@ -1,6 +1,5 @@
 """The GIF of a best evaluation: the first game, as it was played, at no cost to the run."""
 
-import dataclasses
 import io
 
 import numpy as np
@@ -16,7 +15,7 @@ from atari_dqn.video.camera import AtariCamera
 from atari_dqn.video.panel import television
 
 PROTOCOL = EvalProtocol("test", 3, None, 40, 0.3, 30, 0.25)
-CONFIG = dataclasses.replace(nature("breakout"), device="cpu", env_threads=1, film_seconds=2)
+CONFIG = nature("breakout").replace(device="cpu", env_threads=1, film_seconds=2)
 
 
 class Still:
@@ -52,8 +51,8 @@ def test_it_shows_the_first_game_of_the_newest_evaluation():
 
 def test_where_nothing_can_be_filmed_nothing_is_kept():
     for config in (
-        dataclasses.replace(CONFIG, film_seconds=0),
-        dataclasses.replace(CONFIG, backend="reference", film_seconds=20),
+        CONFIG.replace(film_seconds=0),
+        CONFIG.replace(backend="reference", film_seconds=20),
     ):
         highlight = BestGameGif(config, monitor(config))
         assert highlight._limit == 0

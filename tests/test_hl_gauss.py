@@ -1,6 +1,5 @@
 """Values as means of histograms: the target, the loss, and a network that learns by it."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -61,7 +60,7 @@ def test_the_loss_is_of_the_actions_taken():
 def test_a_network_says_the_means():
     config = tiny_config(network="nature_cnn", hidden_sizes=(16,), value_bins=11, value_limit=5.0)
     model = make_agent(config, PIXELS).algorithm.model
-    obs = torch.randint(0, 256, (2, config.frame_stack, 84, 84), dtype=torch.uint8)
+    obs = torch.randint(0, 256, (2, config.env.frame_stack, 84, 84), dtype=torch.uint8)
     outputs = model.outputs(obs)
     assert outputs.shape == (2, 3 * 11)
     means = (torch.softmax(outputs.reshape(2, 3, 11), dim=2) * torch.linspace(-5, 5, 23)[1::2]).sum(dim=2)
@@ -76,9 +75,9 @@ def test_it_learns_the_mean_of_a_return_that_is_chance(precision):
     """Half of the transitions pay 1, and half end: the value is 1/2 and half of what follows, discounted."""
     spec = EnvSpec("scripted", (4,), "float32", ("a", "b"), 1)
     config = tiny_config(network="mlp", hidden_sizes=(32,), optimizer="adam", learning_rate=1e-2, value_bins=21)
-    config = dataclasses.replace(config, value_limit=3.0, gamma=0.5, precision=precision, n_step=1)
+    config = config.replace(value_limit=3.0, gamma=0.5, precision=precision, n_step=1)
     agent = make_agent(config, spec)
-    obs = torch.ones(64, config.frame_stack, 4)
+    obs = torch.ones(64, config.env.frame_stack, 4)
     batch = Transitions(
         obs=obs,
         action=torch.ones(64, dtype=torch.int64),

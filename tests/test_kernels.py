@@ -1,7 +1,6 @@
 """The Triton kernels: each in the interpreter, all compiled for the H100, their order, and on a GPU the whole."""
 
 import copy
-import dataclasses
 import functools
 import importlib
 import os
@@ -335,7 +334,7 @@ class TestOnGpu:
         from tests.test_capture_agrees import assert_same, trained
 
         monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
-        preset = lambda: dataclasses.replace(nature("pong"), compile="on", **settings)  # noqa: E731
+        preset = lambda: nature("pong").replace(compile="on", **settings)  # noqa: E731
         eager, replayed = (
             trained(preset, device="cuda", precision="bf16", cuda_graph=graph) for graph in (False, True)
         )

@@ -1,7 +1,5 @@
 """If it cannot learn these, nothing else matters."""
 
-import dataclasses
-
 import numpy as np
 
 from atari_dqn.envs import make_envs
@@ -41,7 +39,7 @@ def test_identity_is_learned_from_immediate_rewards():
 
 
 def test_cartpole_gets_much_better_than_chance_in_seconds():
-    config = dataclasses.replace(cartpole(), total_steps=12_000, eval_period=0)
+    config = cartpole().replace(total_steps=12_000, eval_period=0)
     envs = make_envs(config)
     trainer = make_trainer(config, envs)
     trainer.run()

@@ -1,6 +1,5 @@
 """What is decided at the start, and what is said when it cannot be had."""
 
-import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 
 from atari_dqn import host
 from atari_dqn.cli import main
+from atari_dqn.config import GROUP_OF
 from atari_dqn.dqn.agent import make_agent, uses_own_kernels
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
@@ -24,7 +24,7 @@ from tests.fakes import make_run
 
 
 def on_cpu(config, **settings):
-    return dataclasses.replace(config, device="cpu", precision="fp32", **settings)
+    return config.replace(device="cpu", precision="fp32", **settings)
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def no_compiler(monkeypatch):
 
 
 def test_without_a_compiler_the_optimizer_stays_plain_and_says_so(no_compiler, caplog):
-    assert settle_compile(on_cpu(nature())).compile == "off"
-    on_gpu = dataclasses.replace(quick(), device="cuda")  # there it is more than the optimizer, whichever that is
-    assert settle_compile(on_gpu).compile == "off"
+    assert settle_compile(on_cpu(nature())).machine.compile == "off"
+    on_gpu = quick().replace(device="cuda")  # there it is more than the optimizer, whichever that is
+    assert settle_compile(on_gpu).machine.compile == "off"
     assert caplog.messages == ["optimizer: not compiled, no C++ compiler", "update: not compiled, no C++ compiler"]
 
 
@@ -47,11 +47,11 @@ def test_beside_a_gpu_the_cores_are_the_emulators(device, monkeypatch):
     monkeypatch.setattr(machine, "_device", lambda name: name)
     before = torch.get_num_threads()
     try:
-        config = machine.resolve(dataclasses.replace(nature(), device=device))
+        config = machine.resolve(nature().replace(device=device))
     finally:
         torch.set_num_threads(before)
     cores = host.cores()
-    assert (config.torch_threads, config.env_threads) == (cores if device == "cpu" else 1, cores)
+    assert (config.machine.torch_threads, config.machine.env_threads) == (cores if device == "cpu" else 1, cores)
 
 
 def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch, caplog):
@@ -64,8 +64,8 @@ def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch, caplog):
         return 1.0
 
     monkeypatch.setattr(machine, "_seconds_per_update", fail_at_first)
-    config = settle_compile(dataclasses.replace(nature(), device="cuda", precision="bf16"))
-    assert (config.compile, config.own_kernels, tried) == ("on", False, [True, False])
+    config = settle_compile(nature().replace(device="cuda", precision="bf16"))
+    assert (config.machine.compile, config.machine.own_kernels, tried) == ("on", False, [True, False])
     assert caplog.messages[0] == "update: not by our own kernels, no Triton"
 
 
@@ -93,9 +93,9 @@ def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch, caplog):
     ids=lambda changed: next(iter(changed)),
 )
 def test_our_own_kernels_update_the_papers_dqn_and_nothing_else(changed):
-    papers = dataclasses.replace(nature(), device="cuda", precision="bf16", compile="on")
+    papers = nature().replace(device="cuda", precision="bf16", compile="on")
     assert uses_own_kernels(papers)
-    assert not uses_own_kernels(dataclasses.replace(papers, **changed))
+    assert not uses_own_kernels(papers.replace(**changed))
 
 
 # Every setting of learning, by what makes it right with our own kernels. A new one belongs to one of these lines.
@@ -116,8 +116,8 @@ PLAYED = """total_steps total_episodes epsilon_start epsilon_end epsilon_decay_s
 
 def test_every_setting_of_learning_is_one_that_our_own_kernels_know():
     known = " ".join([REFUSED, SEEN_IN_THE_NETWORK, GIVEN_TO_THEM, DONE_AROUND_THEM, PLAYED]).split()
-    fields = [field.name for field in dataclasses.fields(nature())]
-    assert set(fields[fields.index("total_steps") : fields.index("eval_period")]) <= set(known)
+    played_or_learned = ("replay", "algorithm", "exploration", "network", "optimizer", "extensions")
+    assert {name for name, group in GROUP_OF.items() if group in played_or_learned} <= set(known)
 
 
 def test_a_second_gpu_becomes_the_current_one(monkeypatch):
@@ -142,12 +142,12 @@ def test_compilation_asked_for_and_not_to_be_had_is_an_error(no_compiler):
         on_cpu(quick()),  # Adam is one pass already
         on_cpu(nature(), compile="off"),
         on_cpu(cartpole(), optimizer="rmsprop"),  # too small to gain
-        dataclasses.replace(cartpole(), device="cuda"),  # too small to gain
-        dataclasses.replace(nature(), device="cuda", own_loss=True),  # unknown
+        cartpole().replace(device="cuda"),  # too small to gain
+        nature().replace(device="cuda", own_loss=True),  # unknown
     ],
 )
 def test_nothing_is_compiled_where_it_brings_nothing(config, no_compiler, caplog):
-    assert settle_compile(config).compile == "off"
+    assert settle_compile(config).machine.compile == "off"
     assert caplog.messages == []
 
 
@@ -166,8 +166,7 @@ def test_what_is_nearly_zero_is_zero_in_a_run_and_not_after_it(tmp_path, monkeyp
 @pytest.mark.parametrize("entry", ["evaluate", "video", "resume"])
 def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    config = dataclasses.replace(
-        nature("pong"),
+    config = nature("pong").replace(
         device="cpu",
         precision="tf32",
         compile="off",
@@ -194,7 +193,7 @@ def test_a_run_made_with_tf32_goes_on_where_there_is_no_gpu(entry, tmp_path, cap
     else:
         assert main(words[entry]) == 0
     assert "precision: tf32 is fp32 here" in caplog.text
-    assert RunFolder.open(run).config.precision == "tf32"  # as it began: on a GPU it goes on so
+    assert RunFolder.open(run).config.machine.precision == "tf32"  # as it began: on a GPU it goes on so
 
 
 def test_what_the_callers_program_made_of_torch_changes_nothing(tmp_path):
@@ -244,17 +243,17 @@ def test_no_place_for_temporary_files_is_told(monkeypatch):
 
 
 def test_apples_gpu_is_taken_where_torch_has_it_and_marked_as_not_measured(monkeypatch, tmp_path, caplog):
-    wanted = dataclasses.replace(nature(), device="mps", torch_threads=1)
+    wanted = nature().replace(device="mps", torch_threads=1)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(UsageError, match="sees no GPU of Apple's; use --device cpu"):
         machine.resolve(wanted)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     config = machine.resolve(wanted)
-    assert (config.device, config.torch_threads) == ("mps", 1)
-    assert settle_compile(config).compile == "off"
+    assert (config.machine.device, config.machine.torch_threads) == ("mps", 1)
+    assert settle_compile(config).machine.compile == "off"
     assert "mps (never measured" in caplog.text
     assert machine.place_replay("auto", "mps", 2**20) == "mps"
     for setting in ({"priority_alpha": 0.5}, {"center_pixels": True}):
         with pytest.raises(UsageError, match=r"needs float64, and the device mps has none; use --device cpu"):
-            train(dataclasses.replace(wanted, **setting), tmp_path / "run")
+            train(wanted.replace(**setting), tmp_path / "run")
     assert not (tmp_path / "run").exists()

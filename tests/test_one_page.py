@@ -1,6 +1,5 @@
 """The page that reads like the paper, and the trainer that is fast, learn the same; pages quote it word for word."""
 
-import dataclasses
 import re
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from tests.fakes import ScriptedEnvs, make_trainer, tiny_config
 PAGE = Path(one_page.__file__)
 QUOTED_IN = ["README.md", "docs/tutorial.md"]
 
-BREAKOUT = dataclasses.replace(
-    nature("breakout"), num_envs=1, overlap=False, total_steps=160, learning_starts=80, capacity=500, batch_size=8,
+BREAKOUT = nature("breakout").replace(
+    num_envs=1, overlap=False, total_steps=160, learning_starts=80, capacity=500, batch_size=8,
     target_update_period=50, epsilon_decay_steps=100, hidden_sizes=(16,), eval_period=0, checkpoint_period=0,
     device="cpu", torch_threads=1, env_threads=1,
 )  # fmt: skip

@@ -1,7 +1,5 @@
 """Actions that wrappers press for the player: when an episode opens, and after a lost life."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -98,4 +96,4 @@ def test_the_replay_holds_what_was_played():
 @pytest.mark.parametrize("name", ["fire_on_reset", "noop_after_life_loss"])
 def test_what_needs_lost_lives_is_refused_without_them(name):
     with pytest.raises(UsageError, match=name):
-        dataclasses.replace(nature("breakout"), terminal_on_life_loss=False, **{name: True})
+        nature("breakout").replace(terminal_on_life_loss=False, **{name: True})

@@ -1,6 +1,5 @@
 """A network, a loss and an environment of the caller's own, through the same doors as ours."""
 
-import dataclasses
 import json
 
 import gymnasium
@@ -19,8 +18,8 @@ from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
 
 SPEC = EnvSpec("scripted", (3,), "uint8", ("a", "b"), 4)
-QUICK = dataclasses.replace(
-    presets.cartpole(), total_steps=600, learning_starts=100, capacity=400, eval_period=400, eval_steps=100,
+QUICK = presets.cartpole().replace(
+    total_steps=600, learning_starts=100, capacity=400, eval_period=400, eval_steps=100,
     batch_size=32, log_period=200, checkpoint_period=200, precision="auto",
 )  # fmt: skip
 
@@ -92,12 +91,12 @@ def own_run(tmp_path_factory):
 
 def test_the_folder_says_what_was_the_callers_own(own_run):
     config = json.loads((own_run / "config.json").read_text())
-    assert (config["network"], config["own_loss"]) == ("own", True)
+    assert (config["network"]["network"], config["algorithm"]["own_loss"]) == ("own", True)
     assert final_state(own_run)["model"]["layer.weight"].shape == (2, 4)
 
 
 def test_a_resume_with_the_same_parts_is_the_undisturbed_run(own_run, tmp_path):
-    half = dataclasses.replace(QUICK, total_steps=200)
+    half = QUICK.replace(total_steps=200)
     assert train(half, tmp_path / "run", model=Linear(), loss=quartic).exit_code == 0
     (tmp_path / "run/DONE").unlink()
     fresh = Linear()
@@ -124,7 +123,7 @@ def test_a_resume_with_other_parts_is_refused(parts, message, own_run):
 
 def test_a_resume_from_python_cannot_change_the_config(own_run):
     with pytest.raises(UsageError, match="cannot change gamma 0.99 -> 0.5"):
-        changed = dataclasses.replace(QUICK, gamma=0.5)
+        changed = QUICK.replace(gamma=0.5)
         train(changed, own_run, model=Linear(), loss=quartic, resume=True)
 
 
@@ -174,7 +173,7 @@ def corridor():
 
 
 def test_an_environment_of_ones_own_from_python(corridor, tmp_path, capsys):
-    config = dataclasses.replace(QUICK, game="gym:Corridor-v0", max_episode_steps=100)
+    config = QUICK.replace(game="gym:Corridor-v0", max_episode_steps=100)
     assert train(config, tmp_path / "run").exit_code == 0
     assert evaluate_run(tmp_path / "run", Selection(episodes=2)).result.game == "gym:Corridor-v0"
 

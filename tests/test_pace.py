@@ -1,7 +1,5 @@
 """How long a run takes from here, by hand; and how it is told in 80 columns."""
 
-import dataclasses
-
 import pytest
 
 from atari_dqn.presets import cartpole, nature
@@ -19,8 +17,7 @@ from atari_dqn.runs.pace import (
 )
 
 # 100 steps of random play, 900 of play and learning; an update every 4 steps; evaluations of 100 steps at 500 and 1,000
-SMALL = dataclasses.replace(
-    nature(),
+SMALL = nature().replace(
     device="cpu",
     num_envs=4,
     env_threads=1,
@@ -49,7 +46,7 @@ def test_before_learning_begins_the_time_left_comes_from_the_measured_update():
 
 
 def test_a_gpu_learns_while_the_games_play():
-    pace = played(Pace(dataclasses.replace(SMALL, device="cuda"), 0.02), steps=50, seconds=0.5)
+    pace = played(Pace(SMALL.replace(device="cuda"), 0.02), steps=50, seconds=0.5)
     # a step of play takes 0.01 s, a quarter of an update 0.005 s: the games decide
     assert pace.seconds_left(Moment(50, learn_after=100)) == pytest.approx(50 * 0.01 + 900 * 0.01 + 2 * 100 * 0.01)
 
@@ -68,14 +65,14 @@ def test_afterwards_it_comes_from_the_rate_of_the_last_two_minutes_and_from_eval
 
 
 def test_every_evaluation_counts_once():
-    config = dataclasses.replace(SMALL, eval_early_steps=(0, 50, 200, 500))
+    config = SMALL.replace(eval_early_steps=(0, 50, 200, 500))
     assert evaluations_left(config, 0, 1_000) == 4  # 50, 200, 500, 1,000
     assert evaluations_left(config, 50, 1_000) == 3
     assert evaluations_left(config, 500, 1_100) == 2  # 1,000, and the end
 
 
 def test_the_updates_of_a_network_drawn_anew_count():
-    config = dataclasses.replace(SMALL, eval_period=0, reset_steps=(300, 600), reset_updates=50)
+    config = SMALL.replace(eval_period=0, reset_steps=(300, 600), reset_updates=50)
     pace = played(Pace(config, update_seconds=0.1), steps=100, seconds=10.0, since=(0.0, 300), learning=True)
     # 600 steps at 10 a second; 50 updates at step 600, and 20 that are pending
     left = pace.seconds_left(Moment(400, 100, pending_updates=20))
@@ -85,14 +82,14 @@ def test_the_updates_of_a_network_drawn_anew_count():
 def test_what_is_not_known_is_not_told():
     pace = played(Pace(SMALL, update_seconds=None), steps=50, seconds=0.5)
     assert pace.seconds_left(Moment(50, 100)) is None, "no update was measured"
-    assert Pace(dataclasses.replace(cartpole(), device="cpu"), None).seconds_left(Moment(0, 1_000)) is None
+    assert Pace(cartpole().replace(device="cpu"), None).seconds_left(Moment(0, 1_000)) is None
     # without any play an agent step on Atari takes an estimate of 0.0003 s on one core
     about = 100 * 0.0003 + 900 * (0.0003 + 0.01) + 2 * 100 * 0.0003
     assert Pace(SMALL, 0.04).seconds_left(Moment(0, 100)) == pytest.approx(about)
 
 
 def test_a_run_of_so_many_games_ends_with_them():
-    config = dataclasses.replace(cartpole(), total_steps=10_000, total_episodes=50)
+    config = cartpole().replace(total_steps=10_000, total_episodes=50)
     assert expected_steps(config, Moment(0, 100)) == 10_000
     assert expected_steps(config, Moment(1_000, 100, episodes=10)) == 5_000
     assert expected_steps(config, Moment(9_000, 100, episodes=10)) == 10_000, "the steps end it before"

@@ -1,6 +1,5 @@
 """What a suite needs: each job by its own settings, and what does not fit is called a problem."""
 
-import dataclasses
 from collections import namedtuple
 
 import pytest
@@ -20,7 +19,7 @@ def memory(config):
 
 
 def test_jobs_that_cost_the_same_are_looked_at_once():
-    configs = [LARGE, SMALL, nature("breakout"), dataclasses.replace(LARGE, seed=3), cartpole("gym:Acrobot-v1")]
+    configs = [LARGE, SMALL, nature("breakout"), LARGE.replace(seed=3), cartpole("gym:Acrobot-v1")]
     assert list(plan.kinds_of(configs).values()) == [[0, 2, 3], [1], [4]]
 
 
@@ -33,7 +32,7 @@ def test_the_largest_jobs_may_meet():
 def test_memory_is_not_judged_by_the_first_job(monkeypatch):
     monkeypatch.setattr(plan, "free_bytes", lambda device: memory(LARGE) + memory(SMALL))
     assert plan.memory_problem([SMALL, LARGE], slots=2) == ""
-    told = plan.memory_problem([SMALL, LARGE, dataclasses.replace(LARGE, seed=1)], slots=2)
+    told = plan.memory_problem([SMALL, LARGE, LARGE.replace(seed=1)], slots=2)
     assert told.startswith("the replays of 2 jobs side by side need 13.")
     monkeypatch.setattr(plan, "free_bytes", lambda device: memory(LARGE) - 1)
     assert "lower --jobs or --capacity" in plan.memory_problem([SMALL, LARGE], slots=1)

@@ -1,6 +1,5 @@
 """A process as macOS and Windows offer it: without what only Linux, or only Unix, has."""
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -92,4 +91,4 @@ def test_a_run_from_its_start_to_its_resume_and_its_evaluation(platform, tmp_pat
 def test_workers_are_not_for_windows(monkeypatch):
     monkeypatch.setattr("atari_dqn.envs.sys", SimpleNamespace(platform="win32"))
     with pytest.raises(UsageError, match="backend 'workers' is for Linux and macOS; use --backend native"):
-        make_envs(dataclasses.replace(nature(), backend="workers"))
+        make_envs(nature().replace(backend="workers"))

@@ -1,7 +1,6 @@
 """The published recipes once more, number by number, from their sources."""
 
 import ast
-import dataclasses
 import inspect
 import itertools
 import json
@@ -9,14 +8,14 @@ import re
 
 import pytest
 
-from atari_dqn.config import Config
-from atari_dqn.config_json import RENAMED
+from atari_dqn.config import DEFAULTS, Config
+from atari_dqn.config_json import GROUPS, RENAMED
 from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2, nature, nnabla, quick, rl_zoo
 from tests.golden_presets import GOLDEN, current
 
 
 def settings(config, *names):
-    return tuple(getattr(config, name) for name in names)
+    return tuple(config.flat()[name] for name in names)
 
 
 def test_cartpole_tf2_has_the_numbers_of_its_source():
@@ -42,7 +41,9 @@ def test_cartpole_parl_has_the_numbers_of_its_source():
     # an update every 5 steps, a copy every 200 updates
     assert settings(recipe, "update_period", "target_update_period") == (5, 1_000)
     # 1e-6 a step
-    assert (recipe.epsilon_start - recipe.epsilon_end) / recipe.epsilon_decay_steps == pytest.approx(1e-6)
+    assert (
+        recipe.exploration.epsilon_start - recipe.exploration.epsilon_end
+    ) / recipe.exploration.epsilon_decay_steps == pytest.approx(1e-6)
     assert settings(recipe, "total_episodes", "eval_period_episodes", "eval_episodes") == (2_000, 50, 5)
     assert settings(recipe, "max_episode_steps", "num_envs", "n_step", "double_q") == (200, 1, 1, False)
     assert settings(recipe, "loss", "clip_reward", "loss_reduction") == ("mse", False, "mean")
@@ -50,14 +51,14 @@ def test_cartpole_parl_has_the_numbers_of_its_source():
 
 def test_no_recipe_ends_by_its_steps():
     for recipe in (cartpole_tf2(), cartpole_parl()):
-        longest = recipe.max_episode_steps + 1  # the clock also counts the step that opens a game
+        longest = recipe.env.max_episode_steps + 1  # the clock also counts the step that opens a game
         assert recipe.total_steps >= recipe.total_episodes * longest
 
 
 def test_every_preset_knows_its_name_and_takes_a_game():
     for name, preset in PRESETS.items():
         assert settings(preset("some_game"), "preset", "game") == (name, "some_game")
-        assert dataclasses.replace(preset("x"), seed=3).seed == 3
+        assert preset("x").replace(seed=3).seed == 3
 
 
 def test_every_field_of_every_preset_is_as_it_was():
@@ -65,13 +66,9 @@ def test_every_field_of_every_preset_is_as_it_was():
     assert current() == golden, "if this change of a preset is wanted: python -m tests.golden_presets"
 
 
-def differences(one, two):
-    mine, theirs = dataclasses.asdict(one), dataclasses.asdict(two)
-    return {name: mine[name] for name in mine if mine[name] != theirs[name]}
-
-
 def test_nnabla_is_the_paper_but_for_these():
-    assert differences(nnabla("pong"), nature("pong")) == {
+    differing = nnabla("pong").differences(nature("pong"))
+    assert {name: mine for name, (mine, _) in differing.items()} == {
         "preset": "nnabla",
         "action_set": "minimal",
         "pad_stack": "first_frame",
@@ -102,14 +99,14 @@ def test_rl_zoo_has_the_numbers_of_its_source():
     ],
 )
 def test_a_config_of_an_older_version_is_read_in_the_words_of_this_one(old, new):
-    table = json.loads(nature("pong").to_json())
+    table = nature("pong").flat()
     del table["action_set"], table["loss"]
     config = Config.from_json(json.dumps(table | old))
     assert settings(config, "action_set", "loss") == new
 
 
 def test_a_config_with_the_names_of_before_is_read():
-    table = json.loads(quick("pong").to_json())
+    table = quick("pong").flat()
     for old, new in RENAMED.items():
         table[old] = table.pop(new)
     assert Config.from_json(json.dumps(table)) == quick("pong")
@@ -124,22 +121,23 @@ UNITS = "steps frames planes? episodes games updates transitions rewards units b
 
 
 def help_texts():
-    (config,) = [node for node in ast.parse(inspect.getsource(Config)).body if isinstance(node, ast.ClassDef)]
-    for field, text in itertools.pairwise(config.body):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-            yield field.target.id, " ".join(text.value.value.split())
+    for kind in [Config, *(type(getattr(Config(), group)) for group in GROUPS)]:
+        (table,) = ast.parse(inspect.getsource(kind)).body
+        for field, text in itertools.pairwise(table.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                yield field.target.id, " ".join(text.value.value.split())
 
 
 def test_each_setting_says_where_its_value_comes_from():
     texts = dict(help_texts())
-    assert texts.keys() == {field.name for field in dataclasses.fields(Config)}
+    assert texts.keys() == DEFAULTS.keys()
     for name in texts.keys() - WITHOUT_SOURCE:
         assert re.search(r"\bPaper\b|\bPaper's code\b|\bOurs\b|\b(19|20)\d\d\b", texts[name]), f"{name}: {texts[name]}"
 
 
 def test_each_count_names_its_unit():
     for name, text in help_texts():
-        if type(getattr(nature(), name)) is int and name not in ("seed", "torch_threads", "env_threads"):
+        if type(DEFAULTS[name]) is int and name not in ("seed", "torch_threads", "env_threads"):
             assert re.search(rf"(?i)\b({UNITS.replace(' ', '|')})\b", f"{text} {name.split('_')[-1]}"), (
                 f"{name}: {text}"
             )

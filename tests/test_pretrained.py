@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    config = dataclasses.replace(nature("pong"), device="cpu", precision="bf16", compile="off", torch_threads=1)
+    config = nature("pong").replace(device="cpu", precision="bf16", compile="off", torch_threads=1)
     folder = make_run(tmp_path_factory.mktemp("trained") / "run", config)
     (folder / "evals.csv").write_text(
         "step,frames,protocol,episodes,mean,std,human_normalized,epsilon,best\n"
@@ -60,7 +60,7 @@ def package(exported, monkeypatch):
 def test_weights_come_back_in_float32_rounded_once(run, exported):
     whole = load_player(run, which="last", device="cpu").agent.algorithm.model.state_dict()
     player = load_player(exported, which="last", device="cpu")
-    assert (player.step, player.config.precision) == (700, "fp32")
+    assert (player.step, player.config.machine.precision) == (700, "fp32")
     for network in (player.agent.algorithm.model, player.agent.algorithm.target):
         for name, value in network.state_dict().items():
             assert value.dtype == torch.float32
@@ -117,11 +117,11 @@ def test_a_name_leads_nowhere_else(package, tmp_path):
 
 def test_a_network_from_before_a_setting_existed_is_read(exported, tmp_path):
     table = json.loads((exported / pretrained.CONFIG).read_text())
-    del table["film_seconds"]
+    del table["logging"]["film_seconds"]
     (tmp_path / pretrained.CONFIG).write_text(json.dumps(table))
     assert pretrained.config_of(tmp_path) == pretrained.config_of(exported)
     (tmp_path / pretrained.CONFIG).write_text(json.dumps(table | {"film_minutes": 3}))
-    with pytest.raises(UsageError, match="unknown fields: film_minutes"):
+    with pytest.raises(UsageError, match="unknown settings: film_minutes"):
         pretrained.config_of(tmp_path)
 
 
@@ -136,7 +136,7 @@ def test_damage_is_named(harm, exported, tmp_path):
         model.write_bytes(model.read_bytes()[:-2])
     elif harm == "other":
         config = Config.from_json((folder / pretrained.CONFIG).read_text())
-        (folder / pretrained.CONFIG).write_text(dataclasses.replace(config, hidden_sizes=(8,)).to_json())
+        (folder / pretrained.CONFIG).write_text(config.replace(hidden_sizes=(8,)).to_json())
     else:
         (folder / pretrained.CONFIG).write_text("{")
     with pytest.raises(

@@ -1,7 +1,5 @@
 """Prioritized draws: the distribution, the weights, and what is known of each row."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -113,7 +111,7 @@ def test_a_run_goes_on_with_its_priorities():
     config = tiny_config(num_envs=4, **PRIORITIZED)
     whole = make_trainer(config)
     whole.run()
-    first = make_trainer(dataclasses.replace(config, total_steps=200))
+    first = make_trainer(config.replace(total_steps=200))
     first.run()
     second = make_trainer(config, first.envs)
     second.replay.load_state_dict(first.replay.state_dict())
@@ -169,5 +167,5 @@ def test_a_replay_far_from_the_network_is_refused():
     config = tiny_config(device="cuda", replay_device="cpu", **PRIORITIZED)
     with pytest.raises(UsageError, match="the replay is on cpu and the network on cuda; bring them together"):
         refusals.refuse_far_priorities(config)
-    refusals.refuse_far_priorities(dataclasses.replace(config, priority_alpha=0.0))
-    refusals.refuse_far_priorities(dataclasses.replace(config, device="cpu"))
+    refusals.refuse_far_priorities(config.replace(priority_alpha=0.0))
+    refusals.refuse_far_priorities(config.replace(device="cpu"))

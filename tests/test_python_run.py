@@ -2,7 +2,6 @@
 
 import ast
 import csv
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +15,7 @@ import atari_dqn
 from atari_dqn import Selection, load, presets, train
 from atari_dqn.errors import UsageError
 
-QUICK = dataclasses.replace(
-    presets.cartpole(), total_steps=600, learning_starts=100, capacity=400, eval_period=300, eval_steps=100,
+QUICK = presets.cartpole().replace(total_steps=600, learning_starts=100, capacity=400, eval_period=300, eval_steps=100,
     batch_size=32, log_period=200, checkpoint_period=200,
 )  # fmt: skip
 PONG = "pretrained:pong"
@@ -45,15 +43,15 @@ def test_a_run_is_evaluated_as_by_the_command(run):
 
 def test_a_network_of_ones_own_is_left_as_it_is(tmp_path):
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-    run = train(dataclasses.replace(QUICK, total_steps=304), tmp_path / "run", model=model)
+    run = train(QUICK.replace(total_steps=304), tmp_path / "run", model=model)
     nn.init.zeros_(model[1].weight)
     assert run.evaluate(Selection(episodes=1)).result.step == 304
     assert not model[1].weight.any()
 
 
 def test_a_run_of_a_game_with_pictures_is_filmed(tmp_path):
-    config = dataclasses.replace(
-        presets.nature(), total_steps=80, learning_starts=40, capacity=400, num_envs=4, batch_size=4, hidden_sizes=(4,),
+    config = presets.nature().replace(
+        total_steps=80, learning_starts=40, capacity=400, num_envs=4, batch_size=4, hidden_sizes=(4,),
         eval_period=0, log_period=40,
     )  # fmt: skip
     run = train(config, tmp_path / "run")

@@ -1,7 +1,5 @@
 """A network that is drawn anew in the middle of a run: what it forgets, what it owes, and that a run can stop there."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -29,7 +27,7 @@ def test_a_new_network_is_a_fresh_one_in_the_same_place(optimizer):
     learned, moments = weights(algorithm.model), list(algorithm.optimizer.state.values())
     assert all(value.any() for values in moments for value in values.values())
 
-    redraw(algorithm, torch.Generator().manual_seed(5), config.initializer)
+    redraw(algorithm, torch.Generator().manual_seed(5), config.network.initializer)
     assert [parameter.data_ptr() for parameter in algorithm.model.parameters()] == places
     assert not any(value.any() for values in moments for value in values.values())
     drawn = weights(algorithm.model)
@@ -61,7 +59,7 @@ def test_networks_of_a_run_are_all_different_and_repeat_with_its_seed():
 @pytest.mark.parametrize("overlap", [True, False])
 def test_nothing_is_played_until_the_new_network_has_caught_up(groups, overlap):
     config = tiny_config(num_envs=4, env_groups=groups, overlap=overlap, **RESETS)
-    trainer, plain = make_trainer(config), make_trainer(dataclasses.replace(config, reset_steps=()))
+    trainer, plain = make_trainer(config), make_trainer(config.replace(reset_steps=()))
     seen, learn, syncs, plain_syncs = [], trainer.learner.catch_up, [], []
 
     def spy(step):
@@ -83,7 +81,7 @@ def test_nothing_is_played_until_the_new_network_has_caught_up(groups, overlap):
 
 def test_a_run_may_stop_while_updates_are_owed():
     config = tiny_config(num_envs=4, optimizer="adam", learning_rate_end_ratio=0.1, n_step=3, **RESETS)
-    config = dataclasses.replace(config, n_step_end=1, n_step_decay_steps=300)
+    config = config.replace(n_step_end=1, n_step_decay_steps=300)
     whole = make_trainer(config)
     whole.run()
 
@@ -137,7 +135,7 @@ def test_the_mean_frame_stays():
     envs = ScriptedEnvs(4, frame_shape=(84, 84))
     agent = make_agent(config, envs.spec)
     agent.center_pixels(torch.full((84, 84), 7, dtype=torch.uint8))
-    redraw(agent.algorithm, torch.Generator().manual_seed(1), config.initializer)
+    redraw(agent.algorithm, torch.Generator().manual_seed(1), config.network.initializer)
     for network in (agent.algorithm.model, agent.algorithm.target):
         assert (network.mean_frame == 7).all()
 

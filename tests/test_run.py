@@ -1,6 +1,5 @@
 """Signals and public names: what a run promises to the shell, and the package to those who import it."""
 
-import dataclasses
 import gc
 import os
 import signal
@@ -90,8 +89,7 @@ def test_nothing_of_a_run_outlives_it(tmp_path, monkeypatch):
 
     for kind in (FrameReplay, Trainer, DQN, NatureCNN, torch.optim.Adam):
         note(kind)
-    config = dataclasses.replace(
-        quick("pong"),
+    config = quick("pong").replace(
         total_steps=240,
         num_envs=4,
         learning_starts=100,

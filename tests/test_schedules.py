@@ -1,7 +1,5 @@
 """Schedules: ends, middle, and the law that pieces of time add up."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,25 +71,24 @@ def test_epsilon_of_the_recipes_counts_from_the_first_step():
     values = [schedules.epsilon(parl, step) for step in (0, 100, 45_000, 90_000, 400_000)]
     assert values == pytest.approx([0.1, 0.1 - 100 * 1e-6, 0.055, 0.01, 0.01])
     assert schedules.epsilon(cartpole_tf2(), 0) == 0.995
-    waiting = dataclasses.replace(cartpole_tf2(), random_warm_up=True)
+    waiting = cartpole_tf2().replace(random_warm_up=True)
     assert [schedules.epsilon(waiting, step) for step in (31, 32)] == [1.0, 0.995]
 
 
 def test_n_step_falls_by_equal_factors():
-    config = dataclasses.replace(nature(), n_step=8, n_step_end=2, n_step_decay_steps=1_000, learning_starts=50_000)
+    config = nature().replace(n_step=8, n_step_end=2, n_step_decay_steps=1_000, learning_starts=50_000)
     steps = (0, 50_000, 50_500, 51_000, 10**7)
     assert [schedules.n_step(config, step) for step in steps] == [8, 8, 4, 2, 2]
 
 
 def test_the_window_is_a_share_of_what_was_played():
-    config = dataclasses.replace(nature(), replay_window_fraction=0.25, replay_window_min=1_000)
+    config = nature().replace(replay_window_fraction=0.25, replay_window_min=1_000)
     assert [replay_window(config, step) for step in (0, 4_000, 4_004, 10**6)] == [1_000, 1_000, 1_001, 250_000]
     assert replay_window(nature(), 10**6) is None  # everything that is kept
 
 
 def test_the_share_grows_to_all_once_returns_are_short():
-    config = dataclasses.replace(
-        nature(),
+    config = nature().replace(
         learning_starts=10_000,
         n_step=10,
         n_step_end=3,
@@ -104,15 +101,15 @@ def test_the_share_grows_to_all_once_returns_are_short():
 
 
 def test_the_exponent_of_priorities_falls_to_zero_or_stays():
-    config = dataclasses.replace(nature(), priority_alpha=0.6, learning_starts=10_000)
+    config = nature().replace(priority_alpha=0.6, learning_starts=10_000)
     assert [schedules.priority_alpha(config, step) for step in (0, 10**9)] == [0.6, 0.6]
-    falling = dataclasses.replace(config, priority_decay_steps=200_000)
+    falling = config.replace(priority_decay_steps=200_000)
     values = [schedules.priority_alpha(falling, step) for step in (0, 10_000, 60_000, 210_000, 10**7)]
     assert values == pytest.approx([0.6, 0.6, 0.45, 0.0, 0.0])
 
 
 def test_n_step_stays_unless_told():
-    config = dataclasses.replace(nature(), n_step=3)
+    config = nature().replace(n_step=3)
     assert [schedules.n_step(config, step) for step in (0, 10**9)] == [3, 3]
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import signal
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import pytest
 
@@ -124,7 +124,7 @@ def test_nothing_is_written_through_a_link(run, outside, name, door, capfd):
 
 def test_a_suite_writes_its_log_through_no_link(run, outside):
     put(run, "suite.log", outside / "file")
-    job = Job(replace(cartpole(), total_steps=10**6), run)
+    job = Job(cartpole().replace(total_steps=10**6), run)
     job_run = JobRun(job, Settings())
     assert job_run.poll()
     assert (job_run.state, (outside / "file").read_text()) == ("failed", "untouched\n")
@@ -281,7 +281,7 @@ def test_a_broken_file_concerns_its_job_alone(trained, tmp_path, name, text, mon
     started = []
     monkeypatch.setattr(jobs, "_start", lambda words, folder, environment: started.append(folder.name) or Ended())
     config = Config.from_json((tmp_path / "cartpole" / "cartpole" / "seed1" / "config.json").read_text())
-    runs = [JobRun(job, Settings()) for job in make_jobs([replace(config, seed=0), config], tmp_path)]
+    runs = [JobRun(job, Settings()) for job in make_jobs([config.replace(seed=0), config], tmp_path)]
     with Table("jobs") as table:
         local.run(runs, slots=1, table=table)
         job_table(runs, "jobs")

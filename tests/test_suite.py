@@ -73,8 +73,8 @@ def pretend(monkeypatch):
 
 
 def jobs_of(tmp_path, seeds, **settings):
-    config = dataclasses.replace(cartpole(), total_steps=400, learning_starts=200, **settings)
-    return make_jobs([dataclasses.replace(config, seed=seed) for seed in seeds], tmp_path)
+    config = cartpole().replace(total_steps=400, learning_starts=200, **settings)
+    return make_jobs([config.replace(seed=seed) for seed in seeds], tmp_path)
 
 
 def run_all(jobs, settings=None, slots=3):
@@ -110,7 +110,7 @@ def test_a_finished_job_starts_nothing_and_an_evaluation_that_is_missing_is_made
     assert next_stage(jobs[0], Settings()).name == "evaluate best"
     assert next_stage(jobs[0], Settings(evaluate=False)) is None
     # a longer run is wanted: the stored one goes on, and then is evaluated again
-    longer = dataclasses.replace(jobs[0], config=dataclasses.replace(jobs[0].config, total_steps=800))
+    longer = dataclasses.replace(jobs[0], config=jobs[0].config.replace(total_steps=800))
     assert next_stage(longer, Settings()).name == "train"
 
 
@@ -215,11 +215,11 @@ def test_the_words_of_a_job(tmp_path):
 
 def test_a_folder_with_another_run_is_refused_and_what_the_machine_chose_is_not(tmp_path):
     (job,) = jobs_of(tmp_path, [0])
-    RunFolder.create(job.folder, dataclasses.replace(job.config, gamma=0.5), [])
+    RunFolder.create(job.folder, job.config.replace(gamma=0.5), [])
     with pytest.raises(UsageError, match=r"holds another run \(gamma 0.5, not 0.99\)"):
         jobs_of(tmp_path, [0])
-    RunFolder.create(tmp_path / "pong/nature/seed0", dataclasses.replace(nature(), compile="off", device="cpu"), [])
-    make_jobs([dataclasses.replace(nature(), precision="auto")], tmp_path)
+    RunFolder.create(tmp_path / "pong/nature/seed0", nature().replace(compile="off", device="cpu"), [])
+    make_jobs([nature().replace(precision="auto")], tmp_path)
 
 
 def test_own_flags_and_those_of_train_are_told_apart():
@@ -362,5 +362,5 @@ def test_a_suite_that_is_killed_leaves_no_process_behind_and_goes_on(tmp_path, m
     assert "1 finished" in capsys.readouterr().out
     size = sum(path.stat().st_size for path in (folder / "checkpoints").rglob("*") if path.is_file())
     config = RunFolder.open(folder).config
-    limit = cost.disk_bytes(dataclasses.replace(config, total_steps=steps), spec_of(config))
+    limit = cost.disk_bytes(config.replace(total_steps=steps), spec_of(config))
     assert limit / 4 < size <= limit

@@ -1,7 +1,5 @@
 """The time limit of a Gymnasium game: its own, unless a flag says less, and never another one without a word."""
 
-import dataclasses
-
 import gymnasium
 import numpy as np
 import pytest
@@ -61,7 +59,7 @@ LIMITS = [
 @pytest.mark.parametrize(("game", "flags", "limit", "told"), LIMITS, ids=[f"{row[0]} {row[1]}" for row in LIMITS])
 def test_the_limit_is_that_of_the_game_and_another_one_is_told(game, flags, limit, told):
     config = parse_command(game, flags.split()).config
-    assert config.max_episode_steps == limit
+    assert config.env.max_episode_steps == limit
     line = time_limit_told(config)
     assert line is None if told is None else line.startswith(told)
 
@@ -72,7 +70,7 @@ def test_python_is_told_that_the_preset_says_less():
 
 def test_each_game_of_a_suite_has_its_own():
     configs = _configs(Suite(games=("gym:Long-v0", "cartpole", "gym:Short-v0")), ())
-    assert [config.max_episode_steps for config in configs] == [1_000, 500, 30]
+    assert [config.env.max_episode_steps for config in configs] == [1_000, 500, 30]
 
 
 def test_evaluations_keep_to_it_and_take_another():
@@ -90,6 +88,6 @@ def test_a_resumed_run_keeps_what_is_stored(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     from tests.fakes import make_run
 
-    make_run(tmp_path / "run", dataclasses.replace(presets.cartpole("gym:Long-v0"), max_episode_steps=77))
+    make_run(tmp_path / "run", presets.cartpole("gym:Long-v0").replace(max_episode_steps=77))
     config = parse_command("gym:Long-v0", ["--resume", "--run-dir", str(tmp_path / "run")]).config
-    assert config.max_episode_steps == 77
+    assert config.env.max_episode_steps == 77

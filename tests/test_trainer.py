@@ -1,6 +1,5 @@
 """The loop: the order of events, the exact ratio, what is logged, evaluated and saved."""
 
-import dataclasses
 import itertools
 from types import SimpleNamespace
 
@@ -72,7 +71,7 @@ class TapeAgent:
 def tape_of(*, asks=False, **settings):
     tape = []
     config = tiny_config(**{"num_envs": 4, "update_period": 4, "learning_starts": 8, "batch_size": 2, **settings})
-    groups = [TapeEnvs(tape, num_envs=config.envs_at_once) for _ in range(config.env_groups)]
+    groups = [TapeEnvs(tape, num_envs=config.envs_at_once) for _ in range(config.env.env_groups)]
     trainer = make_trainer(config, EnvsInTurns(groups), TapeAgent(tape, asks=asks))
     trainer.run()
     return tape
@@ -327,7 +326,7 @@ def test_early_evaluations_come_besides_and_are_shown_whatever_they_score(tmp_pa
     state, _ = checkpoint.load(checkpoint.step_directory(tmp_path, 0))
     again.load_state_dict(state)
     assert not again.evaluation_is_due
-    without = make_trainer(dataclasses.replace(config, eval_early_steps=(), eval_period=0))
+    without = make_trainer(config.replace(eval_early_steps=(), eval_period=0))
     without.run()
     for name, weights in without.agent.get_weights().items():
         np.testing.assert_array_equal(weights, trainer.agent.get_weights()[name])
@@ -348,7 +347,7 @@ def test_training_command_and_report_compare_with_the_human_of_the_same_time_lim
     trainer = make_trainer(config, logger=logger, evaluator=ScriptedEvaluator(config, lambda step: games))
     trainer.run()
     ((training, _),) = logger.rows
-    assert training.human_pair == training_pair(dataclasses.asdict(config)) == pair
+    assert training.human_pair == training_pair(config.flat()) == pair
     command = result_of(config, monitor(config), [EpisodeScore(0, 0, 9.5, 10)])
     assert (command.human_pair, command.human_normalized) == (pair, training.human_normalized)
     # Pong: random -20.7 in both, human 9.3 in games of 5 minutes and 14.6 in games of 30
@@ -421,10 +420,13 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
         one, two = (each.agent.algorithm.state_dict()[name] for each in (trainer, resumed))
         assert_same(one, two)
     # with an empty replay nothing is learned until it has been warmed up again
-    assert resumed.learn_after == 300 + config.learning_starts
-    resumed.config = dataclasses.replace(config, total_steps=300 + 2 * config.learning_starts)
+    assert resumed.learn_after == 300 + config.replay.learning_starts
+    resumed.config = config.replace(total_steps=300 + 2 * config.replay.learning_starts)
     resumed.run()
-    assert resumed.learner.updates == trainer.learner.updates + config.learning_starts // config.update_period
+    assert (
+        resumed.learner.updates
+        == trainer.learner.updates + config.replay.learning_starts // config.algorithm.update_period
+    )
 
 
 def assert_same(one, two):
@@ -452,7 +454,7 @@ def test_overlap_changes_nothing_but_the_lag():
     config = tiny_config(total_steps=400)
     overlapped = make_trainer(config)
     overlapped.run()
-    lagging = make_trainer(dataclasses.replace(config, overlap=False))
+    lagging = make_trainer(config.replace(overlap=False))
     sample, pending = lagging.replay.add, []
 
     def add_late(action, step):  # the learner below runs before the row is there, as with overlap
@@ -474,8 +476,8 @@ def test_overlap_changes_nothing_but_the_lag():
 def test_a_trainer_of_the_nature_preset_is_the_papers():
     """The numbers of the paper's table, once more and in one place."""
     config = nature("breakout")
-    papers = Config(
-        game="breakout", total_steps=50_000_000, batch_size=32, capacity=1_000_000, frame_stack=4,
+    papers = Config(game="breakout").replace(
+        total_steps=50_000_000, batch_size=32, capacity=1_000_000, frame_stack=4,
         learning_starts=50_000, update_period=4, target_update_period=10_000, gamma=0.99, n_step=1,
         double_q=False, epsilon_start=1.0, epsilon_end=0.1, epsilon_decay_steps=1_000_000,
         eval_epsilon=0.05, eval_period=250_000, eval_steps=125_000, clip_reward=True,

@@ -42,7 +42,7 @@ SHORT = dataclasses.replace(protocols.nature(3), max_episode_steps=60)
 
 @pytest.fixture(scope="module")
 def pong(tmp_path_factory):
-    config = dataclasses.replace(nature("pong"), device="cpu", compile="off", torch_threads=1, env_threads=1)
+    config = nature("pong").replace(device="cpu", compile="off", torch_threads=1, env_threads=1)
     return make_run(tmp_path_factory.mktemp("pong") / "run", config)
 
 
@@ -186,8 +186,8 @@ def test_the_panel_shows_the_returns_that_a_distributional_network_expects():
 
 @pytest.mark.parametrize("preset", ["c51", "qr_dqn", "iqn", "quick"])
 def test_a_distributional_network_can_be_filmed(preset, tmp_path):
-    config = dataclasses.replace(PRESETS[preset]("pong"), device="cpu", compile="off", precision="fp32")
-    run = make_run(tmp_path / "run", dataclasses.replace(config, torch_threads=1, env_threads=1, hidden_sizes=(16,)))
+    config = PRESETS[preset]("pong").replace(device="cpu", compile="off", precision="fp32")
+    run = make_run(tmp_path / "run", config.replace(torch_threads=1, env_threads=1, hidden_sizes=(16,)))
     player = load_player(run, which="last", device="cpu")
     film(player, tmp_path / "film.png", overlay=True, seconds=1)
     picture = np.array(Image.open(tmp_path / "film.png"))
@@ -263,7 +263,7 @@ def test_bad_input_is_one_message_and_exit_code_two(words, message, pong, capsys
 
 
 def test_a_game_that_cannot_be_filmed_is_refused(tmp_path, capsys):
-    run = make_run(tmp_path / "run", dataclasses.replace(nature(), backend="reference", device="cpu", compile="off"))
+    run = make_run(tmp_path / "run", nature().replace(backend="reference", device="cpu", compile="off"))
     assert main(["video", str(run)]) == 2
     assert "cannot be filmed" in capsys.readouterr().err
 

@@ -1,6 +1,5 @@
 """The mirror on Weights & Biases: offline, the same numbers, the same run after a resume."""
 
-import dataclasses
 import inspect
 import json
 import struct
@@ -122,7 +121,7 @@ def test_the_same_scalars_offline_and_one_run_after_a_resume(offline):
 
 def test_pictures_films_and_numbers_that_are_none(offline):
     offline.mkdir()
-    logger = WandbLogger(offline, dataclasses.replace(cartpole(), device="cpu"))
+    logger = WandbLogger(offline, cartpole().replace(device="cpu"))
     logger.scalars({"train/loss": float("nan"), "train/q": 1.5}, 10)
     logger.histogram("train/q_values", np.arange(6.0).reshape(2, 3), 10)
     logger.image("observation", np.zeros((4, 4), np.uint8), 10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import sys
 from collections.abc import Sequence
@@ -48,8 +47,8 @@ def run(words: Sequence[str]) -> int:
 
 def differences(name: str) -> Table:
     """What a preset changes of `nature`; of `nature`, all of it."""
-    papers = dataclasses.asdict(PRESETS["nature"]("any"))
-    values = dataclasses.asdict(PRESETS[name]("cartpole" if name.startswith("cartpole") else "any"))
+    papers = PRESETS["nature"]("any").flat()
+    values = PRESETS[name]("cartpole" if name.startswith("cartpole") else "any").flat()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("setting", name, *([] if name == "nature" else ["nature"]), "unit"):
         table.add_column(heading, overflow="fold")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -81,10 +80,10 @@ def _configs(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
     configs = []
     for game in dict.fromkeys(games):
         base = train_command.base_config(game, command.preset, None)
-        kind = dataclasses.replace(base, game="any")
+        kind = base.replace(game="any")
         if kind not in parsed:
             parsed[kind] = train_command.parse_command(game, [*preset, *flags]).config
-        config = dataclasses.replace(parsed[kind], game=game)
+        config = parsed[kind].replace(game=game)
         check_game(config)
-        configs += [dataclasses.replace(config, seed=seed) for seed in dict.fromkeys(command.seeds)]
+        configs += [config.replace(seed=seed) for seed in dict.fromkeys(command.seeds)]
     return configs

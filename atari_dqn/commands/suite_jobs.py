@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
@@ -109,10 +108,9 @@ def _rate(config: Config, runs_dir: Path, settings: Settings) -> cost.Rate:
     """Of finished runs if there are any, else measured."""
     if known := cost.rate_of_finished(runs_dir, config):
         return known
-    config = dataclasses.replace(
-        config,
-        torch_threads=config.torch_threads or settings.threads,
-        env_threads=config.env_threads or settings.threads,
+    config = config.replace(
+        torch_threads=config.machine.torch_threads or settings.threads,
+        env_threads=config.machine.env_threads or settings.threads,
     )
     return cost.measure(config)
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from atari_dqn.commands import parse
-from atari_dqn.config import Config
+from atari_dqn.config import DEFAULTS, Config
 from atari_dqn.config_checks import without_effect
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import is_vector_game, known_game
@@ -28,7 +28,7 @@ PRESET_NAMES = ", ".join(PRESETS)
 class Train:
     """Train one game and write everything into a run folder."""
 
-    config: Annotated[Config, tyro.conf.arg(name="")]
+    config: Annotated[Config, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes]
     run_dir: Path | None = None
     """Folder of the run. Default: runs/<game>/<preset>/seed<seed>."""
     resume: bool = False
@@ -89,7 +89,7 @@ def split_game(words: Sequence[str]) -> tuple[str | None, list[str]]:
 def _values_of(flag: str) -> int:
     """How many words a flag of `train` takes; of an unknown one, the next."""
     name = flag.lstrip("-").replace("-", "_")
-    defaults = {field.name: field.default for kind in (Config, Train) for field in dataclasses.fields(kind)}
+    defaults = DEFAULTS | {field.name: field.default for field in dataclasses.fields(Train)}
     default = defaults.get(name)
     if "=" in flag or flag == "-h" or name == "help" or isinstance(default, bool) or name.startswith("no_"):
         return 0
@@ -105,9 +105,9 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     base = base_config(game or "pong", flag_value("--preset", flags), flag_value("--seed", flags))
     stored = _stored_config(base, flags) if "--resume" in flags else None
     command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
-    for complaint in without_effect(command.config, stored or base):
+    for complaint in without_effect(command.config.namespace(), (stored or base).namespace()):
         raise UsageError(complaint)
-    return dataclasses.replace(command, config=dataclasses.replace(command.config, game=base.game))
+    return dataclasses.replace(command, config=command.config.replace(game=base.game))
 
 
 def flag_value(name: str, words: Sequence[str]) -> str | None:
@@ -127,12 +127,12 @@ def base_config(game: str, name: str | None, seed: str | None) -> Config:
     name = name or ("cartpole" if vectors else "nature")
     if name not in PRESETS:
         raise UsageError(f"preset is {name!r}; choose one of {PRESET_NAMES}")
-    if vectors != (PRESETS[name](game).backend == "classic"):
+    if vectors != (PRESETS[name](game).env.backend == "classic"):
         raise UsageError(
             f"preset {name!r} does not fit {game!r}: {'use cartpole' if vectors else 'it has vectors only'}"
         )
     config = with_own_time_limit(PRESETS[name](game))
-    return dataclasses.replace(config, seed=int(seed)) if seed and seed.isdecimal() else config
+    return config.replace(seed=int(seed)) if seed and seed.isdecimal() else config
 
 
 def _stored_config(base: Config, flags: Sequence[str]) -> Config:

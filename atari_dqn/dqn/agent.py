@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -184,47 +183,62 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
     if model is None:
         model = _fresh_model(config, spec)
     else:
-        check_model(model, spec, config.frame_stack)
-    model = model.to(config.device)
+        check_model(model, spec, config.env.frame_stack)
+    model = model.to(config.machine.device)
     optimizer = make_optimizer(
         model.parameters(),
-        name=config.optimizer,
-        learning_rate=config.learning_rate,
-        decay=config.rmsprop_decay,
-        eps=config.optimizer_eps,
-        scheduled=config.learning_rate_end_ratio < 1.0,
-        compiled=config.compile == "on",
+        name=config.optimizer.optimizer,
+        learning_rate=config.optimizer.learning_rate,
+        decay=config.optimizer.rmsprop_decay,
+        eps=config.optimizer.optimizer_eps,
+        scheduled=config.optimizer.learning_rate_end_ratio < 1.0,
+        compiled=config.machine.compile == "on",
     )
     algorithm = DQN(
         model,
         optimizer,
-        gamma=config.gamma,
+        gamma=config.algorithm.gamma,
         target_rule=parts.make_target(config),
         chance=parts.make_chance(config),
-        use_target=config.target,
-        reward_scale=config.reward_scale,
-        clip_rewards=config.clip_reward,
-        loss=loss or LOSSES[config.loss],
-        loss_reduction=config.loss_reduction,
-        max_grad_norm=config.max_grad_norm,
-        precision=config.precision,
-        compiled=config.compile == "on" and config.device.startswith("cuda"),
+        use_target=config.algorithm.target,
+        reward_scale=config.algorithm.reward_scale,
+        clip_rewards=config.algorithm.clip_reward,
+        loss=loss or LOSSES[config.algorithm.loss],
+        loss_reduction=config.algorithm.loss_reduction,
+        max_grad_norm=config.optimizer.max_grad_norm,
+        precision=config.machine.precision,
+        compiled=config.machine.compile == "on" and config.machine.device.startswith("cuda"),
         fused=_fused(config, model, optimizer) if loss is None else None,
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
-    exploration = Exploration(config.num_envs, spec.num_actions, coins, spread=config.epsilon_ladder)
-    return Agent(algorithm, exploration, cuda_graph=config.cuda_graph)
+    exploration = Exploration(config.env.num_envs, spec.num_actions, coins, spread=config.extensions.epsilon_ladder)
+    return Agent(algorithm, exploration, cuda_graph=config.machine.cuda_graph)
 
 
 def uses_own_kernels(config: Config) -> bool:
     """Is this the paper's DQN in bf16 on a GPU, compiled? Then `kernels/` updates it, if the network is the paper's."""
-    nvidias = config.device.startswith("cuda") and torch.version.hip is None  # no other GPU has been tried
-    compiled = nvidias and config.compile == "on" and config.precision == "bf16"
-    papers = config.optimizer == "rmsprop" and config.loss == "huber" and config.target and not config.own_loss
-    added = config.double_q or config.priority_alpha or config.max_grad_norm or config.learning_rate_end_ratio < 1.0
-    added = added or config.munchausen_alpha or config.noisy_sigma or config.distribution != "none"
-    fits = config.network == "nature_cnn" and config.batch_size in (16, 32, 64)
-    return bool(config.own_kernels and compiled and papers and fits and not added)
+    nvidias = config.machine.device.startswith("cuda") and torch.version.hip is None  # no other GPU has been tried
+    compiled = nvidias and config.machine.compile == "on" and config.machine.precision == "bf16"
+    papers = (
+        config.optimizer.optimizer == "rmsprop"
+        and config.algorithm.loss == "huber"
+        and config.algorithm.target
+        and not config.algorithm.own_loss
+    )
+    added = (
+        config.algorithm.double_q
+        or config.extensions.priority_alpha
+        or config.optimizer.max_grad_norm
+        or config.optimizer.learning_rate_end_ratio < 1.0
+    )
+    added = (
+        added
+        or config.extensions.munchausen_alpha
+        or config.extensions.noisy_sigma
+        or config.extensions.distribution != "none"
+    )
+    fits = config.network.network == "nature_cnn" and config.replay.batch_size in (16, 32, 64)
+    return bool(config.machine.own_kernels and compiled and papers and fits and not added)
 
 
 def _fused(
@@ -238,7 +252,7 @@ def _fused(
 
     if not fits(model):
         return None
-    return functools.partial(FusedUpdates, optimizer=optimizer, mean=config.loss_reduction == "mean")
+    return functools.partial(FusedUpdates, optimizer=optimizer, mean=config.algorithm.loss_reduction == "mean")
 
 
 def count_weights(config: Config, spec: EnvSpec) -> int:
@@ -250,18 +264,18 @@ def count_weights(config: Config, spec: EnvSpec) -> int:
 def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
     return make_model(
         spec,
-        network=config.network,
-        frame_stack=config.frame_stack,
-        hidden_sizes=config.hidden_sizes,
-        initializer=config.initializer,
-        layer_norm=config.layer_norm,
-        center_pixels=config.center_pixels,
+        network=config.network.network,
+        frame_stack=config.env.frame_stack,
+        hidden_sizes=config.network.hidden_sizes,
+        initializer=config.network.initializer,
+        layer_norm=config.network.layer_norm,
+        center_pixels=config.extensions.center_pixels,
         head=parts.make_head(config),
-        dueling=config.dueling,
+        dueling=config.extensions.dueling,
         linear=parts.make_linear(config),
         wrap=parts.make_wrap(config),
-        polynomial_degree=config.polynomial_degree,
-        table_bins=config.table_bins,
+        polynomial_degree=config.network.polynomial_degree,
+        table_bins=config.network.table_bins,
         seed=int(stream(config.seed, "init").generate_state(1)[0]),
     )
 
@@ -272,9 +286,9 @@ def with_own_parts(config: Config, model: nn.Module | None, loss: Loss | None) -
     Raises:
       UsageError: the config is of a run with a part of its own, which is not given.
     """
-    if model is None and config.network == "own":
+    if model is None and config.network.network == "own":
         raise UsageError("network is 'own': it comes from Python; use train(..., model=...) as the run did")
-    if loss is None and config.own_loss:
+    if loss is None and config.algorithm.own_loss:
         raise UsageError("the run has a loss of its own, from Python; use train(..., loss=...) as the run did")
-    network = config.network if model is None else "own"
-    return dataclasses.replace(config, network=network, own_loss=loss is not None)
+    network = config.network.network if model is None else "own"
+    return config.replace(network=network, own_loss=loss is not None)

@@ -49,7 +49,7 @@ class Learner:
         """Begin a new CUDA graph: tensors of the agent lie elsewhere than at the last one."""
         drawn_from = self.agent.algorithm.chance.generators
         self.learn_from = captured(
-            self._learn_from, self.replay.device, record=self.config.cuda_graph, generators=drawn_from
+            self._learn_from, self.replay.device, record=self.config.machine.cuda_graph, generators=drawn_from
         )
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class Learner:
         """
         config = self.config
         self._follow_schedules(step)
-        if config.game_end_updates:
+        if config.algorithm.game_end_updates:
             return  # nothing is due within a game
         self._learn_between(step, step + config.envs_at_once, step, learning_starts)
         self.reset.reset_if_due(step, step + config.envs_at_once)
@@ -76,14 +76,14 @@ class Learner:
             before,
             after,
             learning_starts=learning_starts,
-            update_period=self.config.update_period,
-            target_period=self.config.target_update_period,
+            update_period=self.config.algorithm.update_period,
+            target_period=self.config.algorithm.target_update_period,
         )
         for updates, sync in plan:
             self.learn(step, updates, sync)
 
     def _follow_schedules(self, step: int) -> None:
-        if self.config.learning_rate_end_ratio < 1.0:
+        if self.config.optimizer.learning_rate_end_ratio < 1.0:
             set_learning_rate(self.agent.algorithm.optimizer, schedules.learning_rate(self.config, step))
         self.replay.n_step = schedules.n_step(self.config, step)
 
@@ -94,7 +94,7 @@ class Learner:
 
     def learn(self, step: int, updates: int, sync: bool) -> None:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
-        if self.config.center_pixels and not self.updates:  # the warm-up is over
+        if self.config.extensions.center_pixels and not self.updates:  # the warm-up is over
             self.agent.center_pixels(self.replay.ring.mean_frame())
         for drawn in self.sampler.draw(updates, step):
             self.learn_from(*drawn)
@@ -106,7 +106,7 @@ class Learner:
     def _learn_from(self, *drawn: Tensor) -> None:
         """Updates on minibatches that the sampler drew."""
         batch, weights = self.sampler.batch(*drawn)
-        updates = len(batch.action) // self.config.batch_size
+        updates = len(batch.action) // self.config.replay.batch_size
         stats = self.agent.learn(batch, updates, weights)
         self.sampler.update(self.agent.algorithm.surprise)
         self.stats_sum += torch.stack(stats) * updates
@@ -146,16 +146,16 @@ class Learner:
 
 def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Generator) -> Sampler:
     """The sampler that a run asks for."""
-    kind = UniformSampler if config.replay else LatestSampler
-    plain = kind(replay, config.batch_size, generator, lambda step: schedules.replay_window(config, step))
-    if config.priority_alpha == 0.0:
+    kind = UniformSampler if config.algorithm.replay else LatestSampler
+    plain = kind(replay, config.replay.batch_size, generator, lambda step: schedules.replay_window(config, step))
+    if config.extensions.priority_alpha == 0.0:
         return plain
-    if config.priority_sampler == "exact":
+    if config.extensions.priority_sampler == "exact":
         return ProportionalSampler(
             replay,
-            config.batch_size,
+            config.replay.batch_size,
             generator,
-            exponent=config.priority_alpha,
+            exponent=config.extensions.priority_alpha,
             correction=lambda step: schedules.priority_beta(config, step),
             at_once=UPDATES_AT_ONCE[replay.device.type],
         )
@@ -163,6 +163,6 @@ def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Gener
         replay,
         plain,
         exponent=lambda step: schedules.priority_alpha(config, step),
-        correction=config.priority_beta,
+        correction=config.extensions.priority_beta,
         at_once=UPDATES_AT_ONCE[replay.device.type],
     )

@@ -110,8 +110,8 @@ class Metrics:
         values = {"replay/transitions": float(len(self.replay)), "machine/memory_gib": host.used_memory() / GIB}
         if len(self.replay):
             values["replay/oldest_age"] = float(self.replay.oldest_age(schedules.replay_window(self.config, step)))
-        if self.config.device.startswith("cuda"):
-            values["machine/gpu_memory_gib"] = torch.cuda.memory_allocated(self.config.device) / GIB
+        if self.config.machine.device.startswith("cuda"):
+            values["machine/gpu_memory_gib"] = torch.cuda.memory_allocated(self.config.machine.device) / GIB
         return values
 
     def of_evaluation(self, result: Evaluation, best_score: float) -> dict[str, float]:

@@ -27,11 +27,11 @@ def train(config: Config, envs: VecEnv, agent: Agent, replay: FrameReplay) -> No
         action = agent.sample(replay.latest_obs(), epsilon)  # random with probability epsilon, else the best
         envs.send(action)
         replay.add(action, envs.recv())
-        if step <= config.learning_starts:
+        if step <= config.replay.learning_starts:
             continue
-        if step % config.update_period == 0:
-            update(agent.algorithm, replay.sample(config.batch_size, minibatches))
-        if step % config.target_update_period == 0:
+        if step % config.algorithm.update_period == 0:
+            update(agent.algorithm, replay.sample(config.replay.batch_size, minibatches))
+        if step % config.algorithm.target_update_period == 0:
             agent.sync_target()
 
 

@@ -77,7 +77,7 @@ def opening_actions(config: Config, spec: EnvSpec, num_envs: int, *, training: b
 
     Source: stable-baselines3 `FireResetEnv` (fire, then action 2) and `EpisodicLifeEnv` (no-op after a lost life).
     """
-    fires = config.fire_on_reset and "fire" in spec.action_names and spec.num_actions >= 3
+    fires = config.env.fire_on_reset and "fire" in spec.action_names and spec.num_actions >= 3
     fire = (spec.action_names.index("fire"), 2) if fires else ()
-    noop = (0,) if config.noop_after_life_loss and training else ()
+    noop = (0,) if config.env.noop_after_life_loss and training else ()
     return OpeningActions(num_envs, fire, noop + fire)

@@ -24,38 +24,39 @@ from atari_dqn.seeding import stream
 
 def make_head(config: Config) -> Head | None:
     """How the last layer says values; None: it says them itself, as the paper's."""
-    if config.value_bins:
-        return HLGauss(config.value_bins, config.value_limit)
-    if config.distribution == "c51":
-        return CategoricalHead(config.atoms, config.value_limit)
-    if config.distribution == "quantiles":
-        return QuantileHead(config.atoms)
+    if config.extensions.value_bins:
+        return HLGauss(config.extensions.value_bins, config.extensions.value_limit)
+    if config.extensions.distribution == "c51":
+        return CategoricalHead(config.extensions.atoms, config.extensions.value_limit)
+    if config.extensions.distribution == "quantiles":
+        return QuantileHead(config.extensions.atoms)
     return None  # of "iqn" the network brings its own
 
 
 def make_target(config: Config) -> Target:
     """What is bootstrapped from."""
-    if config.munchausen_alpha:
-        return MunchausenTarget(config.munchausen_alpha, config.munchausen_temperature)
-    return GreedyTarget(config.double_q)
+    if config.extensions.munchausen_alpha:
+        return MunchausenTarget(config.extensions.munchausen_alpha, config.extensions.munchausen_temperature)
+    return GreedyTarget(config.algorithm.double_q)
 
 
 def make_linear(config: Config) -> Callable[[int, int], nn.Linear]:
     """The fully connected layers, from their numbers of inputs and outputs."""
-    return functools.partial(NoisyLinear, sigma=config.noisy_sigma) if config.noisy_sigma else nn.Linear
+    sigma = config.extensions.noisy_sigma
+    return functools.partial(NoisyLinear, sigma=sigma) if sigma else nn.Linear
 
 
 def make_wrap(config: Config) -> Callable[[QNetwork], QNetwork] | None:
     """What a network is put into before its weights are drawn."""
-    if config.distribution != "iqn":
+    if config.extensions.distribution != "iqn":
         return None
-    rows = config.batch_size * max(UPDATES_AT_ONCE.values())
+    rows = config.replay.batch_size * max(UPDATES_AT_ONCE.values())
     return functools.partial(ImplicitQuantileNetwork, rows=rows)
 
 
 def networks_draw(config: Config) -> bool:
     """Do the networks compute with random numbers?"""
-    return config.distribution == "iqn" or config.noisy_sigma > 0.0
+    return config.extensions.distribution == "iqn" or config.extensions.noisy_sigma > 0.0
 
 
 def make_chance(config: Config) -> Chance:
@@ -63,4 +64,4 @@ def make_chance(config: Config) -> Chance:
     if not networks_draw(config):
         return NoChance()
     seed = int(stream(config.seed, "noise").generate_state(1)[0])
-    return DrawnBuffers(torch.Generator(config.device).manual_seed(seed))
+    return DrawnBuffers(torch.Generator(config.machine.device).manual_seed(seed))

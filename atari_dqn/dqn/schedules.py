@@ -35,31 +35,34 @@ def geometric(times: int, *, start: float, end: float, factor: float) -> float:
 
 def epsilon(config: Config, step: int) -> float:
     """Chance of a random action at an agent step: 1 in a random warm-up, then a linear or a geometric decay."""
-    if config.random_warm_up:
-        if step < config.learning_starts:
+    if config.exploration.random_warm_up:
+        if step < config.replay.learning_starts:
             return 1.0
-        if not config.epsilon_from_zero:
-            step -= config.learning_starts
-    if config.epsilon_decay_factor < 1.0:
+        if not config.exploration.epsilon_from_zero:
+            step -= config.replay.learning_starts
+    if config.exploration.epsilon_decay_factor < 1.0:
         # multiplied, then acted: the first action has one multiplication behind it
         return geometric(
-            step + 1, start=config.epsilon_start, end=config.epsilon_end, factor=config.epsilon_decay_factor
+            step + 1,
+            start=config.exploration.epsilon_start,
+            end=config.exploration.epsilon_end,
+            factor=config.exploration.epsilon_decay_factor,
         )
     return linear(
         step,
-        start=config.epsilon_start,
-        end=config.epsilon_end,
-        steps=config.epsilon_decay_steps,
+        start=config.exploration.epsilon_start,
+        end=config.exploration.epsilon_end,
+        steps=config.exploration.epsilon_decay_steps,
     )
 
 
 def learning_rate(config: Config, step: int) -> float:
     """The optimizer's step size at an agent step: constant, or a linear decay that ends with the run."""
     return linear(
-        step - config.learning_starts,
-        start=config.learning_rate,
-        end=config.learning_rate * config.learning_rate_end_ratio,
-        steps=max(0, config.total_steps - config.learning_starts),
+        step - config.replay.learning_starts,
+        start=config.optimizer.learning_rate,
+        end=config.optimizer.learning_rate * config.optimizer.learning_rate_end_ratio,
+        steps=max(0, config.total_steps - config.replay.learning_starts),
     )
 
 
@@ -70,10 +73,10 @@ def n_step(config: Config, step: int) -> int:
 
     Source: Schwarzer et al. 2023, Bigger, Better, Faster, section 3 (from 10 to 3).
     """
-    if config.n_step_decay_steps == 0:
-        return config.n_step
-    part = linear(step - config.learning_starts, start=0.0, end=1.0, steps=config.n_step_decay_steps)
-    return round(config.n_step * (config.n_step_end / config.n_step) ** part)
+    if config.extensions.n_step_decay_steps == 0:
+        return config.algorithm.n_step
+    part = linear(step - config.replay.learning_starts, start=0.0, end=1.0, steps=config.extensions.n_step_decay_steps)
+    return round(config.algorithm.n_step * (config.extensions.n_step_end / config.algorithm.n_step) ** part)
 
 
 def replay_window(config: Config, step: int) -> int | None:
@@ -82,13 +85,15 @@ def replay_window(config: Config, step: int) -> int | None:
     Sums of several rewards are right only for the policy that played them, and early on a policy is soon out of date;
     later, when it changes slowly, more of the past is worth having.
     """
-    share = config.replay_window_fraction
-    if config.replay_window_growth_steps:
-        returns_are_short = config.learning_starts + config.n_step_decay_steps
-        share = linear(step - returns_are_short, start=share, end=1.0, steps=config.replay_window_growth_steps)
+    share = config.extensions.replay_window_fraction
+    if config.extensions.replay_window_growth_steps:
+        returns_are_short = config.replay.learning_starts + config.extensions.n_step_decay_steps
+        share = linear(
+            step - returns_are_short, start=share, end=1.0, steps=config.extensions.replay_window_growth_steps
+        )
     if share == 1.0:
         return None
-    return max(config.replay_window_min, int(share * step), 1)
+    return max(config.extensions.replay_window_min, int(share * step), 1)
 
 
 def priority_alpha(config: Config, step: int) -> float:
@@ -96,10 +101,10 @@ def priority_alpha(config: Config, step: int) -> float:
 
     What surprised the network is news at first; later it is what chance decides, and no learning takes that away.
     """
-    if config.priority_decay_steps == 0:
-        return config.priority_alpha
-    step -= config.learning_starts
-    return linear(step, start=config.priority_alpha, end=0.0, steps=config.priority_decay_steps)
+    if config.extensions.priority_decay_steps == 0:
+        return config.extensions.priority_alpha
+    step -= config.replay.learning_starts
+    return linear(step, start=config.extensions.priority_alpha, end=0.0, steps=config.extensions.priority_decay_steps)
 
 
 def priority_beta(config: Config, step: int) -> float:
@@ -108,10 +113,10 @@ def priority_beta(config: Config, step: int) -> float:
     Source: Schaul et al. 2016, section 3.4.
     """
     return linear(
-        step - config.learning_starts,
-        start=config.priority_beta,
-        end=config.priority_beta_end,
-        steps=max(0, config.total_steps - config.learning_starts),
+        step - config.replay.learning_starts,
+        start=config.extensions.priority_beta,
+        end=config.extensions.priority_beta_end,
+        steps=max(0, config.total_steps - config.replay.learning_starts),
     )
 
 
@@ -124,10 +129,10 @@ def now(config: Config, step: int) -> dict[str, float]:
     values["n_step"] = float(n_step(config, step))
     if (window := replay_window(config, step)) is not None:
         values["replay_window"] = float(window)
-    if config.priority_alpha:
-        exact = config.priority_sampler == "exact"
-        values["priority_alpha"] = config.priority_alpha if exact else priority_alpha(config, step)
-        values["priority_beta"] = priority_beta(config, step) if exact else config.priority_beta
+    if config.extensions.priority_alpha:
+        exact = config.extensions.priority_sampler == "exact"
+        values["priority_alpha"] = config.extensions.priority_alpha if exact else priority_alpha(config, step)
+        values["priority_beta"] = priority_beta(config, step) if exact else config.extensions.priority_beta
     return values
 
 

@@ -72,9 +72,9 @@ class Trainer:
         self.pending_actions: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
         self.actor = agent.actor(replay.observations)
         self.learner = Learner(config, agent, replay)
-        self.learns_apart = config.device.startswith("cuda")  # what is launched there does not hold up the caller
-        self.tracker = EpisodeTracker(config.num_envs)
-        self.openings = opening_actions(config, envs.spec, config.num_envs, training=True)
+        self.learns_apart = config.machine.device.startswith("cuda")  # what is launched there holds up no caller
+        self.tracker = EpisodeTracker(config.env.num_envs)
+        self.openings = opening_actions(config, envs.spec, config.env.num_envs, training=True)
         self.metrics = Metrics(config, agent, self.learner, replay, envs.spec.action_names)
         self.step = 0  # agent steps played
         self.episodes = 0  # games finished
@@ -82,7 +82,7 @@ class Trainer:
         self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
-        self.value_range = ValueRange(config.value_limit if config.value_bins else math.inf)
+        self.value_range = ValueRange(config.extensions.value_limit if config.extensions.value_bins else math.inf)
         self.saved: tuple[int, ...] = ()  # what the newest checkpoint is of; see `save`
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self.speedometer = Speedometer(config.frames_per_step)
@@ -92,7 +92,7 @@ class Trainer:
         if self.replay.is_empty:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self.evaluate_if_due()  # a resumed run may owe one
-        while len(self.pending_actions) < self.config.env_groups - 1:  # all groups but one play when the loop begins
+        while len(self.pending_actions) < self.config.env.env_groups - 1:  # all groups but one play at the beginning
             self.ask()
             self.send()
         while not self.over and not self.stop_requested:
@@ -100,15 +100,15 @@ class Trainer:
             if self.learner.reset.pending_updates and self.step >= self.learn_after:
                 self.learn_what_is_owed()
                 continue
-            if len(self.pending_actions) < self.config.env_groups:  # else a resumed run has a step under way
+            if len(self.pending_actions) < self.config.env.env_groups:  # else a resumed run has a step under way
                 self.act_and_learn()  # the emulators play in their own threads from here ...
             result = self.envs.recv()  # ... to here
-            if self.config.terminal_on_time_limit:
+            if self.config.env.terminal_on_time_limit:
                 result = result._replace(terminated=result.terminated | result.truncated)
             if self.saver:
                 self.saver.before_add()
             self.replay.add(self.pending_actions.popleft(), result)
-            if not self.config.overlap:
+            if not self.config.machine.overlap:
                 self.learner.learn_what_is_due(self.step, self.learn_after)
             self.step += self.config.envs_at_once
             self.on_episodes_finished(result)
@@ -130,7 +130,7 @@ class Trainer:
 
     def learn_what_is_owed(self) -> None:
         """Let a network that was drawn anew learn from the replay for some seconds; nothing is played meanwhile."""
-        if self.learner.reset.pending_updates == self.config.reset_updates:
+        if self.learner.reset.pending_updates == self.config.extensions.reset_updates:
             self.logger.message(
                 f"step {self.step:,}: a new network; {self.learner.reset.pending_updates:,} updates before play goes on"
             )
@@ -140,16 +140,16 @@ class Trainer:
     def act_and_learn(self) -> None:
         """Let the group whose turn it is play; with `overlap` learn from rows already stored, while it does."""
         self.ask()
-        if self.config.overlap and self.learns_apart:  # queued behind the choice of actions, which is not delayed
+        if self.config.machine.overlap and self.learns_apart:  # queued behind the choice of actions, so not before it
             self.learner.learn_what_is_due(self.step, self.learn_after)
         self.send()
-        if self.config.overlap and not self.learns_apart:
+        if self.config.machine.overlap and not self.learns_apart:
             self.learner.learn_what_is_due(self.step, self.learn_after)
 
     def ask(self) -> None:
         """Begin to choose actions for the group whose turn it is."""
-        groups_to_act = self.config.env_groups - 1 - len(self.pending_actions)
-        hold = self.config.ez_greedy_warm_up and self.step < self.config.learning_starts
+        groups_to_act = self.config.env.env_groups - 1 - len(self.pending_actions)
+        hold = self.config.extensions.ez_greedy_warm_up and self.step < self.config.replay.learning_starts
         self.actor.ask(self.replay.newest(back=groups_to_act), self.epsilon, first=self._first_to_act, hold=hold)
 
     def send(self) -> None:
@@ -161,7 +161,7 @@ class Trainer:
     @property
     def _first_to_act(self) -> int:
         """Number of the first environment of the group whose turn it is."""
-        return (self.step + len(self.pending_actions) * self.config.envs_at_once) % self.config.num_envs
+        return (self.step + len(self.pending_actions) * self.config.envs_at_once) % self.config.env.num_envs
 
     @property
     def over(self) -> bool:
@@ -175,20 +175,20 @@ class Trainer:
 
     def _end_of_warm_up(self) -> int:
         """Agent step from which updates are due if play begins with an empty replay; see `on_episodes_finished`."""
-        return NOT_YET if self.config.whole_game_warm_up else self.step + self.config.learning_starts
+        return NOT_YET if self.config.replay.whole_game_warm_up else self.step + self.config.replay.learning_starts
 
     def on_episodes_finished(self, result: Step) -> None:
         """Note the games that have just ended, and learn what is owed at the end of a game."""
-        first = (self.step - self.config.envs_at_once) % self.config.num_envs  # of the group that has played
+        first = (self.step - self.config.envs_at_once) % self.config.env.num_envs  # of the group that has played
         self.openings.follow(result, first=first)
         for game in self.tracker.update(result, first):
             self.metrics.tell_episode(self.logger, self.step, game)
             self.episodes += 1
             self.callbacks.on_episode(self, game)
-            if self.learn_after == NOT_YET and len(self.replay) >= self.config.learning_starts:
+            if self.learn_after == NOT_YET and len(self.replay) >= self.config.replay.learning_starts:
                 self.learn_after = self.step
-            if self.config.game_end_updates and self.step >= self.learn_after:
-                self.learner.learn(self.step, self.config.game_end_updates, sync=True)
+            if self.config.algorithm.game_end_updates and self.step >= self.learn_after:
+                self.learner.learn(self.step, self.config.algorithm.game_end_updates, sync=True)
 
     # --- now and then
 
@@ -198,7 +198,7 @@ class Trainer:
 
     def log_if_due(self) -> None:
         """Write the means since the last point."""
-        if not self._is_due(self.config.log_period):
+        if not self._is_due(self.config.logging.log_period):
             return
         values = self.metrics.read(self.step, self.episodes, learning=self.step >= self.learn_after)
         refuse_broken_loss(values.get("train/loss", 0.0), self.step)
@@ -232,7 +232,7 @@ class Trainer:
     @property
     def evaluation_is_due(self) -> bool:
         """Is one owed at this step?"""
-        steps, games = self.config.eval_period, self.config.eval_period_episodes
+        steps, games = self.config.evaluation.eval_period, self.config.evaluation.eval_period_episodes
         if (games or steps) and (self._early_evaluation_is_due or (self.over and self.evaluated_at < self.step)):
             return True  # the end of a run is always evaluated
         if games:
@@ -242,7 +242,7 @@ class Trainer:
     @property
     def _early_evaluation_is_due(self) -> bool:
         since = -1 if self.last_score is None else self.evaluated_at  # the one of step 0 is owed until there was one
-        return any(since < due <= self.step for due in self.config.eval_early_steps)
+        return any(since < due <= self.step for due in self.config.evaluation.eval_early_steps)
 
     def should_stop(self) -> bool:
         """Asked within an evaluation, where the loop does not turn."""
@@ -252,7 +252,7 @@ class Trainer:
     # --- state
 
     def save_if_due(self) -> None:
-        if self._is_due(self.config.checkpoint_period):
+        if self._is_due(self.config.logging.checkpoint_period):
             self.save()
 
     def save(self) -> None:
@@ -280,7 +280,7 @@ class Trainer:
             "envs": self.envs.state_dict(),
             "answers": list(self.pending_actions),
             "newest_frames": self.replay.newest_frames(),
-            "replay": self.replay.state_dict() if self.config.save_replay else None,
+            "replay": self.replay.state_dict() if self.config.logging.save_replay else None,
             "tracker": self.tracker.state_dict(),
             "openings": self.openings.state_dict(),
             "counters": {name: getattr(self, name) for name in COUNTERS},
@@ -293,7 +293,7 @@ class Trainer:
         self.learner.load_state_dict(state["learner"])
         self.envs.load_state_dict(state["envs"])
         self.pending_actions.extend(state["answers"])
-        if len(self.pending_actions) == self.config.env_groups:  # a game broke while it answered this one
+        if len(self.pending_actions) == self.config.env.env_groups:  # a game broke while it answered this one
             self.envs.send(self.pending_actions[-1])
         self.tracker.load_state_dict(state["tracker"])
         if "openings" in state:  # older checkpoints are of runs without any

@@ -9,7 +9,6 @@ them), workers.py (their games behind the protocol).
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from typing import Any
 
@@ -29,27 +28,27 @@ def make_envs(config: Config) -> VecEnv:
     Raises:
       UsageError: an unknown game, with the nearest names.
     """
-    if config.backend == "workers":
+    if config.env.backend == "workers":
         return _in_workers(config)
-    if config.env_groups > 1:
-        one = dataclasses.replace(config, num_envs=config.envs_at_once, env_groups=1)
-        return EnvsInTurns([make_envs(one) for _ in range(config.env_groups)])
-    if config.backend == "classic":
+    if config.env.env_groups > 1:
+        one = config.replace(num_envs=config.envs_at_once, env_groups=1)
+        return EnvsInTurns([make_envs(one) for _ in range(config.env.env_groups)])
+    if config.env.backend == "classic":
         from atari_dqn.envs.classic import ClassicEnvs
 
-        limits = {"max_episode_steps": config.max_episode_steps, "reseed_after": RESEED_AFTER}
-        return ClassicEnvs(config.game, config.num_envs, **limits)
+        limits = {"max_episode_steps": config.env.max_episode_steps, "reseed_after": RESEED_AFTER}
+        return ClassicEnvs(config.game, config.env.num_envs, **limits)
     check_rom(config.game)
-    if config.backend == "reference":
+    if config.env.backend == "reference":
         from atari_dqn.envs.reference import ReferenceEnvs
 
-        return ReferenceEnvs(config.game, config.num_envs, **_atari_settings(config))
+        return ReferenceEnvs(config.game, config.env.num_envs, **_atari_settings(config))
     from atari_dqn.envs.native import NativeEnvs
 
     return NativeEnvs(
         config.game,
-        config.num_envs,
-        num_threads=config.env_threads,
+        config.env.num_envs,
+        num_threads=config.machine.env_threads,
         **_atari_settings(config),
     )
 
@@ -64,11 +63,16 @@ def _in_workers(config: Config) -> VecEnv:
         raise UsageError("backend 'workers' is for Linux and macOS; use --backend native")
     settings = _atari_settings(config)
     del settings["reseed_after"]  # nothing is ever played again
-    raw = config.resize == "replay"
+    raw = config.machine.resize == "replay"
     pool = WorkerPool(
-        config.game, config.num_envs, groups=config.env_groups, num_workers=config.env_threads, raw=raw, **settings
+        config.game,
+        config.env.num_envs,
+        groups=config.env.env_groups,
+        num_workers=config.machine.env_threads,
+        raw=raw,
+        **settings,
     )
-    groups = [WorkerEnvs(pool, group) for group in range(config.env_groups)]
+    groups = [WorkerEnvs(pool, group) for group in range(config.env.env_groups)]
     return EnvsInTurns(groups) if len(groups) > 1 else groups[0]
 
 
@@ -78,7 +82,7 @@ def spec_of(config: Config) -> EnvSpec:
     Raises:
       UsageError: an unknown game, as by `make_envs`.
     """
-    envs = make_envs(dataclasses.replace(config, num_envs=1, env_groups=1))
+    envs = make_envs(config.replace(num_envs=1, env_groups=1))
     envs.close()
     return envs.spec
 
@@ -90,12 +94,12 @@ def with_own_time_limit(config: Config) -> Config:
       UsageError: the game cannot be made.
     """
     limit = _own_time_limit(config)
-    return config if limit is None else dataclasses.replace(config, max_episode_steps=limit)
+    return config if limit is None else config.replace(max_episode_steps=limit)
 
 
 def time_limit_told(config: Config) -> str | None:
     """One line if the time limit of a config is not the game's own; None if it is, and for Atari."""
-    limit, own = config.max_episode_steps, _own_time_limit(config)
+    limit, own = config.env.max_episode_steps, _own_time_limit(config)
     if not config.game.startswith("gym:") or limit == own:
         return None
     if own is None:
@@ -116,12 +120,12 @@ def _own_time_limit(config: Config) -> int | None:
 def _atari_settings(config: Config) -> dict[str, Any]:
     """The arguments that all Atari backends take."""
     return {
-        "frame_skip": config.frame_skip,
-        "noop_max": config.noop_max,
-        "sticky_probability": config.sticky_probability,
-        "action_set": config.action_set,
-        "life_loss": config.terminal_on_life_loss,
-        "max_episode_steps": config.max_episode_steps,
+        "frame_skip": config.env.frame_skip,
+        "noop_max": config.env.noop_max,
+        "sticky_probability": config.env.sticky_probability,
+        "action_set": config.env.action_set,
+        "life_loss": config.env.terminal_on_life_loss,
+        "max_episode_steps": config.env.max_episode_steps,
         "reseed_after": RESEED_AFTER,
     }
 
@@ -132,7 +136,7 @@ def check_game(config: Config) -> None:
     Raises:
       UsageError: naming it.
     """
-    if config.backend == "classic":
+    if config.env.backend == "classic":
         spec_of(config)
     else:
         check_rom(config.game)

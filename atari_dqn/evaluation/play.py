@@ -56,10 +56,10 @@ class Player(NamedTuple):
         Raises:
           UsageError: the network takes other observations.
         """
-        batch, single = _batch_of(obs, self.spec, self.config.frame_stack)
+        batch, single = _batch_of(obs, self.spec, self.config.env.frame_stack)
         if len(batch) == 0:
             return np.zeros(0, np.int64)
-        action = greedy_actions(self.agent, batch.to(self.config.device))
+        action = greedy_actions(self.agent, batch.to(self.config.machine.device))
         return action[0].reshape(()) if single else action
 
 
@@ -171,10 +171,10 @@ def play(
             envs,
             protocol,
             seed=seed,
-            frame_stack=config.frame_stack,
-            repeat_first_frame=config.pad_stack == "first_frame",
+            frame_stack=config.env.frame_stack,
+            repeat_first_frame=config.env.pad_stack == "first_frame",
             openings=opening_actions(config, envs.spec, num_envs, training=False),
-            device=config.device,
+            device=config.machine.device,
             **options,
         )
     finally:

@@ -55,14 +55,14 @@ class EvalProtocol:
 
     def env_config(self, config: Config, num_envs: int) -> Config:
         """The environments to play in: a lost life never ends a game; the action set stays the network's."""
-        return dataclasses.replace(
-            config,
-            backend="native" if config.backend == "workers" else config.backend,  # each game opens by a fresh reset
+        backend = config.env.backend
+        return config.replace(
+            backend="native" if backend == "workers" else backend,  # each game opens by a fresh reset
             num_envs=num_envs,
             env_groups=1,
-            learning_starts=max(config.learning_starts, (config.n_step + 1) * num_envs),
-            capacity=max(config.capacity, (config.n_step + 1) * num_envs),
-            terminal_on_life_loss=config.fire_on_reset,  # then it must be seen; the game goes on either way
+            learning_starts=max(config.replay.learning_starts, (config.algorithm.n_step + 1) * num_envs),
+            capacity=max(config.replay.capacity, (config.algorithm.n_step + 1) * num_envs),
+            terminal_on_life_loss=config.env.fire_on_reset,  # then it must be seen; the game goes on either way
             noop_after_life_loss=False,
             max_episode_steps=self.max_episode_steps,
             noop_max=self.noop_max,
@@ -74,12 +74,12 @@ def monitor(config: Config) -> EvalProtocol:
     """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes (D10)."""
     return EvalProtocol(
         name="monitor",
-        episodes=config.eval_episodes or None,
-        steps=None if config.eval_episodes else config.eval_steps,
-        max_episode_steps=config.max_episode_steps,
-        epsilon=config.eval_epsilon,
-        noop_max=config.noop_max,
-        sticky_probability=config.sticky_probability,
+        episodes=config.evaluation.eval_episodes or None,
+        steps=None if config.evaluation.eval_episodes else config.evaluation.eval_steps,
+        max_episode_steps=config.env.max_episode_steps,
+        epsilon=config.evaluation.eval_epsilon,
+        noop_max=config.env.noop_max,
+        sticky_probability=config.env.sticky_probability,
     )
 
 
@@ -95,24 +95,26 @@ def sticky(episodes: int = 100, *, frame_skip: int = 4) -> EvalProtocol:
 
 def greedy(config: Config, episodes: int = 100) -> EvalProtocol:
     """Without random actions, for games without an emulator such as CartPole."""
-    return EvalProtocol("greedy", episodes, None, config.max_episode_steps, 0.0, 0, 0.0)
+    return EvalProtocol("greedy", episodes, None, config.env.max_episode_steps, 0.0, 0, 0.0)
 
 
 def protocol_name(name: str, config: Config) -> str:
     """What `auto` stands for: a network is evaluated in the games that it was trained for."""
     if name != "auto":
         return name
-    return "greedy" if config.backend == "classic" else "sticky" if config.sticky_probability > 0.0 else "nature"
+    if config.env.backend == "classic":
+        return "greedy"
+    return "sticky" if config.env.sticky_probability > 0.0 else "nature"
 
 
 def protocol_named(name: str, config: Config) -> EvalProtocol:
     """What `--protocol` means for a run."""
     name = protocol_name(name, config)
-    if name in ("nature", "sticky") and config.backend == "classic":
+    if name in ("nature", "sticky") and config.env.backend == "classic":
         raise UsageError(f"protocol {name!r} is for Atari, but {config.game} has no emulator; use greedy")
     return {
-        "nature": nature(frame_skip=config.frame_skip),
-        "sticky": sticky(frame_skip=config.frame_skip),
+        "nature": nature(frame_skip=config.env.frame_skip),
+        "sticky": sticky(frame_skip=config.env.frame_skip),
         "monitor": monitor(config),
         "greedy": greedy(config),
     }[name]

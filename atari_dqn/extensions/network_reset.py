@@ -44,22 +44,22 @@ class NetworkReset:
 
     def reset_if_due(self, before: int, after: int) -> None:
         """Draw the network anew if one of the steps lies in (before, after]."""
-        for number, step in enumerate(self.config.reset_steps):
+        for number, step in enumerate(self.config.extensions.reset_steps):
             if before < step <= after:
                 self.reset(number)
 
     def reset(self, number: int) -> None:
         """Draw the network again, for the `number`-th time (from 0)."""
         seed = stream(self.config.seed, "init").generate_state(number + 2)[-1]  # the first was the run's
-        redraw(self.algorithm, torch.Generator().manual_seed(int(seed)), self.config.initializer)
-        self.pending_updates = self.config.reset_updates
+        redraw(self.algorithm, torch.Generator().manual_seed(int(seed)), self.config.network.initializer)
+        self.pending_updates = self.config.extensions.reset_updates
 
     def next_piece(self) -> tuple[int, int]:
         """Take some of the pending updates: those in (before, after], agent steps of a run that begins with them."""
-        done = self.config.reset_updates - self.pending_updates
+        done = self.config.extensions.reset_updates - self.pending_updates
         updates = min(self.pending_updates, PIECE)
         self.pending_updates -= updates
-        return done * self.config.update_period, (done + updates) * self.config.update_period
+        return done * self.config.algorithm.update_period, (done + updates) * self.config.algorithm.update_period
 
 
 @torch.no_grad()

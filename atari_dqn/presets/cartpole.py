@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from atari_dqn.config import Config
 
 
 def cartpole(game: str = "cartpole") -> Config:
     """CartPole-v1 with a small network on the same code path."""
-    return Config(
-        game=game,
+    return Config(game=game).replace(
         preset="cartpole",
         backend="classic",
         num_envs=8,
@@ -60,8 +57,7 @@ def cartpole_tf2(game: str = "cartpole") -> Config:
 
     Source: github.com/marload/DeepRL-TensorFlow2, DQN/DQN_Discrete.py.
     """
-    return dataclasses.replace(
-        cartpole(game),
+    return cartpole(game).replace(
         preset="cartpole_tf2",
         num_envs=1,
         terminal_on_time_limit=True,
@@ -105,8 +101,7 @@ def cartpole_parl(game: str = "cartpole") -> Config:
 
     Source: github.com/PaddlePaddle/PARL, examples/DQN.
     """
-    return dataclasses.replace(
-        cartpole(game),
+    return cartpole(game).replace(
         preset="cartpole_parl",
         num_envs=1,
         max_episode_steps=200,

@@ -5,7 +5,6 @@ On games of vectors the same ideas stand on `cartpole`, with that preset's numbe
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +18,8 @@ Settings = dict[str, Any]
 def _member(game: str, preset: str, idea: Settings, numbers: Settings, on_vectors: Settings | None = None) -> Config:
     """`idea` on `nature` with the paper's `numbers`, or on `cartpole` with what `on_vectors` has to differ."""
     if is_vector_game(game):
-        return dataclasses.replace(cartpole(game), preset=preset, **(idea | (on_vectors or {})))
-    return dataclasses.replace(nature(game), preset=preset, **idea, **numbers)
+        return cartpole(game).replace(preset=preset, **(idea | (on_vectors or {})))
+    return nature(game).replace(preset=preset, **idea, **numbers)
 
 
 ADAM: Settings = {

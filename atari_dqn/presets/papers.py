@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from atari_dqn.config import Config
 
 
@@ -25,8 +23,7 @@ def nnabla(game: str = "pong") -> Config:
 
     Source: github.com/sony/nnabla-rl (d6c9999), reproductions/algorithms/atari/dqn.
     """
-    return dataclasses.replace(
-        nature(game),
+    return nature(game).replace(
         preset="nnabla",
         action_set="minimal",
         pad_stack="first_frame",
@@ -49,8 +46,7 @@ def rl_zoo(game: str = "pong") -> Config:
 
     Source: github.com/DLR-RM/rl-baselines3-zoo, hyperparams/dqn.yml, and rl-trained-agents (cd35bde), config.yml.
     """
-    return dataclasses.replace(
-        nature(game),
+    return nature(game).replace(
         preset="rl_zoo",
         action_set="minimal",
         fire_on_reset=True,
@@ -74,8 +70,7 @@ def sticky(game: str = "pong") -> Config:
 
     Source: Revisiting the Arcade Learning Environment, section 4 and table 6 (evaluation epsilon 0.01, no no-ops).
     """
-    return dataclasses.replace(
-        nature(game),
+    return nature(game).replace(
         preset="sticky",
         sticky_probability=0.25,
         action_set="full",

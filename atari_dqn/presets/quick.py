@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from atari_dqn.config import Config
@@ -35,8 +34,7 @@ def quick(game: str = "pong") -> Config:
       Adam at 1e-4 with eps 1.5e-4, mean loss, Double, the target copied every 4,000 steps, 16 games side by side
       epsilon 1 to 0.05 in 50,000 steps: runs are short; bf16 where a measurement at the start says it is faster
     """
-    return dataclasses.replace(
-        nature(game),
+    return nature(game).replace(
         preset="quick",
         action_set="minimal",
         num_envs=16,

@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from atari_dqn.config_json import flattened
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.curves import Metric
@@ -106,9 +107,10 @@ def read_runs(roots: Sequence[Path]) -> Records:
 
 def read_run(folder: Path, problems: list[Problem]) -> Run | None:
     """One run; None, and a problem, where the config does not say what it is."""
-    config = read_object(folder / "config.json", problems)
-    if config is None:
+    table = read_object(folder / "config.json", problems)
+    if table is None:
         return None
+    config = flattened(table)
     game, preset, seed = config.get("game"), config.get("preset"), integer(config.get("seed"))
     if not (isinstance(game, str) and game and isinstance(preset, str) and seed is not None):
         problems.append(Problem(str(folder), "config.json does not say game, preset and seed"))

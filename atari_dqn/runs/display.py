@@ -69,7 +69,7 @@ class Display:
           updates: optimizer steps before this process.
         """
         self._pace, self._first_updates = pacing.Pace(config, self.update_seconds), updates
-        self._screen.begin(config.log_period)
+        self._screen.begin(config.logging.log_period)
 
     def tick(self, trainer: Trainer, *, last: bool = False) -> None:
         """Show how far the run is, if a second has passed; cheap enough for every vector step."""

@@ -144,13 +144,13 @@ def load_player(
     if (exported := pretrained.find(path)) is not None:
         config = pretrained.config_of(exported)
         _refuse_import(path, config.game, allow_import)
-        config = resolve(dataclasses.replace(config, **here), begun=True)
+        config = resolve(config.replace(**here), begun=True)
         agent, step = pretrained.load_agent(exported, config)
         return Player(agent, config, str(path), "pretrained", step, spec_of(config))
     folder, names_checkpoint = find_run(path)
     _refuse_import(path, folder.config.game, allow_import)
     found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which)
-    config = resolve(dataclasses.replace(folder.config, **here), begun=True)
+    config = resolve(folder.config.replace(**here), begun=True)
     agent, step = _load_agent(config, found, model)
     label = found.directory.name if names_checkpoint else which
     return Player(agent, config, str(found.directory), label, step, spec_of(config))
@@ -185,12 +185,12 @@ def evaluate_policy(
     game = known_game(game)
     vectors = is_vector_game(game)
     preset = "cartpole" if vectors else "sticky" if selection.protocol == "sticky" else "nature"
-    config = dataclasses.replace(with_own_time_limit(PRESETS[preset](game)), device="cpu", env_threads=env_threads)
+    config = with_own_time_limit(PRESETS[preset](game)).replace(device="cpu", env_threads=env_threads)
     if policy == "random-10hz":
         if vectors:
             raise UsageError(f"policy 'random-10hz' is for Atari, but {game} has no emulator; use random")
-        limit = config.max_episode_steps * config.frame_skip // FRAMES_AT_10_HZ
-        config = dataclasses.replace(config, frame_skip=FRAMES_AT_10_HZ, max_episode_steps=limit)
+        limit = config.env.max_episode_steps * config.env.frame_skip // FRAMES_AT_10_HZ
+        config = config.replace(frame_skip=FRAMES_AT_10_HZ, max_episode_steps=limit)
     if vectors and policy == "noop":
         raise UsageError(f"policy 'noop' is for Atari: {game} has no action that does nothing; use random")
     origin = {"policy": policy, "checkpoint": None, "step": None, "preset": None, "run_seed": None}

@@ -5,7 +5,6 @@ config.json   meta.json   metrics.jsonl   evals.csv   checkpoints/step_<10 digit
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shlex
@@ -253,12 +252,10 @@ def refuse_links(path: Path) -> None:
 
 
 def _refuse_existing(found: RunFolder, wanted: Config) -> None:
-    mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(found.config)
-    open_yet = {name for name, value in mine.items() if value == "auto" or (name.endswith("_threads") and not value)}
     differing = [
-        f"{name} {theirs[name]!r}, not {mine[name]!r}"
-        for name in mine
-        if name not in open_yet and mine[name] != theirs[name]
+        f"{name} {theirs!r}, not {mine!r}"
+        for name, (mine, theirs) in wanted.differences(found.config).items()
+        if mine != "auto" and not (name.endswith("_threads") and not mine)  # else it is left to the machine
     ]
     if differing:
         raise UsageError(f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
-import dataclasses
 import logging
 import os
 import sys
@@ -18,11 +17,13 @@ import numpy as np
 import torch
 
 from atari_dqn import host
-from atari_dqn.config import Config, Network, Precision
+from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.dqn.agent import count_weights, make_agent, uses_own_kernels
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
+from atari_dqn.settings.learning import Network
+from atari_dqn.settings.running import Precision
 from atari_dqn.types import EnvSpec, Transitions
 
 log = logging.getLogger(__name__)
@@ -46,30 +47,35 @@ def resolve(config: Config, *, begun: bool = False) -> Config:
     Raises:
       UsageError: a device or precision that is not to be had here.
     """
-    config = dataclasses.replace(config, device=_device(config.device))
+    config = config.replace(device=_device(config.machine.device))
     cores = host.cores()
     # beside a GPU, torch's threads have next to nothing to do, and wait for it actively where the emulators could play
-    torch_threads = 1 if config.device.startswith("cuda") else cores
-    config = dataclasses.replace(
-        config, torch_threads=config.torch_threads or torch_threads, env_threads=config.env_threads or cores
+    torch_threads = 1 if config.machine.device.startswith("cuda") else cores
+    config = config.replace(
+        torch_threads=config.machine.torch_threads or torch_threads, env_threads=config.machine.env_threads or cores
     )
-    if config.backend == "workers" and config.resize == "auto":
-        far = not config.device.startswith("cuda") or config.replay_device == "cpu"
-        config = dataclasses.replace(config, resize="games" if far else "replay")
-    host.refuse_few_threads(config.torch_threads + _threads_of_games(config) + OTHER_THREADS)
-    torch.set_num_threads(config.torch_threads)
+    if config.env.backend == "workers" and config.machine.resize == "auto":
+        far = not config.machine.device.startswith("cuda") or config.machine.replay_device == "cpu"
+        config = config.replace(resize="games" if far else "replay")
+    host.refuse_few_threads(config.machine.torch_threads + _threads_of_games(config) + OTHER_THREADS)
+    torch.set_num_threads(config.machine.torch_threads)
     _settle_cache()
     _reuse_freed_memory()
-    log.info(f"threads: {config.torch_threads} for the network, {config.env_threads} for the games, of {cores} cores")
-    return dataclasses.replace(config, precision=_precision(config, begun))
+    log.info(
+        f"threads: {config.machine.torch_threads} for the network, {config.machine.env_threads} for the games, "
+        f"of {cores} cores"
+    )
+    return config.replace(precision=_precision(config, begun))
 
 
 def _threads_of_games(config: Config) -> int:
     """Threads or processes in which emulators play: of the run, and of an evaluation beside it."""
-    if config.backend != "native" and config.backend != "workers":
+    if config.env.backend != "native" and config.env.backend != "workers":
         return 0
-    evaluations = min(config.env_threads, config.eval_num_envs) if config.eval_period else 0
-    return min(config.env_threads, config.num_envs) + evaluations
+    evaluations = (
+        min(config.machine.env_threads, config.evaluation.eval_num_envs) if config.evaluation.eval_period else 0
+    )
+    return min(config.machine.env_threads, config.env.num_envs) + evaluations
 
 
 def _device(name: str) -> str:
@@ -124,14 +130,14 @@ def _settle_cache() -> None:
 
 
 def _precision(config: Config, begun: bool) -> Precision:
-    on_gpu = config.device.startswith("cuda")
-    if config.precision == "tf32" and not on_gpu:
+    on_gpu = config.machine.device.startswith("cuda")
+    if config.machine.precision == "tf32" and not on_gpu:
         if not begun:
             raise UsageError("precision is 'tf32', which only CUDA GPUs have; use fp32 or bf16")
         log.info("precision: tf32 is fp32 here, only CUDA GPUs have it; the numbers go on, rounded otherwise")
-    precision = config.precision
+    precision = config.machine.precision
     if precision == "auto":
-        if config.network not in PIXEL_NETWORKS:
+        if config.network.network not in PIXEL_NETWORKS:
             precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
@@ -155,32 +161,34 @@ def settle_compile(config: Config, timed: Callable[[float], None] = lambda secon
     Raises:
       UsageError: compilation was asked for and does not work here.
     """
-    on_gpu = config.device.startswith("cuda")
+    on_gpu = config.machine.device.startswith("cuda")
     what = "update" if on_gpu else "optimizer"
-    if config.compile == "off" or (not on_gpu and config.optimizer != "rmsprop"):
-        if config.compile == "on":
-            log.info(f"optimizer: not compiled, {config.optimizer} never is on a CPU")
-        return dataclasses.replace(config, compile="off")
-    if config.compile == "auto" and config.device.startswith("mps"):
-        return dataclasses.replace(config, compile="off")  # never measured there
-    if config.compile == "auto" and (config.network not in PIXEL_NETWORKS or (on_gpu and config.own_loss)):
-        return dataclasses.replace(config, compile="off")  # too small to gain, or unknown
+    if config.machine.compile == "off" or (not on_gpu and config.optimizer.optimizer != "rmsprop"):
+        if config.machine.compile == "on":
+            log.info(f"optimizer: not compiled, {config.optimizer.optimizer} never is on a CPU")
+        return config.replace(compile="off")
+    if config.machine.compile == "auto" and config.machine.device.startswith("mps"):
+        return config.replace(compile="off")  # never measured there
+    if config.machine.compile == "auto" and (
+        config.network.network not in PIXEL_NETWORKS or (on_gpu and config.algorithm.own_loss)
+    ):
+        return config.replace(compile="off")  # too small to gain, or unknown
     began = time.perf_counter()
     try:
         with warnings.catch_warnings(action="ignore"):  # that fp32 could be faster as tf32
-            timed(_seconds_per_update(dataclasses.replace(config, compile="on"), config.precision, seconds=0.0))
+            timed(_seconds_per_update(config.replace(compile="on"), config.machine.precision, seconds=0.0))
     except Exception as error:  # no C++ compiler, no headers, a version of torch where it fails: all end alike
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        if uses_own_kernels(dataclasses.replace(config, compile="on")):
+        if uses_own_kernels(config.replace(compile="on")):
             log.info(f"update: not by our own kernels, {reason}")
-            return settle_compile(dataclasses.replace(config, own_kernels=False), timed)
-        if config.compile == "on":
+            return settle_compile(config.replace(own_kernels=False), timed)
+        if config.machine.compile == "on":
             raise UsageError(f"compile is 'on', but the {what} cannot be compiled here ({reason}); use off") from error
         log.info(f"{what}: not compiled, {reason}")
-        return dataclasses.replace(config, compile="off")
+        return config.replace(compile="off")
     seconds = time.perf_counter() - began
     log.info(f"{what}: compiled in {seconds:.0f} s, the next run takes it from a cache; --compile decides")
-    return dataclasses.replace(config, compile="on")
+    return config.replace(compile="on")
 
 
 @contextlib.contextmanager
@@ -216,9 +224,9 @@ def _reuse_freed_memory() -> None:
 
 def update_seconds(config: Config) -> float | None:
     """Time of one update that is not compiled, measured in a moment (`config` resolved); None for other than images."""
-    if config.network not in PIXEL_NETWORKS:
+    if config.network.network not in PIXEL_NETWORKS:
         return None
-    return _seconds_per_update(dataclasses.replace(config, compile="off"), config.precision, SHORT_SECONDS)
+    return _seconds_per_update(config.replace(compile="off"), config.machine.precision, SHORT_SECONDS)
 
 
 def _seconds_per_update(config: Config, precision: Precision, seconds: float = MEASURE_SECONDS) -> float:
@@ -226,23 +234,25 @@ def _seconds_per_update(config: Config, precision: Precision, seconds: float = M
 
     On a GPU it is one launch, as in the run itself: bound by what is computed, not by the launches of each kernel.
     """
-    spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.frame_skip)
-    network: Network = config.network if config.network in PIXEL_NETWORKS else "nature_cnn"
-    config = dataclasses.replace(config, precision=precision, network=network)
+    spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.env.frame_skip)
+    network: Network = config.network.network if config.network.network in PIXEL_NETWORKS else "nature_cnn"
+    config = config.replace(precision=precision, network=network)
     refuse_large_network(config, spec)
     agent = make_agent(config, spec)
-    shape = (config.batch_size, config.frame_stack, 84, 84)
+    shape = (config.replay.batch_size, config.env.frame_stack, 84, 84)
     generator = torch.Generator().manual_seed(0)
-    obs = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(config.device)
+    obs = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(config.machine.device)
     batch = Transitions(
         obs=obs,
-        action=torch.zeros(config.batch_size, dtype=torch.int64, device=config.device),
-        reward=torch.ones(config.batch_size, config.n_step, device=config.device),
-        num_steps=torch.ones(config.batch_size, dtype=torch.int64, device=config.device),
-        terminated=torch.zeros(config.batch_size, dtype=torch.bool, device=config.device),
+        action=torch.zeros(config.replay.batch_size, dtype=torch.int64, device=config.machine.device),
+        reward=torch.ones(config.replay.batch_size, config.algorithm.n_step, device=config.machine.device),
+        num_steps=torch.ones(config.replay.batch_size, dtype=torch.int64, device=config.machine.device),
+        terminated=torch.zeros(config.replay.batch_size, dtype=torch.bool, device=config.machine.device),
         next_obs=obs,
     )
-    learn = captured(lambda *parts: agent.learn(Transitions(*parts)).loss, config.device, record=config.cuda_graph)
+    learn = captured(
+        lambda *parts: agent.learn(Transitions(*parts)).loss, config.machine.device, record=config.machine.cuda_graph
+    )
     for _ in range(3):
         learn(*batch).item()
     times: list[float] = []
@@ -260,7 +270,7 @@ def refuse_large_network(config: Config, spec: EnvSpec) -> None:
       UsageError: it does not.
     """
     weights = count_weights(config, spec)
-    needed, free = weights * COPIES_OF_WEIGHTS * 4, free_bytes(config.device)
+    needed, free = weights * COPIES_OF_WEIGHTS * 4, free_bytes(config.machine.device)
     if needed > free:
         raise UsageError(
             f"a network of {weights:,} weights needs {needed / GIB:.2f} GiB with its target network, gradients and "

@@ -56,7 +56,7 @@ class Monitor:
                 self.agent,
                 self.config,
                 self.protocol,
-                num_envs=self.config.eval_num_envs,
+                num_envs=self.config.evaluation.eval_num_envs,
                 seed=np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, step)),
                 should_stop=should_stop,
                 watch=watch,

@@ -91,42 +91,42 @@ class Pace:
         Play and learning share the cores of a CPU, so their times add up; a GPU learns while the games play.
         """
         config = self.config
-        play = None if is_vector_game(config.game) else EMULATOR_SECONDS / max(1, config.env_threads)
+        play = None if is_vector_game(config.game) else EMULATOR_SECONDS / max(1, config.machine.env_threads)
         if played := self._play_rate or (None if self._learning else self.rate):
             play = 1 / played
         if self._learning and self.rate:
             return play, 1 / self.rate
-        if play is None or self.update_seconds is None or config.game_end_updates:
+        if play is None or self.update_seconds is None or config.algorithm.game_end_updates:
             return play, None
-        learn = self.update_seconds / config.update_period
-        beside = config.overlap and not config.device.startswith("cpu")
+        learn = self.update_seconds / config.algorithm.update_period
+        beside = config.machine.overlap and not config.machine.device.startswith("cpu")
         return play, max(play, learn) if beside else play + learn
 
     def seconds_left(self, moment: Moment) -> float | None:
         """Seconds until the run ends, evaluations and resets included; None as long as that is not known."""
         config, total = self.config, expected_steps(self.config, moment)
         play, learn = self.seconds_per_step
-        begins = moment.learn_after if moment.learn_after <= total else config.learning_starts
+        begins = moment.learn_after if moment.learn_after <= total else config.replay.learning_starts
         random_steps = max(0, begins - moment.step)
         if learn is None or (random_steps and play is None):
             return None
         steps = max(0, total - moment.step - random_steps)
-        update = self.update_seconds or learn * config.update_period
-        resets = sum(moment.step < step <= total for step in config.reset_steps)
-        updates = moment.pending_updates + resets * config.reset_updates
+        update = self.update_seconds or learn * config.algorithm.update_period
+        resets = sum(moment.step < step <= total for step in config.extensions.reset_steps)
+        updates = moment.pending_updates + resets * config.extensions.reset_updates
         one = self.evaluation_seconds  # where none has been played: of as many steps of play, if its length is in steps
         if one is None:
-            one = 0.0 if config.eval_episodes else (play or learn) * config.eval_steps
+            one = 0.0 if config.evaluation.eval_episodes else (play or learn) * config.evaluation.eval_steps
         evaluations = evaluations_left(config, moment.evaluated_at, total) * one - min(moment.evaluating, one)
         return (play or 0.0) * random_steps + learn * steps + update * updates + max(0.0, evaluations)
 
 
 def evaluations_left(config: Config, evaluated_at: int, total: int) -> int:
     """Evaluations after the newest one, at an agent step, until the run ends after `total`; its end has one."""
-    period = config.eval_period
-    if not period or config.eval_period_episodes or evaluated_at >= total:
+    period = config.evaluation.eval_period
+    if not period or config.evaluation.eval_period_episodes or evaluated_at >= total:
         return 0
-    between = {step for step in config.eval_early_steps if evaluated_at < step < total and step % period}
+    between = {step for step in config.evaluation.eval_early_steps if evaluated_at < step < total and step % period}
     return crossings(evaluated_at, total, period) + len(between) + (total % period > 0)
 
 

@@ -11,7 +11,6 @@ weights back into float32 and executes nothing. A folder that was exported elsew
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Mapping
 from importlib import resources
@@ -133,7 +132,7 @@ def export(agent: Agent, config: Config, step: int, card: str, out: Path, source
         out.mkdir(parents=True, exist_ok=True)
         with replacing(out / MODEL) as partial:
             save_file(weights, partial, {**source, "game": config.game, "step": str(step)})
-        write_text(out / CONFIG, dataclasses.replace(config, **ANY_MACHINE).to_json())
+        write_text(out / CONFIG, config.replace(**ANY_MACHINE).to_json())
         write_text(out / CARD, card)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"cannot write {out} ({error}); choose another --out") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import time
@@ -53,14 +52,13 @@ def check_resume(stored: Config, wanted: Config) -> Config:
     Raises:
       UsageError: naming each field, its stored and its wanted value.
     """
-    if wanted.precision == "auto":
-        wanted = dataclasses.replace(wanted, precision=stored.precision)
-    if wanted.resize == "auto":
-        wanted = dataclasses.replace(wanted, resize=stored.resize)
-    mine, theirs = dataclasses.asdict(wanted), dataclasses.asdict(stored)
-    changed = [name for name in mine if mine[name] != theirs[name] and name not in MAY_CHANGE_ON_RESUME]
-    if changed:
-        told = ", ".join(f"{name} {theirs[name]!r} -> {mine[name]!r}" for name in changed)
+    if wanted.machine.precision == "auto":
+        wanted = wanted.replace(precision=stored.machine.precision)
+    if wanted.machine.resize == "auto":
+        wanted = wanted.replace(resize=stored.machine.resize)
+    changed = stored.differences(wanted)
+    told = ", ".join(f"{name} {a!r} -> {b!r}" for name, (a, b) in changed.items() if name not in MAY_CHANGE_ON_RESUME)
+    if told:
         raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")
     return wanted
 
@@ -96,7 +94,7 @@ def read_newest(
             state, meta = checkpoint.load(directory)
             _refuse_foreign(directory, meta, config)
             kind(state, "")
-            segments = segments_of(meta) if config.save_replay else []
+            segments = segments_of(meta) if config.logging.save_replay else []
             if segments and state["replay"] is None:
                 raise CheckpointError("the frames of its replay are listed, but not what is known of them")
             if segments:
@@ -144,7 +142,7 @@ def nothing_is_left(folder: RunFolder, trainer: Trainer) -> bool:
     if trainer.over and not trainer.evaluation_is_due and read_done(folder.path) is not None:
         log.info(f"{folder.path} is finished, at step {trainer.step:,}; a larger --total-steps makes it longer")
         return True
-    step = max(trainer.step, trainer.config.learning_starts)
+    step = max(trainer.step, trainer.config.replay.learning_starts)
     before, now = schedules.learning_rate(folder.config, step), schedules.learning_rate(trainer.config, step)
     if before != now:
         log.warning(

@@ -51,7 +51,7 @@ COUNTERS = table(
 
 def run_state(config: Config, spec: EnvSpec, replay: FrameReplay) -> Kind:
     """State of a whole run, whose replay has these sizes."""
-    n, turn, groups, actions = config.num_envs, config.envs_at_once, config.env_groups, spec.num_actions
+    n, turn, groups, actions = config.env.num_envs, config.envs_at_once, config.env.env_groups, spec.num_actions
     newest = {
         "frames": array((None, turn, *spec.frame_shape), spec.frame_dtype),
         "age": array((None, turn), "uint8"),
@@ -72,7 +72,7 @@ def run_state(config: Config, spec: EnvSpec, replay: FrameReplay) -> Kind:
         optional={  # not in older checkpoints
             "window": several(number(), most=LARGEST_INTEGER),
             "logged_at": integer(0),
-            "held_out": none_or(array((HELD_OUT_STATES, config.frame_stack, *spec.frame_shape), spec.frame_dtype)),
+            "held_out": none_or(array((HELD_OUT_STATES, config.env.frame_stack, *spec.frame_shape), spec.frame_dtype)),
             "openings": table({"pending": array((n, None), "int64", -1, actions - 1)}),
         },
     )
@@ -80,7 +80,7 @@ def run_state(config: Config, spec: EnvSpec, replay: FrameReplay) -> Kind:
     def check(state: Any, place: str) -> None:
         check_fields(state, place)
         frames, age = state["newest_frames"]["frames"], state["newest_frames"]["age"]
-        if len(frames) != len(age) or len(age) not in range(groups, config.frame_stack * groups + 1, groups):
+        if len(frames) != len(age) or len(age) not in range(groups, config.env.frame_stack * groups + 1, groups):
             raise CheckpointError(f"newest_frames has {len(frames)} times of frames and {len(age)} of their age")
 
     return check
@@ -88,8 +88,8 @@ def run_state(config: Config, spec: EnvSpec, replay: FrameReplay) -> Kind:
 
 def agent_state(config: Config, spec: EnvSpec) -> Kind:
     """State of an agent; `Algorithm.load_state_dict` compares the tensors with those of the network."""
-    held = {"held": array((config.num_envs,), "int64", 0, spec.num_actions - 1)}
-    exploration = {"generator": GENERATOR, **held, "left": array((config.num_envs,), "int64", 0)}
+    held = {"held": array((config.env.num_envs,), "int64", 0, spec.num_actions - 1)}
+    exploration = {"generator": GENERATOR, **held, "left": array((config.env.num_envs,), "int64", 0)}
     weights = dict.fromkeys(("model", "target", "optimizer"), ANY_OBJECT)
     chance = {"chance": table({"generator": array((None,), "uint8")})} if networks_draw(config) else {}
     return table({"algorithm": table(weights | chance), "exploration": table(exploration)})
@@ -102,19 +102,19 @@ def _learner_state(config: Config, replay: FrameReplay) -> Kind:
         "stats_sum": array((len(LearnStats._fields),), "float32"),
         "stats_count": integer(0),
     }
-    if config.priority_alpha > 0.0 and config.priority_sampler == "exact":
+    if config.extensions.priority_alpha > 0.0 and config.extensions.priority_sampler == "exact":
         leaves = array((len(replay.learnable.ring),), "int64", 0)
         largest = {"largest": array((), "float32", 0), "first": integer(0), "end": integer(0)}
         fields["priorities"] = table({"leaves": leaves, **largest})
-    elif config.priority_alpha > 0.0:
+    elif config.extensions.priority_alpha > 0.0:
         error = array((replay.ring.num_rows,), "float32", 0)
         fields["priorities"] = table({"error": error, "newest": integer(-1)})
-    return table(fields, optional={"owed": integer(0, config.reset_updates)})
+    return table(fields, optional={"owed": integer(0, config.extensions.reset_updates)})
 
 
 def _envs_state(config: Config, spec: EnvSpec) -> Kind:
-    turn, groups = config.envs_at_once, config.env_groups
-    one = _saved_games(turn) if config.backend == "workers" else _played_games(turn, spec)
+    turn, groups = config.envs_at_once, config.env.env_groups
+    one = _saved_games(turn) if config.env.backend == "workers" else _played_games(turn, spec)
     if groups == 1:
         return one
     facts = dict.fromkeys(("terminated", "truncated", "started", "finished"), array((turn,), "bool"))

@@ -25,7 +25,7 @@ def first_lines(folder: Path, config: Config, step: int, update_seconds: float |
     frames = f" ({config.total_steps * config.frames_per_step:,} frames)" if config.frames_per_step > 1 else ""
     games = f" or {config.total_episodes:,} games" if config.total_episodes else ""
     line = f"{config.preset} on {config.game}, {config.total_steps:,} steps{frames}{games}"
-    now = Moment(step, max(step, config.learning_starts), evaluated_at=step)
+    now = Moment(step, max(step, config.replay.learning_starts), evaluated_at=step)
     left = Pace(config, update_seconds).seconds_left(now)
     if left is not None:
         line += f", about {duration(left)} {'to go ' if step else ''}here"
@@ -34,7 +34,7 @@ def first_lines(folder: Path, config: Config, step: int, update_seconds: float |
 
 def humans_of(config: Config) -> dict[str, str]:
     """Whom `eval/human_normalized` compares with, if there is a human of this game."""
-    minutes = {"nature": 5, "zoo": 30}[human_pair(config.max_episode_steps, config.frames_per_step)]
+    minutes = {"nature": 5, "zoo": 30}[human_pair(config.env.max_episode_steps, config.frames_per_step)]
     return {"human_normalized": f"random and human of {minutes}-minute games"} if published(config.game) else {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import sys
 import time
@@ -141,15 +140,15 @@ def _train(
     display.doing("looking at the machine: cores, precision")
     config = resolve(config, begun=resume)
     refuse_what_mps_lacks(config)
-    display.doing(f"starting {config.num_envs} games of {config.game}")
+    display.doing(f"starting {config.env.num_envs} games of {config.game}")
     envs = make_envs(config)
     try:
         if model is None:  # may refuse the network: before it is compiled
             refuse_large_network(config, envs.spec)
-            make_agent(dataclasses.replace(config, compile="off"), envs.spec, loss=loss)
+            make_agent(config.replace(compile="off"), envs.spec, loss=loss)
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
-        place = place_replay(config.replay_device, config.device, frame_bytes)
-        config = dataclasses.replace(config, replay_device=place)
+        place = place_replay(config.machine.replay_device, config.machine.device, frame_bytes)
+        config = config.replace(replay_device=place)
         refuse_far_priorities(config)
         if unasked:
             refuse_unasked(config)
@@ -196,14 +195,14 @@ def _gpu_is_full(error: Exception) -> str:
 def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
     """The replay that a run asks for."""
     return ReplayLayout(
-        capacity=config.capacity,
-        num_envs=config.num_envs,
+        capacity=config.replay.capacity,
+        num_envs=config.env.num_envs,
         frame_shape=spec.frame_shape,
         frame_dtype=spec.frame_dtype,
-        frame_stack=config.frame_stack,
-        n_step=config.n_step,
-        groups=config.env_groups,
-        repeat_first_frame=config.pad_stack == "first_frame",
+        frame_stack=config.env.frame_stack,
+        n_step=config.algorithm.n_step,
+        groups=config.env.env_groups,
+        repeat_first_frame=config.env.pad_stack == "first_frame",
         screens=spec.screens,
     )
 
@@ -221,13 +220,15 @@ def _train_in(
     display: Display,
 ) -> int:
     display.doing("reading the newest checkpoint" if resume else "opening the run folder")
-    replay = FrameReplay(replay_layout(config, envs.spec), device=config.device, frames_on=config.replay_device)
+    replay = FrameReplay(
+        replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
+    )
     store = FrameSegments(folder.checkpoints / "frames")
     kind = run_state(config, envs.spec, replay)
     state = read_newest(folder, config, replay, store, kind=kind) if resume else None
     counters = state["counters"] if state else {"step": 0, "evaluated_at": -1} if resume else None
     watchdog = Watchdog()
-    saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.save_replay, check=check)
+    saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.logging.save_replay, check=check)
     hooks: dict[str, Any] = {"display": display, "callbacks": callbacks}
     trainer = build(config, envs, agent, folder, replay, saver, counters=counters, wandb=wandb, **hooks)
     try:
@@ -288,7 +289,7 @@ def build(
         frames_per_step=config.frames_per_step,
         resume_step=counters["step"] if counters else None,
         evaluated_at=counters["evaluated_at"] if counters else None,
-        settings=dataclasses.asdict(config),
+        settings=config.flat(),
         tell=display.message,
         facts=folder.facts() | humans_of(config),
     )

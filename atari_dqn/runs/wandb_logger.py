@@ -6,7 +6,6 @@ after the checkpoint cannot be cut off at wandb: it refuses points of steps it h
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import math
 import os
@@ -66,7 +65,7 @@ class WandbLogger:
                 resume="allow",
                 name=f"{config.game}-{config.preset}-seed{config.seed}",
                 dir=folder,
-                config=dataclasses.asdict(config),
+                config=config.flat(),
                 settings=wandb.Settings(console="off", silent=True),
             )
         except wandb.Error as error:

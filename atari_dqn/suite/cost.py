@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import statistics
 import time
@@ -52,12 +51,14 @@ def disk_bytes(config: Config, spec: EnvSpec) -> int:
     weights = count_weights(config, spec)
     checkpoints = CHECKPOINTS_KEPT + 2  # the best one, and the one being written
     small = checkpoints * COPIES_OF_WEIGHTS * BYTES_OF_FLOAT * weights
-    if not config.save_replay:
+    if not config.logging.save_replay:
         return small
     layout = replay_layout(config, spec)
-    rows = layout.rows_per_env * config.num_envs
+    rows = layout.rows_per_env * config.env.num_envs
     # the oldest checkpoint that is kept is some periods old, and the segment with its oldest frame began one before
-    written = min(config.total_steps, rows + (CHECKPOINTS_KEPT + 1) * (config.checkpoint_period or config.total_steps))
+    written = min(
+        config.total_steps, rows + (CHECKPOINTS_KEPT + 1) * (config.logging.checkpoint_period or config.total_steps)
+    )
     return small + checkpoints * layout.host_bytes + layout.frame_bytes * written // rows
 
 
@@ -81,9 +82,8 @@ def measure(config: Config, seconds: float = MEASURE_SECONDS) -> Rate:
       config:  of a job.
       seconds: on the clock, after learning has started.
     """
-    warm_up = max(config.batch_size, (config.n_step + 1) * config.num_envs)
-    config = dataclasses.replace(
-        config,
+    warm_up = max(config.replay.batch_size, (config.algorithm.n_step + 1) * config.env.num_envs)
+    config = config.replace(
         total_steps=2**40,
         learning_starts=warm_up,
         capacity=max(warm_up, 10_000),
@@ -98,7 +98,7 @@ def measure(config: Config, seconds: float = MEASURE_SECONDS) -> Rate:
         config,
         envs=envs,
         agent=make_agent(config, envs.spec),
-        replay=FrameReplay(replay_layout(config, envs.spec), device=config.device),
+        replay=FrameReplay(replay_layout(config, envs.spec), device=config.machine.device),
         logger=NullLogger(),
     )
     began, first = math.inf, 0
@@ -115,7 +115,7 @@ def measure(config: Config, seconds: float = MEASURE_SECONDS) -> Rate:
     took = time.monotonic() - began
     trainer.close()
     envs.close()
-    threads = f"{config.torch_threads} + {config.env_threads} threads"
+    threads = f"{config.machine.torch_threads} + {config.machine.env_threads} threads"
     source = f"measured here on {config.game} for {took:.0f} s, one job alone with {threads}, without evaluations"
     return Rate((trainer.step - first) / took, source)
 

@@ -8,7 +8,6 @@ interrupted anywhere goes on there, and it does not matter on which machine. A p
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -102,11 +101,10 @@ def refuse_other_run(job: Job, may_change: AbstractSet[str] = MAY_CHANGE_ON_RESU
         stored = RunFolder.open(job.folder).config
     except UsageError:  # it concerns this job alone, whose process will say so
         return
-    wanted, theirs = dataclasses.asdict(job.config), dataclasses.asdict(stored)
     differing = [
-        f"{name} {theirs[name]!r}, not {value!r}"
-        for name, value in wanted.items()
-        if value not in ("auto", theirs[name]) and name not in may_change
+        f"{name} {theirs!r}, not {mine!r}"
+        for name, (mine, theirs) in job.config.differences(stored).items()
+        if mine != "auto" and name not in may_change
     ]
     if differing:
         raise UsageError(
@@ -127,8 +125,8 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
         if step is not None and (result is None or result.step != step):
             words = ["evaluate", str(job.folder), "--protocol", protocol, "--checkpoint", which]
             words += ["--allow-import"] if module_of(job.config.game) else []  # the suite's command line named it
-            words += ["--env-threads", str(job.config.env_threads or settings.threads)]
-            return Stage(f"evaluate {which}", [*words, "--device", job.config.device])
+            words += ["--env-threads", str(job.config.machine.env_threads or settings.threads)]
+            return Stage(f"evaluate {which}", [*words, "--device", job.config.machine.device])
     return None
 
 
@@ -143,8 +141,8 @@ def _train_words(job: Job, settings: Settings) -> list[str]:
     if (job.folder / "config.json").exists():
         words.append("--resume")  # its other settings are stored, and were compared
         flags = [flag for flag in flags if field_name(flag[0]) in MAY_CHANGE_ON_RESUME]
-    for name in ("torch_threads", "env_threads"):
-        if getattr(config, name) == 0:  # all cores, which the jobs share
+    for name, threads in (("torch_threads", config.machine.torch_threads), ("env_threads", config.machine.env_threads)):
+        if threads == 0:  # all cores, which the jobs share
             flags.append(("--" + name.replace("_", "-"), str(settings.threads)))
     return words + [word for flag in flags for word in flag]
 

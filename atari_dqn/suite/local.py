@@ -32,7 +32,7 @@ def run(runs: Sequence[JobRun], *, slots: int, table: Table) -> int | None:
             for slot in range(min(slots, len(runs))):
                 while queue and slot not in active:
                     job_run = queue.popleft()
-                    job_run.environment.update(gpu_of(slot, job_run.job.config.device))
+                    job_run.environment.update(gpu_of(slot, job_run.job.config.machine.device))
                     if not job_run.poll():
                         active[slot] = job_run
             table.show(runs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ def kinds_of(configs: Sequence[Config]) -> Kinds:
     kinds: Kinds = {}
     for number, config in enumerate(configs):
         game = config.game if is_vector_game(config.game) else "Atari"
-        kinds.setdefault(dataclasses.replace(config, game=game, seed=0), []).append(number)
+        kinds.setdefault(config.replace(game=game, seed=0), []).append(number)
     return kinds
 
 
@@ -45,7 +44,7 @@ def side_by_side(needs: Sequence[int], slots: int) -> int:
 
 def memory_problem(configs: Sequence[Config], slots: int) -> str:
     """Why the replays of the jobs to be trained here do not fit, empty if they do; a GPU's each job looks at itself."""
-    here = [config for config in configs if config.device == "cpu" or not torch.cuda.is_available()]
+    here = [config for config in configs if config.machine.device == "cpu" or not torch.cuda.is_available()]
     needed, free = side_by_side(each(here, cost.memory_bytes), slots), free_bytes("cpu")
     if needed <= free:
         return ""

@@ -10,7 +10,6 @@ out/hardware.json             versions, commit and machine
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import logging
@@ -131,7 +130,7 @@ def _job_runs(study: Study, jobs: int) -> list[JobRun]:
     runs = []
     for seed in study.seeds:
         for name, variant in study.variants.items():
-            config = dataclasses.replace(variant.config, seed=seed)
+            config = variant.config.replace(seed=seed)
             job = Job(config, study.run_dir(name, seed).absolute(), f"{name}, seed {seed}")
             refuse_other_run(job, may_change=MAY_CHANGE_ON_RESUME - {"total_steps", "total_episodes"})
             runs.append(JobRun(job, Settings(variant.flags, threads, evaluate=False)))

@@ -39,9 +39,9 @@ class BestGameGif:
     def __init__(self, config: Config, protocol: EvalProtocol) -> None:
         self.config = protocol.env_config(config, 1)
         self.actions: list[int] = []
-        fps = GYM_FPS if config.backend == "classic" else FRAMES_PER_SECOND
-        filmed = self.config.backend in ("native", "classic")
-        self._limit = config.film_seconds * fps // config.frame_skip if filmed else 0  # agent steps
+        fps = GYM_FPS if config.env.backend == "classic" else FRAMES_PER_SECOND
+        filmed = self.config.env.backend in ("native", "classic")
+        self._limit = config.logging.film_seconds * fps // config.env.frame_skip if filmed else 0  # agent steps
 
     def begin(self) -> Callable[[EvalStep], None]:
         """Forget the evaluation before; returns who is to watch the next one."""
@@ -77,7 +77,9 @@ class BestGameGif:
             camera.open(seed)
             each = max(1, round(camera.fps / camera.frame_skip / PICTURES_PER_SECOND))  # agent steps
             gif = Gif(file, Fraction(each * camera.frame_skip, camera.fps))
-            for number, action in enumerate(self.actions[: self.config.film_seconds * camera.fps // camera.frame_skip]):
+            for number, action in enumerate(
+                self.actions[: self.config.logging.film_seconds * camera.fps // camera.frame_skip]
+            ):
                 shots = camera.play(action)
                 if number % each == 0:
                     # as for the network, the brighter pixels of the last two: sprites flicker

@@ -73,19 +73,20 @@ class AtariCamera:
     why_it_strays = "use the ale-py version of constraints.txt"
 
     def __init__(self, config: Config, *, colours: bool = True) -> None:
-        if config.backend != "native":
+        if config.env.backend != "native":
             raise UsageError(
-                f"{config.game} is played by the backend {config.backend!r}, which cannot be filmed; only 'native' can"
+                f"{config.game} is played by the backend {config.env.backend!r}, which cannot be filmed; "
+                "only 'native' can"
             )
-        self.frame_skip = config.frame_skip
+        self.frame_skip = config.env.frame_skip
         height, width = _screen_size(config.game)
         self._emulator = make_emulators(
             config.game,
             1,
             num_threads=1,
-            noop_max=config.noop_max,
-            sticky_probability=config.sticky_probability,
-            action_set=config.action_set,
+            noop_max=config.env.noop_max,
+            sticky_probability=config.env.sticky_probability,
+            action_set=config.env.action_set,
             img_height=height,
             img_width=width,
             grayscale=not colours,
@@ -93,7 +94,7 @@ class AtariCamera:
             maxpool=False,
         )
         names = tuple(action.name.lower() for action in self._emulator.ale.get_action_set())
-        self._chosen = chosen_actions(config.game, config.action_set, names)
+        self._chosen = chosen_actions(config.game, config.env.action_set, names)
         self.action_names = tuple(names[number] for number in self._chosen)  # in the order of the agent's numbers
 
     def open(self, seed: int) -> np.ndarray:

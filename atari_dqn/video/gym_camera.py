@@ -81,7 +81,7 @@ def make_camera(config: Config) -> Camera:
     Raises:
       UsageError: they cannot be filmed.
     """
-    return GymCamera(config) if config.backend == "classic" else AtariCamera(config)
+    return GymCamera(config) if config.env.backend == "classic" else AtariCamera(config)
 
 
 def has_display() -> bool:

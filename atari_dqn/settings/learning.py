@@ -1,0 +1,107 @@
+"""What is learned from: replay, algorithm, network, optimizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tyro.conf import Suppress
+
+Network = Literal["nature_cnn", "nips_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
+Optimizer = Literal["rmsprop", "adam", "sgd"]
+Reduction = Literal["sum", "mean"]
+LossName = Literal["huber", "mse", "clipped_mse"]
+Initializer = Literal["torch7", "he_normal", "lecun_normal", "glorot_uniform"]
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """The replay memory: how much it keeps, and what is drawn of it."""
+
+    capacity: int = 1_000_000
+    """Transitions kept, all environments together. Paper: replay memory size, 1 million."""
+    batch_size: int = 32
+    """Transitions per update. Paper: minibatch size, 32."""
+    learning_starts: int = 50_000
+    """Agent steps of random play before the first update. Paper: replay start size, 50,000."""
+    whole_game_warm_up: bool = False
+    """The warm-up goes on until a game ends with `learning_starts` transitions in the replay. Paper: no."""
+
+
+@dataclass(frozen=True)
+class AlgorithmConfig:
+    """Q-learning: returns, target network, loss."""
+
+    gamma: float = 0.99
+    """Discount per agent step. Paper: 0.99."""
+    n_step: int = 1
+    """Rewards summed before the bootstrap. Paper: 1."""
+    double_q: bool = False
+    """The online network picks the next action, the target network values it (van Hasselt 2016). Paper: no."""
+    update_period: int = 4
+    """Agent steps per update. Paper: update frequency, 4."""
+    target_update_period: int = 10_000
+    """Agent steps between copies to the target network. Paper's code: 10,000, its table says updates (D9)."""
+    game_end_updates: int = 0
+    """Updates at the end of each game, then a copy to the target network, instead of `update_period` and
+    `target_update_period`; 0: those two count. Paper: 0."""
+    reward_scale: float = 1.0
+    """Rewards are multiplied by this in the loss, before any clipping; logs and scores stay raw. Paper: 1."""
+    clip_reward: bool = True
+    """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
+    loss: LossName = "huber"
+    """Of the TD error d. `huber`: d^2 / 2, gradient clipped to [-1, 1]. `mse`: d^2. `clipped_mse`: d^2, gradient 2 d
+    clipped to [-1, 1] (nnabla-rl). Paper: huber."""
+    own_loss: Suppress[bool] = False
+    """The loss was given from Python: a resume needs it again, and nothing compiles it unless asked to."""
+    loss_reduction: Reduction = "sum"
+    """Over the minibatch. Paper's code: sum; optimizer_eps is scaled for it."""
+    replay: bool = True
+    """Uniform draws from the replay memory. Paper: yes. No: the latest transitions, with as many updates; the
+    ablation of the paper's first idea."""
+    target: bool = True
+    """Bootstrap from the target network. Paper: yes. No: from the online network; the ablation of the paper's
+    second idea."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """From observations to Q-values."""
+
+    network: Network = "nature_cnn"
+    """`nature_cnn`: the paper's three convolutions; `nips_cnn`: the two of its predecessor of 2013, half the cost.
+    The others are for vector observations, of which the last three need games whose numbers have known ranges:
+    `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell. `own`: given from Python."""
+    hidden_sizes: tuple[int, ...] = (512,)
+    """Units of the fully connected hidden layers. Paper: 512."""
+    initializer: Initializer = "torch7"
+    """Initial weights, by fan_in f. `torch7`: weights and biases uniform in +-1/sqrt(f). `he_normal`: variance 2 / f.
+    `lecun_normal`: 1 / f. `glorot_uniform`: 2 / (f + fan_out); biases of these three are 0. Paper's code: torch7."""
+    layer_norm: bool = False
+    """Normalize the sums of each hidden layer over its units (Ba et al. 2016). Paper: no."""
+    polynomial_degree: int = 2
+    """Largest degree of the products of numbers of the observation that enter `polynomial`. Ours: 2."""
+    table_bins: int = 8
+    """Cells of `tabular` along each number of the observation. Ours: 8."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))  # of JSON, a list
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """What a gradient does to the weights."""
+
+    optimizer: Optimizer = "rmsprop"
+    """`rmsprop`: the paper's, centered, epsilon under the root. `adam`, `sgd`: torch's. Paper: `rmsprop`."""
+    learning_rate: float = 0.00025
+    """Step size. Paper: 0.00025."""
+    learning_rate_end_ratio: float = 1.0
+    """Part of the step size that is left at total_steps; it falls in a straight line from learning_starts on.
+    Paper: 1, constant."""
+    rmsprop_decay: float = 0.95
+    """Decay of both gradient averages in rmsprop. Paper: 0.95."""
+    optimizer_eps: float = 0.01
+    """Added under the root by rmsprop, outside it by adam; unused by sgd. Paper: 0.01."""
+    max_grad_norm: float = 0.0
+    """Scale the gradient down to this Euclidean norm where it is longer; 0: never. Paper: 0. stable-baselines3: 10."""

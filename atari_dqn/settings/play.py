@@ -1,0 +1,67 @@
+"""How the games are played: environments and exploration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Backend = Literal["native", "workers", "reference", "classic"]
+ActionSet = Literal["minimal", "paper", "full"]
+PadStack = Literal["zeros", "first_frame"]
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """The games, and how they are played."""
+
+    backend: Backend = "native"
+    """`native`: ale-py's C++ environment. `workers`: processes of our own, for training; games open in kept states.
+    `reference`: gymnasium and OpenCV wrappers, slow and plain. `classic`: gymnasium games with vector observations."""
+    num_envs: int = 64
+    """Games played side by side. Paper: 1. Ours: more, with the same number of updates per step."""
+    env_groups: int = 1
+    """Groups of environments that take turns: while one is acted for, the others play. Must divide `num_envs`.
+    Paper: 1."""
+    frame_skip: int = 4
+    """Emulator frames per agent step. Paper: action repeat, 4."""
+    frame_stack: int = 4
+    """Frames in one observation. Paper: agent history length, 4."""
+    noop_max: int = 30
+    """A game opens with a random number of no-ops up to this one, frames. Paper: no-op max, 30."""
+    sticky_probability: float = 0.0
+    """Chance that a frame repeats the previous action. Paper: 0. Machado et al. 2018: 0.25."""
+    action_set: ActionSet = "paper"
+    """`minimal`: what ale-py says the game uses. `paper`: the same as the paper's emulator says it, which differs for
+    Pong only (3 actions instead of 6: none with fire). `full`: all 18 joystick actions. Machado et al. 2018: full."""
+    pad_stack: PadStack = "zeros"
+    """Planes of a stack before the first frame of an episode: `zeros`, or `first_frame` repeated. Paper: zeros."""
+    fire_on_reset: bool = False
+    """Press fire, then action 2, when an episode opens and after a lost life, in evaluations too, where the game has
+    fire. Paper: no. stable-baselines3: yes."""
+    noop_after_life_loss: bool = False
+    """Answer a lost life with one no-op, in training. Paper: no. The wrappers of OpenAI Baselines: yes."""
+    terminal_on_life_loss: bool = True
+    """In training a lost life ends the Bellman sum (the game goes on). Paper: yes. Machado et al. 2018: no."""
+    max_episode_steps: int = 27_000
+    """Time limit of a training episode, agent steps. Ours: 27,000, which are 108,000 frames or 30 minutes of play."""
+    terminal_on_time_limit: bool = False
+    """In training the time limit ends the Bellman sum. Paper: no; the sources of the CartPole recipes: yes."""
+
+
+@dataclass(frozen=True)
+class ExplorationConfig:
+    """Epsilon-greedy play, and how epsilon falls."""
+
+    epsilon_start: float = 1.0
+    """Chance of a random action when learning starts. Paper: 1.0."""
+    epsilon_end: float = 0.1
+    """Chance of a random action after the decay. Paper: 0.1."""
+    epsilon_decay_steps: int = 1_000_000
+    """Length of the linear decay, agent steps counted from learning_starts. Paper: 1 million."""
+    epsilon_decay_factor: float = 1.0
+    """Instead of the linear decay epsilon is multiplied by this at every action, down to epsilon_end; 1 for the
+    linear decay. Paper: linear."""
+    random_warm_up: bool = True
+    """Act at random until learning_starts, and decay from there. Paper: yes. No: epsilon decays from step 0."""
+    epsilon_from_zero: bool = False
+    """With random_warm_up, epsilon decays from step 0 all the same: at learning_starts it is below 1. Paper: no."""
