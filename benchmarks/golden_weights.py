@@ -40,12 +40,16 @@ RUNS: dict[str, tuple[str, str, dict[str, object]]] = {
 def hash_of_run(name: str, folder: Path) -> str:
     """Train, and digest every tensor of the agent's last checkpoint (network, target network, optimizer)."""
 
+    import dataclasses
+
     from safetensors.numpy import load_file
 
     from atari_dqn import presets, train
 
     preset, game, settings = RUNS[name]
-    config = presets.PRESETS[preset](game).replace(**(QUIET | settings))
+    config, changed = presets.PRESETS[preset](game), QUIET | settings
+    old = not hasattr(config, "replace")  # a commit from before the settings stood in groups
+    config = dataclasses.replace(config, **changed) if old else config.replace(**changed)
     if train(config, folder / name).exit_code:
         raise SystemExit(f"the run {name} was interrupted")
     tensors = load_file(max((folder / name / "checkpoints").glob("step_*/tensors.safetensors")))
