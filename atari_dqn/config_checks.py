@@ -28,24 +28,9 @@ AT_LEAST_ONE = (
     "log_period",
 )
 AT_LEAST_ZERO = (
-    "seed",
-    "noop_max",
-    "total_episodes",
-    "game_end_updates",
-    "reset_updates",
-    "epsilon_decay_steps",
-    "n_step_decay_steps",
-    "priority_decay_steps",
-    "replay_window_growth_steps",
-    "replay_window_min",
-    "eval_period",
-    "eval_period_episodes",
-    "eval_episodes",
-    "checkpoint_period",
-    "film_seconds",
-    "torch_threads",
-    "env_threads",
-)
+    "seed noop_max total_episodes game_end_updates reset_updates epsilon_decay_steps n_step_decay_steps priority_decay_steps replay_window_growth_steps "
+    "replay_window_min eval_period eval_period_episodes eval_episodes checkpoint_period film_seconds torch_threads env_threads"
+).split()
 IN_ZERO_TO_ONE = (
     "sticky_probability",
     "epsilon_start",
@@ -314,6 +299,3 @@ def _about_the_warm_up(config: Any) -> Iterator[str]:
             f"batch_size ({config.batch_size}) is larger than the warm-up: lower it to "
             f"learning_starts ({warm_up}) or less, or raise learning_starts"
         )
-
-
-"""Fields of older configs, and what they are called now."""

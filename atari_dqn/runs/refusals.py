@@ -10,6 +10,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.presets import quick
 from atari_dqn.runs.machine import update_seconds
 from atari_dqn.runs.pace import Moment, Pace, duration
+from atari_dqn.settings.running import Precision
 
 
 def refuse_too_short(config: Config) -> None:
