@@ -28,8 +28,9 @@ AT_LEAST_ONE = (
     "log_period",
 )
 AT_LEAST_ZERO = (
-    "seed noop_max total_episodes game_end_updates reset_updates epsilon_decay_steps n_step_decay_steps priority_decay_steps replay_window_growth_steps "
-    "replay_window_min eval_period eval_period_episodes eval_episodes checkpoint_period film_seconds torch_threads env_threads"
+    "seed noop_max total_episodes game_end_updates reset_updates epsilon_decay_steps n_step_decay_steps "
+    "priority_decay_steps replay_window_growth_steps replay_window_min eval_period eval_period_episodes "
+    "eval_episodes checkpoint_period film_seconds torch_threads env_threads"
 ).split()
 IN_ZERO_TO_ONE = (
     "sticky_probability",
