@@ -43,7 +43,7 @@ class Sampler(Protocol):
 
 
 class UniformSampler:
-    """Uniform draws with replacement. Source: Mnih et al. 2015, Algorithm 1.
+    """Uniform draws with replacement, anew for each update (D12). Source: Mnih et al. 2015, Algorithm 1.
 
     Args:
       replay:     what has been played.

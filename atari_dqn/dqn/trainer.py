@@ -2,7 +2,7 @@
 
     act -> send -> learn what is due (while the emulators play) -> recv -> store -> now and then: log, evaluate, save
 
-One clock counts agent steps. A vector step moves it by N, and what falls due in between is counted, not rounded.
+One clock counts agent steps. A vector step moves it by N, and what falls due in between is counted, not rounded (D1).
 With `overlap` the learner sees the rows up to the previous vector step (D2); without it, up to this one. With groups of
 environments that take turns a vector step is one group's, and the others play while it is acted for.
 """

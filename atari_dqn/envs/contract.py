@@ -31,7 +31,7 @@ def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarr
 
 
 PAPER_ACTIONS = {"pong": ("noop", "right", "left")}
-"""Games for which the paper's emulator (Xitari) has a smaller set of actions than ale-py: of the 49, only this one."""
+"""Games for which the paper's emulator (Xitari) has fewer actions than ale-py (D11): of the 49, only this one."""
 
 
 def chosen_actions(game: str, action_set: str, names: Sequence[str]) -> np.ndarray:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 NOOP = 0  # ALE's number
-VARIANTS = 8  # fresh resets that openings are kept of
+VARIANTS = 8  # fresh resets that openings are kept of (D13)
 OPENINGS_SEED = 0  # of the emulator that makes these resets: the same ones in every process and every run
 
 

@@ -46,7 +46,7 @@ class NativeEnvs:
       game:               ROM id.
       num_envs:           N.
       num_threads:        emulator threads, 0 for one per core.
-      frame_skip:         frames per agent step; the last two are max-pooled.
+      frame_skip:         frames per agent step, also where a life is lost (D6); the last two are max-pooled.
       noop_max:           up to this many no-ops open a game, frames (D7).
       sticky_probability: chance that a frame repeats the previous action.
       action_set:         "minimal", "paper" or "full", see `Config.action_set`.

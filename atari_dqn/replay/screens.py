@@ -1,8 +1,9 @@
 """Screens of an emulator become frames where a replay keeps these: luminance, maximum of the two, 84 x 84 by areas.
 
-The arithmetic is that of OpenCV's INTER_AREA on bytes, which ale-py uses, sum by sum in float32: rows first, from left
-to right, then columns from the top, then rounding half to even. So not one pixel differs from ale-py's own frames
-(`benchmarks/sweep_workers.py`). Product and sum stay operations of their own: fused into one they round differently.
+Areas are averaged and rounded (D3). The arithmetic is that of OpenCV's INTER_AREA on bytes, which ale-py uses, sum by
+sum in float32: rows first, from left to right, then columns from the top, then rounding half to even. So not one
+pixel differs from ale-py's own frames (`benchmarks/sweep_workers.py`). Product and sum stay operations of their own:
+fused into one they round differently.
 """
 
 from __future__ import annotations
