@@ -18,17 +18,20 @@ EXIT_UNREAD = 141  # 128 + SIGPIPE, as of other programs
 NAME_BYTES = 240  # file systems take 255, and a file that is being written is called `<name>.partial`
 PATH_BYTES = 2_000  # Linux takes 4,095, with the folder in which a relative path begins
 COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
-    "train": ("GAME", "train; GAME is a ROM id such as pong or ms_pacman, cartpole, or gym:ID"),
-    "evaluate": ("RUN", "play games with a trained network, or without one, and report the score"),
-    "suite": ("", "train and evaluate many games and seeds, here or on a cluster"),
-    "report": ("RUNS", "write a page and tables about runs: scores, curves, aggregates"),
-    "compare": ("PRESET...", "train several presets on the same games and seeds, and report them side by side"),
-    "video": ("RUN", "film a game of an evaluation, with what the network sees and thinks"),
-    "presets": ("[NAME]", "list the presets, or print what one of them changes"),
-    "compare-approximators": ("", "CartPole with a Q table, a linear function, polynomials and a network"),
-    "ablation": ("", "with and without replay and target network, on CartPole or Atari"),
+    "train": ("GAME", "train; GAME: pong, ms_pacman, ..., cartpole, or gym:ID"),
+    "evaluate": ("RUN", "play games with a trained network or without, and score"),
+    "suite": ("", "train many games and seeds, here or on a cluster"),
+    "report": ("RUNS", "a page and tables about runs: scores and curves"),
+    "compare": ("PRESET...", "several presets with the same games and seeds, a report"),
+    "video": ("RUN", "film a game, with what the network sees and thinks"),
+    "presets": ("[NAME]", "list the presets, or tell what one of them changes"),
+    "games": ("[PART]", "list the games, with published scores"),
+    "doctor": ("", "look at this machine: what it has, what fits, its speed"),
+    "completion": ("SHELL", "print what completes words in bash, zsh or fish"),
+    "compare-approximators": ("", "CartPole with a table, polynomials and a network"),
+    "ablation": ("", "with and without replay and target network"),
 }
-WITHOUT_TORCH = ("presets", "report")
+WITHOUT_TORCH = ("presets", "report", "games", "completion")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,4 +136,5 @@ usage: atari-dqn COMMAND [options]        each command has its own --help
 
   e.g. atari-dqn train pong --preset quick
 
-A run lives in one folder, runs/<game>/<preset>/seed<seed>; watch it with: tensorboard --logdir runs"""
+A run lives in one folder, runs/<game>/<preset>/seed<seed>.
+Watch it with: tensorboard --logdir runs"""

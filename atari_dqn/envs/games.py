@@ -9,7 +9,7 @@ from atari_dqn.config import GYM_PREFIX as GYM_PREFIX
 from atari_dqn.config import is_vector_game as is_vector_game
 from atari_dqn.errors import UsageError
 
-LIST_COMMAND = 'python -c "from atari_dqn.envs import atari_games; print(*atari_games())"'
+LIST_COMMAND = "atari-dqn games"
 
 
 def module_of(game: str) -> str | None:

@@ -35,7 +35,7 @@ def hardware() -> dict[str, Any]:
         "commit": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "gpu": gpu,
         "packages": packages,
@@ -62,7 +62,8 @@ def _commit() -> str | None:
     return f"{commit}-changed" if changed else commit
 
 
-def _cpu() -> str:
+def processor() -> str:
+    """Name of the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     if sys.platform == "linux" and cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

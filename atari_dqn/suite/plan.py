@@ -56,7 +56,7 @@ def memory_problem(configs: Sequence[Config], slots: int) -> str:
 
 def disk_problem(configs: Sequence[Config], runs_dir: Path) -> str:
     """Why the checkpoints of the jobs to be trained may not fit; empty if they do."""
-    needed, (free, nearest) = sum(each(configs, cost.disk_bytes)), _free_disk(runs_dir)
+    needed, (free, nearest) = sum(each(configs, cost.disk_bytes)), free_disk(runs_dir)
     if needed <= free:
         return ""
     return (
@@ -68,7 +68,7 @@ def disk_problem(configs: Sequence[Config], runs_dir: Path) -> str:
 def needs_told(configs: Sequence[Config], slots: int, runs_dir: Path) -> list[str]:
     """Memory and disk of the jobs to be trained, and what is free."""
     memory, disk = each(configs, cost.memory_bytes), each(configs, cost.disk_bytes)
-    free, nearest = _free_disk(runs_dir)
+    free, nearest = free_disk(runs_dir)
     return [
         f"memory: {_range(memory)} of replay each, {size(side_by_side(memory, slots))} for {min(slots, len(memory))} "
         f"side by side; {size(free_bytes('cpu'))} are free on this host",
@@ -104,6 +104,7 @@ def _range(needs: Sequence[int]) -> str:
     return size(most) if least == most else f"{size(least)} to {size(most)}"
 
 
-def _free_disk(runs_dir: Path) -> tuple[int, Path]:
+def free_disk(runs_dir: Path) -> tuple[int, Path]:
+    """Bytes that are free where a folder is or would be made, and the nearest folder that exists."""
     nearest = next(path for path in (runs_dir.absolute(), *runs_dir.absolute().parents) if path.exists())
     return shutil.disk_usage(nearest).free, nearest

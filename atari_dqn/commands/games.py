@@ -1,0 +1,60 @@
+"""`atari-dqn games`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from atari_dqn.commands import parse
+from atari_dqn.envs.games import atari_games
+from atari_dqn.errors import UsageError
+from atari_dqn.published.scores import atari_10, atari_57, nature_49, published
+
+SETS = {"49": nature_49, "57": atari_57, "10": atari_10}
+NOTE = """
+Scores of games of 5 minutes, DQN after 200 million frames (Mnih et al. 2015,
+extended data table 2). Sets, as in `atari-dqn suite --games atari10`: the 49 of
+the paper, the 57 of later work, the 10 of Aitchison et al. 2022. Beside these:
+cartpole, and every gym:ID of vectors and numbered actions (gym:Acrobot-v1)."""
+
+
+@dataclass(frozen=True)
+class Games:
+    """List the games that can be played, with published scores."""
+
+    part: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="PART")] = ""
+    """Only games whose name contains this."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Print the list; returns the exit code."""
+    part = parse(Games, words, prog="atari-dqn games").part
+    names = [game for game in atari_games() if part.lower() in game]
+    if not names:
+        raise UsageError(f"no game has {part!r} in its name; atari-dqn games lists all")
+    # a pipe has no width: never wrap there
+    Console(width=None if sys.stdout.isatty() else 80, highlight=False).print(table(names))
+    print(NOTE)
+    return 0
+
+
+def table(names: Sequence[str]) -> Table:
+    """Games (ROM ids), each with what was published about it."""
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    grid.add_column("game", no_wrap=True)
+    for heading in ("random", "human", "DQN"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    grid.add_column("sets", no_wrap=True)
+    members = {name: set(games()) for name, games in SETS.items()}
+    for game in names:
+        scores = published(game)
+        found = (scores.random_nature, scores.human_nature, scores.dqn_nature) if scores else (None, None, None)
+        sets = " ".join(name if game in games else " " * len(name) for name, games in members.items())
+        grid.add_row(game, *("" if value is None else f"{value:,.1f}" for value in found), sets)
+    return grid
