@@ -27,7 +27,7 @@ CONFIG = nature().replace(
 def fake_trainer(step, *, updates=0, pending=0):
     learner = SimpleNamespace(updates=updates, reset=SimpleNamespace(pending_updates=pending))
     counters = {"step": step, "learn_after": 10_000, "evaluated_at": 0, "episodes": 3}
-    scores = {"recent": [(-18.0, 900), (-20.0, 800)], "best_score": -15.0, "best_step": 10}
+    scores = {"metrics": SimpleNamespace(recent_return=-19.0), "best_score": -15.0, "best_step": 10}
     return SimpleNamespace(config=CONFIG, learner=learner, **counters, **scores)
 
 

@@ -165,7 +165,7 @@ def test_bfloat16_by_the_flags_of_a_processor():
 def test_the_doctor_knows_the_extras_of_the_package():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(extras) - set(doctor.EXTRAS) <= {"dev", "docs", "kernels"}
-    assert set(doctor.EXTRAS) - {"slurm"} <= set(extras)
+    assert set(doctor.EXTRAS) <= set(extras)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,6 @@ def test_a_wrong_word_for_the_doctor(words, told, capsys):
 
 
 def test_play_counts_agent_steps():
-    config = nature().__class__(game="pong", num_envs=2, env_threads=1)
-    steps, took = doctor.play(config, 0.0)
+    steps, took = doctor.play(nature("pong").replace(num_envs=2, env_threads=1), 0.0)
     assert steps == 2
     assert took > 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import platform
 import shutil
@@ -28,6 +27,7 @@ if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
 EXTRAS = {  # of pyproject.toml, each with a module that it brings
     "video": "imageio_ffmpeg",
     "plot": "matplotlib",
+    "play": "pygame",
     "wandb": "wandb",
     "ray": "ray",
     "slurm": "submitit",
@@ -187,7 +187,7 @@ def speed(game: str, seconds: float) -> Iterator[tuple[str, str]]:
             pace = Pace(config, update)
             pace.see(0.0, 0, learning=False)
             pace.see(took, steps, learning=False)
-            left = pace.seconds_left(Moment(0, config.learning_starts))
+            left = pace.seconds_left(Moment(0, config.replay.learning_starts))
             yield (
                 "",
                 (
@@ -201,7 +201,7 @@ def play(config: Config, seconds: float) -> tuple[int, float]:
     """Play at random for so long (`config` resolved); returns agent steps and seconds."""
     from atari_dqn.envs import make_envs
 
-    envs = make_envs(dataclasses.replace(config, backend="native"))
+    envs = make_envs(config.replace(backend="native"))
     random = np.random.default_rng(0)
     try:
         envs.reset(np.arange(envs.num_envs))
