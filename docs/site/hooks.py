@@ -95,7 +95,7 @@ def commands() -> str:
     parts = ["# Commands\n\nWhat `atari-dqn COMMAND --help` says."]
     for name in COMMANDS:
         game = ["pong"] if name == "train" else []
-        wide, said = mock.patch.dict(os.environ, COLUMNS="100"), contextlib.redirect_stdout(io.StringIO())
+        wide, said = mock.patch.dict(os.environ, COLUMNS="80"), contextlib.redirect_stdout(io.StringIO())
         with wide, said as printed, contextlib.suppress(SystemExit):
             main([name, *game, "--help"])
         parts.append(f"## {name}\n\n```text\n{printed.getvalue().strip()}\n```")
