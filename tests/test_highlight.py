@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from atari_dqn.cli import main
 from atari_dqn.evaluation.play import play
@@ -72,12 +72,12 @@ def test_a_run_shows_its_best_evaluations_and_is_the_same_without(tmp_path):
     assert steps == [0, 52, 104, 200, 300]
     assert [row.rpartition(",")[0] for row in rows["with"][3:]] == [row.rpartition(",")[0] for row in rows["without"]]
     events = EventAccumulator(str(tmp_path / "with")).Reload()
-    best = [image.step for image in events.Images("eval/best_game")]
+    best = [image.step for image in events.Tensors("eval/best_game")]
     assert best == [step for step, row in zip(steps, rows["with"], strict=True) if "True" in row]
-    assert [image.step for image in events.Images("eval/early_game")] == [
+    assert [image.step for image in events.Tensors("eval/early_game")] == [
         step for step in (52, 104) if step not in best
     ]
-    assert "eval/best_game" not in EventAccumulator(str(tmp_path / "without")).Reload().Tags()["images"]
+    assert "eval/best_game" not in EventAccumulator(str(tmp_path / "without")).Reload().Tags()["tensors"]
     weights = [
         next(path.glob("checkpoints/step_0000000300/tensors.safetensors")).read_bytes()
         for path in (tmp_path / "with", tmp_path / "without")

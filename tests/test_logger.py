@@ -6,8 +6,9 @@ import time
 from fractions import Fraction
 
 import numpy as np
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.hparams.backend_context import Context
 
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.logger import RunLogger
@@ -38,9 +39,19 @@ def test_curves_files_and_pictures(tmp_path, capsys):
     assert records[0]["train/q"] is None
     assert (tmp_path / "evals.csv").read_text().splitlines()[1] == "10,40,monitor,2,1.0,0.0,,0.05,True"
     events = EventAccumulator(str(tmp_path)).Reload()
-    assert [event.step for event in events.Scalars("train/loss")] == [10, 20]
-    assert events.Tags()["images"] == ["observation"]
+    assert [event.step for event in events.Tensors("train/loss")] == [10, 20]
+    assert events.ActivePlugins() >= {"scalars", "histograms", "images"}
+    about = events.SummaryMetadata("observation")
+    assert about.plugin_data.plugin_name == "images"
+    assert about.summary_description.startswith("What the network sees")
     assert "evaluation 1.0 +- 0.0 over 2 games" in capsys.readouterr().err
+
+
+def experiment_from_metadata(parts):
+    """Names of settings as TensorBoard sorts them."""
+    contents = {"run": {tag: content.SerializeToString() for tag, content in parts.items()}}
+    found = Context(None).experiment_from_metadata(None, "", False, contents, [])
+    return [info.name for info in found.hparam_infos]
 
 
 def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_path):
@@ -64,12 +75,12 @@ def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_pat
     assert (start["double_q"].string_value, start["hidden_sizes"].string_value) == ("True", "(8, 4)")
     scores = [info.name.tag for info in parts["_hparams_/experiment"].experiment.metric_infos]
     assert scores[0] == "eval/episode_return_best"
-    order = [info.name for info in parts["_hparams_/experiment"].experiment.hparam_infos]
-    assert order == ["game", "gamma", "double_q", "hidden_sizes"]  # what runs are told apart by, then the others
+    assert parts["_hparams_/experiment"].experiment.metric_infos[0].description.startswith("Best mean of an evaluation")
+    shown = experiment_from_metadata(parts)
+    assert shown == ["game", "gamma", "double_q", "hidden_sizes"]  # what runs are told apart by, then the others
     assert parts["_hparams_/session_end_info"].session_end_info.status == 1  # success
-    (image,) = events.Images("eval/best_game")
-    assert (image.width, image.height, image.step) == (8, 6, 30)
-    assert image.encoded_image_string == file.getvalue()
+    (image,) = events.Tensors("eval/best_game")
+    assert (image.step, list(image.tensor_proto.string_val)) == (30, [b"8", b"6", file.getvalue()])
 
 
 def test_a_run_that_was_stopped_is_not_marked_as_finished(tmp_path):
@@ -89,4 +100,4 @@ def test_a_resume_cuts_off_what_came_after_its_checkpoint(tmp_path):
     rows = (tmp_path / "evals.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["step", "10", "20", "25", "30"]
     events = EventAccumulator(str(tmp_path)).Reload()
-    assert [event.step for event in events.Scalars("train/loss")] == [10, 20, 25, 30]
+    assert [event.step for event in events.Tensors("train/loss")] == [10, 20, 25, 30]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 import zstandard
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
@@ -188,7 +188,7 @@ def test_a_kill_after_an_evaluation_that_a_resume_owed_leaves_no_row_twice(step,
 def board_steps(folder):
     """The agent steps of each curve, as TensorBoard shows them."""
     board = EventAccumulator(str(folder)).Reload()
-    return {tag: [point.step for point in board.Scalars(tag)] for tag in board.Tags()["scalars"]}
+    return {tag: [point.step for point in board.Tensors(tag)] for tag in board.PluginTagToContent("scalars")}
 
 
 def test_the_best_network_of_a_run_interrupted_in_its_last_evaluation_can_be_evaluated(tmp_path, monkeypatch, capsys):
@@ -368,7 +368,7 @@ def test_tensorboard_shows_each_step_once_and_in_order_whatever_the_clock_says(c
     shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", 2000))  # as if killed after the one before
     monkeypatch.setattr(time, "time", lambda: now() + clocks[1])
     assert train(recipe, tmp_path / "run", "--resume") == 0
-    points = EventAccumulator(str(tmp_path / "run")).Reload().Scalars("train/epsilon")
+    points = EventAccumulator(str(tmp_path / "run")).Reload().Tensors("train/epsilon")
     assert [point.step for point in points] == list(range(200, 2001, 200))
     times = [point.wall_time for point in points]
     assert times == sorted(times)

@@ -41,8 +41,8 @@ class EventFile:
         self._event, self._file = Event, (folder / name).open("xb")
         self._records = RecordWriter(self._file)
         self._add(file_version="brain.Event:2")
-        if purge is not None:
-            self._add(step=purge, session_log=SessionLog(status=SessionLog.START))
+        # of a run's starts TensorBoard takes the first for its beginning, and purges at those after it
+        self._add(step=purge or 0, session_log=SessionLog(status=SessionLog.START))
 
     def add(self, summary: Any, step: int | None = None) -> None:
         """A Summary of `torch.utils.tensorboard.summary`, at an agent step."""

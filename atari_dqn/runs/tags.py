@@ -31,6 +31,7 @@ SHOWN_BY_TAG = {
     "eval/human_normalized": "Mean of an evaluation on the scale where 0 is random play and 1 is the human, of "
     "games as long as these may be; the card `run` names their minutes.",
     "eval/best_game": "The first game of the best evaluation so far.",
+    "eval/early_game": "A game of one of the first evaluations, which are earlier than their period.",
     "replay/transitions": "Transitions that minibatches can be drawn from.",
     "replay/oldest_age": "Age of the oldest transition that minibatches are drawn from, agent steps.",
     "machine/memory_gib": "Memory that the process of the run holds, without worker processes, GiB.",

@@ -18,7 +18,7 @@ FIRST_SETTINGS = (
     "game", "preset", "seed", "total_steps", "num_envs", "learning_rate", "batch_size", "update_period",
     "target_update_period", "capacity", "learning_starts", "gamma", "n_step", "epsilon_end",
 )  # fmt: skip
-"""Of HPARAMS, before all others: what runs are told apart by."""
+"""What runs are told apart by: of HPARAMS, before all others, and chosen to be shown at first."""
 HISTOGRAM_BINS = 64
 
 
@@ -50,10 +50,9 @@ class TensorBoard:
         """
         from torch.utils.tensorboard.summary import hparams
 
-        first = {name: settings[name] for name in FIRST_SETTINGS if name in settings}
-        in_order = {**first, **settings}
-        plain = {name: value if type(value) in (int, float) else str(value) for name, value in in_order.items()}
+        plain = {name: value if type(value) in (int, float) else str(value) for name, value in settings.items()}
         experiment, begin, end = hparams(plain, dict.fromkeys(HPARAM_SCORES, 0.0))
+        _put_first(experiment)
         self._file.add(experiment)
         self._file.add(begin)
         return end
@@ -69,20 +68,20 @@ class TensorBoard:
         from torch.utils.tensorboard.summary import scalar
 
         for tag, value in values.items():
-            self._add(tag, "scalars", scalar(tag, value), step)
+            self._add(tag, scalar(tag, value), step)
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Distribution of `values`, any shape."""
         from torch.utils.tensorboard.summary import histogram
 
-        self._add(tag, "histograms", histogram(tag, values, HISTOGRAM_BINS), step)
+        self._add(tag, histogram(tag, values, HISTOGRAM_BINS), step)
 
     def image(self, tag: str, image: np.ndarray, step: int) -> None:
         """A picture: [H, W] or [H, W, 3] uint8."""
         from torch.utils.tensorboard.summary import image as picture
 
         layout = "HW" if image.ndim == 2 else "HWC"
-        self._add(tag, "images", picture(tag, image, dataformats=layout), step)
+        self._add(tag, picture(tag, image, dataformats=layout), step)
 
     def animation(self, tag: str, gif: bytes, step: int) -> None:
         """A GIF among the images; TensorBoard plays it."""
@@ -90,13 +89,17 @@ class TensorBoard:
 
         width, height = struct.unpack("<HH", gif[6:10])
         image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
-        self._add(tag, "images", Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+        self._add(tag, Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
-    def _add(self, tag: str, plugin: str, summary: Any, step: int) -> None:
+    def _add(self, tag: str, summary: Any, step: int) -> None:
+        """Write one value in TensorBoard's newer form: of older ones its fast reader drops the description."""
+        from tensorboard.data_compat import migrate_value
+
+        (value,) = summary.value
         if tag not in self._described:
             self._described.add(tag)
-            metadata = summary.value[0].metadata
-            metadata.summary_description, metadata.plugin_data.plugin_name = description(tag), plugin
+            value.metadata.summary_description = description(tag)
+        value.CopyFrom(migrate_value(value))
         self._file.add(summary, step)
 
     def flush(self) -> None:
@@ -110,6 +113,22 @@ class TensorBoard:
                 self._file.add(self._session_end)
         finally:
             self._file.close()
+
+
+def _put_first(summary: Any) -> None:
+    """Mark FIRST_SETTINGS in a summary of `hparams`, and explain the scores.
+
+    TensorBoard sorts settings by name, after those that are marked to differ between runs.
+    """
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    plugin = summary.value[0].metadata.plugin_data
+    content = HParamsPluginData.FromString(plugin.content)
+    for setting in content.experiment.hparam_infos:
+        setting.differs = setting.name in FIRST_SETTINGS
+    for score in content.experiment.metric_infos:
+        score.description = description(score.name.tag)
+    plugin.content = content.SerializeToString()
 
 
 def _table(rows: Mapping[str, Any]) -> str:
