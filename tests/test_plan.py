@@ -62,6 +62,23 @@ def test_a_dry_run_adds_up_both_kinds(words, monkeypatch, capsys):
     assert "measured on pong" in text
 
 
+def test_what_is_known_at_once_is_told_before_anything_is_compiled_and_measured(words, monkeypatch, capsys):
+    told = []
+
+    def measure(config, *_):
+        told.append(capsys.readouterr())
+        return Rate(1_000.0, "measured")
+
+    monkeypatch.setattr(cost, "measure", measure)
+    assert main([*words, "--dry-run"]) == 0
+    first, second = told
+    assert "pong seed 0" in first.out and "memory: " in first.out and "disk: " in first.out
+    assert "time: cartpole is measured for 10 s, after compiling what a job compiles; Ctrl-C" in first.err
+    assert (second.out, second.err.count("time: pong is measured")) == ("", 1)
+    monkeypatch.setattr(cost, "measure", lambda config: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main([*words, "--dry-run"]) == 130
+
+
 def test_a_full_disk_is_called_a_problem(words, monkeypatch, capsys):
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage(2**30, 2**30, 1_000))
     assert main([*words, "--dry-run"]) == 0

@@ -86,7 +86,7 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
         return
     slots = min(slots, len(training))
     for line in plan.needs_told(training, slots, command.runs_dir):
-        print(line)
+        print(line, flush=True)
     _check_room(command, training)
 
     def rate_of(config: Config) -> cost.Rate:
@@ -111,6 +111,10 @@ def _rate(config: Config, runs_dir: Path, settings: Settings) -> cost.Rate:
     config = config.replace(
         torch_threads=config.machine.torch_threads or settings.threads,
         env_threads=config.machine.env_threads or settings.threads,
+    )
+    log.info(
+        f"time: {config.game} is measured for {cost.MEASURE_SECONDS:.0f} s, after compiling what a job compiles; "
+        "Ctrl-C leaves that out"
     )
     return cost.measure(config)
 
