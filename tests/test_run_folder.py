@@ -97,7 +97,9 @@ def test_a_folder_that_is_deleted_or_moved_in_mid_run_is_named_and_not_made_agai
     def lose_it(logger, values, step):
         scalars(logger, values, step)
         if step == 200:
-            shutil.rmtree(run) if how == "deleted" else run.rename(tmp_path / "elsewhere")
+            run.rename(tmp_path / "elsewhere")
+            if how == "deleted":  # all at once: a checkpoint that is being written there would be in the way
+                shutil.rmtree(tmp_path / "elsewhere")
             if how == "replaced":  # by another run
                 (run / "checkpoints").mkdir(parents=True)
                 (run / "lock").touch()
