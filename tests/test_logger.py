@@ -6,6 +6,8 @@ import time
 from fractions import Fraction
 
 import numpy as np
+import psutil
+import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.hparams.backend_context import Context
@@ -101,3 +103,17 @@ def test_a_resume_cuts_off_what_came_after_its_checkpoint(tmp_path):
     assert [row.split(",")[0] for row in rows] == ["step", "10", "20", "25", "30"]
     events = EventAccumulator(str(tmp_path)).Reload()
     assert [event.step for event in events.Tensors("train/loss")] == [10, 20, 25, 30]
+
+
+@pytest.mark.parametrize("broken", ["evals.csv", "events"])
+def test_where_one_file_cannot_be_opened_none_stays_open(broken, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise OSError("no such luck")
+
+    if broken == "events":
+        monkeypatch.setattr("atari_dqn.runs.logger.TensorBoard", fail)
+    else:
+        (tmp_path / broken).mkdir()
+    with pytest.raises(OSError):  # noqa: PT011  # another one on each system
+        RunLogger(tmp_path, total_steps=100, frames_per_step=4)
+    assert [file.path for file in psutil.Process().open_files() if file.path.startswith(str(tmp_path))] == []

@@ -76,11 +76,13 @@ class RunLogger:
             _cut_evals(folder / EVALS, evaluated_at)
             if evaluated_at < resume_step:  # TensorBoard drops whole steps
                 purge, again = resume_step, [record for record in kept if record["step"] == resume_step]
-        self._metrics = open_to_append(folder / METRICS)
-        self._evals = open_to_append(folder / EVALS)
-        if self._evals.tell() == 0:
-            self._write_row(EVAL_COLUMNS)
-        self._board = TensorBoard(folder, purge, settings or {}, facts or {})
+        with ExitStack() as opened:  # closed again, where one of them cannot be opened
+            self._metrics = opened.enter_context(open_to_append(folder / METRICS))
+            self._evals = opened.enter_context(open_to_append(folder / EVALS))
+            if self._evals.tell() == 0:
+                self._write_row(EVAL_COLUMNS)
+            self._board = TensorBoard(folder, purge, settings or {}, facts or {})
+            opened.pop_all()
         for record in again:
             curves = {tag: value for tag, value in record.items() if "/" in tag and value is not None}
             self._board.scalars(curves, purge or 0)
