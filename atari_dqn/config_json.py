@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -36,14 +37,26 @@ RENAMED = {
 
 
 def fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """What a config.json says of the settings of `Config`, by their names.
+    """What the config.json of a run says of the settings of `Config`, by their names.
 
     Args:
       text:     of the file, in groups or flat as older versions wrote it.
       defaults: of all settings; their types are those wanted.
 
     Raises:
-      UsageError: not JSON, not an object, no game, an unknown setting or one that stands twice, a wrong type.
+      UsageError: it names no game, or as of `some_fields_of`.
+    """
+    table = some_fields_of(text, defaults)
+    if "game" not in table:
+        raise UsageError("the config names no game; is it a config.json of a run?")
+    return table | _unused(table, defaults)
+
+
+def some_fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a file that may say some settings only.
+
+    Raises:
+      UsageError: not JSON, not an object, an unknown setting or one that stands twice, a wrong type.
     """
     try:
         table = parse_json(text)
@@ -55,12 +68,12 @@ def fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"the config says {', '.join(twice)} twice; leave one of them out")
     table = renamed(flattened(table))
     if unknown := sorted(set(table) - set(defaults)):
-        raise UsageError(f"the config has unknown settings: {', '.join(unknown)}; was it written by another version?")
-    if "game" not in table:
-        raise UsageError("the config names no game; is it a config.json of a run?")
+        near = {name: difflib.get_close_matches(name, (*defaults, *GROUPS), n=1) for name in unknown}
+        told = ", ".join(f"{name} (did you mean {near[name][0]}?)" if near[name] else name for name in unknown)
+        raise UsageError(f"the config has unknown settings: {told}; was it written by another version?")
     for name, value in table.items():
         _check_type(name, value, defaults[name])
-    return table | _unused(table, defaults)
+    return table
 
 
 def _unused(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

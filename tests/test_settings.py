@@ -15,7 +15,7 @@ from atari_dqn.presets import PRESETS, nature, quick
 
 ROOT = Path(__file__).parent.parent
 FLAGS = """
-    action-set atoms backend batch-size capacity center-pixels checkpoint-period clip-reward compile cuda-graph device
+    action-set atoms backend batch-size capacity center-pixels checkpoint-period clip-reward compile config cuda-graph device
     distribution double-q dueling env-groups env-threads epsilon-decay-factor epsilon-decay-steps epsilon-end
     epsilon-from-zero epsilon-ladder epsilon-start eval-early-steps eval-episodes eval-epsilon eval-num-envs eval-period
     eval-period-episodes eval-steps ez-greedy-warm-up film-seconds fire-on-reset frame-skip frame-stack game-end-updates

@@ -90,11 +90,12 @@ def flags_of(kind: Any, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple
     flags: dict[str, tuple[str, ...] | None] = {"--help": None}
     hints = get_type_hints(kind, include_extras=True)
     for field in dataclasses.fields(kind):
-        hint, marks = hints[field.name], set()
+        hint, marks, name = hints[field.name], set(), field.name
         while get_origin(hint) is Annotated:
             hint, *more = get_args(hint)
             marks |= {mark for mark in more if mark in HIDDEN}
-        name = "--" + field.name.replace("_", "-")
+            name = next((mark.name for mark in more if getattr(mark, "name", None)), name)
+        name = "--" + name.replace("_", "-")
         if dataclasses.is_dataclass(hint):
             flags |= flags_of(hint, known)
         elif marks:

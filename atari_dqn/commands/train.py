@@ -6,21 +6,23 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.config import DEFAULTS, Config
 from atari_dqn.config_checks import without_effect
+from atari_dqn.config_json import some_fields_of
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import is_vector_game, known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
 from atari_dqn.runs.display import Display
+from atari_dqn.safe_files import TABLE_BYTES, read_text
 
 MANY = 1_000  # words that a flag with a list may take
-LENGTHS = {"--preset", "--total-steps", "--total-episodes", "--resume"}  # with one of them a run's length is a wish
+LENGTHS = {"--preset", "--config", "--total-steps", "--total-episodes", "--resume"}  # with one, a length is wished
 PRESET_NAMES = ", ".join(PRESETS)
 
 
@@ -29,13 +31,16 @@ class Train:
     """Train one game and write everything into a run folder."""
 
     config: Annotated[Config, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes]
+    config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
+    """JSON file of settings, such as a run's config.json, all of them or some; a run folder means its own. What it says
+    goes before the preset, flags before both. It may name the game."""
     run_dir: Path | None = None
     """Folder of the run. Default: runs/<game>/<preset>/seed<seed>."""
     resume: bool = False
     """Go on from the newest good checkpoint of the run folder."""
     yes: bool = False
-    """Begin the paper's 50 million steps without a GPU, too. Else a run there needs --preset, a length or --resume:
-    nobody should start days of work without having been told."""
+    """Begin the paper's 50 million steps without a GPU, too. Else a run there needs --preset, --config, --resume or a
+    length: nobody should start days of work without having been told."""
     wandb: bool = False
     """Mirror the numbers to Weights & Biases; needs the `wandb` extra. To be given again with --resume.
     WANDB_MODE=offline in the environment keeps them in the run folder."""
@@ -44,7 +49,7 @@ class Train:
 def run(words: Sequence[str]) -> int:
     """Train a game; returns the exit code."""
     game, flags = split_game(words)
-    if game is None and not {"-h", "--help"} & set(flags):
+    if game is None and not {"-h", "--help"} & set(flags) and "game" not in stated(flags):
         raise UsageError("train needs a GAME: a ROM id such as pong or ms_pacman, cartpole, or gym:ID")
     command = parse_command(game, flags)
     if command.wandb:
@@ -102,12 +107,38 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     Raises:
       UsageError: values that cannot work, or that a run to be resumed cannot change.
     """
-    base = base_config(game or "pong", flag_value("--preset", flags), flag_value("--seed", flags))
+    table = stated(flags)
+    preset = flag_value("--preset", flags) or table.pop("preset", None)
+    base = base_config(game or table.pop("game", "pong"), preset, flag_value("--seed", flags))
     stored = _stored_config(base, flags) if "--resume" in flags else None
-    command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=stored or base))
+    start = stored or base.replace(**{name: value for name, value in table.items() if name not in ("game", "preset")})
+    command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=start))
     for complaint in without_effect(command.config.namespace(), (stored or base).namespace()):
         raise UsageError(complaint)
     return dataclasses.replace(command, config=command.config.replace(game=base.game))
+
+
+def stated(flags: Sequence[str]) -> dict[str, Any]:
+    """The settings in the file of --config, by their names; none without that flag.
+
+    Raises:
+      UsageError: it cannot be read, or says what cannot be; it comes with --resume, or with another --preset.
+    """
+    if (named := flag_value("--config", flags)) is None:
+        return {}
+    if "--resume" in flags:
+        raise UsageError("--resume takes the settings from the run folder; leave --config out")
+    path = Path(named) / "config.json" if Path(named).is_dir() else Path(named)
+    try:
+        table = some_fields_of(read_text(path, TABLE_BYTES), DEFAULTS)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {named} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    preset = flag_value("--preset", flags)
+    if preset is not None and table.get("preset", preset) != preset:
+        raise UsageError(f"{path} is of preset {table['preset']!r}, not {preset!r}; leave --preset out, or the file's")
+    return table
 
 
 def flag_value(name: str, words: Sequence[str]) -> str | None:
