@@ -145,3 +145,14 @@ def test_the_first_and_the_last_words_of_a_run(tmp_path):
     assert summary_lines(summary, 4)[0] == (
         "done: 600,000 steps (2,400,000 frames), 147,500 updates, 300 games; 1:20 h, 125 steps/s"
     )
+
+
+def test_games_alone_take_the_place_of_what_was_shown(monkeypatch):
+    protocol = EvalProtocol("test", 3, None, 100, epsilon=0.0, noop_max=0, sticky_probability=0.0)
+    step = make_step(np.zeros((2, 4)), terminated=(True, False))
+    with pseudo_terminal(monkeypatch) as text, Display() as display:
+        display.doing("loading torch")
+        with display.games(protocol) as watch:
+            watch(EvalStep(np.arange(2), np.zeros(2, np.int64), np.zeros(2, bool), step))
+    assert "loading torch" in text[0]
+    assert "1/3 games" in text[0].rpartition("loading torch")[2]

@@ -13,6 +13,7 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.runs.display import Display
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.runs.evaluate import PlayedEvaluation
@@ -67,8 +68,13 @@ def run(words: Sequence[str]) -> int:
     """Evaluate a run, a checkpoint or a policy; returns the exit code."""
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
     _check(command)
+    with Display() as display:
+        display.doing("loading torch")
+        return _evaluate(command, display)
+
+
+def _evaluate(command: Evaluate, display: Display) -> int:
     from atari_dqn.runs import evaluate as evaluation
-    from atari_dqn.runs.games_bar import shown
     from atari_dqn.runs.results import check_writable
 
     folder = _destination(command)
@@ -91,11 +97,11 @@ def run(words: Sequence[str]) -> int:
             allow_import=command.allow_import,
             torch_threads=command.torch_threads,
             env_threads=command.env_threads,
-            show=shown,
+            show=display.games,
         )
     else:
         played = evaluation.evaluate_policy(
-            command.run, command.policy, selection, env_threads=command.env_threads, show=shown
+            command.run, command.policy, selection, env_threads=command.env_threads, show=display.games
         )
     for line in evaluation.evaluation_lines(played.result):
         print(line)

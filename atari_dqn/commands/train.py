@@ -51,12 +51,14 @@ def run(words: Sequence[str]) -> int:
     game, flags = split_game(words)
     if game is None and not {"-h", "--help"} & set(flags) and "game" not in stated(flags):
         raise UsageError("train needs a GAME: a ROM id such as pong or ms_pacman, cartpole, or gym:ID")
-    command = parse_command(game, flags)
-    if command.wandb:
-        from atari_dqn.runs import wandb_logger
-
-        wandb_logger.check_installed()
     with Display() as display:
+        if "--resume" in flags:  # the config is the folder's, which torch is needed to read
+            display.doing("loading torch")
+        command = parse_command(game, flags)
+        if command.wandb:
+            from atari_dqn.runs import wandb_logger
+
+            wandb_logger.check_installed()
         display.doing("loading torch")
         from atari_dqn.runs import train as training  # it takes seconds: wrong flags are answered before
 

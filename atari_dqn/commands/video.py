@@ -12,6 +12,7 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.runs.display import Display
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.evaluation.play import Player
@@ -61,9 +62,14 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
+    with Display() as display:
+        display.doing("loading torch")
+        return _film(command, display)
+
+
+def _film(command: Video, display: Display) -> int:
     from atari_dqn.evaluation.protocols import protocol_named
     from atari_dqn.runs.evaluate import load_player
-    from atari_dqn.runs.games_bar import shown
     from atari_dqn.video import record as video
 
     player = load_player(
@@ -76,7 +82,7 @@ def run(words: Sequence[str]) -> int:
     )
     protocol = protocol_named(command.protocol, player.config)
     out = command.out or _default_out(command, protocol.name, player)
-    with shown(protocol.only(command.episode)) as watch:
+    with display.games(protocol.only(command.episode)) as watch:
         result = video.film_game(
             player,
             protocol,

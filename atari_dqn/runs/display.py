@@ -1,4 +1,4 @@
-"""How a training run comes along, for whoever watches: a bar on a terminal, a plain line now and then elsewhere.
+"""How a run comes along, for whoever watches: a bar on a terminal, a plain line now and then elsewhere.
 
     ⠹ compiling the update  0:00:07                                            before there are steps
      12 %  72,000/600,000  1:05 h left  112 steps/s  return -18.2  best -15.0 ━╺━━   afterwards, every second
@@ -118,6 +118,15 @@ class Display:
             self._stood += took
             if self._pace is not None:
                 self._pace.evaluation_seconds = took
+
+    @contextmanager
+    def games(self, protocol: EvalProtocol) -> Iterator[Watch]:
+        """Games are played, and nothing else, to the end: see `games_bar.shown`, whose bar takes the place of this."""
+        from atari_dqn.runs.games_bar import shown
+
+        self.close()
+        with shown(protocol) as watch:
+            yield watch
 
     def close(self) -> None:
         """Leave what is shown as it is, and stop showing."""

@@ -88,8 +88,8 @@ def summary_lines(summary: dict[str, Any], frames_per_step: int) -> list[str]:
     lines = [
         f"done: {summary['steps']:,} steps{frames}, {summary['updates']:,} updates, {summary['episodes']:,} games; "
         f"{duration(summary['seconds'])}{resumed}{speed}",
-        f"score: last {_number(summary['recent_mean_return'])} (mean of the last games in training), "
-        f"evaluation {_number(summary['last_eval'])}, best evaluation {_number(summary['best_eval'])}",
+        f"score: {_number(summary['recent_mean_return'])} in the last games of training; "
+        f"evaluation {_number(summary['last_eval'])}, best {_number(summary['best_eval'])}",
     ]
     scores = published(summary["game"])
     if scores is None or scores.dqn_nature is None:
