@@ -121,8 +121,10 @@ class AtariCamera:
 
 def _screen_size(game: str) -> tuple[int, int]:
     """Height and width of the emulator's screen; they differ between games."""
+    from ale_py import ALEInterface, LoggerMode
     from ale_py.env import AtariEnv
 
+    ALEInterface.setLoggerMode(LoggerMode.Error)  # it would greet the user
     probe = AtariEnv(game=game, obs_type="rgb")
     height, width, _ = probe.observation_space.shape or ()
     probe.close()

@@ -1,0 +1,129 @@
+"""`atari-dqn watch RUN`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from atari_dqn.commands import parse
+from atari_dqn.errors import UsageError
+from atari_dqn.terminal import say
+
+if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
+    from atari_dqn.evaluation.play import Player
+    from atari_dqn.video.window import Screen
+
+LAST_PORT = 65_535
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Watch a network play, game after game; while its run trains, each game is played by the newest checkpoint.
+
+    In the window P pauses, N goes on to the next game, Esc ends.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
+    browser: bool = False
+    """Show a page in a browser instead of a window. So it is where there is no display."""
+    port: int = 0
+    """Of the page, which this machine serves to itself alone (127.0.0.1); 0: any that is free."""
+    overlay: bool = True
+    """Show beside the game what the network sees, its Q-values and the chosen action."""
+    games: int = 0
+    """End after so many games; 0: go on."""
+    protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
+    """The evaluation that the games are taken from. `auto`: greedy for vector games, sticky for runs with sticky
+    actions, else nature."""
+    episode: int = 0
+    """The first of its games; they count from 0."""
+    seed: int = 0
+    """Root of the games' seeds, as in `evaluate`."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Which checkpoint of a run folder: the newest, or the one with the best evaluation so far."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
+    torch_threads: int = 0
+    """CPU threads of the network; 0 for one."""
+    allow_import: bool = False
+    """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Show games of a run, a checkpoint or a pretrained network; returns the exit code."""
+    command = parse(Watch, words, prog="atari-dqn watch")
+    for name in ("games", "episode", "seed", "torch_threads"):
+        if (value := getattr(command, name)) < 0:
+            raise UsageError(f"{name} is {value}; it must be at least 0")
+    if not 0 <= command.port <= LAST_PORT:
+        raise UsageError(f"port is {command.port}; it must lie in [0, {LAST_PORT:,}]")
+    from atari_dqn.evaluation.protocols import protocol_named
+    from atari_dqn.seeding import stream
+    from atari_dqn.video.gym_camera import has_display, make_camera
+    from atari_dqn.video.record import show_game
+
+    in_browser = command.browser or not has_display()
+    newest, player = _newest(command), _load(command)
+    protocol = protocol_named(command.protocol, player.config)
+    last = command.episode + command.games - 1 if command.games else None
+    with (
+        closing(make_camera(protocol.env_config(player.config, 1))) as camera,
+        closing(_screen(command, player, camera.fps, in_browser)) as screen,
+    ):
+        for number in itertools.count(command.episode):
+            if (there := _newest(command)) != newest:
+                newest, player = there, _load(command)
+            one_game, root = protocol.only(number), stream(command.seed, "eval")
+            options = {"overlay": command.overlay, "should_stop": lambda: screen.closed or screen.next_game()}
+            shown = show_game(player, one_game, root, camera, [screen], **options)
+            told = f"score {shown.score:.0f} after {shown.steps:,} agent steps"
+            say(
+                f"game {number}, network of step {player.step:,}: {told if shown.whole else f'not played out ({told})'}"
+            )
+            if screen.closed or number == last:
+                return 0
+    raise AssertionError("the numbers of games never end")
+
+
+def _load(command: Watch) -> Player:
+    from atari_dqn.runs.evaluate import load_player
+
+    return load_player(
+        command.run,
+        which=command.checkpoint,
+        device=command.device,
+        allow_import=command.allow_import,
+        torch_threads=command.torch_threads,
+        env_threads=1,
+    )
+
+
+def _newest(command: Watch) -> Path | None:
+    """The newest checkpoint of a run folder; None of anything else."""
+    from atari_dqn.storage.checkpoint import list_steps
+
+    return next(reversed(list_steps(command.run / "checkpoints")), None)
+
+
+def _screen(command: Watch, player: Player, fps: int, in_browser: bool) -> Screen:
+    title = f"{player.config.game}, {command.run}"
+    if not in_browser:
+        from atari_dqn.video.window import Window
+
+        try:
+            return Window(title, fps)
+        except UsageError as error:
+            raise UsageError(f"{error}; or use --browser") from error
+    from atari_dqn.video.browser import Page
+
+    page = Page(title, fps, command.port)
+    why = "" if command.browser else "no display here, so "
+    say(f"{why}in a browser: {page.address} (Ctrl-C ends)")
+    return page
