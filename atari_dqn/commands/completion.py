@@ -22,11 +22,13 @@ from atari_dqn.commands.compare_approximators import CompareApproximators
 from atari_dqn.commands.doctor import Doctor
 from atari_dqn.commands.evaluate import Evaluate
 from atari_dqn.commands.games import SETS, Games
+from atari_dqn.commands.play import Play
 from atari_dqn.commands.presets import Presets
 from atari_dqn.commands.report import Report
 from atari_dqn.commands.suite_flags import Suite
 from atari_dqn.commands.train import Train
 from atari_dqn.commands.video import Video
+from atari_dqn.commands.watch import Watch
 from atari_dqn.envs.games import atari_games
 from atari_dqn.presets import PRESETS
 
@@ -76,6 +78,8 @@ def vocabulary() -> dict[str, Words]:
         "report": Words((), flags_of(Report, known)),
         "compare": Words(presets, suite),
         "video": Words(networks, flags_of(Video, known)),
+        "watch": Words(networks, flags_of(Watch, known)),
+        "play": Words(tuple(atari_games()), flags_of(Play, known)),
         "presets": Words(presets, flags_of(Presets, known)),
         "games": Words(games, flags_of(Games, known)),
         "doctor": Words((), flags_of(Doctor, known)),
