@@ -1,6 +1,5 @@
 """Games that are watched as they are played: in a window, in a browser, by a network or by a person."""
 
-import dataclasses
 import itertools
 import urllib.error
 import urllib.request
@@ -87,7 +86,7 @@ def test_where_there_is_no_display_a_window_says_so(monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    config = dataclasses.replace(nature("pong"), device="cpu", compile="off", max_episode_steps=30)
+    config = nature("pong").replace(device="cpu", compile="off", max_episode_steps=30)
     return make_run(tmp_path_factory.mktemp("pong") / "run", config)
 
 
@@ -229,7 +228,7 @@ def test_keys_become_actions_of_the_emulator(held, name):
 def test_every_action_of_the_emulator_can_be_pressed():
     parts = ("up", "down", "left", "right", "fire")
     pressed = {by_hand.action_held(held) for count in range(6) for held in itertools.combinations(parts, count)}
-    config = dataclasses.replace(nature("pong"), frame_skip=1, action_set="full")
+    config = nature("pong").replace(frame_skip=1, action_set="full")
     with closing(AtariCamera(config)) as camera:
         assert pressed == set(camera.action_names)
 

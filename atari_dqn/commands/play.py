@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -46,8 +45,8 @@ def run(words: Sequence[str]) -> int:
     from atari_dqn.video.window import Window
 
     title = game.replace("_", " ").title()
-    config = dataclasses.replace(
-        nature(game), frame_skip=1, noop_max=0, action_set="full", sticky_probability=command.sticky_probability
+    config = nature(game).replace(
+        frame_skip=1, noop_max=0, action_set="full", sticky_probability=command.sticky_probability
     )
     with closing(Window(title, FRAMES_PER_SECOND)) as window, closing(AtariCamera(config)) as camera:
         play_games(camera, window, ScoreBoard(title, _others(game)), seed=command.seed, told=print)
