@@ -23,6 +23,8 @@ def test_every_page_is_in_the_menu_and_the_addresses_are_those_of_the_package():
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
     assert re.search(r"^site_url: (\S+)$", settings, re.M)[1] == urls["Documentation"]
     assert re.search(r"^repo_url: (\S+)$", settings, re.M)[1] == urls["Repository"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f'repository-code: "{urls["Repository"]}"' in citation and f'url: "{urls["Documentation"]}"' in citation
 
 
 @with_docs

@@ -97,7 +97,7 @@ def commands() -> str:
         game = ["pong"] if name == "train" else []
         wide, said = mock.patch.dict(os.environ, COLUMNS="80"), contextlib.redirect_stdout(io.StringIO())
         with wide, said as printed, contextlib.suppress(SystemExit):
-            main([name, *game, "--help"])
+            main([name, *game, "--help", *(["all"] if game else [])])
         parts.append(f"## {name}\n\n```text\n{printed.getvalue().strip()}\n```")
     return "\n\n".join(parts)
 
