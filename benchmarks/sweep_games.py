@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from measuring import command
 
+from atari_dqn.envs.atari import AtariRules
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.published.scores import nature_49
 from atari_dqn.runs.provenance import hardware
@@ -26,7 +27,7 @@ ENDS_WANTED = 2  # games that end, for each game
 
 def sweep(game: str, num_envs: int, min_steps: int, max_steps: int) -> dict[str, object]:
     """Random play until enough games have ended (or `max_steps` vector steps), checking every step."""
-    envs = NativeEnvs(game, num_envs, num_threads=0)
+    envs = NativeEnvs(AtariRules(game), num_envs)
     rng = np.random.default_rng(0)
     envs.reset(rng.integers(2**31, size=num_envs))
     clock, expected = envs._clock.copy(), np.zeros(num_envs, bool)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from measuring import finish
 
+from atari_dqn.envs.atari import AtariRules
 from atari_dqn.envs.emulator import EmulatorSettings, Game, make_emulator, make_openings
 from atari_dqn.envs.frame_maker import FrameMaker
 from atari_dqn.envs.native import NativeEnvs
@@ -53,7 +54,7 @@ def game_like(native: NativeEnvs, game: str, seed: int) -> Game:
 
 def sweep(game: str, steps: int) -> dict[str, object]:
     """Compare the courses of a game; one that ends opens again from another seed."""
-    native = NativeEnvs(game, 1, num_threads=1)
+    native = NativeEnvs(AtariRules(game), 1, num_threads=1)
     height, width = make_emulator(game).getScreenDims()
     shrink = Shrinker(Screens(height, width, tuple(luminance_table().tolist())), (84, 84), "cpu")
     maker, made = FrameMaker(1, height, width, colours=True), np.empty((1, 84, 84), np.uint8)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from atari_dqn.envs import make_envs
+from atari_dqn.envs.atari import AtariRules
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.envs.reference import ReferenceEnvs, Resize
 from atari_dqn.errors import UsageError
@@ -14,8 +15,8 @@ from atari_dqn.seeding import game_seeds, stream
 SIX_GAMES = ("pong", "breakout", "seaquest", "space_invaders", "ms_pacman", "freeway")
 
 
-def native(game="breakout", num_envs=2, **settings):
-    return NativeEnvs(game, num_envs, num_threads=2, **settings)
+def native(game="breakout", num_envs=2, **rules):
+    return NativeEnvs(AtariRules(game, **rules), num_envs, num_threads=2)
 
 
 def make(backend, num_envs=2, max_episode_steps=40):
@@ -330,7 +331,7 @@ def test_the_area_resize_is_that_of_the_released_code():
 
 def test_the_reference_resizes_both_ways():
     frames = [
-        ReferenceEnvs("pong", 1, noop_max=0, interpolation=method).reset(np.array([1])).frame
+        ReferenceEnvs(AtariRules("pong", noop_max=0), 1, interpolation=method).reset(np.array([1])).frame
         for method in ("area", "bilinear")
     ]
     assert frames[0].shape == frames[1].shape

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from atari_dqn.envs.atari import AtariRules
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.envs.reference import ReferenceEnvs
 
@@ -14,8 +15,8 @@ MAX_DIFFERING_PIXELS, MAX_DIFFERENCE = 25, 2
 @pytest.mark.parametrize("game", GAMES)
 def test_native_and_reference_play_the_same_game(game):
     """Without no-ops, which the two draw differently; across lost lives, ends and a time limit."""
-    settings = {"noop_max": 0, "max_episode_steps": 350}
-    fast, plain = NativeEnvs(game, 1, num_threads=1, **settings), ReferenceEnvs(game, 1, **settings)
+    rules = AtariRules(game, noop_max=0, max_episode_steps=350)
+    fast, plain = NativeEnvs(rules, 1, num_threads=1), ReferenceEnvs(rules, 1)
     rng = np.random.default_rng(0)
     opening = [envs.reset(np.array([7])) for envs in (fast, plain)]
     assert_same_frames(*opening)

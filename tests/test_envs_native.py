@@ -5,6 +5,7 @@ import pytest
 from ale_py.vector_env import AtariVectorEnv
 
 from atari_dqn.envs import atari_games, make_envs
+from atari_dqn.envs.atari import AtariRules
 from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.envs.reference import ReferenceEnvs
 from atari_dqn.errors import UsageError
@@ -12,8 +13,12 @@ from atari_dqn.presets import nature
 from atari_dqn.storage import checkpoint
 
 
-def native(game="breakout", num_envs=2, **settings):
-    return NativeEnvs(game, num_envs, num_threads=2, **settings)
+def native(game="breakout", num_envs=2, reseed_after=0, **rules):
+    return NativeEnvs(AtariRules(game, **rules), num_envs, num_threads=2, reseed_after=reseed_after)
+
+
+def reference(game="breakout", num_envs=2, **rules):
+    return ReferenceEnvs(AtariRules(game, **rules), num_envs)
 
 
 def act(envs, *actions):
@@ -158,11 +163,10 @@ def test_a_game_with_a_seed_of_its_own_opens_after_every_kind_of_end(end):
     fresh.close()
 
 
-@pytest.mark.parametrize("make", [native, ReferenceEnvs], ids=["native", "reference"])
+@pytest.mark.parametrize("make", [native, reference])
 def test_the_action_after_an_end_leaves_no_trace(make):
     """Also in the emulator's random numbers, which sticky actions draw from."""
-    settings = {"max_episode_steps": 25, "sticky_probability": 0.25}
-    envs, other = make("breakout", 1, **settings), make("breakout", 1, **settings)
+    envs, other = (make("breakout", 1, max_episode_steps=25, sticky_probability=0.25) for _ in range(2))
     for each in (envs, other):
         each.reset(np.array([8]))
         *_, last = play(each, 25)
@@ -184,7 +188,7 @@ def test_rewards_are_the_games_own():
 @pytest.mark.parametrize("game", ["pong", "seaquest"])
 def test_opening_frames_are_those_of_a_game_after_so_many_noops(game):
     """The draws of the two paths differ, so the plain path is told what the native one drew."""
-    envs, plain = native(game, 4), ReferenceEnvs(game, 1, frame_skip=1, noop_max=0)
+    envs, plain = native(game, 4), reference(game, 1, frame_skip=1, noop_max=0)
     frames = envs.reset(np.arange(4)).frame
     plain_frames = [plain.reset(np.array([0])).frame[0]]
     plain_frames += [act(plain, 0).frame[0] for _ in range(30)]
@@ -314,7 +318,7 @@ def test_action_sets_are_the_minimal_one_or_all_18():
     full.close()
 
 
-@pytest.mark.parametrize("make", [NativeEnvs, ReferenceEnvs])
+@pytest.mark.parametrize("make", [native, reference])
 def test_the_papers_pong_has_three_actions_which_move_as_ale_pys_do(make):
     """Xitari, the paper's emulator, says `actions: {0, 3, 4}` of Pong: none with fire."""
     paper, minimal = make("pong", 1, action_set="paper", noop_max=0), make("pong", 1, noop_max=0)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from atari_dqn.envs import board, make_envs, pool
+from atari_dqn.envs.atari import AtariRules
 from atari_dqn.envs.emulator import EmulatorSettings, Game, make_emulator, make_openings
 from atari_dqn.envs.frame_maker import FrameMaker
 from atari_dqn.envs.native import NativeEnvs
@@ -77,7 +78,7 @@ def open_game(settings, openings):
 @pytest.mark.parametrize("game", ["seaquest", "space_invaders", "breakout"])
 def test_the_course_of_a_game_is_that_of_the_native_environment(game, colours):
     """From the same opening: the first reset of an emulator with the same seed, after as many no-ops."""
-    native = NativeEnvs(game, 1, num_threads=1)
+    native = NativeEnvs(AtariRules(game), 1, num_threads=1)
     frame = native.reset(np.array([7])).frame[0]
     noops = int(native._clock[0])
     openings = make_openings(make_emulator(game, seed=7), noops, colours=colours, variants=1)

@@ -4,13 +4,14 @@ import hashlib
 
 import numpy as np
 
+from atari_dqn.envs.atari import AtariRules
 from atari_dqn.envs.native import NativeEnvs
 
 GOLDEN = "41a99007ed7fe06d5c34eeac4bdbc866c0ec5ff73c8bd8d5755bb838ea8ab937"
 
 
 def test_frames_are_the_recorded_ones():
-    envs = NativeEnvs("breakout", 2, num_threads=1)
+    envs = NativeEnvs(AtariRules("breakout"), 2, num_threads=1)
     digest = hashlib.sha256(envs.reset(np.array([1, 2])).frame.tobytes())
     for number in range(200):
         envs.send(np.array([number % 4, (number // 3) % 4]))

@@ -1,18 +1,18 @@
 """The games: one protocol (`types.VecEnv`), four backends.
 
-In reading order: games.py (their names), contract.py (what all keep to), native.py (ale-py's C++ threads), single.py
-(one Gymnasium game), reference.py (Atari by wrappers), classic.py (CartPole and others), checked_game.py (each held to
-its contract), in_turns.py (groups of environments). Then our own worker processes: emulator.py (what a game does),
-palette.py, frame_maker.py (screens become frames), board.py (memory shared), worker.py (a process), pool.py (all of
-them), workers.py (their games behind the protocol).
+In reading order: games.py (their names), contract.py (what all keep to), atari.py (what Atari is told), native.py
+(ale-py's C++ threads), single.py (one Gymnasium game), reference.py (Atari by wrappers), classic.py (CartPole and
+others), checked_game.py (each held to its contract), in_turns.py (groups of environments). Then our own worker
+processes: emulator.py (what a game does), palette.py, frame_maker.py (screens become frames), board.py (memory
+shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the protocol).
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from atari_dqn.config import Config
+from atari_dqn.envs.atari import AtariRules
 from atari_dqn.envs.games import atari_games as atari_games
 from atari_dqn.envs.games import check_rom
 from atari_dqn.envs.in_turns import EnvsInTurns
@@ -42,15 +42,11 @@ def make_envs(config: Config) -> VecEnv:
     if config.env.backend == "reference":
         from atari_dqn.envs.reference import ReferenceEnvs
 
-        return ReferenceEnvs(config.game, config.env.num_envs, **_atari_settings(config))
+        return ReferenceEnvs(atari_rules(config), config.env.num_envs, reseed_after=RESEED_AFTER)
     from atari_dqn.envs.native import NativeEnvs
 
-    return NativeEnvs(
-        config.game,
-        config.env.num_envs,
-        num_threads=config.machine.env_threads,
-        **_atari_settings(config),
-    )
+    options = {"num_threads": config.machine.env_threads, "reseed_after": RESEED_AFTER}
+    return NativeEnvs(atari_rules(config), config.env.num_envs, **options)
 
 
 def _in_workers(config: Config) -> VecEnv:
@@ -61,16 +57,12 @@ def _in_workers(config: Config) -> VecEnv:
     check_rom(config.game)
     if sys.platform == "win32":  # which hands no file descriptors on
         raise UsageError("backend 'workers' is for Linux and macOS; use --backend native")
-    settings = _atari_settings(config)
-    del settings["reseed_after"]  # nothing is ever played again
-    raw = config.machine.resize == "replay"
     pool = WorkerPool(
-        config.game,
+        atari_rules(config),
         config.env.num_envs,
         groups=config.env.env_groups,
         num_workers=config.machine.env_threads,
-        raw=raw,
-        **settings,
+        raw=config.machine.resize == "replay",
     )
     groups = [WorkerEnvs(pool, group) for group in range(config.env.env_groups)]
     return EnvsInTurns(groups) if len(groups) > 1 else groups[0]
@@ -117,17 +109,17 @@ def _own_time_limit(config: Config) -> int | None:
     return own_time_limit(config.game)
 
 
-def _atari_settings(config: Config) -> dict[str, Any]:
-    """The arguments that all Atari backends take."""
-    return {
-        "frame_skip": config.env.frame_skip,
-        "noop_max": config.env.noop_max,
-        "sticky_probability": config.env.sticky_probability,
-        "action_set": config.env.action_set,
-        "life_loss": config.env.terminal_on_life_loss,
-        "max_episode_steps": config.env.max_episode_steps,
-        "reseed_after": RESEED_AFTER,
-    }
+def atari_rules(config: Config) -> AtariRules:
+    """How the Atari games of a config are played, whichever backend plays them."""
+    return AtariRules(
+        game=config.game,
+        frame_skip=config.env.frame_skip,
+        noop_max=config.env.noop_max,
+        sticky_probability=config.env.sticky_probability,
+        action_set=config.env.action_set,
+        life_loss=config.env.terminal_on_life_loss,
+        max_episode_steps=config.env.max_episode_steps,
+    )
 
 
 def check_game(config: Config) -> None:

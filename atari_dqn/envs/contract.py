@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -28,22 +28,6 @@ def checked_action(action: np.ndarray, num_envs: int, spec: EnvSpec) -> np.ndarr
             f"action {action[env]} of environment {env} is outside [0, {spec.num_actions}), the actions of {spec.game}"
         )
     return numbers
-
-
-PAPER_ACTIONS = {"pong": ("noop", "right", "left")}
-"""Games for which the paper's emulator (Xitari) has fewer actions than ale-py (D11): of the 49, only this one."""
-
-
-def chosen_actions(game: str, action_set: str, names: Sequence[str]) -> np.ndarray:
-    """Which of the emulator's actions the agent has, [A] int64: numbers into `names`.
-
-    Args:
-      game:       ROM id.
-      action_set: "paper" for the paper's actions; else all that the emulator was asked for.
-      names:      of the emulator's actions, in the order of their numbers.
-    """
-    wanted = PAPER_ACTIONS.get(game, names) if action_set == "paper" else names
-    return np.array([names.index(name) for name in wanted], np.int64)
 
 
 def checked_seeds(seeds: np.ndarray, count: int) -> np.ndarray:

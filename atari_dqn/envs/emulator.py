@@ -18,29 +18,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from atari_dqn.envs.atari import AtariRules
+
 NOOP = 0  # ALE's number
 VARIANTS = 8  # fresh resets that openings are kept of (D13)
 OPENINGS_SEED = 0  # of the emulator that makes these resets: the same ones in every process and every run
 
 
-@dataclass(frozen=True)
-class EmulatorSettings:
-    """How games are played; what a worker is told at its start."""
+@dataclass(frozen=True, kw_only=True)
+class EmulatorSettings(AtariRules):
+    """How games are played, in the emulator's numbers; what a worker is told at its start."""
 
-    game: str
-    """ROM id."""
     actions: tuple[int, ...]
     """ALE's number of each action."""
-    frame_skip: int
-    """Frames per agent step; the last two are shown."""
-    noop_max: int
-    """Up to this many no-ops open a game, frames."""
-    sticky_probability: float
-    """Chance that a frame repeats the previous action."""
-    life_loss: bool
-    """A lost life is reported as terminated, and the game goes on."""
-    max_episode_steps: int
-    """Time limit of a game, agent steps."""
     colours: bool
     """Screens are asked for as the console's colours: quick, and for NTSC games only; no: as luminance."""
 

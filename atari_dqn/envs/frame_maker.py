@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from atari_dqn.envs.atari import SIZE
 from atari_dqn.envs.palette import luminance_table
 
-SIZE = 84  # pixels of a frame, height and width
 WORD = 8  # bytes that are compared at once
 BANDS = {210: 42}  # by the height of a screen: 2.5 lines to 1, a number that is exact in binary; else all at once
 

@@ -22,20 +22,19 @@ from typing import Any
 
 import numpy as np
 
+from atari_dqn.envs.atari import SIZE, AtariRules
 from atari_dqn.envs.contract import (
     ActionLog,
     Turns,
     checked_action,
     checked_seeds,
-    chosen_actions,
     first_step,
     play_logs,
 )
 from atari_dqn.errors import UsageError
-from atari_dqn.types import EnvSpec, Step
+from atari_dqn.types import Step
 
 NO_LIMIT = 2**31 - 1  # frames; the emulator's own time limit, moved out of reach
-SIZE = 84  # pixels, height and width
 NOOP = 0  # in every action set
 
 
@@ -43,52 +42,29 @@ class NativeEnvs:
     """N Atari games behind the VecEnv protocol.
 
     Args:
-      game:               ROM id.
-      num_envs:           N.
-      num_threads:        emulator threads, 0 for one per core.
-      frame_skip:         frames per agent step, also where a life is lost (D6); the last two are max-pooled.
-      noop_max:           up to this many no-ops open a game, frames (D7).
-      sticky_probability: chance that a frame repeats the previous action.
-      action_set:         "minimal", "paper" or "full", see `Config.action_set`.
-      life_loss:          a lost life is reported as terminated, and the game goes on (D5).
-      max_episode_steps:  time limit of a game, agent steps.
-      reseed_after:       agent steps after which a sub-environment is seeded afresh when its next
-                          game opens, so that its action log stays short; 0 for never.
+      rules:        how they are played.
+      num_envs:     N.
+      num_threads:  emulator threads, 0 for one per core.
+      reseed_after: agent steps after which a sub-environment is seeded afresh when its next
+                    game opens, so that its action log stays short; 0 for never.
     """
 
-    def __init__(
-        self,
-        game: str,
-        num_envs: int,
-        *,
-        num_threads: int = 0,
-        frame_skip: int = 4,
-        noop_max: int = 30,
-        sticky_probability: float = 0.0,
-        action_set: str = "minimal",
-        life_loss: bool = True,
-        max_episode_steps: int = 27_000,
-        reseed_after: int = 0,
-    ) -> None:
-        self.num_envs, self.life_loss = num_envs, life_loss
-        self.max_episode_steps, self.reseed_after = max_episode_steps, reseed_after
+    def __init__(self, rules: AtariRules, num_envs: int, *, num_threads: int = 0, reseed_after: int = 0) -> None:
+        self.num_envs, self.life_loss = num_envs, rules.life_loss
+        self.max_episode_steps, self.reseed_after = rules.max_episode_steps, reseed_after
         self._env = make_emulators(
-            game,
+            rules,
             num_envs,
             num_threads=num_threads,
-            noop_max=noop_max,
-            sticky_probability=sticky_probability,
-            action_set=action_set,
             img_height=SIZE,
             img_width=SIZE,
             grayscale=True,
-            frameskip=frame_skip,
+            frameskip=rules.frame_skip,
             maxpool=True,
         )
         names = tuple(action.name.lower() for action in self._env.ale.get_action_set())
-        self._chosen = chosen_actions(game, action_set, names)  # of the emulator's actions, by the agent's
-        names = tuple(names[number] for number in self._chosen)
-        self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
+        self._chosen = rules.chosen_actions(names)  # of the emulator's actions, by the agent's
+        self.spec = rules.spec(names)
         self._paddle = [1.0] * num_envs  # how far the paddle is turned: all the way, actions are discrete
         self._turns = Turns()
 
@@ -214,36 +190,27 @@ class NativeEnvs:
         self._env = None
 
 
-def make_emulators(
-    game: str,
-    num_envs: int,
-    *,
-    num_threads: int,
-    noop_max: int,
-    sticky_probability: float,
-    action_set: str,
-    **picture: Any,
-) -> Any:
+def make_emulators(rules: AtariRules, num_envs: int, *, num_threads: int, **picture: Any) -> Any:
     """ale-py's vector environment with every argument explicit; its defaults are not Nature's.
 
-    Its arguments are those of `NativeEnvs`, and in `picture` what a screen becomes (`img_height`, `img_width`,
-    `grayscale`, `frameskip`, `maxpool`), which changes nothing in the course of the games.
+    `picture` says what a screen becomes (`img_height`, `img_width`, `grayscale`, `frameskip`, `maxpool`), which changes
+    nothing in the course of the games.
     """
     from ale_py.vector_env import AtariVectorEnv
 
     return AtariVectorEnv(
-        game=game,
+        game=rules.game,
         num_envs=num_envs,
         batch_size=num_envs,
         num_threads=num_threads,
         thread_affinity_offset=-1,
         max_num_frames_per_episode=NO_LIMIT,
-        repeat_action_probability=sticky_probability,
-        full_action_space=action_set == "full",
+        repeat_action_probability=rules.sticky_probability,
+        full_action_space=rules.action_set == "full",
         continuous=False,
         autoreset_mode="NextStep",
         stack_num=1,
-        noop_max=noop_max + 1,  # ale-py draws below its bound
+        noop_max=rules.noop_max + 1,  # ale-py draws below its bound
         episodic_life=False,  # would restart the whole game on a lost life
         life_loss_info=False,
         reward_clipping=False,

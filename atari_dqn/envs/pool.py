@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from atari_dqn.envs.atari import SIZE, AtariRules
 from atari_dqn.envs.board import Board, BoardLayout, fence, spin_until
-from atari_dqn.envs.contract import chosen_actions
 from atari_dqn.envs.emulator import EmulatorSettings, make_emulator
-from atari_dqn.envs.frame_maker import SIZE
 from atari_dqn.envs.palette import has_ntsc_colours, luminance_table
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
-from atari_dqn.types import EnvSpec, Screens
+from atari_dqn.types import Screens
 
 LOOK_SECONDS = 0.1  # between looks at whether the workers still live, while nothing comes
 HANG_LOOKS = 3000  # of those in a row without any answer: a worker hangs
@@ -35,59 +34,29 @@ class WorkerPool:
     """Worker processes that play N games, in groups that take turns.
 
     Args:
-      game:               ROM id.
-      num_envs:           N, of all groups.
-      groups:             G; they divide N.
-      num_workers:        processes, 0 for one per core.
-      raw:                hand out pairs of screens as they are (see `EnvSpec.screens`), not frames.
-      frame_skip:         frames per agent step; the last two are max-pooled.
-      noop_max:           up to this many no-ops open a game, frames.
-      sticky_probability: chance that a frame repeats the previous action.
-      action_set:         "minimal", "paper" or "full", see `Config.action_set`.
-      life_loss:          a lost life is reported as terminated, and the game goes on.
-      max_episode_steps:  time limit of a game, agent steps.
+      rules:       how they are played.
+      num_envs:    N, of all groups.
+      groups:      G; they divide N.
+      num_workers: processes, 0 for one per core.
+      raw:         hand out pairs of screens as they are (see `EnvSpec.screens`), not frames.
 
     Raises:
       UsageError: this system cannot hand open files to a process (Windows).
     """
 
     def __init__(
-        self,
-        game: str,
-        num_envs: int,
-        *,
-        groups: int = 1,
-        num_workers: int = 0,
-        raw: bool = False,
-        frame_skip: int = 4,
-        noop_max: int = 30,
-        sticky_probability: float = 0.0,
-        action_set: str = "minimal",
-        life_loss: bool = True,
-        max_episode_steps: int = 27_000,
+        self, rules: AtariRules, num_envs: int, *, groups: int = 1, num_workers: int = 0, raw: bool = False
     ) -> None:
         if sys.platform == "win32":
             raise UsageError("backend is 'workers', which Windows cannot have; use native")
-        probe = make_emulator(game)
-        actions = probe.getLegalActionSet() if action_set == "full" else probe.getMinimalActionSet()
-        names = tuple(action.name.lower() for action in actions)
-        chosen = chosen_actions(game, action_set, names).tolist()
+        probe = make_emulator(rules.game)
         height, width = probe.getScreenDims()
-        colours = has_ntsc_colours(probe)
-        table = luminance_table() if colours else np.arange(256)
-        screens = Screens(height, width, tuple(table.tolist())) if raw else None
-        names = tuple(names[number] for number in chosen)
-        self.spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip, screens=screens)
-        settings = EmulatorSettings(
-            game=game,
-            actions=tuple(int(actions[number].value) for number in chosen),
-            frame_skip=frame_skip,
-            noop_max=noop_max,
-            sticky_probability=sticky_probability,
-            life_loss=life_loss,
-            max_episode_steps=max_episode_steps,
-            colours=colours,
-        )
+        actions = probe.getLegalActionSet() if rules.action_set == "full" else probe.getMinimalActionSet()
+        names = tuple(action.name.lower() for action in actions)
+        chosen = tuple(int(actions[number].value) for number in rules.chosen_actions(names).tolist())
+        settings = EmulatorSettings(**dataclasses.asdict(rules), actions=chosen, colours=has_ntsc_colours(probe))
+        table = luminance_table() if settings.colours else np.arange(256)
+        self.spec = rules.spec(names, screens=Screens(height, width, tuple(table.tolist())) if raw else None)
         layout = BoardLayout(
             num_envs=num_envs,
             groups=groups,

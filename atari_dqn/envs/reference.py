@@ -10,11 +10,9 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 
-from atari_dqn.envs.contract import chosen_actions
+from atari_dqn.envs.atari import SIZE, AtariRules
 from atari_dqn.envs.single import SingleEnvs
-from atari_dqn.types import EnvSpec
 
-SIZE = 84  # pixels, height and width
 NO_LIMIT = -1  # the emulator's own time limit is off
 Interpolation = Literal["area", "bilinear"]
 
@@ -23,60 +21,42 @@ class ReferenceEnvs(SingleEnvs):
     """N Atari games behind the VecEnv protocol, with the arguments of NativeEnvs.
 
     Args:
-      game:               ROM id.
-      num_envs:           N.
-      frame_skip:         frames per agent step; the last two are max-pooled.
-      noop_max:           up to this many no-ops open a game, frames.
-      sticky_probability: chance that a frame repeats the previous action.
-      action_set:         "minimal", "paper" or "full", see `Config.action_set`.
-      life_loss:          a lost life is reported as terminated, and the game goes on.
-      max_episode_steps:  time limit of a game, agent steps.
-      reseed_after:       see `SingleEnvs`.
-      interpolation:      "area" as the native path and the paper's code (Torch's `image.scale` calls itself bilinear,
-                          but averages areas when it shrinks), or "bilinear" as libraries that take it by its name.
+      rules:         how they are played.
+      num_envs:      N.
+      reseed_after:  see `SingleEnvs`.
+      interpolation: "area" as the native path and the paper's code (Torch's `image.scale` calls itself bilinear,
+                     but averages areas when it shrinks), or "bilinear" as libraries that take it by its name.
     """
 
     def __init__(
-        self,
-        game: str,
-        num_envs: int,
-        *,
-        frame_skip: int = 4,
-        noop_max: int = 30,
-        sticky_probability: float = 0.0,
-        action_set: str = "minimal",
-        life_loss: bool = True,
-        max_episode_steps: int = 27_000,
-        reseed_after: int = 0,
-        interpolation: Interpolation = "area",
+        self, rules: AtariRules, num_envs: int, *, reseed_after: int = 0, interpolation: Interpolation = "area"
     ) -> None:
         from ale_py.env import AtariEnv
 
         def make_emulator() -> Any:
             return AtariEnv(
-                game=game,
+                game=rules.game,
                 obs_type="grayscale",
                 frameskip=1,
-                repeat_action_probability=sticky_probability,
-                full_action_space=action_set == "full",
+                repeat_action_probability=rules.sticky_probability,
+                full_action_space=rules.action_set == "full",
                 max_num_frames_per_episode=NO_LIMIT,
             )
 
         def make_one() -> gymnasium.Env[Any, Any]:
-            env: gymnasium.Env[Any, Any] = NoopStart(make_emulator(), noop_max)
-            if life_loss:
+            env: gymnasium.Env[Any, Any] = NoopStart(make_emulator(), rules.noop_max)
+            if rules.life_loss:
                 env = LifeLoss(env)
             env = gymnasium.wrappers.TransformAction(env, lambda action: int(chosen[action]), actions)
-            return Resize(SkipAndMax(env, frame_skip), interpolation)
+            return Resize(SkipAndMax(env, rules.frame_skip), interpolation)
 
         probe = make_emulator()
         names = tuple(name.lower() for name in probe.get_action_meanings())
         probe.close()
-        chosen = chosen_actions(game, action_set, names)
+        chosen = rules.chosen_actions(names)
         actions = gymnasium.spaces.Discrete(len(chosen))
-        names = tuple(names[number] for number in chosen)
-        spec = EnvSpec(game, (SIZE, SIZE), "uint8", names, frame_skip)
-        super().__init__(make_one, num_envs, spec=spec, max_episode_steps=max_episode_steps, reseed_after=reseed_after)
+        limits = {"max_episode_steps": rules.max_episode_steps, "reseed_after": reseed_after}
+        super().__init__(make_one, num_envs, spec=rules.spec(names), **limits)
 
 
 class NoopStart(gymnasium.Wrapper[Any, Any, Any, Any]):

@@ -54,7 +54,7 @@ class Share:
             height, width = openings[0].screen.shape
             self.maker = FrameMaker(len(envs), height, width, colours=settings.colours)
 
-    def run_study(self, order: int, buffer: int) -> None:
+    def carry_out(self, order: int, buffer: int) -> None:
         """Do what the run wants with these games; pictures go to a buffer of the board."""
         pictures = self.board.pictures[buffer, self.mine]
         screens = self.maker.screens if self.maker else pictures
@@ -132,7 +132,7 @@ class Worker:
 
     def _carry_out(self, group: int) -> None:
         board = self.board
-        self.shares[group].run_study(board.order[group], board.buffer[group])
+        self.shares[group].carry_out(board.order[group], board.buffer[group])
         self.done[group] += 1
         fence()
         board.done[self.number * self.groups + group] = self.done[group]

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from atari_dqn.config import Config
-from atari_dqn.envs.contract import chosen_actions
+from atari_dqn.envs import atari_rules
 from atari_dqn.envs.native import make_emulators
 from atari_dqn.errors import UsageError
 from atari_dqn.video.panel import television
@@ -80,13 +80,11 @@ class AtariCamera:
             )
         self.frame_skip = config.env.frame_skip
         height, width = _screen_size(config.game)
+        rules = atari_rules(config)
         self._emulator = make_emulators(
-            config.game,
+            rules,
             1,
             num_threads=1,
-            noop_max=config.env.noop_max,
-            sticky_probability=config.env.sticky_probability,
-            action_set=config.env.action_set,
             img_height=height,
             img_width=width,
             grayscale=not colours,
@@ -94,8 +92,8 @@ class AtariCamera:
             maxpool=False,
         )
         names = tuple(action.name.lower() for action in self._emulator.ale.get_action_set())
-        self._chosen = chosen_actions(config.game, config.env.action_set, names)
-        self.action_names = tuple(names[number] for number in self._chosen)  # in the order of the agent's numbers
+        self._chosen = rules.chosen_actions(names)
+        self.action_names = rules.spec(names).action_names  # in the order of the agent's numbers
 
     def open(self, seed: int) -> np.ndarray:
         """See `Camera`."""
