@@ -11,17 +11,19 @@ import difflib
 import json
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Self
 
 from tyro.conf import Suppress
 
 from atari_dqn.config_checks import complaints
-from atari_dqn.config_json import fields_of
+from atari_dqn.config_json import settings_in
 from atari_dqn.errors import UsageError
+from atari_dqn.settings.bounds import EpisodesOrNone, May, Name, Range, Steps
 from atari_dqn.settings.extensions import ExtensionsConfig
 from atari_dqn.settings.learning import AlgorithmConfig, NetworkConfig, OptimizerConfig, ReplayConfig
 from atari_dqn.settings.play import EnvConfig, ExplorationConfig
 from atari_dqn.settings.running import EvaluationConfig, LoggingConfig, MachineConfig
+from atari_dqn.settings.table import settings_of
 
 GYM_PREFIX = "gym:"
 
@@ -38,16 +40,16 @@ class Config:
     A new setting must default to what runs did before it was there: configs of older versions do not name it.
     """
 
-    game: Suppress[str] = "pong"
+    game: Suppress[Annotated[Name, May(change=False, differ=True)]] = "pong"
     """ROM id such as `ms_pacman`, or `cartpole`."""
-    preset: str = "nature"
+    preset: Name = "nature"
     """Preset whose values apply where no flag says otherwise. Names the default run folder and the report's column."""
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**63 - 1, why="it has 64 bits"), May(change=False, differ=True)] = 0
     """Root of every random stream of the run, >= 0."""
-    total_steps: int = 50_000_000
+    total_steps: Annotated[Steps, May(change=True, differ=False)] = 50_000_000
     """Length of the run, agent steps. Paper: 50 million (200 million frames)."""
-    total_episodes: int = 0
-    """Length of the run in episodes, if `total_steps` does not end it before; 0: no such end. Paper: 0."""
+    total_episodes: Annotated[EpisodesOrNone, May(change=True, differ=False)] = None
+    """Length of the run in episodes, if `total_steps` does not end it before; none: no such end. Paper: none."""
     env: EnvConfig = EnvConfig()
     replay: ReplayConfig = ReplayConfig()
     algorithm: AlgorithmConfig = AlgorithmConfig()
@@ -60,7 +62,7 @@ class Config:
     machine: MachineConfig = MachineConfig()
 
     def __post_init__(self) -> None:
-        for complaint in complaints(self.namespace(), CHOICES):
+        for complaint in complaints(self.namespace(), SETTINGS):
             raise UsageError(complaint)
 
     @property
@@ -72,6 +74,10 @@ class Config:
     def envs_at_once(self) -> int:
         """Environments that one vector step is about: all, or those of one group."""
         return self.env.num_envs // self.env.env_groups
+
+    def is_over(self, steps: int, episodes: int) -> bool:
+        """Is everything played that a run of this config is to play?"""
+        return steps >= self.total_steps or (self.total_episodes is not None and episodes >= self.total_episodes)
 
     def flat(self) -> dict[str, Any]:
         """Every setting by its name, without the groups."""
@@ -112,21 +118,10 @@ class Config:
         Raises:
           UsageError: not JSON, not an object, no game, an unknown setting, a wrong type, a value out of range.
         """
-        return Config().replace(**fields_of(text, DEFAULTS))
+        return Config().replace(**settings_in(text, SETTINGS))
 
 
-def _hints() -> dict[str, tuple[str, Any]]:
-    """The group of each setting, "" for those that stand in none, and its type."""
-    found: dict[str, tuple[str, Any]] = {}
-    for name, hint in get_type_hints(Config).items():
-        inner = get_type_hints(hint) if dataclasses.is_dataclass(hint) else None
-        found |= {name: ("", hint)} if inner is None else {setting: (name, kind) for setting, kind in inner.items()}
-    return found
-
-
-GROUP_OF = {name: group for name, (group, _) in _hints().items()}
-"""By setting: the name of its group, "" for those of the run itself."""
-CHOICES = {name: get_args(hint) for name, (_, hint) in _hints().items() if get_origin(hint) is Literal}
-"""By setting: the words that it may hold."""
-DEFAULTS = Config().flat()
-"""By setting: its value in the paper's preset."""
+SETTINGS = settings_of(Config)
+"""By the name of a setting: its group, bounds, unit and the like."""
+GROUP_OF = {name: setting.group for name, setting in SETTINGS.items()}
+DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}

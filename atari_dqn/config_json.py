@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping
-from types import SimpleNamespace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from atari_dqn.config_checks import UNUSED, about_single_values
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import parse_json
+from atari_dqn.settings.table import Setting
 
 GROUPS = (
     "env",
@@ -25,6 +25,19 @@ GROUPS = (
     "machine",
 )
 """Objects inside the object; older versions wrote all settings beside each other."""
+ONCE: Mapping[str, float] = {
+    "total_episodes": 0,
+    "game_end_updates": 0,
+    "eval_period_episodes": 0,
+    "eval_episodes": 0,
+    "n_step_decay_steps": 0,
+    "priority_decay_steps": 0,
+    "replay_window_growth_steps": 0,
+    "value_bins": 0,
+    "max_grad_norm": 0,
+    "epsilon_decay_factor": 1,
+}
+"""Numbers that older versions wrote for none."""
 RENAMED = {
     "recent_share": "replay_window_fraction",
     "recent_growth_steps": "replay_window_growth_steps",
@@ -36,23 +49,23 @@ RENAMED = {
 }
 
 
-def fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def settings_in(text: str, settings: Mapping[str, Setting]) -> dict[str, Any]:
     """What the config.json of a run says of the settings of `Config`, by their names.
 
     Args:
       text:     of the file, in groups or flat as older versions wrote it.
-      defaults: of all settings; their types are those wanted.
+      settings: all that there are.
 
     Raises:
-      UsageError: it names no game, or as of `some_fields_of`.
+      UsageError: it names no game, or as of `some_settings_in`.
     """
-    table = some_fields_of(text, defaults)
+    table = some_settings_in(text, settings)
     if "game" not in table:
         raise UsageError("the config names no game; is it a config.json of a run?")
-    return table | _unused(table, defaults)
+    return table | _unused(table, settings)
 
 
-def some_fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def some_settings_in(text: str, settings: Mapping[str, Setting]) -> dict[str, Any]:
     """The same of a file that may say some settings only.
 
     Raises:
@@ -66,20 +79,20 @@ def some_fields_of(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"the config must be a JSON object, not {type(table).__name__}")
     if twice := _twice(table):
         raise UsageError(f"the config says {', '.join(twice)} twice; leave one of them out")
-    table = renamed(flattened(table))
-    if unknown := sorted(set(table) - set(defaults)):
-        near = {name: difflib.get_close_matches(name, (*defaults, *GROUPS), n=1) for name in unknown}
+    table = flattened(table)
+    if unknown := sorted(set(table) - set(settings)):
+        near = {name: difflib.get_close_matches(name, (*settings, *GROUPS), n=1) for name in unknown}
         told = ", ".join(f"{name} (did you mean {near[name][0]}?)" if near[name] else name for name in unknown)
         raise UsageError(f"the config has unknown settings: {told}; was it written by another version?")
     for name, value in table.items():
-        _check_type(name, value, defaults[name])
+        _check_type(name, value, settings[name].kinds)
     return table
 
 
-def _unused(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _unused(table: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:
     """Quiet values of what the backend does not use: older versions took any within bounds, and nothing came of it."""
-    values = {**defaults, **table}
-    out_of_bounds = {complaint.split()[0] for complaint in about_single_values(SimpleNamespace(**values))}
+    values = {name: table.get(name, setting.default) for name, setting in settings.items()}
+    out_of_bounds = {complaint.split()[0] for complaint in about_single_values(values, settings)}
     backend = UNUSED.get(values["backend"], {})
     return {
         name: quiet[0] for name, quiet in backend.items() if values[name] not in quiet and name not in out_of_bounds
@@ -87,11 +100,11 @@ def _unused(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, 
 
 
 def flattened(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a config.json by their names, without the groups."""
+    """The settings of a config.json by their names, in the words of this version and without groups."""
     flat: dict[str, Any] = {}
     for name, value in table.items():
         flat |= value if _is_group(name, value) else {name: value}
-    return flat
+    return _renamed(flat)
 
 
 def _is_group(name: str, value: Any) -> bool:
@@ -105,9 +118,11 @@ def _twice(table: Mapping[str, Any]) -> list[str]:
     return sorted(name for name, times in count.items() if times > 1)
 
 
-def renamed(table: dict[str, Any]) -> dict[str, Any]:
+def _renamed(table: dict[str, Any]) -> dict[str, Any]:
     """A config of an older version in the words of this one."""
     table = {RENAMED.get(name, name): value for name, value in table.items()}
+    numbers = {name: value for name, value in table.items() if name in ONCE and type(value) in (int, float)}
+    table |= {name: None for name, value in numbers.items() if value == ONCE[name]}
     if (full := table.pop("full_action_space", None)) is not None:
         table["action_set"] = "full" if full else "minimal"
     if (clipped := table.pop("clip_td_error", None)) is not None:
@@ -115,13 +130,15 @@ def renamed(table: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
-def _check_type(name: str, value: Any, default: Any) -> None:
-    expected = type(default)
-    if expected is tuple:
+def _check_type(name: str, value: Any, kinds: Sequence[type]) -> None:
+    if kinds[0] is tuple:
         good = isinstance(value, list) and all(type(item) is int for item in value)
-    elif expected is float:
-        good = type(value) in (int, float)
     else:
-        good = type(value) is expected
+        good = type(value) in kinds or (float in kinds and type(value) is int)
     if not good:
-        raise UsageError(f"{name} must be {'a list of int' if expected is tuple else expected.__name__}, not {value!r}")
+        told = (
+            "a list of int"
+            if kinds[0] is tuple
+            else " or ".join(kind.__name__.replace("NoneType", "null") for kind in kinds)
+        )
+        raise UsageError(f"{name} must be {told}, not {value!r}")

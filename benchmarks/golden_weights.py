@@ -49,6 +49,8 @@ def hash_of_run(name: str, folder: Path) -> str:
     preset, game, settings = RUNS[name]
     config, changed = presets.PRESETS[preset](game), QUIET | settings
     old = not hasattr(config, "replace")  # a commit from before the settings stood in groups
+    if not old and changed.get("eval_period_episodes") == 0:
+        changed["eval_period_episodes"] = None
     config = dataclasses.replace(config, **changed) if old else config.replace(**changed)
     if train(config, folder / name).exit_code:
         raise SystemExit(f"the run {name} was interrupted")

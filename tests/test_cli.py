@@ -143,7 +143,7 @@ WRONG = [
     ("train cartpole --network linear --value-bins 51", "value_bins is 51, but network 'linear' has no such end"),
     ("train cartpole --network linear --dueling", "dueling is on, but network 'linear' has no such end"),
     ("train cartpole --dueling --hidden-sizes 8 1", "dueling halves the last hidden layer"),
-    ("train pong --value-bins 1", "value_bins is 1; it must be 0 or at least 2"),
+    ("train pong --value-bins 1", "value_bins is 1; it must be none, or be at least 2"),
     ("train pong --value-limit 0", "value_limit is 0.0"),
     ("train pong --replay-window-growth-steps -1", "replay_window_growth_steps is -1"),
     ("train pong --replay-window-fraction 0", "replay_window_fraction is 0.0; it must lie in (0, 1]"),
@@ -206,7 +206,7 @@ def test_a_run_of_a_version_with_fewer_options_is_read(capsys):
     assert run("train", "cartpole", *TINY) == 0
     folder = Path("runs/cartpole/cartpole/seed0")
     table = json.loads((folder / "config.json").read_text())
-    assert table["extensions"].pop("dueling") is False and table["extensions"].pop("value_bins") == 0
+    assert table["extensions"].pop("dueling") is False and table["extensions"].pop("value_bins") is None
     (folder / "config.json").write_text(json.dumps(table))
     assert run("evaluate", str(folder)) == 0
     assert run("train", "cartpole", *TINY, "--resume") == 0

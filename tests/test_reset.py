@@ -146,7 +146,7 @@ def test_the_mean_frame_stays():
         ({"reset_steps": (60, 200)}, "reset_steps holds 60, and learning_starts is 60"),
         ({"reset_steps": (200,), "network": "linear"}, "network 'linear' cannot be drawn again"),
         ({"reset_steps": (200,), "replay": False}, "replay is off: a new network"),
-        ({"reset_steps": (200,), "game_end_updates": 3}, "set game_end_updates to 0"),
+        ({"reset_steps": (200,), "game_end_updates": 3}, "set game_end_updates to none"),
         ({"reset_updates": -1}, "reset_updates is -1"),
     ],
 )

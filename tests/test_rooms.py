@@ -8,8 +8,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 VOCABULARY = set(
     "config config_checks config_json cuda_graph errors host presets presets.cartpole presets.family presets.papers "
-    "presets.quick safe_files seeding settings settings.extensions settings.learning settings.play settings.running "
-    "terminal torch_defaults types".split()
+    "presets.quick safe_files seeding settings settings.bounds settings.extensions settings.learning settings.play "
+    "settings.running settings.table terminal torch_defaults types".split()
 )
 DOORS = {"__init__", "__main__", "cli", "suite.tether"}
 MAY_IMPORT = {  # besides the vocabulary and itself
@@ -28,7 +28,7 @@ MAY_IMPORT = {  # besides the vocabulary and itself
     "report": "published evaluation",
     "commands": "published networks replay envs storage extensions dqn evaluation video runs suite report",
 }
-VOCABULARY_OF_REPORT = {"config_json", "errors", "safe_files"}  # no torch: it reads what runs wrote
+VOCABULARY_OF_REPORT = {"config", "config_json", "errors", "safe_files"}  # no torch: it reads what runs wrote
 EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.learner", "dqn.parts"}
 LONGEST_MODULE = 320  # lines
 

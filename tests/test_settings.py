@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from atari_dqn.cli import main
-from atari_dqn.config import DEFAULTS, GROUP_OF, Config
+from atari_dqn.config import DEFAULTS, GROUP_OF, SETTINGS, Config
 from atari_dqn.config_json import GROUPS, flattened
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS, nature, quick
+from atari_dqn.settings.bounds import Range
 
 ROOT = Path(__file__).parent.parent
 FLAGS = """
@@ -88,3 +89,47 @@ def test_configs_that_come_with_the_project_are_in_groups():
         text = path.read_text(encoding="utf-8")
         Config.from_json(text)
         assert json.loads(text).keys() <= {*GROUPS, "game", "preset", "seed", "total_steps", "total_episodes"}
+
+
+def test_a_config_of_before_there_was_none_is_read():
+    older = nature("pong").flat() | {
+        "value_bins": 0,
+        "max_grad_norm": 0.0,
+        "epsilon_decay_factor": 1.0,
+        "total_episodes": 0,
+    }
+    assert Config.from_json(json.dumps(older)) == nature("pong")
+
+
+BEYOND = [
+    ({"num_envs": 0}, "num_envs is 0; it must be at least 1"),
+    ({"num_envs": 5_000}, "num_envs is 5000; it must be at most 4,096: each is an emulator with memory of its own"),
+    ({"gamma": float("nan")}, r"gamma is nan; it must lie in \[0, 1\]"),
+    ({"replay_window_fraction": 0.0}, r"replay_window_fraction is 0.0; it must lie in \(0, 1\]"),
+    ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a positive number"),
+    ({"max_grad_norm": 0.0}, "max_grad_norm is 0.0; it must be none, or be a positive number"),
+    ({"hidden_sizes": (8, 0)}, r"hidden_sizes is \(8, 0\); it must hold at most 16 numbers in \[1, 65536\]"),
+    ({"device": ""}, "device is ''; it must have 1 to 100 printable characters"),
+    ({"loss": "mae"}, "loss is 'mae'; it must be one of huber, mse, clipped_mse"),
+]
+
+
+@pytest.mark.parametrize(("settings", "told"), BEYOND, ids=[next(iter(settings)) for settings, _ in BEYOND])
+def test_what_lies_beyond_the_bounds_of_a_setting_is_refused(settings, told):
+    with pytest.raises(UsageError, match=f"^{told}"):
+        nature().replace(**settings)
+
+
+def test_every_number_has_bounds():
+    numbers = {name for name, setting in SETTINGS.items() if {int, float, tuple} & set(setting.kinds)}
+    assert numbers == {name for name, setting in SETTINGS.items() if isinstance(setting.bounds, Range)}
+
+
+def test_a_report_accepts_what_a_resume_may_change_but_for_the_length():
+    change = {name for name, setting in SETTINGS.items() if setting.may.change}
+    differ = {name for name, setting in SETTINGS.items() if setting.may.differ}
+    assert change - differ == {"total_steps", "total_episodes"}
+    assert differ - change == {"game", "seed", "precision", "overlap"}
+    assert change | differ <= {
+        name for name, setting in SETTINGS.items() if setting.group in ("", "logging", "machine")
+    } | {"eval_num_envs"}

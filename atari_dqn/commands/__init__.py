@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -25,7 +26,7 @@ __all__ = ["checked_jobs", "parse", "whole_number"]
 def parse(kind: Any, words: Sequence[str], *, prog: str, default: Any = None) -> Any:
     """The dataclass `kind` from the words of a command line; a wrong one prints a message and exits with code 2."""
     options = {} if default is None else {"default": default}
-    return tyro.cli(kind, args=list(words), prog=prog, description=kind.__doc__, registry=INTEGERS, **options)
+    return tyro.cli(kind, args=list(words), prog=prog, description=kind.__doc__, registry=NUMBERS, **options)
 
 
 def whole_number(text: str) -> int:
@@ -43,19 +44,23 @@ def whole_number(text: str) -> int:
     return int(whole + fraction.ljust(exponent, "0")[:exponent])
 
 
-INTEGERS = ConstructorRegistry()
+NUMBERS = ConstructorRegistry()
 
 
-@INTEGERS.primitive_rule
-def _whole_numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
-    if info.type is not int:
+@NUMBERS.primitive_rule
+def _numbers(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[float | None] | None:
+    """Integers as people write them, and `none` where there need not be a number."""
+    kinds = get_args(info.type) if isinstance(info.type, UnionType) else (info.type,)
+    if kinds not in ((int,), (int, NoneType), (float, NoneType)):
         return None
+    number = whole_number if kinds[0] is int else float
+    optional = NoneType in kinds
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar="INT",
-        instance_from_str=lambda words: whole_number(words[0]),
-        is_instance=lambda value: type(value) is int,
-        str_from_instance=lambda value: [str(value)],
+        metavar=kinds[0].__name__.upper() + "|none" * optional,
+        instance_from_str=lambda words: None if optional and words[0].lower() == "none" else number(words[0]),
+        is_instance=lambda value: type(value) in kinds,
+        str_from_instance=lambda value: ["none" if value is None else str(value)],
     )
 
 

@@ -37,7 +37,7 @@ class DQN:
       clip_rewards:   clip each reward to [-1, 1].
       loss:           of the TD error, [B] -> [B]; the paper's limits its gradient to [-1, 1].
       loss_reduction: "sum" (the paper's code) or "mean" over the batch.
-      max_grad_norm:  longest gradient, Euclidean; 0 for no limit (the paper).
+      max_grad_norm:  longest gradient, Euclidean; None for no limit (the paper).
       precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
       compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
       fused:          makes what learns by our own kernels (see `kernels/`) from both networks; None for torch's.
@@ -58,7 +58,7 @@ class DQN:
         clip_rewards: bool = True,
         loss: Callable[[Tensor], Tensor] = clipped_loss,
         loss_reduction: str = "sum",
-        max_grad_norm: float = 0.0,
+        max_grad_norm: float | None = None,
         precision: str = "fp32",
         compiled: bool = False,
         fused: Callable[[nn.Module, nn.Module], FusedUpdates] | None = None,
@@ -158,7 +158,7 @@ class DQN:
         for parameter, grad in zip(self.learned, grads, strict=True):
             same_order = grad is None or grad.stride() == parameter.stride()
             parameter.grad = grad if same_order or self.pairs_by_index else _laid_out_as(parameter, grad)
-        if self.max_grad_norm:
+        if self.max_grad_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(self.learned, self.max_grad_norm, self._grad_norm())
         self.optimizer.step()
         return loss.detach(), *stats

@@ -35,25 +35,17 @@ def geometric(times: int, *, start: float, end: float, factor: float) -> float:
 
 def epsilon(config: Config, step: int) -> float:
     """Chance of a random action at an agent step: 1 in a random warm-up, then a linear or a geometric decay."""
-    if config.exploration.random_warm_up:
+    exploration = config.exploration
+    if exploration.random_warm_up:
         if step < config.replay.learning_starts:
             return 1.0
-        if not config.exploration.epsilon_from_zero:
+        if not exploration.epsilon_from_zero:
             step -= config.replay.learning_starts
-    if config.exploration.epsilon_decay_factor < 1.0:
+    start, end = exploration.epsilon_start, exploration.epsilon_end
+    if exploration.epsilon_decay_factor is not None:
         # multiplied, then acted: the first action has one multiplication behind it
-        return geometric(
-            step + 1,
-            start=config.exploration.epsilon_start,
-            end=config.exploration.epsilon_end,
-            factor=config.exploration.epsilon_decay_factor,
-        )
-    return linear(
-        step,
-        start=config.exploration.epsilon_start,
-        end=config.exploration.epsilon_end,
-        steps=config.exploration.epsilon_decay_steps,
-    )
+        return geometric(step + 1, start=start, end=end, factor=exploration.epsilon_decay_factor)
+    return linear(step, start=start, end=end, steps=exploration.epsilon_decay_steps)
 
 
 def learning_rate(config: Config, step: int) -> float:
@@ -73,10 +65,11 @@ def n_step(config: Config, step: int) -> int:
 
     Source: Schwarzer et al. 2023, Bigger, Better, Faster, section 3 (from 10 to 3).
     """
-    if config.extensions.n_step_decay_steps == 0:
-        return config.algorithm.n_step
-    part = linear(step - config.replay.learning_starts, start=0.0, end=1.0, steps=config.extensions.n_step_decay_steps)
-    return round(config.algorithm.n_step * (config.extensions.n_step_end / config.algorithm.n_step) ** part)
+    start, decay_steps = config.algorithm.n_step, config.extensions.n_step_decay_steps
+    if decay_steps is None:
+        return start
+    part = linear(step - config.replay.learning_starts, start=0.0, end=1.0, steps=decay_steps)
+    return round(start * (config.extensions.n_step_end / start) ** part)
 
 
 def replay_window(config: Config, step: int) -> int | None:
@@ -85,15 +78,14 @@ def replay_window(config: Config, step: int) -> int | None:
     Sums of several rewards are right only for the policy that played them, and early on a policy is soon out of date;
     later, when it changes slowly, more of the past is worth having.
     """
-    share = config.extensions.replay_window_fraction
-    if config.extensions.replay_window_growth_steps:
-        returns_are_short = config.replay.learning_starts + config.extensions.n_step_decay_steps
-        share = linear(
-            step - returns_are_short, start=share, end=1.0, steps=config.extensions.replay_window_growth_steps
-        )
+    extensions = config.extensions
+    share = extensions.replay_window_fraction
+    if extensions.replay_window_growth_steps is not None:
+        returns_are_short = config.replay.learning_starts + (extensions.n_step_decay_steps or 0)
+        share = linear(step - returns_are_short, start=share, end=1.0, steps=extensions.replay_window_growth_steps)
     if share == 1.0:
         return None
-    return max(config.extensions.replay_window_min, int(share * step), 1)
+    return max(extensions.replay_window_min, int(share * step), 1)
 
 
 def priority_alpha(config: Config, step: int) -> float:
@@ -101,10 +93,10 @@ def priority_alpha(config: Config, step: int) -> float:
 
     What surprised the network is news at first; later it is what chance decides, and no learning takes that away.
     """
-    if config.extensions.priority_decay_steps == 0:
-        return config.extensions.priority_alpha
-    step -= config.replay.learning_starts
-    return linear(step, start=config.extensions.priority_alpha, end=0.0, steps=config.extensions.priority_decay_steps)
+    alpha, decay_steps = config.extensions.priority_alpha, config.extensions.priority_decay_steps
+    if decay_steps is None:
+        return alpha
+    return linear(step - config.replay.learning_starts, start=alpha, end=0.0, steps=decay_steps)
 
 
 def priority_beta(config: Config, step: int) -> float:

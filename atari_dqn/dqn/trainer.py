@@ -166,7 +166,7 @@ class Trainer:
     @property
     def over(self) -> bool:
         """Has everything been played that the config asks for?"""
-        return self.step >= self.config.total_steps or 0 < self.config.total_episodes <= self.episodes
+        return self.config.is_over(self.step, self.episodes)
 
     @property
     def epsilon(self) -> float:

@@ -74,7 +74,7 @@ def monitor(config: Config) -> EvalProtocol:
     """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes (D10)."""
     return EvalProtocol(
         name="monitor",
-        episodes=config.evaluation.eval_episodes or None,
+        episodes=config.evaluation.eval_episodes,
         steps=None if config.evaluation.eval_episodes else config.evaluation.eval_steps,
         max_episode_steps=config.env.max_episode_steps,
         epsilon=config.evaluation.eval_epsilon,

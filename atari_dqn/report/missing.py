@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from atari_dqn.config import SETTINGS
 from atari_dqn.published.scores import nature_49
 from atari_dqn.report.parsing import Problem
 from atari_dqn.report.read_runs import Run
 from atari_dqn.report.tables import Cells, Series
 
-MAY_DIFFER = {  # between runs of one series: what is played, on which machine, and what is written down when
-    "game",
-    "seed",
-    "device",
-    "replay_device",
-    "precision",
-    "compile",
-    "own_kernels",
-    "overlap",
-    "cuda_graph",
-    "torch_threads",
-    "env_threads",
-    "eval_num_envs",
-    "film_seconds",
-    "log_period",
-    "checkpoint_period",
-    "save_replay",
-}
+MAY_DIFFER = {name for name, setting in SETTINGS.items() if setting.may.differ}
+"""Between runs of one series: what is played, on which machine, and what is written down when."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atari_dqn.config import Config
+from atari_dqn.config import SETTINGS, Config
 from atari_dqn.dqn import schedules
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.errors import MachineRefused, UsageError
@@ -21,22 +21,7 @@ from atari_dqn.storage.schema import CheckpointError, Kind
 
 log = logging.getLogger(__name__)
 
-MAY_CHANGE_ON_RESUME = {
-    "total_steps",
-    "total_episodes",
-    "film_seconds",
-    "log_period",
-    "checkpoint_period",
-    "eval_num_envs",
-    "torch_threads",
-    "env_threads",
-    "replay_device",
-    "save_replay",
-    "device",  # these four: the numbers go on, rounded otherwise
-    "compile",
-    "own_kernels",
-    "cuda_graph",
-}
+MAY_CHANGE_ON_RESUME = {name for name, setting in SETTINGS.items() if setting.may.change}
 
 
 class ForeignCheckpoint(UsageError):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from atari_dqn.settings.bounds import LONGEST, ROUNDED, YEAR, Range, Rewards, StepList, StepsOrNone
 
 Distribution = Literal["none", "c51", "quantiles", "iqn"]
 PrioritySampler = Literal["candidates", "exact"]
+OUTPUTS = "the network has so many outputs for each action"
 
 
 @dataclass(frozen=True)
@@ -15,54 +18,55 @@ class ExtensionsConfig:
 
     dueling: bool = False
     """Half of the last hidden layer values the state, half what each action adds (Wang et al. 2016). Paper: no."""
-    n_step_end: int = 1
-    """Agent steps that n_step falls to, if `n_step_decay_steps` is above 0. Paper: 1."""
-    n_step_decay_steps: int = 0
-    """Length of that fall, by equal factors, agent steps counted from learning_starts; 0: n_step stays. Paper: 0."""
-    value_bins: int = 0
+    n_step_end: Rewards = 1
+    """Agent steps that n_step falls to, over `n_step_decay_steps`. Paper: 1."""
+    n_step_decay_steps: StepsOrNone = None
+    """Length of that fall, by equal factors, agent steps counted from learning_starts; none: it stays. Paper: none."""
+    value_bins: Annotated[int | None, Range(2, 4_096, "bins", OUTPUTS)] = None
     """A value is the mean of a histogram of so many bins, taught by cross-entropy (Farebrother et al. 2024), whatever
-    `loss` says; 0: it is a number. Paper: 0."""
-    value_limit: float = 10.0
+    `loss` says; none: it is a number. Paper: none."""
+    value_limit: Annotated[float, Range(0, 1e30, "discounted rewards", ROUNDED, above=True)] = 10.0
     """The bins share [-value_limit, value_limit], in discounted rewards as the loss sees them. Ours: 10."""
     distribution: Distribution = "none"
     """Distribution of returns instead of a value: `c51` (Bellemare et al. 2017) with `atoms` in
     [-value_limit, value_limit], `quantiles` (QR-DQN, Dabney et al. 2018a) with `atoms` of them, `iqn` (Dabney et al.
     2018b). Paper: none."""
-    atoms: int = 51
+    atoms: Annotated[int, Range(2, 4_096, "outputs per action", OUTPUTS)] = 51
     """Bins of `c51` (Bellemare et al. 2017: 51), or number of `quantiles` (Dabney et al. 2018: 200), of each action."""
-    munchausen_alpha: float = 0.0
+    munchausen_alpha: Annotated[float, Range(0, 1, "weight, 0 = none")] = 0.0
     """Weight of the Munchausen bonus, in [0, 1], with a soft maximum (Vieillard et al. 2020: 0.9). Paper: 0, none."""
-    munchausen_temperature: float = 0.03
+    munchausen_temperature: Annotated[float, Range(0, 1e30, "discounted rewards", ROUNDED, above=True)] = 0.03
     """Temperature of that policy, > 0, in discounted rewards (Vieillard et al. 2020: 0.03)."""
-    noisy_sigma: float = 0.0
+    noisy_sigma: Annotated[float, Range(0, 100, "0 = none", "weights would drown in noise")] = 0.0
     """Initial size of noise on the weights of fully connected layers (Fortunato et al. 2018: 0.5). Paper: 0, none."""
-    priority_alpha: float = 0.0
+    priority_alpha: Annotated[float, Range(0, 1, "0 = uniform")] = 0.0
     """Exponent alpha of prioritized replay in [0, 1]: transitions are drawn in proportion to |TD error| to this power
     (Schaul et al. 2016), at most four times more often than by chance. Paper: 0, uniform."""
-    priority_decay_steps: int = 0
-    """Length of the fall of `priority_alpha` to 0, agent steps counted from learning_starts; 0: it stays. Paper: 0."""
-    priority_beta: float = 0.5
+    priority_decay_steps: StepsOrNone = None
+    """Length of the fall of `priority_alpha` to 0, agent steps counted from learning_starts; none: it stays. Paper:
+    none."""
+    priority_beta: Annotated[float, Range(0, 1, "0 = no correction")] = 0.5
     """Importance-sampling exponent beta in [0, 1]: 0 corrects nothing, 1 all of the bias (Schaul et al. 2016)."""
-    priority_beta_end: float = 0.5
+    priority_beta_end: Annotated[float, Range(0, 1, "at total_steps")] = 0.5
     """What priority_beta moves to in a straight line until total_steps, in [0, 1], where draws are exact (Schaul et al.
     2016: 1)."""
     priority_sampler: PrioritySampler = "candidates"
     """`exact`: chances exactly proportional to priorities, by a sum tree (Schaul et al. 2016). `candidates`: the choice
     among four uniform draws for each transition. Ours: candidates, because a GPU need not be waited for."""
-    replay_window_fraction: float = 1.0
+    replay_window_fraction: Annotated[float, Range(0, 1, "of all steps", above=True)] = 1.0
     """Share of all agent steps so far, the newest, that minibatches are drawn from, in (0, 1]. Paper: 1, all kept."""
-    replay_window_growth_steps: int = 0
-    """Length of the rise of `replay_window_fraction` to 1, agent steps, from when n_step has fallen; 0: it stays.
-    Paper: 0."""
-    replay_window_min: int = 0
+    replay_window_growth_steps: StepsOrNone = None
+    """Length of the rise of `replay_window_fraction` to 1, agent steps, from when n_step has fallen; none: it stays.
+    Paper: none."""
+    replay_window_min: Annotated[int, Range(0, LONGEST, "transitions", YEAR)] = 0
     """Least number of transitions in that window, if so many are kept. Ours: short runs need some variety."""
-    reset_steps: tuple[int, ...] = ()
+    reset_steps: StepList = ()
     """Agent steps at which the network is drawn anew; the replay stays (Nikishin et al. 2022). Paper: none."""
-    reset_updates: int = 10_000
+    reset_updates: Annotated[int, Range(0, LONGEST, "updates", YEAR)] = 10_000
     """Updates of a network drawn anew before play goes on. Ours: 10,000; the paper has no resets."""
     center_pixels: bool = False
     """A network for images sees pixels less the mean frame of the warm-up. Paper: no."""
-    epsilon_ladder: float = 1.0
+    epsilon_ladder: Annotated[float, Range(1, 1_000, "power, 1 = all alike", "a chance to such a power is 0")] = 1.0
     """Per-environment exploration as in Ape-X: environment i uses epsilon ** k_i, k_i from 1 / ladder to ladder. 1: the
     same epsilon everywhere. Paper: 1."""
     ez_greedy_warm_up: bool = False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from tyro.conf import Suppress
+
+from atari_dqn.settings.bounds import LONGEST, ROUNDED, YEAR, Positive, Range, Rewards, Steps
 
 Network = Literal["nature_cnn", "nips_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
 Optimizer = Literal["rmsprop", "adam", "sgd"]
@@ -18,11 +20,11 @@ Initializer = Literal["torch7", "he_normal", "lecun_normal", "glorot_uniform"]
 class ReplayConfig:
     """The replay memory: how much it keeps, and what is drawn of it."""
 
-    capacity: int = 1_000_000
+    capacity: Annotated[int, Range(1, LONGEST, "transitions", YEAR)] = 1_000_000
     """Transitions kept, all environments together. Paper: replay memory size, 1 million."""
-    batch_size: int = 32
+    batch_size: Annotated[int, Range(1, 65_536, "transitions", "of images that is some 4 GB")] = 32
     """Transitions per update. Paper: minibatch size, 32."""
-    learning_starts: int = 50_000
+    learning_starts: Steps = 50_000
     """Agent steps of random play before the first update. Paper: replay start size, 50,000."""
     whole_game_warm_up: bool = False
     """The warm-up goes on until a game ends with `learning_starts` transitions in the replay. Paper: no."""
@@ -32,20 +34,20 @@ class ReplayConfig:
 class AlgorithmConfig:
     """Q-learning: returns, target network, loss."""
 
-    gamma: float = 0.99
+    gamma: Annotated[float, Range(0, 1, "per agent step")] = 0.99
     """Discount per agent step. Paper: 0.99."""
-    n_step: int = 1
+    n_step: Rewards = 1
     """Rewards summed before the bootstrap. Paper: 1."""
     double_q: bool = False
     """The online network picks the next action, the target network values it (van Hasselt 2016). Paper: no."""
-    update_period: int = 4
+    update_period: Steps = 4
     """Agent steps per update. Paper: update frequency, 4."""
-    target_update_period: int = 10_000
+    target_update_period: Steps = 10_000
     """Agent steps between copies to the target network. Paper's code: 10,000, its table says updates (D9)."""
-    game_end_updates: int = 0
+    game_end_updates: Annotated[int | None, Range(1, LONGEST, "updates per game", YEAR)] = None
     """Updates at the end of each game, then a copy to the target network, instead of `update_period` and
-    `target_update_period`; 0: those two count. Paper: 0."""
-    reward_scale: float = 1.0
+    `target_update_period`; none: those two count. Paper: none."""
+    reward_scale: Positive = 1.0
     """Rewards are multiplied by this in the loss, before any clipping; logs and scores stay raw. Paper: 1."""
     clip_reward: bool = True
     """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
@@ -72,16 +74,16 @@ class NetworkConfig:
     """`nature_cnn`: the paper's three convolutions; `nips_cnn`: the two of its predecessor of 2013, half the cost.
     The others are for vector observations, of which the last three need games whose numbers have known ranges:
     `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell. `own`: given from Python."""
-    hidden_sizes: tuple[int, ...] = (512,)
+    hidden_sizes: Annotated[tuple[int, ...], Range(1, 65_536, "units", items=16)] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
     initializer: Initializer = "torch7"
     """Initial weights, by fan_in f. `torch7`: weights and biases uniform in +-1/sqrt(f). `he_normal`: variance 2 / f.
     `lecun_normal`: 1 / f. `glorot_uniform`: 2 / (f + fan_out); biases of these three are 0. Paper's code: torch7."""
     layer_norm: bool = False
     """Normalize the sums of each hidden layer over its units (Ba et al. 2016). Paper: no."""
-    polynomial_degree: int = 2
+    polynomial_degree: Annotated[int, Range(1, 4)] = 2
     """Largest degree of the products of numbers of the observation that enter `polynomial`. Ours: 2."""
-    table_bins: int = 8
+    table_bins: Annotated[int, Range(2, 100, "cells per number")] = 8
     """Cells of `tabular` along each number of the observation. Ours: 8."""
 
     def __post_init__(self) -> None:
@@ -94,14 +96,15 @@ class OptimizerConfig:
 
     optimizer: Optimizer = "rmsprop"
     """`rmsprop`: the paper's, centered, epsilon under the root. `adam`, `sgd`: torch's. Paper: `rmsprop`."""
-    learning_rate: float = 0.00025
+    learning_rate: Positive = 0.00025
     """Step size. Paper: 0.00025."""
-    learning_rate_end_ratio: float = 1.0
+    learning_rate_end_ratio: Annotated[float, Range(0, 1)] = 1.0
     """Part of the step size that is left at total_steps; it falls in a straight line from learning_starts on.
     Paper: 1, constant."""
-    rmsprop_decay: float = 0.95
+    rmsprop_decay: Annotated[float, Range(0, 1, "per update")] = 0.95
     """Decay of both gradient averages in rmsprop. Paper: 0.95."""
-    optimizer_eps: float = 0.01
+    optimizer_eps: Positive = 0.01
     """Added under the root by rmsprop, outside it by adam; unused by sgd. Paper: 0.01."""
-    max_grad_norm: float = 0.0
-    """Scale the gradient down to this Euclidean norm where it is longer; 0: never. Paper: 0. stable-baselines3: 10."""
+    max_grad_norm: Annotated[float | None, Range(0, 1e30, "", ROUNDED, above=True)] = None
+    """Scale the gradient down to this Euclidean norm where it is longer; none: never. Paper: none.
+    stable-baselines3: 10."""

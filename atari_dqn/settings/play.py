@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from atari_dqn.settings.bounds import LONGEST, YEAR, Environments, Probability, Range
 
 Backend = Literal["native", "workers", "reference", "classic"]
 ActionSet = Literal["minimal", "paper", "full"]
@@ -17,18 +19,18 @@ class EnvConfig:
     backend: Backend = "native"
     """`native`: ale-py's C++ environment. `workers`: processes of our own, for training; games open in kept states.
     `reference`: gymnasium and OpenCV wrappers, slow and plain. `classic`: gymnasium games with vector observations."""
-    num_envs: int = 64
+    num_envs: Environments = 64
     """Games played side by side. Paper: 1. Ours: more, with the same number of updates per step."""
-    env_groups: int = 1
+    env_groups: Environments = 1
     """Groups of environments that take turns: while one is acted for, the others play. Must divide `num_envs`.
     Paper: 1."""
-    frame_skip: int = 4
+    frame_skip: Annotated[int, Range(1, 60, "frames per agent step", "that is a second of play")] = 4
     """Emulator frames per agent step. Paper: action repeat, 4."""
-    frame_stack: int = 4
+    frame_stack: Annotated[int, Range(1, 255, "frames", "the age of a frame is a byte")] = 4
     """Frames in one observation. Paper: agent history length, 4."""
-    noop_max: int = 30
+    noop_max: Annotated[int, Range(0, 1_800, "frames", "that is half a minute of play")] = 30
     """A game opens with a random number of no-ops up to this one, frames. Paper: no-op max, 30."""
-    sticky_probability: float = 0.0
+    sticky_probability: Annotated[float, Range(0, 1, "per frame")] = 0.0
     """Chance that a frame repeats the previous action. Paper: 0. Machado et al. 2018: 0.25."""
     action_set: ActionSet = "paper"
     """`minimal`: what ale-py says the game uses. `paper`: the same as the paper's emulator says it, which differs for
@@ -42,7 +44,7 @@ class EnvConfig:
     """Answer a lost life with one no-op, in training. Paper: no. The wrappers of OpenAI Baselines: yes."""
     terminal_on_life_loss: bool = True
     """In training a lost life ends the Bellman sum (the game goes on). Paper: yes. Machado et al. 2018: no."""
-    max_episode_steps: int = 27_000
+    max_episode_steps: Annotated[int, Range(1, 10**8, "agent steps", "that is two months of play in one game")] = 27_000
     """Time limit of a training episode, agent steps. Ours: 27,000, which are 108,000 frames or 30 minutes of play."""
     terminal_on_time_limit: bool = False
     """In training the time limit ends the Bellman sum. Paper: no; the sources of the CartPole recipes: yes."""
@@ -52,15 +54,15 @@ class EnvConfig:
 class ExplorationConfig:
     """Epsilon-greedy play, and how epsilon falls."""
 
-    epsilon_start: float = 1.0
+    epsilon_start: Probability = 1.0
     """Chance of a random action when learning starts. Paper: 1.0."""
-    epsilon_end: float = 0.1
+    epsilon_end: Probability = 0.1
     """Chance of a random action after the decay. Paper: 0.1."""
-    epsilon_decay_steps: int = 1_000_000
+    epsilon_decay_steps: Annotated[int, Range(0, LONGEST, "agent steps", YEAR)] = 1_000_000
     """Length of the linear decay, agent steps counted from learning_starts. Paper: 1 million."""
-    epsilon_decay_factor: float = 1.0
-    """Instead of the linear decay epsilon is multiplied by this at every action, down to epsilon_end; 1 for the
-    linear decay. Paper: linear."""
+    epsilon_decay_factor: Annotated[float | None, Range(0, 1, "per agent step")] = None
+    """Instead of the linear decay epsilon is multiplied by this at every action, down to epsilon_end; none for
+    the linear decay. Paper: none."""
     random_warm_up: bool = True
     """Act at random until learning_starts, and decay from there. Paper: yes. No: epsilon decays from step 0."""
     epsilon_from_zero: bool = False

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
+
+from atari_dqn.settings.bounds import (
+    FIXED,
+    FREE,
+    Environments,
+    EpisodesOrNone,
+    May,
+    Name,
+    Period,
+    Probability,
+    Range,
+    StepList,
+    Steps,
+    Threads,
+)
 
 Resize = Literal["auto", "games", "replay"]
 Compile = Literal["auto", "on", "off"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
+COMPUTED = May(change=False, differ=True)  # the numbers would go on otherwise than they began
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
     """Evaluations during training."""
 
-    eval_period: int = 250_000
+    eval_period: Period = 250_000
     """Agent steps between evaluations (protocol `monitor`); 0 for none. Paper: 250,000."""
-    eval_period_episodes: int = 0
-    """Episodes between evaluations, instead of `eval_period`; 0: that one counts. Paper: 0."""
-    eval_early_steps: tuple[int, ...] = ()
+    eval_period_episodes: EpisodesOrNone = None
+    """Episodes between evaluations, instead of `eval_period`; none: that one counts. Paper: none."""
+    eval_early_steps: StepList = ()
     """Agent steps at which a run is evaluated and filmed besides, 0 for before it learns. Paper: none."""
-    eval_steps: int = 125_000
+    eval_steps: Steps = 125_000
     """Length of one evaluation, agent steps: the games that fit in count. Paper: 125,000."""
-    eval_episodes: int = 0
-    """Episodes of one evaluation, instead of `eval_steps`; 0: that one counts. Paper: 0."""
-    eval_epsilon: float = 0.05
+    eval_episodes: EpisodesOrNone = None
+    """Episodes of one evaluation, instead of `eval_steps`; none: that one counts. Paper: none."""
+    eval_epsilon: Probability = 0.05
     """Chance of a random action in evaluations during training. Paper: 0.05."""
-    eval_num_envs: int = 16
+    eval_num_envs: Annotated[Environments, FREE] = 16
     """Evaluation games played side by side; does not change the result."""
 
     def __post_init__(self) -> None:
@@ -37,13 +53,15 @@ class EvaluationConfig:
 class LoggingConfig:
     """What a run writes, and how often."""
 
-    log_period: int = 10_000
+    may: ClassVar[May] = FREE
+
+    log_period: Steps = 10_000
     """Agent steps between points in TensorBoard and metrics.jsonl."""
-    checkpoint_period: int = 250_000
+    checkpoint_period: Period = 250_000
     """Agent steps between checkpoints; 0 for the end only."""
     save_replay: bool = True
     """Checkpoints hold the replay, so that a resumed run is exactly the one that was interrupted."""
-    film_seconds: int = 20
+    film_seconds: Annotated[int, Range(0, 300, "seconds of play", "the pictures are held in memory")] = 20
     """Length of the GIF in TensorBoard of a game of each best or early evaluation, seconds of play; 0 for none.
     Backends `native`, `workers` and `classic`."""
 
@@ -52,11 +70,13 @@ class LoggingConfig:
 class MachineConfig:
     """Devices, precision, compilation and threads."""
 
-    device: str = "auto"
+    may: ClassVar[May] = FREE
+
+    device: Name = "auto"
     """`auto` (CUDA if present, printed), `cpu`, `cuda`, `cuda:1`, or `mps` (GPUs of Apple's; not measured)."""
-    replay_device: str = "auto"
+    replay_device: Name = "auto"
     """Where frames are kept: `auto` (beside the network if they fit), `cpu` or `cuda`."""
-    precision: Precision = "fp32"
+    precision: Annotated[Precision, COMPUTED] = "fp32"
     """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto` (bf16 where a measurement says it helps)."""
     compile: Compile = "auto"
     """Compile what an update does: loss, gradients and the paper's RMSProp on a GPU, the last of these alone on a CPU.
@@ -64,13 +84,13 @@ class MachineConfig:
     own_kernels: bool = True
     """Update by this package's Triton kernels where they fit: the paper's network, optimizer and loss in `bf16` on a
     GPU, compiled, without any extension to learning. No: by what torch.compile makes."""
-    overlap: bool = True
+    overlap: Annotated[bool, COMPUTED] = True
     """Learn while the emulators play. Paper: no, the serial order: wait for them first."""
     cuda_graph: bool = True
     """Replay the learner's work as one CUDA graph. No: kernel by kernel, with the same results. Nothing on a CPU."""
-    torch_threads: int = 0
+    torch_threads: Threads = 0
     """CPU threads of the network; 0 for all cores, or one beside a GPU, where the emulators need them all."""
-    env_threads: int = 0
+    env_threads: Threads = 0
     """Threads of the emulators, or worker processes; 0 for all cores."""
-    resize: Resize = "auto"
+    resize: Annotated[Resize, FIXED] = "auto"
     """Where screens of `workers` become 84 x 84: with the `games`, or with the `replay`; `auto`: with it on a GPU."""

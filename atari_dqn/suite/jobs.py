@@ -17,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from atari_dqn.config import Config
 from atari_dqn.envs.games import module_of
@@ -115,7 +115,7 @@ def refuse_other_run(job: Job, may_change: AbstractSet[str] = MAY_CHANGE_ON_RESU
 def next_stage(job: Job, settings: Settings) -> Stage | None:
     """What the folder of a job still lacks; None if nothing."""
     done = read_done(job.folder)
-    if done is None or not _is_over(job.config, done):
+    if done is None or not job.config.is_over(done["steps"], done["episodes"]):
         return Stage("train", _train_words(job, settings))
     if not settings.evaluate:
         return None
@@ -128,11 +128,6 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
             words += ["--env-threads", str(job.config.machine.env_threads or settings.threads)]
             return Stage(f"evaluate {which}", [*words, "--device", job.config.machine.device])
     return None
-
-
-def _is_over(config: Config, done: dict[str, Any]) -> bool:
-    """Was everything played that is wanted? A run may have been made shorter at first."""
-    return bool(done["steps"] >= config.total_steps or 0 < config.total_episodes <= done["episodes"])
 
 
 def _train_words(job: Job, settings: Settings) -> list[str]:
