@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import tyro
 
 from atari_dqn.commands import parse
-from atari_dqn.config import DEFAULTS, Config
+from atari_dqn.config import DEFAULTS, SETTINGS, Config
 from atari_dqn.config_checks import without_effect
-from atari_dqn.config_json import some_fields_of
+from atari_dqn.config_json import some_settings_in
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import is_vector_game, known_game
 from atari_dqn.errors import UsageError
@@ -132,7 +132,7 @@ def stated(flags: Sequence[str]) -> dict[str, Any]:
         raise UsageError("--resume takes the settings from the run folder; leave --config out")
     path = Path(named) / "config.json" if Path(named).is_dir() else Path(named)
     try:
-        table = some_fields_of(read_text(path, TABLE_BYTES), DEFAULTS)
+        table = some_settings_in(read_text(path, TABLE_BYTES), SETTINGS)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
