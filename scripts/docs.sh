@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build the site into build/site, strictly: a broken link or a page that nothing leads to ends it with an error.
 #   bash scripts/docs.sh                 the site
-#   bash scripts/docs.sh notebook        docs/tutorial.ipynb, executed first (a minute)
+#   bash scripts/docs.sh notebook        docs/tutorial.ipynb, executed first but for its studies (half a minute)
 #   bash scripts/docs.sh serve           the site at http://127.0.0.1:8000, built again at each change
 set -euo pipefail
 source "$(dirname "$0")/setup.sh"

@@ -1,7 +1,8 @@
 """The tutorial as a notebook: python docs/site/notebook.py [--execute]  writes docs/tutorial.ipynb.
 
 `docs/tutorial.md` is the source. Its Python blocks become cells, its commands cells with the flags that keep them
-short in the tests, so that all of it runs in a minute; what blocks print on the page is left out.
+short in the tests, so that all of it runs in a minute or two; what blocks print on the page is left out. Executed are
+all cells but the two studies, which tests/test_docs.py runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import jupytext
 from nbclient import NotebookClient
@@ -20,6 +22,7 @@ DOCS = Path(__file__).resolve().parent.parent
 OUTPUT = re.compile(r"<!-- output -->\n```text\n.*?^```$\n?", re.M | re.S)
 FLAGS = re.compile(r"\n*<!-- test: (?P<flags>[^\n]*) -->\s*$")
 BASH = "%%bash\n"
+STUDIES = ("compare-approximators", "ablation")  # several runs each
 
 
 def tutorial(figures: str = "figures/") -> NotebookNode:
@@ -37,6 +40,7 @@ def tutorial(figures: str = "figures/") -> NotebookNode:
                 cells[-1].source = cells[-1].source[: short.start()]
                 cell.source = f"{BASH}# the second line makes it short; leave it out for the run of the text\n"
                 cell.source += f"{command.split('  #')[0]} \\\n  {short['flags']}"
+                cell.metadata["tags"] = ["study"] if command.split()[1] in STUDIES else []
         cells.append(cell)
     notebook.cells = [cell for cell in cells if cell.source.strip()]
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -44,9 +48,10 @@ def tutorial(figures: str = "figures/") -> NotebookNode:
 
 
 def execute(notebook: NotebookNode, folder: Path) -> None:
-    """Run every cell in `folder`; the first that fails ends it with its traceback."""
-    options = {"timeout": 600, "startup_timeout": 300, "kernel_name": "python3"}
-    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options).execute()
+    """Run every cell but the studies in `folder`; the first that fails ends it with its traceback."""
+    options: dict[str, Any] = {"timeout": 600, "startup_timeout": 300, "kernel_name": "python3"}
+    options |= {"resources": {"metadata": {"path": str(folder)}}, "skip_cells_with_tag": "study"}
+    NotebookClient(notebook, **options).execute()
 
 
 def main() -> int:
