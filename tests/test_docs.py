@@ -115,6 +115,11 @@ def test_commands_that_are_shown_have_these_flags(page, capsys):
         assert [flag for flag in flags if flag not in [*known, "--preset"]] == []
 
 
+def test_every_command_is_shown_in_a_page():
+    text = "".join(page.read_text(encoding="utf-8") for page in WITH_README)
+    assert [name for name in COMMANDS if f"atari-dqn {name} " not in text] == []
+
+
 def test_every_preset_is_in_the_readme():
     text = README.read_text(encoding="utf-8")
     assert [name for name in PRESETS if f"`{name}`" not in text] == []
