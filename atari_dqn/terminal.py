@@ -18,6 +18,11 @@ def say(line: str) -> None:
         silence(sys.stderr)
 
 
+def redraws() -> bool:
+    """Is stderr a terminal that can draw a line anew? The shell of an editor (TERM=dumb) cannot, nor can a pipe."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
 class TerminalHandler(logging.Handler):
     """Writes each message as a plain line for the user; a warning is marked as one."""
 

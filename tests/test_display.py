@@ -16,7 +16,7 @@ from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import nature
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.summary import first_lines, next_commands, summary_lines
-from atari_dqn.terminal import messages_shown
+from atari_dqn.terminal import messages_shown, redraws
 from tests.fakes import make_step
 
 CONFIG = nature().replace(
@@ -145,6 +145,14 @@ def test_the_first_and_the_last_words_of_a_run(tmp_path):
     assert summary_lines(summary, 4)[0] == (
         "done: 600,000 steps (2,400,000 frames), 147,500 updates, 300 games; 1:20 h, 125 steps/s"
     )
+
+
+def test_a_terminal_that_cannot_draw_anew_gets_lines(monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert redraws()
+    monkeypatch.setenv("TERM", "dumb")
+    assert not redraws()
 
 
 def test_games_alone_take_the_place_of_what_was_shown(monkeypatch):

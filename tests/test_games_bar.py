@@ -49,6 +49,7 @@ def test_a_protocol_of_steps_counts_those(monkeypatch, capsys):
 
 def test_a_terminal_gets_a_bar(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     with games_bar.shown(PROTOCOL) as watch:
         watch(moment(terminated=(True, False)))
     assert "1/3 games" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)

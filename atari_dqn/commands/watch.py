@@ -13,6 +13,7 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.runs.display import Display
 from atari_dqn.terminal import say
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
@@ -64,13 +65,15 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if not 0 <= command.port <= LAST_PORT:
         raise UsageError(f"port is {command.port}; it must lie in [0, {LAST_PORT:,}]")
-    from atari_dqn.evaluation.protocols import protocol_named
-    from atari_dqn.seeding import stream
-    from atari_dqn.video.gym_camera import has_display, make_camera
-    from atari_dqn.video.record import show_game
+    with Display() as display:
+        display.doing("loading torch")
+        from atari_dqn.evaluation.protocols import protocol_named
+        from atari_dqn.seeding import stream
+        from atari_dqn.video.gym_camera import has_display, make_camera
+        from atari_dqn.video.record import show_game
 
+        newest, player = _newest(command), _load(command)
     in_browser = command.browser or not has_display()
-    newest, player = _newest(command), _load(command)
     protocol = protocol_named(command.protocol, player.config)
     last = command.episode + command.games - 1 if command.games else None
     with (

@@ -9,14 +9,13 @@ It opens before torch is imported, so this module imports none.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from atari_dqn.runs import pace as pacing
-from atari_dqn.terminal import say
+from atari_dqn.terminal import redraws, say
 
 if TYPE_CHECKING:
     from atari_dqn.config import Config
@@ -38,7 +37,7 @@ class Display:
     """
 
     def __init__(self) -> None:
-        self._screen: _Screen = _Terminal() if sys.stderr.isatty() else _Plain()
+        self._screen: _Screen = _Terminal() if redraws() else _Plain()
         self.update_seconds: float | None = None
         self._pace: pacing.Pace | None = None
         self._stood = 0.0  # seconds in which nothing was played

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol
-from atari_dqn.terminal import say
+from atari_dqn.terminal import redraws, say
 
 PLAIN_PERIOD_SECONDS = 30.0
 Watch = Callable[[EvalStep], None]
@@ -23,7 +22,7 @@ def shown(protocol: EvalProtocol) -> Iterator[Watch]:
       What to call with every vector step.
     """
     total, unit = length(protocol)
-    with (_bar if sys.stderr.isatty() else _lines)(total, unit) as update:
+    with (_bar if redraws() else _lines)(total, unit) as update:
         yield counting(protocol, lambda done, total, unit, steps: update(done, f"{steps:,} agent steps"))
 
 

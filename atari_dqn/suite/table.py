@@ -16,6 +16,7 @@ from rich.table import Table as RichTable
 
 from atari_dqn.safe_files import integer, number, open_to_read, parse_json
 from atari_dqn.suite.jobs import JobRun, State
+from atari_dqn.terminal import redraws
 
 TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
 TERMINAL_SECONDS, PIPE_SECONDS = 1.0, 60.0  # between two looks at the folders
@@ -72,7 +73,7 @@ class Table:
     def __init__(self, total: str) -> None:
         self.total = total
         self._console = Console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._live = Live(console=self._console, auto_refresh=False) if redraws() else None
         self._shown = -1e9
         self._told: dict[str, tuple[State, str]] = {}
 
