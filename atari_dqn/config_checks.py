@@ -40,8 +40,16 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["priority_beta_end"], lambda c: c.priority_sampler == "exact", "priority_sampler exact"),
     (["atoms"], lambda c: c.distribution in ("c51", "quantiles"), "distribution c51 or quantiles"),
     (["munchausen_temperature"], lambda c: c.munchausen_alpha > 0.0, "munchausen_alpha above 0"),
-    (["value_limit"], lambda c: c.value_bins is not None or c.distribution == "c51", "value_bins, or distribution c51"),
-    (["loss"], lambda c: not c.value_bins and c.distribution == "none", "value_bins none and distribution none"),
+    (
+        ["value_support"],
+        lambda c: c.categorical_bins is not None or c.distribution == "c51",
+        "categorical_bins, or distribution c51",
+    ),
+    (
+        ["loss"],
+        lambda c: not c.categorical_bins and c.distribution == "none",
+        "categorical_bins none and distribution none",
+    ),
     (["polynomial_degree"], lambda c: c.network == "polynomial", "network polynomial"),
     (["table_bins"], lambda c: c.network == "tabular", "network tabular"),
     (["hidden_sizes", "layer_norm"], lambda c: c.network in (*DENSE_NETWORKS, "own"), "a network with hidden layers"),
@@ -125,16 +133,16 @@ def _about_the_backend(config: Any) -> Iterator[str]:
 
 def _about_the_learner(config: Any) -> Iterator[str]:
     """Options that only some networks have, or that need another one."""
-    if config.center_pixels and config.network not in PIXEL_NETWORKS:
-        yield f"center_pixels is on, but network {config.network!r} is none of ours for images; leave it off"
+    if config.subtract_mean_frame and config.network not in PIXEL_NETWORKS:
+        yield f"subtract_mean_frame is on, but network {config.network!r} is none of ours for images; leave it off"
     if config.dueling and config.network not in DENSE_NETWORKS:
         yield f"dueling is on, but network {config.network!r} has no such end; leave it off"
     if config.dueling and (not config.hidden_sizes or config.hidden_sizes[-1] < 2):
         yield f"dueling halves the last hidden layer, and hidden_sizes is {config.hidden_sizes}: give it 2 or more"
-    if config.value_bins and config.network not in DENSE_NETWORKS:
-        yield f"value_bins is {config.value_bins}, but network {config.network!r} has no such end; set it to none"
-    if config.value_bins and config.own_loss:
-        yield f"value_bins is {config.value_bins}, which brings its own loss; set it to none, or give none of yours"
+    if config.categorical_bins and config.network not in DENSE_NETWORKS:
+        yield f"categorical_bins is {config.categorical_bins}, but network {config.network!r} has no such end; use none"
+    if config.categorical_bins and config.own_loss:
+        yield f"categorical_bins is {config.categorical_bins}, which brings its own loss; use none, or give no loss"
     yield from _about_the_family(config)
     for name in ("fire_on_reset", "noop_after_life_loss"):
         if getattr(config, name) and not config.terminal_on_life_loss:
@@ -148,16 +156,16 @@ def _about_the_family(config: Any) -> Iterator[str]:
     if config.distribution != "none":
         if config.network not in DENSE_NETWORKS:
             yield f"distribution is {config.distribution!r}, but network {config.network!r} has no such end; use none"
-        if config.value_bins:
-            yield f"distribution is {config.distribution!r} and value_bins {config.value_bins}: set one of them to none"
+        if config.categorical_bins:
+            yield f"distribution {config.distribution!r}, categorical_bins {config.categorical_bins}: set one to none"
         if config.own_loss:
             yield f"distribution is {config.distribution!r}, which brings its own loss; use none, or give no loss"
-    if config.distribution == "iqn" and config.center_pixels:
-        yield "center_pixels is on, which distribution 'iqn' does not know; leave it off"
+    if config.distribution == "iqn" and config.subtract_mean_frame:
+        yield "subtract_mean_frame is on, which distribution 'iqn' does not know; leave it off"
     if config.noisy_sigma and config.network not in DENSE_NETWORKS:
         yield f"noisy_sigma is {config.noisy_sigma}, but network {config.network!r} has no hidden layers; set it to 0"
-    if config.munchausen_alpha and (config.value_bins or config.distribution == "c51"):
-        yield "munchausen_alpha is above 0, which needs values or quantiles: set it to 0, or drop value_bins and c51"
+    if config.munchausen_alpha and (config.categorical_bins or config.distribution == "c51"):
+        yield "munchausen_alpha is above 0, which needs values or quantiles: use 0, or drop categorical_bins and c51"
     if config.munchausen_alpha and config.double_q:
         yield "munchausen_alpha is above 0, whose soft maximum takes the place of double_q; leave that off"
     if config.priority_sampler == "exact" and config.priority_decay_steps:

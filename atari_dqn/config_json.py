@@ -33,7 +33,7 @@ ONCE: Mapping[str, float] = {
     "n_step_decay_steps": 0,
     "priority_decay_steps": 0,
     "replay_window_growth_steps": 0,
-    "value_bins": 0,
+    "categorical_bins": 0,
     "max_grad_norm": 0,
     "epsilon_decay_factor": 1,
 }
@@ -46,6 +46,9 @@ RENAMED = {
     "priority_correction": "priority_beta",
     "epsilon_spread": "epsilon_ladder",
     "hold_random_actions": "ez_greedy_warm_up",
+    "center_pixels": "subtract_mean_frame",
+    "value_bins": "categorical_bins",
+    "value_limit": "value_support",
 }
 
 

@@ -139,12 +139,15 @@ WRONG = [
     ("train cartpole --preset cartpole_tf2 --reward-scale 0", "reward_scale is 0.0"),
     ("train cartpole --epsilon-decay-factor 1.01", "epsilon_decay_factor is 1.01"),
     ("train pong --epsilon-ladder 0.5", "epsilon_ladder is 0.5"),
-    ("train cartpole --center-pixels", "center_pixels is on, but network 'mlp' is none of ours for images"),
-    ("train cartpole --network linear --value-bins 51", "value_bins is 51, but network 'linear' has no such end"),
+    ("train cartpole --subtract-mean-frame", "subtract_mean_frame is on, but network 'mlp' is none of ours for images"),
+    (
+        "train cartpole --network linear --categorical-bins 51",
+        "categorical_bins is 51, but network 'linear' has no",
+    ),
     ("train cartpole --network linear --dueling", "dueling is on, but network 'linear' has no such end"),
     ("train cartpole --dueling --hidden-sizes 8 1", "dueling halves the last hidden layer"),
-    ("train pong --value-bins 1", "value_bins is 1; it must be none, or be at least 2"),
-    ("train pong --value-limit 0", "value_limit is 0.0"),
+    ("train pong --categorical-bins 1", "categorical_bins is 1; it must be none, or be at least 2"),
+    ("train pong --value-support 0", "value_support is 0.0"),
     ("train pong --replay-window-growth-steps -1", "replay_window_growth_steps is -1"),
     ("train pong --replay-window-fraction 0", "replay_window_fraction is 0.0; it must lie in (0, 1]"),
     ("train cartpole --polynomial-degree 5", "polynomial_degree is 5"),
@@ -206,7 +209,7 @@ def test_a_run_of_a_version_with_fewer_options_is_read(capsys):
     assert run("train", "cartpole", *TINY) == 0
     folder = Path("runs/cartpole/cartpole/seed0")
     table = json.loads((folder / "config.json").read_text())
-    assert table["extensions"].pop("dueling") is False and table["extensions"].pop("value_bins") is None
+    assert table["extensions"].pop("dueling") is False and table["extensions"].pop("categorical_bins") is None
     (folder / "config.json").write_text(json.dumps(table))
     assert run("evaluate", str(folder)) == 0
     assert run("train", "cartpole", *TINY, "--resume") == 0

@@ -57,7 +57,7 @@ def test_rainbow_has_the_numbers_of_its_table():
     config = FAMILY["rainbow"]("pong").flat()
     names = "learning_starts n_step learning_rate optimizer_eps target_update_period noisy_sigma priority_alpha"
     assert [config[name] for name in names.split()] == [20_000, 3, 6.25e-5, 1.5e-4, 8_000, 0.5, 0.5]
-    names = "priority_beta priority_beta_end atoms value_limit epsilon_start epsilon_end gamma batch_size"
+    names = "priority_beta priority_beta_end atoms value_support epsilon_start epsilon_end gamma batch_size"
     assert [config[name] for name in names.split()] == [0.4, 1.0, 51, 10.0, 0.0, 0.0, 0.99, 32]
 
 
@@ -124,8 +124,8 @@ def test_noise_explores_in_training():
 @pytest.mark.parametrize(
     ("settings", "hint"),
     [
-        ({"distribution": "c51", "value_bins": 51}, "set one of them to none"),
-        ({"distribution": "iqn", "center_pixels": True}, "center_pixels"),
+        ({"distribution": "c51", "categorical_bins": 51}, "set one to none"),
+        ({"distribution": "iqn", "subtract_mean_frame": True}, "subtract_mean_frame"),
         ({"munchausen_alpha": 0.9, "distribution": "c51"}, "needs values or quantiles"),
         ({"munchausen_alpha": 0.9, "double_q": True}, "double_q"),
         ({"distribution": "c51", "own_loss": True}, "its own loss"),

@@ -58,7 +58,7 @@ def test_the_loss_is_of_the_actions_taken():
 
 
 def test_a_network_says_the_means():
-    config = tiny_config(network="nature_cnn", hidden_sizes=(16,), value_bins=11, value_limit=5.0)
+    config = tiny_config(network="nature_cnn", hidden_sizes=(16,), categorical_bins=11, value_support=5.0)
     model = make_agent(config, PIXELS).algorithm.model
     obs = torch.randint(0, 256, (2, config.env.frame_stack, 84, 84), dtype=torch.uint8)
     outputs = model.outputs(obs)
@@ -74,8 +74,8 @@ def test_a_network_says_the_means():
 def test_it_learns_the_mean_of_a_return_that_is_chance(precision):
     """Half of the transitions pay 1, and half end: the value is 1/2 and half of what follows, discounted."""
     spec = EnvSpec("scripted", (4,), "float32", ("a", "b"), 1)
-    config = tiny_config(network="mlp", hidden_sizes=(32,), optimizer="adam", learning_rate=1e-2, value_bins=21)
-    config = config.replace(value_limit=3.0, gamma=0.5, precision=precision, n_step=1)
+    config = tiny_config(network="mlp", hidden_sizes=(32,), optimizer="adam", learning_rate=1e-2, categorical_bins=21)
+    config = config.replace(value_support=3.0, gamma=0.5, precision=precision, n_step=1)
     agent = make_agent(config, spec)
     obs = torch.ones(64, config.env.frame_stack, 4)
     batch = Transitions(
@@ -98,8 +98,8 @@ def test_it_learns_the_mean_of_a_return_that_is_chance(precision):
 
 
 def test_histograms_bring_their_own_loss():
-    with pytest.raises(UsageError, match="value_bins is 51, which brings its own loss"):
-        tiny_config(network="mlp", value_bins=51, own_loss=True)
+    with pytest.raises(UsageError, match="categorical_bins is 51, which brings its own loss"):
+        tiny_config(network="mlp", categorical_bins=51, own_loss=True)
 
 
 def test_values_that_fill_the_range_are_told_once():
@@ -121,8 +121,8 @@ def test_values_that_fill_the_range_are_told_once():
         make_trainer(config, Rich(num_envs=4, frame_shape=(3,), end_rate=0.0, life_rate=0.0), logger=Listener()).run()
         return messages
 
-    told = messages_with(value_bins=21, value_limit=1.0)
+    told = messages_with(categorical_bins=21, value_support=1.0)
     assert len(told) == 1
-    assert "cannot go beyond value_limit (1)" in told[0]
-    assert messages_with(value_bins=21, value_limit=100.0) == []
+    assert "cannot go beyond value_support (1)" in told[0]
+    assert messages_with(categorical_bins=21, value_support=100.0) == []
     assert messages_with() == []

@@ -65,7 +65,7 @@ def test_each_kernel_in_the_interpreter():
         {"hidden_sizes": (512, 512)},
         {"layer_norm": True},
         {"dueling": True},
-        {"center_pixels": True},
+        {"subtract_mean_frame": True},
     ],
     ids=lambda changed: next(iter(changed)),
 )

@@ -103,8 +103,8 @@ REFUSED = (
     "optimizer loss own_loss target double_q priority_alpha max_grad_norm learning_rate_end_ratio network batch_size"
     " munchausen_alpha munchausen_temperature noisy_sigma distribution atoms"
 )
-SEEN_IN_THE_NETWORK = """hidden_sizes layer_norm value_bins value_limit dueling center_pixels polynomial_degree
-    table_bins"""
+SEEN_IN_THE_NETWORK = """hidden_sizes layer_norm categorical_bins value_support dueling subtract_mean_frame
+    polynomial_degree table_bins"""
 GIVEN_TO_THEM = "learning_rate rmsprop_decay optimizer_eps loss_reduction"
 DONE_AROUND_THEM = """gamma n_step n_step_end n_step_decay_steps reward_scale clip_reward replay capacity
     replay_window_fraction replay_window_growth_steps replay_window_min priority_decay_steps priority_beta
@@ -253,7 +253,7 @@ def test_apples_gpu_is_taken_where_torch_has_it_and_marked_as_not_measured(monke
     assert settle_compile(config).machine.compile == "off"
     assert "mps (never measured" in caplog.text
     assert machine.place_replay("auto", "mps", 2**20) == "mps"
-    for setting in ({"priority_alpha": 0.5}, {"center_pixels": True}):
+    for setting in ({"priority_alpha": 0.5}, {"subtract_mean_frame": True}):
         with pytest.raises(UsageError, match=r"needs float64, and the device mps has none; use --device cpu"):
             train(wanted.replace(**setting), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -209,7 +209,7 @@ def test_a_dueling_network_adds_what_actions_differ_by(bins):
 def test_centered_pixels_are_those_less_the_mean_frame(network):
     """The mean may as well be taken off the observation first; rounded, so that bfloat16 holds the difference."""
     shape = {"network": network, "frame_stack": 4, "hidden_sizes": (64,), "seed": 0}
-    centered, plain = make_model(ATARI, center_pixels=True, **shape), make_model(ATARI, **shape)
+    centered, plain = make_model(ATARI, subtract_mean_frame=True, **shape), make_model(ATARI, **shape)
     obs = random_obs()
     torch.testing.assert_close(centered(obs), plain(obs))  # until it has been told
     mean = torch.rand(84, 84, generator=torch.Generator().manual_seed(1)) * 255

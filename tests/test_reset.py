@@ -131,10 +131,10 @@ def test_the_user_is_told_once_what_happens():
 
 
 def test_the_mean_frame_stays():
-    config = tiny_config(network="nature_cnn", center_pixels=True, layer_norm=True)
+    config = tiny_config(network="nature_cnn", subtract_mean_frame=True, layer_norm=True)
     envs = ScriptedEnvs(4, frame_shape=(84, 84))
     agent = make_agent(config, envs.spec)
-    agent.center_pixels(torch.full((84, 84), 7, dtype=torch.uint8))
+    agent.subtract_mean_frame(torch.full((84, 84), 7, dtype=torch.uint8))
     redraw(agent.algorithm, torch.Generator().manual_seed(1), config.network.initializer)
     for network in (agent.algorithm.model, agent.algorithm.target):
         assert (network.mean_frame == 7).all()

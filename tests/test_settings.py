@@ -16,19 +16,19 @@ from atari_dqn.settings.bounds import Range
 
 ROOT = Path(__file__).parent.parent
 FLAGS = """
-    action-set atoms backend batch-size capacity center-pixels checkpoint-period clip-reward compile config cuda-graph
-    device distribution double-q dueling env-groups env-threads epsilon-decay-factor epsilon-decay-steps epsilon-end
-    epsilon-from-zero epsilon-ladder epsilon-start eval-early-steps eval-episodes eval-epsilon eval-num-envs
-    eval-period eval-period-episodes eval-steps ez-greedy-warm-up film-seconds fire-on-reset frame-skip frame-stack
-    game-end-updates gamma help hidden-sizes initializer layer-norm learning-rate learning-rate-end-ratio
-    learning-starts log-period loss loss-reduction max-episode-steps max-grad-norm munchausen-alpha
-    munchausen-temperature n-step n-step-decay-steps n-step-end network noisy-sigma noop-after-life-loss noop-max
-    num-envs optimizer optimizer-eps overlap own-kernels pad-stack polynomial-degree precision preset priority-alpha
-    priority-beta priority-beta-end priority-decay-steps priority-sampler random-warm-up replay replay-device
-    replay-window-fraction replay-window-growth-steps replay-window-min reset-steps reset-updates resize resume
-    reward-scale rmsprop-decay run-dir save-replay seed sticky-probability table-bins target target-update-period
-    terminal-on-life-loss terminal-on-time-limit torch-threads total-episodes total-steps update-period value-bins
-    value-limit wandb whole-game-warm-up yes
+    action-set atoms backend batch-size capacity categorical-bins checkpoint-period clip-reward compile config
+    cuda-graph device distribution double-q dueling env-groups env-threads epsilon-decay-factor epsilon-decay-steps
+    epsilon-end epsilon-from-zero epsilon-ladder epsilon-start eval-early-steps eval-episodes eval-epsilon
+    eval-num-envs eval-period eval-period-episodes eval-steps ez-greedy-warm-up film-seconds fire-on-reset
+    frame-skip frame-stack game-end-updates gamma help hidden-sizes initializer layer-norm learning-rate
+    learning-rate-end-ratio learning-starts log-period loss loss-reduction max-episode-steps max-grad-norm
+    munchausen-alpha munchausen-temperature n-step n-step-decay-steps n-step-end network noisy-sigma
+    noop-after-life-loss noop-max num-envs optimizer optimizer-eps overlap own-kernels pad-stack polynomial-degree
+    precision preset priority-alpha priority-beta priority-beta-end priority-decay-steps priority-sampler
+    random-warm-up replay replay-device replay-window-fraction replay-window-growth-steps replay-window-min
+    reset-steps reset-updates resize resume reward-scale rmsprop-decay run-dir save-replay seed sticky-probability
+    subtract-mean-frame table-bins target target-update-period terminal-on-life-loss terminal-on-time-limit
+    torch-threads total-episodes total-steps update-period value-support wandb whole-game-warm-up yes
 """
 """Of `atari-dqn train`. Scripts depend on them: none is renamed or goes, and the next trick has to earn its own."""
 
@@ -93,11 +93,13 @@ def test_configs_that_come_with_the_project_are_in_groups():
 
 def test_a_config_of_before_there_was_none_is_read():
     older = nature("pong").flat() | {
-        "value_bins": 0,
+        "categorical_bins": 0,
         "max_grad_norm": 0.0,
         "epsilon_decay_factor": 1.0,
         "total_episodes": 0,
     }
+    for new, old in {"categorical_bins": "value_bins", "value_support": "value_limit"}.items():
+        older[old] = older.pop(new)
     assert Config.from_json(json.dumps(older)) == nature("pong")
 
 

@@ -227,7 +227,7 @@ def test_fewer_rewards_are_summed_as_the_run_goes_on():
 
 
 def test_pixels_are_centered_once_on_the_frames_before_the_first_update():
-    settings = {"network": "nature_cnn", "center_pixels": True, "total_steps": 100}
+    settings = {"network": "nature_cnn", "subtract_mean_frame": True, "total_steps": 100}
     trainer = make_trainer(tiny_config(num_envs=4, **settings), ScriptedEnvs(4, frame_shape=(36, 36)))
     learn, means = trainer.agent.learn, []
 

@@ -148,7 +148,7 @@ class Agent:
         self.algorithm.load_state_dict(state["algorithm"])
         self.exploration.load_state_dict(state["exploration"])
 
-    def center_pixels(self, mean_frame: Tensor) -> None:
+    def subtract_mean_frame(self, mean_frame: Tensor) -> None:
         """Both networks see pixels less `mean_frame` ([H, W]) from now on; before the first update."""
         model = self.algorithm.model
         assert isinstance(model, NatureCNN)
@@ -269,7 +269,7 @@ def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
         hidden_sizes=config.network.hidden_sizes,
         initializer=config.network.initializer,
         layer_norm=config.network.layer_norm,
-        center_pixels=config.extensions.center_pixels,
+        subtract_mean_frame=config.extensions.subtract_mean_frame,
         head=parts.make_head(config),
         dueling=config.extensions.dueling,
         linear=parts.make_linear(config),

@@ -58,6 +58,6 @@ class ValueRange:
             return ""
         self.told = True
         return (
-            f"step {step:,}: values are {q:.1f} on average and cannot go beyond value_limit ({self.limit:g}): larger "
-            "ones are learned as this one. Start again with a larger --value-limit, or with a --reward-scale below 1"
+            f"step {step:,}: values are {q:.1f} on average and cannot go beyond value_support ({self.limit:g}): larger "
+            "ones are learned as this one. Start again with a larger --value-support, or with a --reward-scale below 1"
         )

@@ -24,10 +24,10 @@ from atari_dqn.seeding import stream
 
 def make_head(config: Config) -> Head | None:
     """How the last layer says values; None: it says them itself, as the paper's."""
-    if config.extensions.value_bins:
-        return HLGauss(config.extensions.value_bins, config.extensions.value_limit)
+    if config.extensions.categorical_bins:
+        return HLGauss(config.extensions.categorical_bins, config.extensions.value_support)
     if config.extensions.distribution == "c51":
-        return CategoricalHead(config.extensions.atoms, config.extensions.value_limit)
+        return CategoricalHead(config.extensions.atoms, config.extensions.value_support)
     if config.extensions.distribution == "quantiles":
         return QuantileHead(config.extensions.atoms)
     return None  # of "iqn" the network brings its own

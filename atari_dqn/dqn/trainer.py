@@ -82,7 +82,9 @@ class Trainer:
         self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
-        self.value_range = ValueRange(config.extensions.value_limit if config.extensions.value_bins else math.inf)
+        self.value_range = ValueRange(
+            config.extensions.value_support if config.extensions.categorical_bins else math.inf
+        )
         self.saved: tuple[int, ...] = ()  # what the newest checkpoint is of; see `save`
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self.speedometer = Speedometer(config.frames_per_step)

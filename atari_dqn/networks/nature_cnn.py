@@ -29,7 +29,7 @@ class NatureCNN(QNetwork):
       num_actions:  A.
       hidden_sizes: units of the fully connected hidden layers; the paper's are (512,).
       layer_norm:   see `fully_connected`; the paper's has none.
-      center_pixels: take off the mean frame of the warm-up, once `center_on` has told it; the paper's does not.
+      subtract_mean_frame: take off the mean frame of the warm-up, once `center_on` has told it; the paper's does not.
       head:          how the last layer says values; None: it says them itself, as the paper's.
       dueling:       see `Dueling`; the paper's has none.
       linear:        makes the fully connected layers.
@@ -47,13 +47,13 @@ class NatureCNN(QNetwork):
         hidden_sizes: Sequence[int] = (512,),
         *,
         layer_norm: bool = False,
-        center_pixels: bool = False,
+        subtract_mean_frame: bool = False,
         head: Head | None = None,
         dueling: bool = False,
         linear: Linear = nn.Linear,
     ) -> None:
         super().__init__()
-        mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if center_pixels else None
+        mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if subtract_mean_frame else None
         self.register_buffer("mean_frame", mean_frame)
         planes, (height, width) = frame_stack, frame_shape
         for number, (channels, kernel_size, stride) in enumerate(self.FILTERS, start=1):
@@ -75,7 +75,7 @@ class NatureCNN(QNetwork):
         What stands still and is bright would else drown small things that move: the sums of the first layer, and its
         gradients, would be of the background.
         """
-        assert self.mean_frame is not None, "the network was built without center_pixels"
+        assert self.mean_frame is not None, "the network was built without subtract_mean_frame"
         self.mean_frame.copy_(mean_frame.round())
 
     def features(self, obs: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ ADAM: Settings = {
 C51: Settings = {"distribution": "c51"}
 NOISY: Settings = {"noisy_sigma": 0.5, "epsilon_start": 0.0, "epsilon_end": 0.0, "eval_epsilon": 0.0}
 EXACT: Settings = {"priority_sampler": "exact", "priority_beta": 0.4, "priority_beta_end": 1.0}
-TALL: Settings = {"value_limit": 100.0}  # of CartPole: a reward of 1 for ever is worth 1 / (1 - gamma)
+TALL: Settings = {"value_support": 100.0}  # of CartPole: a reward of 1 for ever is worth 1 / (1 - gamma)
 
 
 def double(game: str = "pong") -> Config:

@@ -274,7 +274,7 @@ def refuse_large_network(config: Config, spec: EnvSpec) -> None:
     if needed > free:
         raise UsageError(
             f"a network of {weights:,} weights needs {needed / GIB:.2f} GiB with its target network, gradients and "
-            f"moments, but {free / GIB:.2f} GiB are free; make it smaller (--hidden-sizes, --value-bins)"
+            f"moments, but {free / GIB:.2f} GiB are free; make it smaller (--hidden-sizes, --categorical-bins)"
         )
 
 

@@ -24,7 +24,7 @@ def refuse_too_short(config: Config) -> None:
 
 def refuse_what_mps_lacks(config: Config) -> None:
     """Raises UsageError where a setting needs what Apple's GPUs have not."""
-    for name in ("priority_alpha", "center_pixels"):
+    for name in ("priority_alpha", "subtract_mean_frame"):
         if config.machine.device.startswith("mps") and (value := getattr(config.extensions, name)):
             raise UsageError(f"{name} is {value}, which needs float64, and the device mps has none; use --device cpu")
 

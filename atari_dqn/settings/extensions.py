@@ -22,15 +22,15 @@ class ExtensionsConfig:
     """Agent steps that n_step falls to, over `n_step_decay_steps`. Paper: 1."""
     n_step_decay_steps: StepsOrNone = None
     """Length of that fall, by equal factors, agent steps counted from learning_starts; none: it stays. Paper: none."""
-    value_bins: Annotated[int | None, Range(2, 4_096, "bins", OUTPUTS)] = None
+    categorical_bins: Annotated[int | None, Range(2, 4_096, "bins", OUTPUTS)] = None
     """A value is the mean of a histogram of so many bins, taught by cross-entropy (Farebrother et al. 2024), whatever
     `loss` says; none: it is a number. Paper: none."""
-    value_limit: Annotated[float, Range(0, 1e30, "discounted rewards", ROUNDED, above=True)] = 10.0
-    """The bins share [-value_limit, value_limit], in discounted rewards as the loss sees them. Ours: 10."""
+    value_support: Annotated[float, Range(0, 1e30, "discounted rewards", ROUNDED, above=True)] = 10.0
+    """The bins share [-value_support, value_support], in discounted rewards as the loss sees them. Ours: 10."""
     distribution: Distribution = "none"
     """Distribution of returns instead of a value: `c51` (Bellemare et al. 2017) with `atoms` in
-    [-value_limit, value_limit], `quantiles` (QR-DQN, Dabney et al. 2018a) with `atoms` of them, `iqn` (Dabney et al.
-    2018b). Paper: none."""
+    [-value_support, value_support], `quantiles` (QR-DQN, Dabney et al. 2018a) with `atoms` of them, `iqn` (Dabney et
+    al. 2018b). Paper: none."""
     atoms: Annotated[int, Range(2, 4_096, "outputs per action", OUTPUTS)] = 51
     """Bins of `c51` (Bellemare et al. 2017: 51), or number of `quantiles` (Dabney et al. 2018: 200), of each action."""
     munchausen_alpha: Annotated[float, Range(0, 1, "weight, 0 = none")] = 0.0
@@ -64,7 +64,7 @@ class ExtensionsConfig:
     """Agent steps at which the network is drawn anew; the replay stays (Nikishin et al. 2022). Paper: none."""
     reset_updates: Annotated[int, Range(0, LONGEST, "updates", YEAR)] = 10_000
     """Updates of a network drawn anew before play goes on. Ours: 10,000; the paper has no resets."""
-    center_pixels: bool = False
+    subtract_mean_frame: bool = False
     """A network for images sees pixels less the mean frame of the warm-up. Paper: no."""
     epsilon_ladder: Annotated[float, Range(1, 1_000, "power, 1 = all alike", "a chance to such a power is 0")] = 1.0
     """Per-environment exploration as in Ape-X: environment i uses epsilon ** k_i, k_i from 1 / ladder to ladder. 1: the
