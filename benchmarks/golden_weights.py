@@ -25,7 +25,7 @@ ATARI = dict(
 )  # fmt: skip
 CARTPOLE = dict(capacity=2_000, batch_size=8, target_update_period=200, epsilon_decay_steps=500)
 RESET = dict(reset_steps=(200,), reset_updates=40, precision="fp32", n_step_decay_steps=100)
-QUIET = dict(eval_period=0, eval_period_episodes=0, checkpoint_period=0, log_period=100, device="cpu", torch_threads=1)
+QUIET = dict(eval_period=0, checkpoint_period=0, log_period=100, device="cpu", torch_threads=1)
 RUNS: dict[str, tuple[str, str, dict[str, object]]] = {
     "nature": ("nature", "breakout", ATARI),
     "nature_serial": ("nature", "breakout", ATARI | dict(num_envs=1, total_steps=200, overlap=False)),
@@ -48,9 +48,9 @@ def hash_of_run(name: str, folder: Path) -> str:
 
     preset, game, settings = RUNS[name]
     config, changed = presets.PRESETS[preset](game), QUIET | settings
+    papers = presets.nature()
+    changed["eval_period_episodes"] = getattr(papers, "evaluation", papers).eval_period_episodes  # off: it was 0 once
     old = not hasattr(config, "replace")  # a commit from before the settings stood in groups
-    if not old and changed.get("eval_period_episodes") == 0:
-        changed["eval_period_episodes"] = None
     config = dataclasses.replace(config, **changed) if old else config.replace(**changed)
     if train(config, folder / name).exit_code:
         raise SystemExit(f"the run {name} was interrupted")

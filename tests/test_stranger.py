@@ -5,12 +5,12 @@ import json
 import os
 import shutil
 import signal
-from dataclasses import fields
 
 import pytest
 
 from atari_dqn.cli import main
-from atari_dqn.config import Config
+from atari_dqn.config import SETTINGS, Config
+from atari_dqn.config_json import flattened
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
 from atari_dqn.replay.buffer import FrameReplay
@@ -26,8 +26,8 @@ from atari_dqn.suite.jobs import Job, JobRun, Settings, last_line, make_jobs
 from atari_dqn.suite.study import read_curve
 from atari_dqn.suite.table import Table, job_table
 
-SETTINGS = "--learning-starts 100 --capacity 200 --eval-period 100 --eval-steps 20 --batch-size 32"
-TRAIN = f"train cartpole --device cpu --checkpoint-period 100 {SETTINGS}".split()
+SMALL = "--learning-starts 100 --capacity 200 --eval-period 100 --eval-steps 20 --batch-size 32"
+TRAIN = f"train cartpole --device cpu --checkpoint-period 100 {SMALL}".split()
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def as_game(run, game):
 
 
 def rewrite(path, **values):
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    path.write_text(json.dumps(flattened(json.loads(path.read_text())) | values))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_suite_reads_only_regular_files(run, name, make, capfd, monkeypatch):
     make(place / name)
     monkeypatch.setattr("atari_dqn.suite.cost.measure", lambda config: Rate(1.0, "no time for it"))
     words = ["--games", "cartpole", "--runs-dir", run.parent / "suite", "--total-steps", 200, "--dry-run"]
-    assert exit_code("suite", *words, "--device", "cpu", *SETTINGS.split(), "--checkpoint-period", 100) in (0, 2)
+    assert exit_code("suite", *words, "--device", "cpu", *SMALL.split(), "--checkpoint-period", 100) in (0, 2)
     assert in_use(place) is None
     last_line(place / "suite.log")
     assert "Traceback" not in capfd.readouterr().err
@@ -328,7 +328,7 @@ def test_a_replay_whose_rows_cannot_be_numbered_is_refused_before_it_is_made():
         FrameReplay(layout)
 
 
-NUMBERS = [field.name for field in fields(Config) if type(field.default) in (int, float)]
+NUMBERS = [name for name, setting in SETTINGS.items() if {int, float} & set(setting.kinds)]
 STEPS = [[10**30], [200_000] * 10_000]
 TRAPS = {"hidden_sizes": [[50_000, 10**9], [8] * 1_000], "reset_steps": STEPS, "eval_early_steps": STEPS}
 TRAPS |= {name: ["x" * 5_000, "a\0b", "", "two\nlines"] for name in ("game", "preset", "device", "replay_device")}
@@ -336,8 +336,8 @@ TRAPS |= {name: ["x" * 5_000, "a\0b", "", "two\nlines"] for name in ("game", "pr
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_every_number_has_an_upper_bound(name):
-    table = json.loads(cartpole().to_json())
-    largest = 10**4_000 if type(table[name]) is int else 1e300
+    table = cartpole().flat()
+    largest = 10**4_000 if int in SETTINGS[name].kinds else 1e300
     with pytest.raises(UsageError) as error:
         Config.from_json(json.dumps(table | {name: 10**4_000}))
     assert str(error.value).startswith(f"{name} ") and len(str(error.value)) < 300
@@ -349,7 +349,7 @@ def test_every_number_has_an_upper_bound(name):
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in TRAPS.items() for value in values])
 def test_words_and_lists_of_a_config_are_bounded(name, value):
     with pytest.raises(UsageError, match=f"^{name} is ") as error:
-        Config.from_json(json.dumps(json.loads(cartpole().to_json()) | {name: value}))
+        Config.from_json(json.dumps(cartpole().flat() | {name: value}))
     assert len(str(error.value)) < 300
 
 
