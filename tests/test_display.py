@@ -75,6 +75,19 @@ def test_an_evaluation_stops_the_clock_and_tells_its_games(clock, capsys):
     assert "1,000 steps/s" in lines[-1]
 
 
+def test_an_evaluation_of_so_many_steps_plays_its_last_game_to_the_end(clock, capsys):
+    protocol = EvalProtocol("test", None, 3, 100, epsilon=0.0, noop_max=0, sticky_probability=0.0)
+    moment = EvalStep(np.arange(2), np.zeros(2, np.int64), np.zeros(2, bool), make_step(np.zeros((2, 4))))
+    with Display() as display, display.evaluation(protocol) as watch:
+        display.begin(CONFIG, updates=0)
+        for _ in range(2):
+            watch(moment)
+            display.tick(fake_trainer(2_000, updates=1), last=True)
+    before, after = capsys.readouterr().err.splitlines()
+    assert "evaluating: 2 / 3 steps" in before
+    assert "evaluating: 4 steps, to the game's end" in after
+
+
 def test_a_network_drawn_anew_is_told(clock, capsys):
     with Display() as display:
         display.update_seconds = 0.1

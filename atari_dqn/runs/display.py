@@ -106,7 +106,8 @@ class Display:
         from atari_dqn.runs.games_bar import counting
 
         def count(done: int, total: int, unit: str, steps: int) -> None:
-            self._evaluated = f"evaluating: {done:,} / {total:,} {unit}"
+            played_out = f"evaluating: {steps:,} steps, to the game's end"  # a game that has begun is played out
+            self._evaluated = f"evaluating: {done:,} / {total:,} {unit}" if done < total else played_out
 
         self._evaluation_began = time.monotonic()
         try:
