@@ -26,7 +26,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --no-cache-dir --constraint constraints.txt --index-url "${TORCH_INDEX}" torch
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY atari_dqn atari_dqn
-RUN pip install --no-cache-dir --constraint constraints.txt '.[video]'
+RUN pip install --no-cache-dir --constraint constraints.txt '.[video,play]'
 
 # any user may run it, also one that /etc/passwd does not know: torch's compiler asks for a name and writes below HOME
 ENV HOME=/tmp USER=player PYTHONUNBUFFERED=1
