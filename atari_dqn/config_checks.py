@@ -11,8 +11,7 @@ from typing import Any
 
 from atari_dqn.settings.table import Setting
 
-PIXEL_NETWORKS = ("nature_cnn", "nips_cnn")
-DENSE_NETWORKS = (*PIXEL_NETWORKS, "mlp")  # that end in fully connected layers
+DENSE_NETWORKS = ("nature_cnn", "mlp")  # that end in fully connected layers
 
 # By backend: the settings that it does not use, and what may stand there; the first is the value to leave them at.
 UNUSED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
@@ -133,8 +132,8 @@ def _about_the_backend(config: Any) -> Iterator[str]:
 
 def _about_the_learner(config: Any) -> Iterator[str]:
     """Options that only some networks have, or that need another one."""
-    if config.subtract_mean_frame and config.network not in PIXEL_NETWORKS:
-        yield f"subtract_mean_frame is on, but network {config.network!r} is none of ours for images; leave it off"
+    if config.subtract_mean_frame and config.network != "nature_cnn":
+        yield f"subtract_mean_frame is on, but network {config.network!r} is not nature_cnn; leave it off"
     if config.dueling and config.network not in DENSE_NETWORKS:
         yield f"dueling is on, but network {config.network!r} has no such end; leave it off"
     if config.dueling and (not config.hidden_sizes or config.hidden_sizes[-1] < 2):

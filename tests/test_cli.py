@@ -139,7 +139,7 @@ WRONG = [
     ("train cartpole --preset cartpole_tf2 --reward-scale 0", "reward_scale is 0.0"),
     ("train cartpole --epsilon-decay-factor 1.01", "epsilon_decay_factor is 1.01"),
     ("train pong --epsilon-ladder 0.5", "epsilon_ladder is 0.5"),
-    ("train cartpole --subtract-mean-frame", "subtract_mean_frame is on, but network 'mlp' is none of ours for images"),
+    ("train cartpole --subtract-mean-frame", "subtract_mean_frame is on, but network 'mlp' is not nature_cnn"),
     (
         "train cartpole --network linear --categorical-bins 51",
         "categorical_bins is 51, but network 'linear' has no",

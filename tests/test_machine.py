@@ -87,7 +87,7 @@ def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch, caplog):
         {"noisy_sigma": 0.5},
         {"distribution": "c51"},
         {"learning_rate_end_ratio": 0.5},
-        {"network": "nips_cnn"},
+        {"network": "mlp"},
         {"batch_size": 33},
     ],
     ids=lambda changed: next(iter(changed)),

@@ -132,14 +132,12 @@ def test_channels_of_convolutions_are_units():
     spec = EnvSpec("pong", (84, 84), "uint8", ("a", "b"), 4)
     model = make_model(spec, network="nature_cnn", frame_stack=4, hidden_sizes=(16,), seed=1)
     obs = torch.randint(0, 256, (2, 4, 84, 84), dtype=torch.uint8)
-    maps = model.feature_maps(obs)
-    assert torch.allclose(maps["conv3"].flatten(1), model.features(obs), atol=1e-5), "`features` the plain way"
     with torch.no_grad():
         model.conv2.bias[:16] = -1e6
+        largest = model.conv2(model.conv1(obs).relu()).amax(dim=(0, 2, 3))
     shares = dead_units(model, obs)
     assert set(shares) == {"conv1", "conv2", "conv3", "hidden.1"}
-    others = (maps["conv2"].amax(dim=(0, 2, 3))[16:] <= 0).float().mean().item()
-    assert shares["conv2"] == pytest.approx((16 + 48 * others) / 64)
+    assert shares["conv2"] == (largest <= 0).float().mean().item() >= 16 / 64
 
 
 def test_schedules_that_are_on_are_told():

@@ -4,12 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from atari_dqn import config_checks
 from atari_dqn.errors import UsageError
 from atari_dqn.extensions.hl_gauss import HLGauss
 from atari_dqn.networks import initialize, make_model
 from atari_dqn.networks.convolutions import space_to_depth, space_to_depth_kernel
-from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS, NatureCNN
+from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP
 from atari_dqn.types import EnvSpec
 
@@ -21,22 +20,17 @@ def nature_cnn(seed=0):
     return make_model(ATARI, network="nature_cnn", frame_stack=4, hidden_sizes=(512,), seed=seed)
 
 
-def nips_cnn(seed=0):
-    return make_model(ATARI, network="nips_cnn", frame_stack=4, hidden_sizes=(256,), seed=seed)
-
-
 def random_obs(batch=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (batch, 4, 84, 84), dtype=torch.uint8, generator=generator)
 
 
 def plain_forward(model, obs):
-    """The papers' networks as everyone writes them."""
+    """The paper's network as everyone writes it."""
     x = obs.float() / 255.0
     x = F.relu(F.conv2d(x, model.conv1.weight, model.conv1.bias, stride=4))
     x = F.relu(F.conv2d(x, model.conv2.weight, model.conv2.bias, stride=2))
-    if hasattr(model, "conv3"):
-        x = F.relu(F.conv2d(x, model.conv3.weight, model.conv3.bias))
+    x = F.relu(F.conv2d(x, model.conv3.weight, model.conv3.bias))
     return model.last(model.hidden(x.flatten(1)))
 
 
@@ -45,11 +39,6 @@ def test_parameters_are_the_papers():
     assert shapes == [
         (32, 4, 8, 8), (32,), (64, 32, 4, 4), (64,), (64, 64, 3, 3), (64,), (512, 3136), (512,), (6, 512), (6,),
     ]  # fmt: skip
-
-
-def test_parameters_of_the_small_network_are_those_of_2013():
-    shapes = [tuple(param.shape) for param in nips_cnn().parameters()]
-    assert shapes == [(16, 4, 8, 8), (16,), (32, 16, 4, 4), (32,), (256, 2592), (256,), (6, 256), (6,)]
 
 
 @pytest.fixture(
@@ -63,15 +52,13 @@ def compiling(request, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", same_bits)
 
 
-@pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
-def test_space_to_depth_equals_the_plain_convolution(make, compiling):
-    model, obs = make(), random_obs()
+def test_space_to_depth_equals_the_plain_convolution(compiling):
+    model, obs = nature_cnn(), random_obs()
     torch.testing.assert_close(model(obs), plain_forward(model, obs), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
-def test_space_to_depth_has_the_plain_gradients(make, compiling):
-    model, obs = make(), random_obs()
+def test_space_to_depth_has_the_plain_gradients(compiling):
+    model, obs = nature_cnn(), random_obs()
     model(obs).square().sum().backward()
     fast = [param.grad.clone() for param in model.parameters()]
     model.zero_grad()
@@ -80,9 +67,8 @@ def test_space_to_depth_has_the_plain_gradients(make, compiling):
         torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("make", [nature_cnn, nips_cnn])
-def test_in_bf16_the_compiled_form_has_the_plain_gradients(make, monkeypatch):
-    model, obs, grads = make(), random_obs(), []
+def test_in_bf16_the_compiled_form_has_the_plain_gradients(monkeypatch):
+    model, obs, grads = nature_cnn(), random_obs(), []
     for compiling in (False, True):
         monkeypatch.setattr(torch.compiler, "is_compiling", lambda answer=compiling: answer)
         model.zero_grad()
@@ -160,7 +146,7 @@ def test_weights_depend_on_the_seed_alone():
     assert not torch.equal(first.hidden[0].weight, other.hidden[0].weight)
 
 
-@pytest.mark.parametrize(("spec", "network"), [(ATARI, "nature_cnn"), (ATARI, "nips_cnn"), (CARTPOLE, "mlp")])
+@pytest.mark.parametrize(("spec", "network"), [(ATARI, "nature_cnn"), (CARTPOLE, "mlp")])
 def test_layer_norm_keeps_units_alive_whatever_the_bias(spec, network):
     """A shift of all sums, which would switch every unit off, changes nothing."""
     shape = (3, 4, *spec.frame_shape)
@@ -205,15 +191,14 @@ def test_a_dueling_network_adds_what_actions_differ_by(bins):
         assert model(obs).dtype == torch.float32
 
 
-@pytest.mark.parametrize("network", ["nature_cnn", "nips_cnn"])
-def test_centered_pixels_are_those_less_the_mean_frame(network):
+def test_centered_pixels_are_those_less_the_mean_frame():
     """The mean may as well be taken off the observation first; rounded, so that bfloat16 holds the difference."""
-    shape = {"network": network, "frame_stack": 4, "hidden_sizes": (64,), "seed": 0}
+    shape = {"network": "nature_cnn", "frame_stack": 4, "hidden_sizes": (64,), "seed": 0}
     centered, plain = make_model(ATARI, subtract_mean_frame=True, **shape), make_model(ATARI, **shape)
     obs = random_obs()
     torch.testing.assert_close(centered(obs), plain(obs))  # until it has been told
     mean = torch.rand(84, 84, generator=torch.Generator().manual_seed(1)) * 255
-    centered.center_on(mean)
+    centered.set_mean_frame(mean)
     torch.testing.assert_close(centered(obs), plain(obs.float() - mean.round()))
     assert centered(mean.round().to(torch.uint8).expand(2, 4, 84, 84)).std(dim=0).max() == 0
     with torch.autocast("cpu", torch.bfloat16):
@@ -235,10 +220,6 @@ def test_mlp_takes_vectors():
 def test_a_network_of_the_wrong_kind_is_refused(spec, network):
     with pytest.raises(UsageError, match="use '"):
         make_model(spec, network=network, frame_stack=1, hidden_sizes=(8,), seed=0)
-
-
-def test_networks_for_images_are_the_same_for_the_config_and_here():
-    assert set(config_checks.PIXEL_NETWORKS) == set(PIXEL_NETWORKS)
 
 
 @pytest.mark.parametrize(

@@ -148,11 +148,11 @@ class Agent:
         self.algorithm.load_state_dict(state["algorithm"])
         self.exploration.load_state_dict(state["exploration"])
 
-    def subtract_mean_frame(self, mean_frame: Tensor) -> None:
+    def set_mean_frame(self, mean_frame: Tensor) -> None:
         """Both networks see pixels less `mean_frame` ([H, W]) from now on; before the first update."""
         model = self.algorithm.model
         assert isinstance(model, NatureCNN)
-        model.center_on(mean_frame)
+        model.set_mean_frame(mean_frame)
         self.sync_target()
 
     def sync_target(self) -> None:

@@ -95,7 +95,7 @@ class Learner:
     def learn(self, step: int, updates: int, sync: bool) -> None:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
         if self.config.extensions.subtract_mean_frame and not self.updates:  # the warm-up is over
-            self.agent.subtract_mean_frame(self.replay.ring.mean_frame())
+            self.agent.set_mean_frame(self.replay.ring.mean_frame())
         for drawn in self.sampler.draw(updates, step):
             self.learn_from(*drawn)
         self.stats_count += updates

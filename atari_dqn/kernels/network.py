@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from atari_dqn.kernels import convolution, dense
-from atari_dqn.networks.convolutions import space_to_depth_kernel
-from atari_dqn.networks.nature_cnn import PIXEL_SCALE, NatureCNN
+from atari_dqn.networks.convolutions import PIXEL_SCALE, space_to_depth_kernel
+from atari_dqn.networks.nature_cnn import NatureCNN
 
 PLANES, SIDE, CELLS = 4, 84, 21
 FEATURES, UNITS, PLACES = 3136, 512, 49

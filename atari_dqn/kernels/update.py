@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from atari_dqn.kernels import convolution, dense, network, optimizer
 from atari_dqn.kernels.network import FEATURES, HIDDEN_PARTS, LAYERS, PLACES, PLANES, POSITIONS_AT_ONCE, UNITS, Network
-from atari_dqn.networks.nature_cnn import PIXEL_SCALE
+from atari_dqn.networks.convolutions import PIXEL_SCALE
 
 STEP_BLOCK = 256  # weights of a convolution that one program steps
 

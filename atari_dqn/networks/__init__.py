@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.heads import Head, Linear, QNetwork
-from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
+from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, TabularQ
 from atari_dqn.types import EnvSpec
 
@@ -116,20 +117,12 @@ def make_model(
     """
     _refuse_another_kind(network, spec)
     ranges = spec.frame_range * frame_stack
+    ending: dict[str, Any] = {"layer_norm": layer_norm, "head": head, "dueling": dueling, "linear": linear}
     model: Model
-    if network in PIXEL_NETWORKS:
+    if network == "nature_cnn":
         height, width = spec.frame_shape
-        model = PIXEL_NETWORKS[network](
-            frame_stack,
-            (height, width),
-            spec.num_actions,
-            hidden_sizes,
-            layer_norm=layer_norm,
-            subtract_mean_frame=subtract_mean_frame,
-            head=head,
-            dueling=dueling,
-            linear=linear,
-        )
+        ending["subtract_mean_frame"] = subtract_mean_frame
+        model = NatureCNN(frame_stack, (height, width), spec.num_actions, hidden_sizes, **ending)
     elif network == "tabular":
         model = TabularQ(ranges, spec.num_actions, table_bins)
     elif network == "linear":
@@ -137,16 +130,7 @@ def make_model(
     elif network == "polynomial":
         model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
     else:
-        num_inputs = frame_stack * math.prod(spec.frame_shape)
-        model = MLP(
-            num_inputs,
-            spec.num_actions,
-            hidden_sizes,
-            layer_norm=layer_norm,
-            head=head,
-            dueling=dueling,
-            linear=linear,
-        )
+        model = MLP(frame_stack * math.prod(spec.frame_shape), spec.num_actions, hidden_sizes, **ending)
     if wrap:
         assert isinstance(model, QNetwork)
         model = wrap(model)
@@ -158,7 +142,7 @@ def _refuse_another_kind(network: str, spec: EnvSpec) -> None:
     if network == "own":
         raise UsageError("network is 'own': it comes from Python; pass it as model=...")
     is_image = len(spec.frame_shape) == 2
-    if is_image != (network in PIXEL_NETWORKS):
+    if is_image != (network == "nature_cnn"):
         kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")
         raise UsageError(f"network is {network!r}, but {spec.game} shows {kind}: use {right!r}")
     if network in ("tabular", "linear", "polynomial") and not spec.frame_range:

@@ -4,9 +4,42 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+PIXEL_SCALE = 1.0 / 255.0
 STRIDE = 4  # of the first convolution, and the block of space-to-depth
+
+
+class Convolution(nn.Conv2d):
+    """A convolution without padding: what `nn.Conv2d` computes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, filters, `size_after(H)`, `size_after(W)`]."""
+        return convolve(x, self.weight, self.bias, self.stride[0])
+
+    def size_after(self, size: int) -> int:
+        """Height or width of the output for that of the input."""
+        return (size - self.kernel_size[0]) // self.stride[0] + 1
+
+
+class PixelConvolution(Convolution):
+    """The first convolution, of pixels / 255, with the stride of `space_to_depth`."""
+
+    def forward(self, pixels: Tensor, mean_frame: Tensor | None = None) -> Tensor:
+        """[B, K, H, W] uint8, less the mean frame ([H, W] uint8) if there is one -> [B, filters, ...]."""
+        dtype = compute_dtype(self.weight)
+        x = space_to_depth(pixels).to(dtype)
+        if mean_frame is not None:  # whole numbers up to 255, and their differences, are exact in bfloat16 too
+            x = x - space_to_depth(mean_frame.expand(1, *pixels.shape[1:])).to(dtype)
+        kernel = space_to_depth_kernel(self.weight) * PIXEL_SCALE  # a few thousand weights instead of all pixels
+        return convolve(x, kernel, self.bias)
+
+
+def compute_dtype(weight: Tensor) -> torch.dtype:
+    """What pixels become: the autocast type, which spares a copy in float32, else the weights' type."""
+    if torch.is_autocast_enabled(weight.device.type):
+        return torch.get_autocast_dtype(weight.device.type)
+    return weight.dtype
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:

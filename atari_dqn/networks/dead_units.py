@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from atari_dqn.networks.convolutions import Convolution
 from atari_dqn.networks.nature_cnn import NatureCNN
 
 
@@ -25,13 +26,14 @@ def dead_units(model: nn.Module, obs: Tensor) -> dict[str, float]:
 
     Source: Sokar et al. 2023, The dormant neuron phenomenon in deep reinforcement learning, definition 3.1, tau = 0.
     """
-    outputs = model.feature_maps(obs) if isinstance(model, NatureCNN) else {}
+    outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         return lambda module, inputs, output: outputs.update({name: output})
 
-    relus = {name: module for name, module in model.named_modules() if isinstance(module, nn.ReLU)}
-    hooks = [module.register_forward_hook(keep(name)) for name, module in relus.items()]
+    seen = (nn.ReLU, Convolution) if isinstance(model, NatureCNN) else (nn.ReLU,)  # its ReLUs are no modules
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, seen)}
+    hooks = [module.register_forward_hook(keep(name)) for name, module in layers.items()]
     try:
         model(obs)
     finally:
@@ -41,6 +43,6 @@ def dead_units(model: nn.Module, obs: Tensor) -> dict[str, float]:
 
 
 def _share_dead(output: Tensor) -> float:
-    """[B, units] or [B, units, H, W], >= 0."""
+    """[B, units] or [B, units, H, W], after the ReLU or before it."""
     largest = output.amax(dim=(0, 2, 3)) if output.dim() == 4 else output.flatten(0, -2).amax(dim=0)
     return (largest <= 0).float().mean().item()

@@ -21,8 +21,6 @@ from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.dqn.agent import count_weights, make_agent, uses_own_kernels
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.nature_cnn import PIXEL_NETWORKS
-from atari_dqn.settings.learning import Network
 from atari_dqn.settings.running import Precision
 from atari_dqn.types import EnvSpec, Transitions
 
@@ -137,7 +135,7 @@ def _precision(config: Config, begun: bool) -> Precision:
         log.info("precision: tf32 is fp32 here, only CUDA GPUs have it; the numbers go on, rounded otherwise")
     precision = config.machine.precision
     if precision == "auto":
-        if config.network.network not in PIXEL_NETWORKS:
+        if config.network.network != "nature_cnn":
             precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
@@ -170,7 +168,7 @@ def settle_compile(config: Config, timed: Callable[[float], None] = lambda secon
     if config.machine.compile == "auto" and config.machine.device.startswith("mps"):
         return config.replace(compile="off")  # never measured there
     if config.machine.compile == "auto" and (
-        config.network.network not in PIXEL_NETWORKS or (on_gpu and config.algorithm.own_loss)
+        config.network.network != "nature_cnn" or (on_gpu and config.algorithm.own_loss)
     ):
         return config.replace(compile="off")  # too small to gain, or unknown
     began = time.perf_counter()
@@ -224,7 +222,7 @@ def _reuse_freed_memory() -> None:
 
 def update_seconds(config: Config) -> float | None:
     """Time of one update that is not compiled, measured in a moment (`config` resolved); None for other than images."""
-    if config.network.network not in PIXEL_NETWORKS:
+    if config.network.network != "nature_cnn":
         return None
     return _seconds_per_update(config.replace(compile="off"), config.machine.precision, SHORT_SECONDS)
 
@@ -235,8 +233,7 @@ def _seconds_per_update(config: Config, precision: Precision, seconds: float = M
     On a GPU it is one launch, as in the run itself: bound by what is computed, not by the launches of each kernel.
     """
     spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.env.frame_skip)
-    network: Network = config.network.network if config.network.network in PIXEL_NETWORKS else "nature_cnn"
-    config = config.replace(precision=precision, network=network)
+    config = config.replace(precision=precision, network="nature_cnn")
     refuse_large_network(config, spec)
     agent = make_agent(config, spec)
     shape = (config.replay.batch_size, config.env.frame_stack, 84, 84)

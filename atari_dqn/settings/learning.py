@@ -9,7 +9,7 @@ from tyro.conf import Suppress
 
 from atari_dqn.settings.bounds import LONGEST, ROUNDED, YEAR, Positive, Range, Rewards, Steps
 
-Network = Literal["nature_cnn", "nips_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
+Network = Literal["nature_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
 Optimizer = Literal["rmsprop", "adam", "sgd"]
 Reduction = Literal["sum", "mean"]
 LossName = Literal["huber", "mse", "clipped_mse"]
@@ -71,9 +71,9 @@ class NetworkConfig:
     """From observations to Q-values."""
 
     network: Network = "nature_cnn"
-    """`nature_cnn`: the paper's three convolutions; `nips_cnn`: the two of its predecessor of 2013, half the cost.
-    The others are for vector observations, of which the last three need games whose numbers have known ranges:
-    `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell. `own`: given from Python."""
+    """`nature_cnn`: the paper's three convolutions. The others are for vector observations, of which the last three
+    need games whose numbers have known ranges: `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell.
+    `own`: given from Python."""
     hidden_sizes: Annotated[tuple[int, ...], Range(1, 65_536, "units", items=16)] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
     initializer: Initializer = "torch7"
