@@ -13,6 +13,7 @@ from atari_dqn.settings.table import Setting
 
 DENSE_NETWORKS = ("nature_cnn", "mlp")  # that end in fully connected layers
 
+ONLY_GYM: Mapping[str, tuple[Any, ...]] = {"env_kwargs": ("",), "wrapper": ("",)}
 # By backend: the settings that it does not use, and what may stand there; the first is the value to leave them at.
 UNUSED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "classic": {  # games without an emulator
@@ -23,8 +24,12 @@ UNUSED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "fire_on_reset": (False,),
         "noop_after_life_loss": (False,),
         "terminal_on_life_loss": (False,),
+        "game_mode": (None,),
+        "difficulty": (None,),
     },
-    "reference": {"film_seconds": (0, 20)},
+    "native": ONLY_GYM,
+    "workers": ONLY_GYM,
+    "reference": {"film_seconds": (0, 20), **ONLY_GYM},
 }
 # Settings that do nothing while another one says so: their names, when they count, and what to change instead.
 DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
@@ -123,6 +128,11 @@ def _about_the_backend(config: Any) -> Iterator[str]:
     ]
     if wrong:
         yield f"games of backend {config.backend!r} do not use {', '.join(wrong)}"
+    if config.backend == "native" and (config.game_mode, config.difficulty) != (None, None):
+        yield (
+            f"game_mode is {config.game_mode} and difficulty {config.difficulty}, and backend 'native' plays each "
+            "game's own only: use --backend workers, or reference where there are no worker processes (Windows)"
+        )
     if config.backend == "workers" and config.frame_skip < 3:
         yield (
             f"frame_skip is {config.frame_skip}, and backend 'workers' needs 3 or more: the first screen after a kept "

@@ -8,8 +8,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 VOCABULARY = set(
     "config config_checks config_json cuda_graph errors host presets presets.cartpole presets.family presets.papers "
-    "presets.quick safe_files seeding settings settings.bounds settings.extensions settings.learning settings.play "
-    "settings.running settings.table terminal torch_defaults types".split()
+    "presets.pixels presets.quick safe_files seeding settings settings.bounds settings.extensions settings.learning "
+    "settings.play settings.running settings.table terminal torch_defaults types".split()
 )
 DOORS = {"__init__", "__main__", "cli", "suite.tether"}
 MAY_IMPORT = {  # besides the vocabulary and itself

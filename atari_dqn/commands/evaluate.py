@@ -59,7 +59,7 @@ class Evaluate:
     write: bool = True
     """Keep the games in files. No: only print."""
     allow_import: bool = False
-    """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
+    """Execute what the run's game names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs."""
     json: bool = False
     """End with one line of JSON."""
 

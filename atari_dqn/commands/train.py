@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from atari_dqn.config import DEFAULTS, SETTINGS, Config
 from atari_dqn.config_checks import without_effect
 from atari_dqn.config_json import some_settings_in
 from atari_dqn.envs import with_own_time_limit
-from atari_dqn.envs.games import is_vector_game, known_game
+from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
 from atari_dqn.runs.display import Display
@@ -110,14 +111,33 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
       UsageError: values that cannot work, or that a run to be resumed cannot change.
     """
     table = stated(flags)
+    if game is None and module_of(named := str(table.get("game", "pong"))):
+        raise UsageError(f"the file's game {named!r} imports a Python module: if you trust it, give the game here, too")
+    made_by = _executed(table, flags)
     preset = flag_value("--preset", flags) or table.pop("preset", None)
-    base = base_config(game or table.pop("game", "pong"), preset, flag_value("--seed", flags))
+    base = base_config(game or table.pop("game", "pong"), preset, flag_value("--seed", flags), **made_by)
     stored = _stored_config(base, flags) if "--resume" in flags else None
+    if stored:
+        _executed(stored.flat(), flags)
     start = stored or base.replace(**{name: value for name, value in table.items() if name not in ("game", "preset")})
     command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=start))
     for complaint in without_effect(command.config.namespace(), (stored or base).namespace()):
         raise UsageError(complaint)
     return dataclasses.replace(command, config=command.config.replace(game=base.game))
+
+
+def _executed(table: Mapping[str, Any], flags: Sequence[str]) -> dict[str, str]:
+    """What the flags ask for of `EXECUTED`.
+
+    Raises:
+      UsageError: a file or a folder asks for one, and no flag does: it may be a stranger's.
+    """
+    asked = {name: flag_value("--" + name.replace("_", "-"), flags) for name in EXECUTED}
+    for name, value in asked.items():
+        if value is None and table.get(name):
+            flag = f"--{name.replace('_', '-')} {shlex.quote(str(table[name]))}"
+            raise UsageError(f"the settings have {flag}, which is executed: if you trust it, give that flag here, too")
+    return {name: value for name, value in asked.items() if value}
 
 
 def stated(flags: Sequence[str]) -> dict[str, Any]:
@@ -153,8 +173,8 @@ def flag_value(name: str, words: Sequence[str]) -> str | None:
     return None
 
 
-def base_config(game: str, name: str | None, seed: str | None) -> Config:
-    """The preset that the flags of a command line start from."""
+def base_config(game: str, name: str | None, seed: str | None, **made_by: str) -> Config:
+    """The preset that the flags of a command line start from; `made_by` are those without which no game is made."""
     game = known_game(game)
     vectors = is_vector_game(game)
     name = name or ("cartpole" if vectors else "nature")
@@ -162,9 +182,10 @@ def base_config(game: str, name: str | None, seed: str | None) -> Config:
         raise UsageError(f"preset is {name!r}; choose one of {PRESET_NAMES}")
     if vectors != (PRESETS[name](game).env.backend == "classic"):
         raise UsageError(
-            f"preset {name!r} does not fit {game!r}: {'use cartpole' if vectors else 'it has vectors only'}"
+            f"preset {name!r} does not fit {game!r}: "
+            f"{'use cartpole, or pixels for pictures' if vectors else 'it is for games of gymnasium'}"
         )
-    config = with_own_time_limit(PRESETS[name](game))
+    config = with_own_time_limit(PRESETS[name](game).replace(**made_by))
     return config.replace(seed=int(seed)) if seed and seed.isdecimal() else config
 
 

@@ -49,7 +49,7 @@ class Video:
     env_threads: int = 0
     """Threads of the emulators; 0 for all cores."""
     allow_import: bool = False
-    """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
+    """Execute what the run's game names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs."""
     json: bool = False
     """End with one line of JSON."""
 

@@ -54,7 +54,7 @@ class Watch:
     torch_threads: int = 0
     """CPU threads of the network; 0 for one."""
     allow_import: bool = False
-    """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
+    """Execute what the run's game names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs."""
 
 
 def run(words: Sequence[str]) -> int:

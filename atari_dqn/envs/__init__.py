@@ -2,9 +2,10 @@
 
 In reading order: games.py (their names), contract.py (what all keep to), atari.py (what Atari is told), native.py
 (ale-py's C++ threads), single.py (one Gymnasium game), reference.py (Atari by wrappers), classic.py (CartPole and
-others), checked_game.py (each held to its contract), in_turns.py (groups of environments). Then our own worker
-processes: emulator.py (what a game does), palette.py, frame_maker.py (screens become frames), board.py (memory
-shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the protocol).
+others), pictures.py (those that show some), checked_game.py (each held to its contract), in_turns.py (groups of
+environments). Then our own worker processes: emulator.py (what a game does), palette.py, frame_maker.py (screens become
+frames), board.py (memory shared), worker.py (a process), pool.py (all of them), workers.py (their games behind the
+protocol).
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ def make_envs(config: Config) -> VecEnv:
         one = config.replace(num_envs=config.envs_at_once, env_groups=1)
         return EnvsInTurns([make_envs(one) for _ in range(config.env.env_groups)])
     if config.env.backend == "classic":
-        from atari_dqn.envs.classic import ClassicEnvs
+        from atari_dqn.envs.classic import ClassicEnvs, gym_game
 
         limits = {"max_episode_steps": config.env.max_episode_steps, "reseed_after": RESEED_AFTER}
-        return ClassicEnvs(config.game, config.env.num_envs, **limits)
+        return ClassicEnvs(gym_game(config), config.env.num_envs, **limits)
     check_rom(config.game)
     if config.env.backend == "reference":
         from atari_dqn.envs.reference import ReferenceEnvs
@@ -104,9 +105,9 @@ def time_limit_told(config: Config) -> str | None:
 def _own_time_limit(config: Config) -> int | None:
     if not config.game.startswith("gym:"):
         return None
-    from atari_dqn.envs.classic import own_time_limit
+    from atari_dqn.envs.classic import gym_game, own_time_limit
 
-    return own_time_limit(config.game)
+    return own_time_limit(gym_game(config))
 
 
 def atari_rules(config: Config) -> AtariRules:
@@ -119,6 +120,8 @@ def atari_rules(config: Config) -> AtariRules:
         action_set=config.env.action_set,
         life_loss=config.env.terminal_on_life_loss,
         max_episode_steps=config.env.max_episode_steps,
+        mode=config.env.game_mode,
+        difficulty=config.env.difficulty,
     )
 
 

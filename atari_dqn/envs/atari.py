@@ -32,6 +32,10 @@ class AtariRules:
     """A lost life is reported as terminated, and the game goes on (D5)."""
     max_episode_steps: int = 27_000
     """Time limit of a game, agent steps."""
+    mode: int | None = None
+    """Of the game, one of those that its cartridge has; None for the one that it starts in."""
+    difficulty: int | None = None
+    """Likewise."""
 
     def chosen_actions(self, names: Sequence[str]) -> np.ndarray:
         """Which of the emulator's actions the agent has, [A] int64: numbers into `names`, which are in their order."""

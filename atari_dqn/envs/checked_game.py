@@ -42,10 +42,13 @@ class CheckedGame:
             with warnings.catch_warnings():  # that there is a newer version: this one was asked for
                 warnings.filterwarnings("ignore", message=".*out of date", category=DeprecationWarning)
                 self.env = make_one()
+        except UsageError:
+            raise
         except Exception as error:
-            raise UsageError(f"gymnasium cannot make {game}: {_told(error)}") from error
+            raise UsageError(f"gymnasium cannot make {game}: {told(error)}") from error
         self.observation_space: Any = getattr(self.env, "observation_space", None)
         self.action_space: Any = getattr(self.env, "action_space", None)
+        self.shows_pictures = is_picture(self.observation_space)
 
     def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, Mapping[str, Any]]:
         """Open a game; see `gymnasium.Env.reset`."""
@@ -82,7 +85,7 @@ class CheckedGame:
         try:
             self.env.close()
         except Exception as error:
-            warnings.warn(f"{self.game} failed in close: {_told(error)}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{self.game} failed in close: {told(error)}", RuntimeWarning, stacklevel=2)
 
     def _ask(self, method: Callable[..., Any], *values: Any, **named: Any) -> Any:
         try:
@@ -90,7 +93,7 @@ class CheckedGame:
         except Exception as error:
             called_wrongly = isinstance(error, (TypeError, ValueError)) and not _place(error)
             hint = f"; {API}" if called_wrongly else ""
-            raise GameError(f"{self.game} failed {self._when}: {_told(error)}{hint}") from error
+            raise GameError(f"{self.game} failed {self._when}: {told(error)}{hint}") from error
 
     def _observation(self, value: Any) -> np.ndarray:
         shape = self.observation_space.shape
@@ -100,6 +103,10 @@ class CheckedGame:
             array = np.empty((), object)
         if array.shape != shape or array.dtype.kind not in NUMBERS:
             self._refuse(f"gave the observation {_short(value)}; its observation_space says {shape} numbers")
+        if self.shows_pictures:
+            if array.dtype != np.uint8:
+                self._refuse(f"gave a picture of {array.dtype}; its observation_space says uint8, from 0 to 255")
+            return array
         with np.errstate(over="ignore"):
             frame = array.astype(np.float32)
         if not np.isfinite(frame).all():
@@ -127,7 +134,14 @@ class CheckedGame:
         raise GameError(f"{self.game} broke its contract {self._when}: it {what}")
 
 
-def _told(error: Exception) -> str:
+def is_picture(space: Any) -> bool:
+    """Are these observations pictures: [H, W], [H, W, 1] or [H, W, 3] uint8?"""
+    if not isinstance(space, gymnasium.spaces.Box) or space.dtype != np.uint8 or 0 in space.shape:
+        return False
+    return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] in (1, 3))
+
+
+def told(error: Exception) -> str:
     """An error of a game in one line, with the place in its code."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}{_place(error)}"
 

@@ -1,15 +1,21 @@
-"""CartPole and other gymnasium games whose observations are vectors."""
+"""CartPole and other gymnasium games: vectors as they are, pictures as planes of 84 x 84 (`pictures.py`)."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
-from atari_dqn.envs.checked_game import CheckedGame
+from atari_dqn.config import Config
+from atari_dqn.envs.atari import SIZE
+from atari_dqn.envs.checked_game import CheckedGame, told
 from atari_dqn.envs.games import GYM_PREFIX
-from atari_dqn.envs.single import SingleEnvs
+from atari_dqn.envs.pictures import PictureGame
+from atari_dqn.envs.single import Game, SingleEnvs
 from atari_dqn.errors import UsageError
 from atari_dqn.types import EnvSpec
 
@@ -29,20 +35,69 @@ def gymnasium_id(game: str) -> str:
         return "CartPole-v1"
     if game.startswith(GYM_PREFIX):
         return game.removeprefix(GYM_PREFIX)
-    raise UsageError(f"game {game!r} has no vector observations; use cartpole, or gym:ID such as gym:Acrobot-v1")
+    raise UsageError(f"game {game!r} is none of gymnasium's; use cartpole, or gym:ID such as gym:Acrobot-v1")
 
 
-def make_game(game: str, render_mode: str | None = None) -> CheckedGame:
-    """One game of an id.
+class GymGame(NamedTuple):
+    """Which game, and how it is made."""
+
+    game: str
+    """`cartpole` or `gym:ID`."""
+    kwargs: str = ""
+    """Keyword arguments for it, a JSON object; "" for none."""
+    wrapper: str = ""
+    """`MODULE:FUNCTION`, called with each game; "" for none."""
+
+
+def gym_game(config: Config) -> GymGame:
+    """The game of a config."""
+    return GymGame(config.game, config.env.env_kwargs, config.env.wrapper)
+
+
+def make_game(game: GymGame, render_mode: str | None = None) -> CheckedGame:
+    """One game.
 
     Raises:
       UsageError: it cannot be made.
     """
-    drawn: dict[str, Any] = {"render_mode": render_mode} if render_mode else {}
-    return CheckedGame(game, lambda: gymnasium.make(gymnasium_id(game), disable_env_checker=True, **drawn))
+
+    def make_one() -> Any:
+        name = gymnasium_id(game.game)
+        _register_plugin(name)
+        kwargs: dict[str, Any] = json.loads(game.kwargs) if game.kwargs else {}
+        if render_mode:
+            kwargs["render_mode"] = render_mode
+        env = gymnasium.make(name, **{**kwargs, "disable_env_checker": True})
+        return _wrapped(env, game) if game.wrapper else env
+
+    return CheckedGame(game.game, make_one)
 
 
-def own_time_limit(game: str) -> int | None:
+def _register_plugin(name: str) -> None:
+    """Let an installed package register its games, `NAMESPACE/ID`, as it says under gymnasium's entry points."""
+    namespace = name.split(":")[-1].rpartition("/")[0]
+    if namespace and all(spec.namespace != namespace for spec in gymnasium.registry.values()):
+        for entry in entry_points(group="gymnasium.envs", name=namespace):
+            entry.load()()
+
+
+def _wrapped(env: Any, game: GymGame) -> Any:
+    """What the user's function makes of a game.
+
+    Raises:
+      UsageError: there is no such function, or it fails.
+    """
+    module, _, function = game.wrapper.partition(":")
+    try:
+        made = getattr(import_module(module), function)(env)
+    except Exception as error:
+        raise UsageError(f"wrapper is {game.wrapper!r}, which failed for {game.game}: {told(error)}") from error
+    if not all(callable(getattr(made, method, None)) for method in ("reset", "step", "close")):
+        raise UsageError(f"wrapper is {game.wrapper!r}, which made {made!r} of {game.game}: it must return a game")
+    return made
+
+
+def own_time_limit(game: GymGame) -> int | None:
     """Agent steps after which a game ends by itself, as it was registered; None if it does not say.
 
     Raises:
@@ -50,7 +105,7 @@ def own_time_limit(game: str) -> int | None:
     """
     made = make_game(game)
     made.close()
-    spec = made.env.spec
+    spec = getattr(made.env, "spec", None)
     return spec.max_episode_steps if spec else None
 
 
@@ -58,33 +113,44 @@ class ClassicEnvs(SingleEnvs):
     """N games of one gymnasium id.
 
     Args:
-      game:              `cartpole` or `gym:ID`.
+      game:              which, see `GymGame`.
       num_envs:          N.
       max_episode_steps: time limit of a game, agent steps, besides the game's own.
       reseed_after:      see `SingleEnvs`.
 
     Raises:
-      UsageError: an unknown id, a game whose observations are no vectors or whose actions are not numbered, or one that
-        fails or breaks gymnasium's contract in its first step.
+      UsageError: an unknown id, a game whose observations are neither vectors nor pictures or whose actions are not
+        numbered, or one that fails or breaks gymnasium's contract in its first step.
     """
 
-    def __init__(self, game: str, num_envs: int, *, max_episode_steps: int, reseed_after: int = 0) -> None:
+    def __init__(self, game: GymGame, num_envs: int, *, max_episode_steps: int, reseed_after: int = 0) -> None:
         probe = make_game(game)
-        spec = _spec(game, probe)
+        spec = _spec(game.game, probe)
         probe.reset(seed=0)
         probe.step(0)
         probe.close()
+
+        def make_one() -> Game:
+            return PictureGame(make_game(game)) if probe.shows_pictures else make_game(game)
+
         limits = {"max_episode_steps": max_episode_steps, "reseed_after": reseed_after}
-        super().__init__(lambda: make_game(game), num_envs, spec=spec, **limits)
+        super().__init__(make_one, num_envs, spec=spec, **limits)
 
 
 def _spec(game: str, env: CheckedGame) -> EnvSpec:
     seen, actions = env.observation_space, env.action_space
-    if not isinstance(seen, gymnasium.spaces.Box) or len(seen.shape) != 1 or not seen.shape[0]:
-        raise UsageError(f"{game} shows {seen}; only vectors (a Box of one axis, not empty) can be learned from here")
+    if not env.shows_pictures and (
+        not isinstance(seen, gymnasium.spaces.Box) or len(seen.shape) != 1 or not seen.shape[0]
+    ):
+        raise UsageError(
+            f"{game} shows {seen}; only vectors (a Box of one axis, not empty) and pictures (uint8 of [H, W], [H, W, 1]"
+            " or [H, W, 3]) can be learned from; --wrapper gymnasium.wrappers:FlattenObservation may make it a vector"
+        )
     if not isinstance(actions, gymnasium.spaces.Discrete) or actions.n > 256:
         raise UsageError(f"{game} takes {actions}; DQN needs numbered actions (Discrete, at most 256)")
     names = tuple(str(actions.start + action) for action in range(int(actions.n)))
+    if env.shows_pictures:
+        return EnvSpec(game, (SIZE, SIZE), "uint8", names, 1)
     return EnvSpec(game, seen.shape, np.dtype(np.float32).name, names, 1, _range(game, seen))
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from atari_dqn.envs.atari import AtariRules
+from atari_dqn.errors import UsageError
 
 NOOP = 0  # ALE's number
 VARIANTS = 8  # fresh resets that openings are kept of (D13)
@@ -52,8 +53,12 @@ class Outcome(NamedTuple):
     finished: bool
 
 
-def make_emulator(game: str, seed: int = OPENINGS_SEED) -> Any:
-    """ale-py's plain interface to a game, not yet reset: one frame an act, nothing sticky, no time limit."""
+def make_emulator(game: str, seed: int = OPENINGS_SEED, mode: int | None = None, difficulty: int | None = None) -> Any:
+    """ale-py's plain interface to a game, not yet reset: one frame an act, nothing sticky, no time limit.
+
+    Raises:
+      UsageError: the game has no such mode or difficulty, with those that it has.
+    """
     from ale_py import ALEInterface, LoggerMode, roms
 
     ALEInterface.setLoggerMode(LoggerMode.Error)
@@ -61,7 +66,23 @@ def make_emulator(game: str, seed: int = OPENINGS_SEED) -> Any:
     emulator.setInt("random_seed", seed)
     emulator.setFloat("repeat_action_probability", 0.0)
     emulator.loadROM(str(roms.get_rom_path(game)))
+    for name, value, offered, choose in (
+        ("game_mode", mode, emulator.getAvailableModes(), emulator.setMode),
+        ("difficulty", difficulty, emulator.getAvailableDifficulties(), emulator.setDifficulty),
+    ):
+        if value is None:
+            continue
+        if value not in offered:  # ale-py would end the process
+            raise UsageError(
+                f"{name} is {value}, but {game} has {', '.join(map(str, offered))}; none is its own choice"
+            )
+        choose(value)
     return emulator
+
+
+def emulator_of(rules: AtariRules) -> Any:
+    """One for a game that is played by these rules, see `make_emulator`."""
+    return make_emulator(rules.game, mode=rules.mode, difficulty=rules.difficulty)
 
 
 def make_openings(emulator: Any, noop_max: int, *, colours: bool, variants: int = VARIANTS) -> list[Opening]:

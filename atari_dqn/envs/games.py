@@ -6,6 +6,7 @@ import difflib
 import re
 
 from atari_dqn.config import GYM_PREFIX as GYM_PREFIX
+from atari_dqn.config import Config
 from atari_dqn.config import is_vector_game as is_vector_game
 from atari_dqn.errors import UsageError
 
@@ -16,6 +17,21 @@ def module_of(game: str) -> str | None:
     """The Python module that playing a game imports: MODULE of `gym:MODULE:ID`, None for all others."""
     parts = game.split(":")
     return parts[1] if parts[0] == "gym" and len(parts) > 2 else None
+
+
+EXECUTED = ("env_kwargs", "wrapper")
+"""Settings that may make a game execute other code: only a command line can ask for that, no file and no folder."""
+
+
+def code_of(config: Config) -> str | None:
+    """What playing a config's game executes besides gymnasium's own games, in words; None if nothing."""
+    if (module := module_of(config.game)) is not None:
+        return f"imports the Python module {module!r} and executes it"
+    if config.env.wrapper:
+        return f"is wrapped by the Python function {config.env.wrapper!r}, which is executed"
+    if config.env.env_kwargs:
+        return f"is given the arguments {config.env.env_kwargs}, which may make it load other code"
+    return None
 
 
 def atari_games() -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from atari_dqn.envs.atari import SIZE, AtariRules
 from atari_dqn.envs.board import Board, BoardLayout, fence, spin_until
-from atari_dqn.envs.emulator import EmulatorSettings, make_emulator
+from atari_dqn.envs.emulator import EmulatorSettings, emulator_of
 from atari_dqn.envs.palette import has_ntsc_colours, luminance_table
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
@@ -41,7 +41,7 @@ class WorkerPool:
       raw:         hand out pairs of screens as they are (see `EnvSpec.screens`), not frames.
 
     Raises:
-      UsageError: this system cannot hand open files to a process (Windows).
+      UsageError: this system cannot hand open files to a process (Windows), or the game has no such mode.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class WorkerPool:
     ) -> None:
         if sys.platform == "win32":
             raise UsageError("backend is 'workers', which Windows cannot have; use native")
-        probe = make_emulator(rules.game)
+        probe = emulator_of(rules)
         height, width = probe.getScreenDims()
         actions = probe.getLegalActionSet() if rules.action_set == "full" else probe.getMinimalActionSet()
         names = tuple(action.name.lower() for action in actions)

@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 
 from atari_dqn.envs.atari import SIZE, AtariRules
+from atari_dqn.envs.emulator import emulator_of
 from atari_dqn.envs.single import SingleEnvs
 
 NO_LIMIT = -1  # the emulator's own time limit is off
@@ -33,9 +34,13 @@ class ReferenceEnvs(SingleEnvs):
     ) -> None:
         from ale_py.env import AtariEnv
 
-        def make_emulator() -> Any:
+        emulator_of(rules)  # refuses what the cartridge does not have
+
+        def make_game() -> Any:
             return AtariEnv(
                 game=rules.game,
+                mode=rules.mode,
+                difficulty=rules.difficulty,
                 obs_type="grayscale",
                 frameskip=1,
                 repeat_action_probability=rules.sticky_probability,
@@ -44,13 +49,13 @@ class ReferenceEnvs(SingleEnvs):
             )
 
         def make_one() -> gymnasium.Env[Any, Any]:
-            env: gymnasium.Env[Any, Any] = NoopStart(make_emulator(), rules.noop_max)
+            env: gymnasium.Env[Any, Any] = NoopStart(make_game(), rules.noop_max)
             if rules.life_loss:
                 env = LifeLoss(env)
             env = gymnasium.wrappers.TransformAction(env, lambda action: int(chosen[action]), actions)
             return Resize(SkipAndMax(env, rules.frame_skip), interpolation)
 
-        probe = make_emulator()
+        probe = make_game()
         names = tuple(name.lower() for name in probe.get_action_meanings())
         probe.close()
         chosen = rules.chosen_actions(names)

@@ -29,7 +29,7 @@ from atari_dqn.envs.board import (
     fence,
     spin_until,
 )
-from atari_dqn.envs.emulator import EmulatorSettings, Game, Opening, make_emulator, make_openings
+from atari_dqn.envs.emulator import EmulatorSettings, Game, Opening, emulator_of, make_openings
 from atari_dqn.envs.frame_maker import FrameMaker
 
 LOOK_SECONDS = 0.1  # between looks at whether the run still lives, besides its bell
@@ -48,7 +48,7 @@ class Share:
     def __init__(self, settings: EmulatorSettings, board: Board, envs: range, openings: Sequence[Opening]) -> None:
         self.board, self.envs = board, envs
         self.mine = slice(envs.start, envs.stop, envs.step)
-        self.games = [Game(settings, make_emulator(settings.game), openings) for _ in envs]
+        self.games = [Game(settings, emulator_of(settings), openings) for _ in envs]
         self.maker: FrameMaker | None = None
         if not board.layout.raw:
             height, width = openings[0].screen.shape
@@ -100,7 +100,7 @@ class Worker:
         self.number, self.board, self.bell, self.parent = number, board, bell, os.getppid()
         self.groups = board.layout.groups
         self.done = [0] * self.groups
-        openings = make_openings(make_emulator(settings.game), settings.noop_max, colours=settings.colours)
+        openings = make_openings(emulator_of(settings), settings.noop_max, colours=settings.colours)
         self.shares = [Share(settings, board, board.games_of(number, group), openings) for group in range(self.groups)]
 
     def run(self) -> None:

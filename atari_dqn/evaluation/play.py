@@ -20,7 +20,7 @@ from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import EvalProtocol, Policy
 from atari_dqn.evaluation.result import EvaluationResult
-from atari_dqn.published.scores import human_pair
+from atari_dqn.published.scores import game_label, human_pair
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.seeding import game_seeds
@@ -192,7 +192,7 @@ def result_of(config: Config, protocol: EvalProtocol, games: Sequence[EpisodeSco
     """
     returns = [game.episode_return for game in games]
     return EvaluationResult(
-        game=config.game,
+        game=game_label(config.game, config.env.game_mode, config.env.difficulty),
         protocol=protocol.name,
         human_pair=human_pair(protocol.max_episode_steps, config.frames_per_step),
         episodes=len(games),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -55,9 +55,8 @@ class EvalProtocol:
 
     def env_config(self, config: Config, num_envs: int) -> Config:
         """The environments to play in: a lost life never ends a game; the action set stays the network's."""
-        backend = config.env.backend
         return config.replace(
-            backend="native" if backend == "workers" else backend,  # each game opens by a fresh reset
+            **_fresh_backend(config),
             num_envs=num_envs,
             env_groups=1,
             learning_starts=max(config.replay.learning_starts, (config.algorithm.n_step + 1) * num_envs),
@@ -68,6 +67,15 @@ class EvalProtocol:
             noop_max=self.noop_max,
             sticky_probability=self.sticky_probability,
         )
+
+
+def _fresh_backend(config: Config) -> dict[str, Any]:
+    """Where each game opens by a reset of its own, which worker processes spare."""
+    if config.env.backend != "workers":
+        return {"backend": config.env.backend}
+    if config.env.game_mode is config.env.difficulty is None:
+        return {"backend": "native"}
+    return {"backend": "reference", "film_seconds": 0}  # the native one knows no modes
 
 
 def monitor(config: Config) -> EvalProtocol:

@@ -1,7 +1,7 @@
 """Published and recommended settings: complete tables, one function each.
 
 In reading order: papers.py (nature, nnabla, rl_zoo, sticky), family.py (Double DQN to Rainbow), quick.py (an hour on a
-laptop), cartpole.py.
+laptop), cartpole.py, pixels.py (gymnasium's games of pictures).
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from atari_dqn.config import Config
 from atari_dqn.presets.cartpole import cartpole, cartpole_parl, cartpole_tf2
 from atari_dqn.presets.family import FAMILY
 from atari_dqn.presets.papers import nature, nnabla, rl_zoo, sticky
+from atari_dqn.presets.pixels import pixels
 from atari_dqn.presets.quick import quick
 
-__all__ = ["PRESETS", "cartpole", "cartpole_parl", "cartpole_tf2", "nature", "nnabla", "quick", "rl_zoo", "sticky"]
+__all__ = [
+    "PRESETS", "cartpole", "cartpole_parl", "cartpole_tf2", "nature", "nnabla", "pixels", "quick", "rl_zoo", "sticky",
+]  # fmt: skip
 
 PRESETS: dict[str, Callable[[str], Config]] = {
     "nature": nature,
@@ -25,5 +28,6 @@ PRESETS: dict[str, Callable[[str], Config]] = {
     "cartpole": cartpole,
     "cartpole_tf2": cartpole_tf2,
     "cartpole_parl": cartpole_parl,
+    "pixels": pixels,
     **FAMILY,
 }

@@ -91,6 +91,17 @@ def published_ablation(game: str) -> dict[str, float] | None:
     return {name: float(score) for name, score in rows[game].items()} if game in rows else None
 
 
+def game_label(game: str, mode: int | None = None, difficulty: int | None = None) -> str:
+    """What scores of a game are listed under; another mode or difficulty is a game of which none is published.
+
+    Returns:
+      `pong`, or `pong_mode1`, `pong_mode1_difficulty2`, `pong_difficulty2`.
+    """
+    return game + "".join(
+        f"_{name}{value}" for name, value in (("mode", mode), ("difficulty", difficulty)) if value is not None
+    )
+
+
 def human_pair(max_episode_steps: int, frames_per_step: int) -> Pair:
     """Random and human that play with this time limit may be compared with; the only place where that is decided.
 

@@ -21,7 +21,7 @@ from atari_dqn.config_json import flattened
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.curves import Metric
-from atari_dqn.published.scores import Pair, human_pair
+from atari_dqn.published.scores import Pair, game_label, human_pair
 from atari_dqn.report.parsing import Problem, printable, read_object, read_text
 from atari_dqn.safe_files import integer, number, parse_json
 
@@ -115,6 +115,7 @@ def read_run(folder: Path, problems: list[Problem]) -> Run | None:
     if not (isinstance(game, str) and game and isinstance(preset, str) and seed is not None):
         problems.append(Problem(str(folder), "config.json does not say game, preset and seed"))
         return None
+    config["game"] = game = game_label(game, *(integer(config.get(name)) for name in ("game_mode", "difficulty")))
     meta = read_object(folder / "meta.json", problems, missing="hardware and commit are unknown") or {}
     done = read_object(folder / "DONE", problems) if (folder / "DONE").exists() else None
     metrics = list(_read_lines(folder / "metrics.jsonl", problems))

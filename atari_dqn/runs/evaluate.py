@@ -14,7 +14,7 @@ from torch import nn
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of, with_own_time_limit
-from atari_dqn.envs.games import is_vector_game, known_game, module_of
+from atari_dqn.envs.games import code_of, is_vector_game, known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import EvalStep, Player, play, result_of
 from atari_dqn.evaluation.protocols import EvalProtocol, NoopPolicy, Policy, protocol_named
@@ -92,7 +92,7 @@ def evaluate_run(
       which:     "last" or "best" checkpoint of a run folder.
       device:    auto, cpu or cuda.
       model:     a network of the same build, where the run has one of your own; its weights are replaced.
-      allow_import: let the run's game `gym:MODULE:ID` import MODULE, which executes it.
+      allow_import: let the run's game execute what the run names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs.
       torch_threads: of the network; 0 for one: observations are few at a time, and more threads wait for each other.
       env_threads: of the emulators; 0 for all cores.
       show:      shows how far it is, see `games_bar.shown`.
@@ -143,12 +143,12 @@ def load_player(
     }
     if (exported := pretrained.find(path)) is not None:
         config = pretrained.config_of(exported)
-        _refuse_import(path, config.game, allow_import)
+        _refuse_import(path, config, allow_import)
         config = resolve(config.replace(**here), begun=True)
         agent, step = pretrained.load_agent(exported, config)
         return Player(agent, config, str(path), "pretrained", step, spec_of(config))
     folder, names_checkpoint = find_run(path)
-    _refuse_import(path, folder.config.game, allow_import)
+    _refuse_import(path, folder.config, allow_import)
     found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which)
     config = resolve(folder.config.replace(**here), begun=True)
     agent, step = _load_agent(config, found, model)
@@ -156,12 +156,12 @@ def load_player(
     return Player(agent, config, str(found.directory), label, step, spec_of(config))
 
 
-def _refuse_import(path: Path, game: str, allowed: bool) -> None:
+def _refuse_import(path: Path, config: Config, allowed: bool) -> None:
     """A folder may be a stranger's: it does not decide which code runs."""
-    if (module := module_of(game)) is not None and not allowed:
+    if (code := code_of(config)) is not None and not allowed:
         raise UsageError(
-            f"{path} plays {game!r}, which imports the Python module {module!r} and executes it; "
-            "if you trust that module, add --allow-import (in Python: allow_import=True)"
+            f"{path} plays {config.game!r}, which {code}; "
+            "if you trust that, add --allow-import (in Python: allow_import=True)"
         )
 
 

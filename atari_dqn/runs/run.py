@@ -10,7 +10,7 @@ from typing import Any, Literal
 from torch import nn
 
 from atari_dqn.config import Config
-from atari_dqn.envs.games import module_of
+from atari_dqn.envs.games import code_of
 from atari_dqn.evaluation.play import Player
 from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.evaluate import EVERY_GAME, PlayedEvaluation, Selection, evaluate_run, load_player
@@ -94,8 +94,8 @@ class Run:
         )
 
     def _own_parts(self) -> dict[str, Any]:
-        """What an evaluation needs of the caller: the module of the game has been imported to train it."""
-        return {"model": copy.deepcopy(self.model), "allow_import": module_of(self.config.game) is not None}
+        """What an evaluation needs of the caller: the code of the game was executed to train it."""
+        return {"model": copy.deepcopy(self.model), "allow_import": code_of(self.config) is not None}
 
 
 @torch_defaults()
@@ -114,7 +114,7 @@ def load(
       which:  "last" or "best" checkpoint of a run folder.
       device: auto, cpu, cuda or mps.
       model:  a network of the same build, where the run has one of your own; its weights are replaced.
-      allow_import: let the run's game `gym:MODULE:ID` import MODULE, which executes it.
+      allow_import: let the run's game execute what the run names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs.
 
     Raises:
       UsageError: no such run, checkpoint or network, or one that does not fit.

@@ -9,7 +9,7 @@ from typing import Any
 from atari_dqn.config import Config
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.games import is_vector_game
-from atari_dqn.published.scores import human_pair, published
+from atari_dqn.published.scores import game_label, human_pair, published
 from atari_dqn.runs.pace import Moment, Pace, duration
 
 
@@ -35,7 +35,11 @@ def first_lines(folder: Path, config: Config, step: int, update_seconds: float |
 def humans_of(config: Config) -> dict[str, str]:
     """Whom `eval/human_normalized` compares with, if there is a human of this game."""
     minutes = {"nature": 5, "zoo": 30}[human_pair(config.env.max_episode_steps, config.frames_per_step)]
-    return {"human_normalized": f"random and human of {minutes}-minute games"} if published(config.game) else {}
+    return {"human_normalized": f"random and human of {minutes}-minute games"} if published(_label(config)) else {}
+
+
+def _label(config: Config) -> str:
+    return game_label(config.game, config.env.game_mode, config.env.difficulty)
 
 
 def next_commands(folder: Path, config: Config) -> list[str]:
@@ -61,7 +65,7 @@ def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, An
     """What a finished run says of itself; `DONE` holds it. Its last process took `seconds` from `since_step` on."""
     config, steps = trainer.config, trainer.step - since_step
     return {
-        "game": config.game,
+        "game": _label(config),
         "preset": config.preset,
         "seed": config.seed,
         "steps": trainer.step,

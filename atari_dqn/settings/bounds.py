@@ -5,6 +5,8 @@ num_envs: Annotated[int, Range(1, 4_096, "environments", "each is an emulator wi
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -60,6 +62,27 @@ class Word:
         return "" if good else f"have 1 to {self.longest} printable characters"
 
 
+class JsonObject(Word):
+    """Bounds of a text that is a JSON object, or empty."""
+
+    def complaint(self, value: Any) -> str:
+        """See `Word`."""
+        try:
+            good = value == "" or (len(value) <= self.longest and isinstance(json.loads(value), dict))
+        except (ValueError, RecursionError):
+            good = False
+        return "" if good else 'be a JSON object such as {"continuous": false}'
+
+
+class Function(Word):
+    """Bounds of a text that names a function of Python, or is empty."""
+
+    def complaint(self, value: Any) -> str:
+        """See `Word`."""
+        named = len(value) <= self.longest and re.fullmatch(r"[^\W\d][\w.]*:[^\W\d]\w*", value)
+        return "" if value == "" or named else "be MODULE:FUNCTION, such as gymnasium.wrappers:FlattenObservation"
+
+
 @dataclass(frozen=True)
 class May:
     """What may become of a setting.
@@ -84,6 +107,7 @@ EpisodesOrNone = Annotated[int | None, Range(1, LONGEST, "episodes", YEAR)]
 Rewards = Annotated[int, Range(1, 1_000, "agent steps", "so many rewards are read for each transition")]
 Probability = Annotated[float, Range(0, 1, "probability")]
 Environments = Annotated[int, Range(1, 4_096, "environments", "each is an emulator with memory of its own")]
+ModeOrNone = Annotated[int | None, Range(0, 255, "none = the game's own", "a cartridge counts them in a byte")]
 Threads = Annotated[int, Range(0, 1_024, "threads, 0 = cores", "no machine has more cores")]
 ROUNDED = "the numbers of a network end at 3e38"
 Positive = Annotated[float, Range(0, 1e30, "", ROUNDED, above=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from atari_dqn.settings.bounds import LONGEST, YEAR, Environments, Probability, Range
+from atari_dqn.settings.bounds import LONGEST, YEAR, Environments, Function, JsonObject, ModeOrNone, Probability, Range
 
 Backend = Literal["native", "workers", "reference", "classic"]
 ActionSet = Literal["minimal", "paper", "full"]
@@ -18,7 +18,7 @@ class EnvConfig:
 
     backend: Backend = "native"
     """`native`: ale-py's C++ environment. `workers`: processes of our own, for training; games open in kept states.
-    `reference`: gymnasium and OpenCV wrappers, slow and plain. `classic`: gymnasium games with vector observations."""
+    `reference`: gymnasium and OpenCV wrappers, slow and plain. `classic`: gymnasium games of vectors or pictures."""
     num_envs: Environments = 64
     """Games played side by side. Paper: 1. Ours: more, with the same number of updates per step."""
     env_groups: Environments = 1
@@ -35,6 +35,15 @@ class EnvConfig:
     action_set: ActionSet = "paper"
     """`minimal`: what ale-py says the game uses. `paper`: the same as the paper's emulator says it, which differs for
     Pong only (3 actions instead of 6: none with fire). `full`: all 18 joystick actions. Machado et al. 2018: full."""
+    game_mode: ModeOrNone = None
+    """Mode of an Atari game, one of those that its cartridge has; none: the one that it starts in. Paper: none."""
+    difficulty: ModeOrNone = None
+    """Difficulty of an Atari game, likewise. Paper: none."""
+    env_kwargs: Annotated[str, JsonObject(2_000)] = ""
+    """Keyword arguments of a `gym:` game, a JSON object such as {"continuous": false}. Paper: none."""
+    wrapper: Annotated[str, Function(200)] = ""
+    """`MODULE:FUNCTION`, called with each `gym:` game, returns the one that is played, as gymnasium's wrappers do.
+    Paper: none."""
     pad_stack: PadStack = "zeros"
     """Planes of a stack before the first frame of an episode: `zeros`, or `first_frame` repeated. Paper: zeros."""
     fire_on_reset: bool = False

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from atari_dqn.config import Config
-from atari_dqn.envs.games import module_of
+from atari_dqn.envs.games import EXECUTED, code_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import protocol_name
 from atari_dqn.runs.folder import RunFolder, in_use, read_done
@@ -124,7 +124,7 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
         result = read_result(job.folder, f"{protocol}_{which}")
         if step is not None and (result is None or result.step != step):
             words = ["evaluate", str(job.folder), "--protocol", protocol, "--checkpoint", which]
-            words += ["--allow-import"] if module_of(job.config.game) else []  # the suite's command line named it
+            words += ["--allow-import"] if code_of(job.config) else []  # the suite's command line named it
             words += ["--env-threads", str(job.config.machine.env_threads or settings.threads)]
             return Stage(f"evaluate {which}", [*words, "--device", job.config.machine.device])
     return None
@@ -135,7 +135,7 @@ def _train_words(job: Job, settings: Settings) -> list[str]:
     words = ["train", config.game, "--preset", config.preset, "--seed", str(config.seed), "--run-dir", str(job.folder)]
     if (job.folder / "config.json").exists():
         words.append("--resume")  # its other settings are stored, and were compared
-        flags = [flag for flag in flags if field_name(flag[0]) in MAY_CHANGE_ON_RESUME]
+        flags = [flag for flag in flags if field_name(flag[0]) in (*MAY_CHANGE_ON_RESUME, *EXECUTED)]
     for name, threads in (("torch_threads", config.machine.torch_threads), ("env_threads", config.machine.env_threads)):
         if threads == 0:  # all cores, which the jobs share
             flags.append(("--" + name.replace("_", "-"), str(settings.threads)))

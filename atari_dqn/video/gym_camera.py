@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from atari_dqn.config import Config
-from atari_dqn.envs.classic import gymnasium_id, make_game
+from atari_dqn.envs.classic import gym_game, gymnasium_id, make_game
 from atari_dqn.errors import UsageError
 from atari_dqn.video.camera import AtariCamera, Camera, Shot
 from atari_dqn.video.panel import letterbox
@@ -39,7 +39,7 @@ class GymCamera:
     def __init__(self, config: Config) -> None:
         draw_without_a_screen()
         try:
-            self._game = make_game(config.game, render_mode="rgb_array")
+            self._game = make_game(gym_game(config), render_mode="rgb_array")
             self._game.reset(seed=0)
             self._game.render()
         except UsageError as error:
