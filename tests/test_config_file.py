@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.commands.suite import Suite, _configs
 from atari_dqn.commands.train import parse_command
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, quick
@@ -78,3 +79,9 @@ def test_files_and_flags_that_do_not_go_together(tmp_path):
     for named, told in (("nowhere.json", "cannot be read"), ("text", "is not valid JSON"), (".", "cannot be read")):
         with pytest.raises(UsageError, match=told):
             parse_command("pong", ["--config", str(tmp_path / named)])
+
+
+def test_a_suite_takes_one_for_all_its_games(tmp_path):
+    flags = written(tmp_path / "some.json", {"preset": "quick", "gamma": 0.9})
+    configs = _configs(Suite(games=("pong", "breakout"), seeds=(1,)), (tuple(flags),))
+    assert configs == [quick(game).replace(seed=1, gamma=0.9) for game in ("pong", "breakout")]
