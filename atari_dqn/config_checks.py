@@ -12,6 +12,7 @@ from typing import Any
 from atari_dqn.settings.table import Setting
 
 DENSE_NETWORKS = ("nature_cnn", "mlp")  # that end in fully connected layers
+MOST_PAIRS = 2**28  # numbers of float32 in 1 GiB
 
 ONLY_GYM: Mapping[str, tuple[Any, ...]] = {"env_kwargs": ("",), "wrapper": ("",)}
 # By backend: the settings that it does not use, and what may stand there; the first is the value to leave them at.
@@ -33,7 +34,11 @@ UNUSED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
 }
 # Settings that do nothing while another one says so: their names, when they count, and what to change instead.
 DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
-    (["priority_decay_steps", "priority_beta"], lambda c: c.priority_alpha > 0.0, "priority_alpha above 0"),
+    (
+        ["priority_decay_steps", "priority_beta", "priority_sampler"],
+        lambda c: c.priority_alpha > 0.0,
+        "priority_alpha above 0",
+    ),
     (["n_step_end"], lambda c: c.n_step_decay_steps is not None, "n_step_decay_steps"),
     (
         ["replay_window_growth_steps", "replay_window_min"],
@@ -66,6 +71,63 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["eval_early_steps"], lambda c: c.eval_period or c.eval_period_episodes, "eval_period above 0"),
     (["eval_steps"], lambda c: not c.eval_episodes, "eval_episodes none"),
     (["resize"], lambda c: c.backend == "workers", "backend workers"),
+)
+
+
+# What does not go together in the DQN family: when, and what is said of it.
+OF_THE_FAMILY: tuple[tuple[Callable[[Any], Any], str], ...] = (
+    (
+        lambda c: c.distribution != "none" and c.network not in DENSE_NETWORKS,
+        "distribution is {c.distribution!r}, but network {c.network!r} has no such end; use none",
+    ),
+    (
+        lambda c: c.distribution != "none" and c.categorical_bins,
+        "distribution {c.distribution!r}, categorical_bins {c.categorical_bins}: set one to none",
+    ),
+    (
+        lambda c: c.distribution != "none" and c.own_loss,
+        "distribution is {c.distribution!r}, which brings its own loss; use none, or give no loss",
+    ),
+    (
+        lambda c: c.distribution in ("c51", "quantiles") and c.batch_size * c.atoms**2 > MOST_PAIRS,
+        "atoms is {c.atoms} and batch_size {c.batch_size}: all pairs of atoms are compared for each transition, which "
+        "takes more than a GiB; lower one of the two",
+    ),
+    (
+        lambda c: c.distribution == "iqn" and c.network == "nature_cnn" and c.batch_size > 1_024,
+        "batch_size is {c.batch_size}, and distribution 'iqn' holds the features of each image 64 times, 0.8 GiB at "
+        "1,024; lower it to that",
+    ),
+    (
+        lambda c: c.distribution == "iqn" and c.subtract_mean_frame,
+        "subtract_mean_frame is on, which distribution 'iqn' does not know; leave it off",
+    ),
+    (
+        lambda c: c.noisy_sigma > 0.0 and c.network not in DENSE_NETWORKS,
+        "noisy_sigma is {c.noisy_sigma}, but network {c.network!r} has no hidden layers; set it to 0",
+    ),
+    (
+        lambda c: c.munchausen_alpha > 0.0 and (c.categorical_bins or c.distribution == "c51"),
+        "munchausen_alpha is above 0, which needs values or quantiles: use 0, or drop categorical_bins and c51",
+    ),
+    (
+        lambda c: c.munchausen_alpha > 0.0 and c.double_q,
+        "munchausen_alpha is above 0, whose soft maximum takes the place of double_q; leave that off",
+    ),
+    (
+        lambda c: c.munchausen_alpha > 0.0 and not c.target,
+        "munchausen_alpha is above 0, whose bonus comes from the target network; leave target on",
+    ),
+    (
+        lambda c: c.priority_sampler == "exact" and c.priority_decay_steps,
+        "priority_decay_steps is {c.priority_decay_steps}, which only priority_sampler 'candidates' knows; set it to "
+        "none",
+    ),
+    (
+        lambda c: c.priority_sampler == "exact" and c.priority_alpha > 0.0 and c.replay_window_fraction < 1.0,
+        "replay_window_fraction is {c.replay_window_fraction}, which only priority_sampler 'candidates' knows; set it "
+        "to 1",
+    ),
 )
 
 
@@ -161,27 +223,10 @@ def _about_the_learner(config: Any) -> Iterator[str]:
 
 
 def _about_the_family(config: Any) -> Iterator[str]:
-    """Distributions, Munchausen, noisy layers: what does not go together."""
-    if config.distribution != "none":
-        if config.network not in DENSE_NETWORKS:
-            yield f"distribution is {config.distribution!r}, but network {config.network!r} has no such end; use none"
-        if config.categorical_bins:
-            yield f"distribution {config.distribution!r}, categorical_bins {config.categorical_bins}: set one to none"
-        if config.own_loss:
-            yield f"distribution is {config.distribution!r}, which brings its own loss; use none, or give no loss"
-    if config.distribution == "iqn" and config.subtract_mean_frame:
-        yield "subtract_mean_frame is on, which distribution 'iqn' does not know; leave it off"
-    if config.noisy_sigma and config.network not in DENSE_NETWORKS:
-        yield f"noisy_sigma is {config.noisy_sigma}, but network {config.network!r} has no hidden layers; set it to 0"
-    if config.munchausen_alpha and (config.categorical_bins or config.distribution == "c51"):
-        yield "munchausen_alpha is above 0, which needs values or quantiles: use 0, or drop categorical_bins and c51"
-    if config.munchausen_alpha and config.double_q:
-        yield "munchausen_alpha is above 0, whose soft maximum takes the place of double_q; leave that off"
-    if config.priority_sampler == "exact" and config.priority_decay_steps:
-        yield (
-            f"priority_decay_steps is {config.priority_decay_steps}, which only priority_sampler 'candidates' knows; "
-            "set it to none"
-        )
+    """Distributions, Munchausen, noisy layers, exact priorities: what does not go together."""
+    for wrong, told in OF_THE_FAMILY:
+        if wrong(config):
+            yield told.format(c=config)
 
 
 def _about_the_resets(config: Any) -> Iterator[str]:

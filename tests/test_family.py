@@ -130,6 +130,11 @@ def test_noise_explores_in_training():
         ({"munchausen_alpha": 0.9, "double_q": True}, "double_q"),
         ({"distribution": "c51", "own_loss": True}, "its own loss"),
         ({"priority_sampler": "exact", "priority_alpha": 0.5, "priority_decay_steps": 9}, "priority_decay_steps"),
+        ({"priority_sampler": "exact", "priority_alpha": 0.5, "replay_window_fraction": 0.5}, "replay_window_fraction"),
+        ({"munchausen_alpha": 0.9, "target": False}, "comes from the target network"),
+        ({"distribution": "quantiles", "atoms": 4_096}, "atoms is 4096 .* all pairs of atoms are compared"),
+        ({"distribution": "c51", "atoms": 200, "batch_size": 8_192}, "all pairs of atoms"),
+        ({"distribution": "iqn", "batch_size": 2_048}, "lower it to that"),
     ],
 )
 def test_what_does_not_go_together_is_refused(settings, hint):

@@ -45,6 +45,7 @@ def test_the_table_names_fields_and_lets_the_presets_pass():
 
 ALONE = [
     ("pong", "--priority-decay-steps 10", "priority_decay_steps is 10", "priority_alpha above 0"),
+    ("pong", "--priority-sampler exact", "priority_sampler is 'exact'", "priority_alpha above 0"),
     ("pong", "--priority-beta 0.1", "priority_beta is 0.1", "priority_alpha above 0"),
     ("pong", "--n-step 5 --n-step-end 3", "n_step_end is 3", "n_step_decay_steps"),
     ("pong", "--replay-window-growth-steps 10", "replay_window_growth_steps is 10", "replay_window_fraction below 1"),

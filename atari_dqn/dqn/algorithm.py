@@ -220,7 +220,9 @@ class DQN:
             self.model.load_state_dict(state["model"])
             self.target.load_state_dict(state["target"])
         except RuntimeError as error:
-            raise UsageError(f"the stored weights fit another network than this one ({error})") from error
+            _, *mismatches = str(error).splitlines()  # the first line names the class
+            told = " ".join((mismatches or [str(error)])[0].split())
+            raise UsageError(f"the stored weights fit another network than this one ({told})") from error
         if "chance" in state:
             self.chance.load_state_dict(state["chance"])
         groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file

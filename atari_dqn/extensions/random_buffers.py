@@ -8,10 +8,15 @@ generator that draws inside a CUDA graph has to be registered with it (`CUDAGrap
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
 from torch import nn
+
+from atari_dqn.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 
 class RandomBuffers:
@@ -65,4 +70,19 @@ class DrawnBuffers:
         return {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.generator.set_state(torch.as_tensor(state["generator"]))
+        """Continue from `state_dict`; numbers of another kind of device cannot go on, so new ones begin.
+
+        Raises:
+          UsageError: it is the state of no generator.
+        """
+        stored = torch.as_tensor(state["generator"])
+        if len(stored) != len(self.generator.get_state()):
+            log.warning(
+                f"the random numbers of the networks begin anew: the stored ones are not of a {self.generator.device}. "
+                "This is not an exact continuation"
+            )
+            return
+        try:
+            self.generator.set_state(stored)
+        except RuntimeError as error:
+            raise UsageError(f"the stored random numbers of the networks are damaged ({error})") from error

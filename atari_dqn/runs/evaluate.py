@@ -256,6 +256,7 @@ def _load_agent(config: Config, found: Loaded, model: nn.Module | None) -> tuple
     agent = make_agent(config, spec, model=model)
     try:
         table({"agent": agent_state(config, spec)}, more=True)(state, "")
+        state["agent"]["algorithm"].pop("chance", None)  # games are played without; it may be of another device
         agent.load_state_dict(state["agent"])
     except UsageError as error:
         raise UsageError(

@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from atari_dqn.config import Config
 from atari_dqn.dqn.metrics import HELD_OUT_STATES, RECENT_GAMES
 from atari_dqn.dqn.parts import networks_draw
+from atari_dqn.extensions.sum_tree import LARGEST_TOTAL
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.storage.schema import (
     ANY_OBJECT,
@@ -79,6 +82,10 @@ def run_state(config: Config, spec: EnvSpec, replay: FrameReplay) -> Kind:
 
     def check(state: Any, place: str) -> None:
         check_fields(state, place)
+        if state["replay"] and "end" in (known := state["learner"].get("priorities", {})):
+            learnable = state["replay"]["learnable"]
+            for name in ("first", "end"):
+                integer(0, learnable[name])(known[name], f"learner.priorities.{name}")
         frames, age = state["newest_frames"]["frames"], state["newest_frames"]["age"]
         if len(frames) != len(age) or len(age) not in range(groups, config.env.frame_stack * groups + 1, groups):
             raise CheckpointError(f"newest_frames has {len(frames)} times of frames and {len(age)} of their age")
@@ -103,13 +110,33 @@ def _learner_state(config: Config, replay: FrameReplay) -> Kind:
         "stats_count": integer(0),
     }
     if config.extensions.priority_alpha > 0.0 and config.extensions.priority_sampler == "exact":
-        leaves = array((len(replay.learnable.ring),), "int64", 0)
-        largest = {"largest": array((), "float32", 0), "first": integer(0), "end": integer(0)}
-        fields["priorities"] = table({"leaves": leaves, **largest})
+        fields["priorities"] = _exact_priorities(len(replay.learnable.ring))
     elif config.extensions.priority_alpha > 0.0:
         error = array((replay.ring.num_rows,), "float32", 0)
         fields["priorities"] = table({"error": error, "newest": integer(-1)})
     return table(fields, optional={"owed": integer(0, config.extensions.reset_updates)})
+
+
+def _exact_priorities(capacity: int) -> Kind:
+    """See `ProportionalPriorities`: a leaf has a priority where a transition lies, and none elsewhere."""
+    check_fields = table(
+        {
+            "leaves": array((capacity,), "int64", 0, LARGEST_TOTAL // capacity),  # their sum fits in 64 bits
+            "largest": array((), "float32", 1),
+            "first": integer(0),
+            "end": integer(0),
+        }
+    )
+
+    def check(state: Any, place: str) -> None:
+        check_fields(state, place)
+        integer(state["first"], state["first"] + capacity)(state["end"], f"{place}.end")
+        held = np.zeros(capacity, bool)
+        held[np.arange(state["first"], state["end"]) % capacity] = True
+        if ((np.asarray(state["leaves"]) > 0) != held).any():
+            raise CheckpointError(f"{place}.leaves are not those of {held.sum()} transitions from {state['first']} on")
+
+    return check
 
 
 def _envs_state(config: Config, spec: EnvSpec) -> Kind:
