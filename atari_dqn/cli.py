@@ -25,6 +25,7 @@ COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "compare": ("PRESET...", "several presets with the same games and seeds, a report"),
     "video": ("RUN", "film a game, with what the network sees and thinks"),
     "watch": ("RUN", "a network plays in a window, also while it trains"),
+    "export": ("RUN", "write a network as ONNX, TorchScript, or for a hub"),
     "play": ("GAME", "play a game yourself, with the keyboard"),
     "presets": ("[NAME]", "list the presets, or tell what one of them changes"),
     "games": ("[PART]", "list the games, with published scores"),

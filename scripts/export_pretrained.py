@@ -12,8 +12,6 @@ The card lists scores of the exported weights (--scores) and, marked as such, th
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,8 +23,7 @@ from atari_dqn.evaluation.play import Player
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.folder import RunFolder
-from atari_dqn.runs.logger import EVALS
-from atari_dqn.runs.provenance import without_its_path
+from atari_dqn.runs.model_card import card, facts_of, score_rows, training_rows
 
 
 def main() -> int:
@@ -43,9 +40,9 @@ def main() -> int:
         options = {"which": words.checkpoint, "device": "cpu", "allow_import": words.allow_import}
         player = load_player(words.run, **options)
         meta = read_json(words.run / "meta.json")
-        card = model_card(folder, player, meta, words.checkpoint, scores_of(words.scores, words.run, player.step))
+        text = model_card(folder, player, words.checkpoint, scores_of(words.scores, words.run, player.step))
         source = {"commit": str(meta.get("commit")), "seed": str(folder.config.seed), "preset": folder.config.preset}
-        pretrained.export(player.agent, folder.config, player.step, card, words.out, source)
+        pretrained.export(player.agent, folder.config, player.step, text, words.out, source)
     except UsageError as error:
         print(f"export_pretrained: {error}", file=sys.stderr)
         return 2
@@ -79,76 +76,17 @@ def scores_of(files: Iterable[Path], run: Path, step: int) -> list[tuple[str, di
     return [(what, result) for what, result in found if result.get("step") == step]
 
 
-def model_card(
-    folder: RunFolder,
-    player: Player,
-    meta: dict[str, Any],
-    checkpoint: str,
-    scores: list[tuple[str, dict[str, Any]]],
-) -> str:
-    """MODEL_CARD.md as text; every number comes from the run folder or from an evaluation's JSON."""
-    config, name = folder.config, f"{pretrained.PREFIX}{folder.config.game}"
-    weights = sum(parameter.numel() for parameter in player.agent.algorithm.model.parameters())
-    command = " ".join(meta.get("command") or ["unknown"])
-    packages = ", ".join(f"{key} {value}" for key, value in (meta.get("packages") or {}).items() if value)
-    facts = {
-        "game": config.game,
-        "preset": config.preset,
-        "seed": config.seed,
-        "command": f"`{without_its_path(command, folder.path)}`",
-        "commit": meta.get("commit"),
-        "started": meta.get("started"),
-        "hardware": f"{meta.get('cpu')}, {meta.get('cores')} cores, GPU {meta.get('gpu') or 'none'}",
-        "software": f"Python {meta.get('python')}, {packages}",
-        "network": f"{config.network.network}, {weights:,} weights, stored in half precision, computed in float32",
-        "checkpoint": f"{checkpoint}, agent step {player.step:,} of {config.total_steps:,} "
-        f"({player.step * config.frames_per_step:,} frames)",
-    }
-    rows = [
-        f"| {what} | {result['protocol']} | {result['episodes']} | {result['mean']:.1f} ± {result['std']:.1f} | "
-        f"{result['min']:.0f} to {result['max']:.0f} | {result['seed']} |"
-        for what, result in scores
-    ] + training_rows(folder.path / EVALS, player.step)
-    lines = [
-        f"# {name}",
-        "",
-        "A network of the package atari-dqn. Written by `scripts/export_pretrained.py`.",
-        "",
-        "| what | |",
-        "|---|---|",
-        *(f"| {key} | {value} |" for key, value in facts.items()),
-        "",
-        "## Scores",
-        "",
-        "Raw scores of whole games, mean ± standard deviation. `monitor` is the evaluation during training; the best",
-        "of several such evaluations is chosen by luck, too, so it is no estimate of what comes next.",
-        "",
-        "| what played | protocol | games | score | range | seed |",
-        "|---|---|---|---|---|---|",
-        *(rows or ["| nothing was evaluated at this step | | | | | |"]),
-        "",
-        "## Use",
-        "",
-        "```bash",
+def model_card(folder: RunFolder, player: Player, checkpoint: str, scores: list[tuple[str, dict[str, Any]]]) -> str:
+    """MODEL_CARD.md as text."""
+    name = f"{pretrained.PREFIX}{folder.config.game}"
+    facts = facts_of(folder.config, folder.path, player, read_json(folder.path / "meta.json"), checkpoint)
+    facts["network"] += ", stored in half precision, computed in float32"
+    use = [
         f"atari-dqn evaluate {name} --protocol nature",
-        f"atari-dqn video {name} --overlay --out {config.game}.mp4",
-        "```",
-        "",
+        f"atari-dqn video {name} --overlay --out {folder.config.game}.mp4",
     ]
-    return "\n".join(lines)
-
-
-def training_rows(path: Path, step: int) -> list[str]:
-    """The evaluation during training at this step, as a line of the table."""
-    if not path.exists():
-        return []
-    with io.StringIO(safe_files.read_text(path, safe_files.LOG_BYTES), newline="") as file:
-        return [
-            f"| checkpoint in training | {row['protocol']} | {row['episodes']} | {float(row['mean']):.1f} ± "
-            f"{float(row['std']):.1f} | | |"
-            for row in csv.DictReader(file)
-            if row["step"] == str(step)
-        ]
+    about = "A network of the package atari-dqn. Written by `scripts/export_pretrained.py`."
+    return card(name, about, facts, score_rows(scores) + training_rows(folder.path, player.step), use)
 
 
 if __name__ == "__main__":

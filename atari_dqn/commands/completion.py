@@ -21,6 +21,7 @@ from atari_dqn.commands.ablation import Ablation
 from atari_dqn.commands.compare_approximators import CompareApproximators
 from atari_dqn.commands.doctor import Doctor
 from atari_dqn.commands.evaluate import Evaluate
+from atari_dqn.commands.export import Export
 from atari_dqn.commands.games import SETS, Games
 from atari_dqn.commands.play import Play
 from atari_dqn.commands.presets import Presets
@@ -78,6 +79,7 @@ def vocabulary() -> dict[str, Words]:
         "report": Words((), flags_of(Report, known)),
         "compare": Words(presets, suite),
         "video": Words(networks, flags_of(Video, known)),
+        "export": Words(networks, flags_of(Export, known)),
         "watch": Words(networks, flags_of(Watch, known)),
         "play": Words(tuple(atari_games()), flags_of(Play, known)),
         "presets": Words(presets, flags_of(Presets, known)),

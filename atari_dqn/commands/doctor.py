@@ -28,6 +28,7 @@ EXTRAS = {  # of pyproject.toml, each with a module that it brings
     "video": "imageio_ffmpeg",
     "plot": "matplotlib",
     "play": "pygame",
+    "export": "onnxruntime",
     "wandb": "wandb",
     "ray": "ray",
     "slurm": "submitit",

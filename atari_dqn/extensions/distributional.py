@@ -23,7 +23,7 @@ class DistributionalHead(nn.Module):
 
     def by_action(self, outputs: Tensor) -> Tensor:
         """[B, A * M] -> [B, A, M], the same memory."""
-        return outputs.view(len(outputs), -1, self.outputs)
+        return outputs.unflatten(1, (-1, self.outputs))
 
     def distribution(self, outputs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Returns that one action in each state may lead to, and how likely each is: [B, M] float32 both."""

@@ -77,4 +77,4 @@ class HLGauss(nn.Module):
         return self.loss(outputs, action, value + error), error
 
     def _by_action(self, outputs: Tensor) -> Tensor:
-        return outputs.view(len(outputs), -1, self.outputs)
+        return outputs.unflatten(1, (-1, self.outputs))

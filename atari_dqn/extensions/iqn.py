@@ -82,7 +82,7 @@ class ImplicitQuantileNetwork(QNetwork, RandomBuffers):
         features = self.features(obs)
         embedded = self.embedding(cosine_features(level)).relu().to(features.dtype)
         mixed = (features[:, None] * embedded).flatten(0, 1)
-        return in_full_precision(self.last, self.hidden(mixed)).unflatten(0, (len(obs), -1))
+        return in_full_precision(self.last, self.hidden(mixed)).unflatten(0, (obs.shape[0], -1))
 
     def forward(self, obs: Tensor) -> Tensor:
         """Q-values, [B, A] float32: means over fixed levels."""

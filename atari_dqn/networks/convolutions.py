@@ -79,7 +79,8 @@ def space_to_depth(obs: Tensor, block: int = STRIDE) -> Tensor:
     """
     batch, planes, height, width = obs.shape
     rows, columns = height // block, width // block
-    if obs.dtype == torch.uint8 and block == 4 and obs.is_contiguous() and not torch.compiler.is_compiling():
+    followed = torch.compiler.is_compiling() or torch._C._get_tracing_state()  # which know no pixels as words
+    if obs.dtype == torch.uint8 and block == 4 and obs.is_contiguous() and not followed:
         # four neighbouring pixels are moved as one 32-bit word; whole rows first, then a transposition in the cache
         words = obs.view(torch.int32).view(batch, planes, rows, block, columns)
         lines = words.permute(0, 2, 1, 3, 4).contiguous().view(batch, rows, planes * block, columns)

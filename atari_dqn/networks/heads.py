@@ -100,7 +100,7 @@ class Dueling(nn.Module):
         """[B, num_inputs] -> [B, A * N]."""
         state, action = torch.split(x, self.split, dim=1)
         value = self.value(state)[:, None]
-        advantage = self.advantage(action).view(len(x), -1, value.shape[2])
+        advantage = self.advantage(action).unflatten(1, (-1, value.shape[2]))
         return (value + advantage - advantage.mean(dim=1, keepdim=True)).flatten(1)
 
 

@@ -109,30 +109,43 @@ def load_agent(folder: Path, config: Config) -> tuple[Agent, int]:
     return agent, step
 
 
-def export(agent: Agent, config: Config, step: int, card: str, out: Path, source: Mapping[str, str]) -> None:
+def export(
+    agent: Agent,
+    config: Config,
+    step: int,
+    card: str,
+    out: Path,
+    source: Mapping[str, str],
+    *,
+    card_name: str = CARD,
+    dtype: torch.dtype = torch.half,
+) -> None:
     """Write a folder that `find` and `load_agent` understand.
 
     Args:
-      agent:  whose online network is written, in half precision.
+      agent:  whose online network is written.
       config: of its run.
       step:   agent step of the network.
-      card:   the text of MODEL_CARD.md.
+      card:   the text of the card.
       out:    the folder; made if need be.
       source: more facts for the header of the weights.
+      card_name: the card's file.
+      dtype:  of the weights in the file.
 
     Raises:
       UsageError: a weight is beyond half precision, or the folder cannot be written.
     """
     model = agent.algorithm.model.state_dict()
-    weights = {name: value.detach().cpu().half().contiguous() for name, value in model.items()}
+    weights = {name: value.detach().cpu().to(dtype).contiguous() for name, value in model.items()}
     if broken := [name for name, value in weights.items() if not bool(value.isfinite().all())]:
-        limit = torch.finfo(torch.half).max
-        raise UsageError(f"{', '.join(broken)} cannot be exported: half precision holds no weight above {limit:.0f}")
+        kind = "half" if dtype == torch.half else "single"
+        told = f"{kind} precision holds no weight above {torch.finfo(dtype).max:.6g}"
+        raise UsageError(f"{', '.join(broken)} cannot be exported: {told}")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with replacing(out / MODEL) as partial:
             save_file(weights, partial, {**source, "game": config.game, "step": str(step)})
         write_text(out / CONFIG, config.replace(**ANY_MACHINE).to_json())
-        write_text(out / CARD, card)
+        write_text(out / card_name, card)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"cannot write {out} ({error}); choose another --out") from error

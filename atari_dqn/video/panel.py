@@ -29,7 +29,7 @@ PLANES_SHOWN = 4  # the newest
 BACKGROUND, RAISED, QUIET, TEXT = (16, 19, 26), (34, 40, 53), (134, 146, 166), (232, 237, 245)
 GREEDY, RANDOM, OTHER, EXPECTED = (72, 199, 142), (245, 166, 66), (78, 99, 138), (122, 162, 247)
 DISTRIBUTION_TOP, COLUMNS = HEIGHT - 140, 40
-FADING = 0.97  # a step: half of a large difference between Q-values is forgotten in a second and a half
+FADING = 0.9  # a step: half of a large difference between Q-values is forgotten in half a second
 NUMBERS_IN_LINE = 6
 
 

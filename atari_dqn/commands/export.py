@@ -1,0 +1,60 @@
+"""`atari-dqn export RUN --to FORMAT`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from atari_dqn.commands import parse
+from atari_dqn.errors import UsageError
+
+ENDINGS = {"onnx": ".onnx", "torchscript": ".pt"}
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a trained network for other programs: it takes observations and gives Q-values."""
+
+    run: tyro.conf.Positional[Path]
+    """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
+    to: Literal["onnx", "torchscript", "hub-folder"]
+    """`onnx`: for onnxruntime and others (needs the `export` extra). `torchscript`: for torch in C++. `hub-folder`: a
+    model card, config and weights, which the Hugging Face hub and atari-dqn itself read."""
+    out: Path | None = None
+    """File (.onnx, .pt) or folder to write. Default: <game>.onnx, <game>.pt or <game>_hub here."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
+    allow_import: bool = False
+    """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Export the network of a run, a checkpoint or the package; returns the exit code."""
+    command = parse(Export, words, prog="atari-dqn export")
+    ending = ENDINGS.get(command.to, "")
+    if command.out is not None and command.out.suffix != ending and ending:
+        raise UsageError(f"{command.out} must end in {ending}")
+    from atari_dqn.runs import export
+    from atari_dqn.runs.evaluate import load_player
+
+    if command.out is not None and command.to == "hub-folder":
+        export.refuse_full_folder(command.out)
+    player = load_player(command.run, which=command.checkpoint, device="cpu", allow_import=command.allow_import)
+    game = player.config.game.replace(":", "_")
+    out = command.out or Path(f"{game}{ending}" if ending else f"{game}_hub")
+    if command.to == "hub-folder":
+        scores = export.export_hub_folder(command.run, player, command.checkpoint, out)
+        told = f"scores: {', '.join(scores)}" if scores else "no evaluation of this step; atari-dqn evaluate makes one"
+        print(f"{out}: network of step {player.step:,}; {told}")
+        print(f"to upload it: hf upload USER/{out.name} {out} .")
+        return 0
+    write = export.export_onnx if command.to == "onnx" else export.export_torchscript
+    difference = write(player, out)
+    shape = ", ".join(map(str, (player.config.env.frame_stack, *player.spec.frame_shape)))
+    print(f"{out}: network of step {player.step:,}; {export.INPUT} [N, {shape}] {player.spec.frame_dtype} -> ", end="")
+    print(f"{export.OUTPUT} [N, {player.spec.num_actions}] float32, within {difference:.1g} of atari-dqn's")
+    return 0

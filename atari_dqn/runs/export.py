@@ -1,0 +1,215 @@
+"""A trained network for other programs: as ONNX, as TorchScript, or as a folder for a model hub.
+
+The network takes observations [N, K, 84, 84] uint8 (or [N, K, D] float32) and gives Q-values [N, A] float32, whatever
+its head says inside; the greedy action is the largest. It is computed in float32, and a noisy one without its noise.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from atari_dqn import __version__
+from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.play import Player
+from atari_dqn.runs import pretrained
+from atari_dqn.runs.evaluate import find_run
+from atari_dqn.runs.model_card import card, facts_of, head, score_rows, training_rows
+from atari_dqn.runs.results import FOLDER, read_result
+from atari_dqn.safe_files import TABLE_BYTES, read_json, read_text, replacing
+from atari_dqn.torch_defaults import torch_defaults
+
+TRIED = 64  # observations on which an exported file is compared with the network
+INPUT, OUTPUT = "obs", "q"
+
+
+def facts(player: Player) -> dict[str, str]:
+    """What goes into an exported file beside the network."""
+    return {
+        "game": player.config.game,
+        "preset": player.config.preset,
+        "step": str(player.step),
+        "actions": json.dumps(player.action_names),
+        "made_by": f"atari-dqn {__version__}",
+    }
+
+
+def random_observations(player: Player, count: int, seed: int = 0) -> Tensor:
+    """[count, K, ...] of noise, of the type that the network takes, on the CPU."""
+    draw, shape = np.random.default_rng(seed), (count, player.config.env.frame_stack, *player.spec.frame_shape)
+    if player.spec.frame_dtype == "uint8":
+        return torch.from_numpy(draw.integers(0, 256, shape, np.uint8))
+    return torch.from_numpy(draw.standard_normal(shape, np.float32))
+
+
+@torch_defaults()
+def export_onnx(player: Player, out: Path) -> float:
+    """Write an ONNX file, and play it.
+
+    Args:
+      player: the network, on the CPU.
+      out:    the file; what stands there is replaced when all is well.
+
+    Returns:
+      The largest difference between Q-values of onnxruntime and of torch, on observations of noise.
+
+    Raises:
+      UsageError: a package is missing, or the file cannot be written.
+    """
+    try:
+        import onnx  # noqa: F401 (asked for before the work)
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UsageError("--to onnx needs the 'export' extra: pip install 'atari-dqn[export]'") from error
+    model, obs = _network(player), random_observations(player, TRIED)
+    with _quietly():
+        program = torch.onnx.export(
+            model,
+            (obs[:2],),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    program.model.metadata_props.update(facts(player))
+    with _written(out) as partial:
+        program.save(partial, external_data=False)
+        session = onnxruntime.InferenceSession(partial.read_bytes(), providers=["CPUExecutionProvider"])
+    (q,) = session.run([OUTPUT], {INPUT: obs.numpy()})
+    return _difference(model(obs), torch.from_numpy(q))
+
+
+@torch_defaults()
+def export_torchscript(player: Player, out: Path) -> float:
+    """Write a TorchScript file, which needs no package but torch, and play it; see `export_onnx`."""
+    model, obs = _network(player), random_observations(player, TRIED)
+    with _quietly(), torch.no_grad():  # torch calls TorchScript old; C++ programs and mobiles still read it
+        script = torch.jit.trace(model, (obs[:2],), check_trace=False)
+        with _written(out) as partial:
+            torch.jit.save(script, str(partial), _extra_files={"facts.json": json.dumps(facts(player))})
+        return _difference(model(obs), torch.jit.load(str(out))(obs))
+
+
+def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) -> list[str]:
+    """Write a folder that `huggingface_hub` can upload, and that `atari-dqn` itself reads like a run.
+
+    README.md (the card, with the scores for the hub), config.json, model.safetensors (float32).
+
+    Args:
+      path:       what the player was loaded from: a run folder, a checkpoint, an exported folder, `pretrained:<game>`.
+      player:     the network.
+      checkpoint: "last" or "best".
+      out:        the folder; new, or empty.
+
+    Returns:
+      The evaluations that the card lists for the hub, in words.
+
+    Raises:
+      UsageError: the folder holds something, or cannot be written.
+    """
+    refuse_full_folder(out)
+    name = f"{player.config.game.replace(':', '-')}-{player.config.preset}"
+    use = [
+        f"atari-dqn evaluate {out.name} --protocol auto",
+        f"atari-dqn watch {out.name}",
+        f"python -c \"from atari_dqn import load; print(load('{out.name}').action_names)\"",
+    ]
+    if (exported := pretrained.find(path)) is not None:
+        results: list[dict[str, Any]] = []
+        body = _old_card(exported)
+    else:
+        folder = find_run(path)[0]
+        results = _evaluations(folder.path, player.step)
+        about = f"A deep Q-network (Mnih et al. 2015) for {player.config.game}, trained with atari-dqn."
+        rows = score_rows(("these weights", result) for result in results)
+        rows += training_rows(folder.path, player.step)
+        origin = facts_of(folder.config, folder.path, player, _meta(folder.path), checkpoint)
+        body = card(name, about, origin, rows, use)
+    source = {"seed": str(player.config.seed), "preset": player.config.preset}
+    pretrained.export(
+        player.agent,
+        player.config,
+        player.step,
+        head(name, player.config.game, results) + body,
+        out,
+        source,
+        card_name="README.md",
+        dtype=torch.float32,
+    )
+    return [f"{result['protocol']} {result['mean']:.1f} over {result['episodes']} games" for result in results]
+
+
+def refuse_full_folder(out: Path) -> None:
+    """Raises UsageError if a folder or file of this name would be written over."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already; choose another --out, or remove it")
+
+
+def _evaluations(run: Path, step: int) -> list[dict[str, Any]]:
+    """Results in the run folder that are of this step's network."""
+    found = [read_result(run, file.stem) for file in sorted((run / FOLDER).glob("*.json"))]
+    return [result.to_dict() | {"min": min(result.scores), "max": max(result.scores)}
+            for result in found if result is not None and result.step == step and result.scores]  # fmt: skip
+
+
+def _meta(run: Path) -> dict[str, Any]:
+    try:
+        table = read_json(run / "meta.json", TABLE_BYTES)
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def _old_card(folder: Path) -> str:
+    """The card of an exported network without the head that a hub reads."""
+    names = [name for name in (pretrained.CARD, "README.md") if (folder / name).is_file()]
+    text = read_text(folder / names[0], TABLE_BYTES) if names else ""
+    return text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
+
+
+def _network(player: Player) -> nn.Module:
+    """The online network, as it acts in evaluations."""
+    algorithm = player.agent.algorithm
+    algorithm.chance.silence(algorithm.model)
+    return algorithm.model.eval().requires_grad_(False)
+
+
+def _difference(expected: Tensor, got: Tensor) -> float:
+    assert got.shape == expected.shape
+    return float((expected - got).abs().max())
+
+
+@contextmanager
+def _written(out: Path) -> Iterator[Path]:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as partial:
+            yield partial
+    except OSError as error:
+        raise UsageError(f"cannot write {out} ({error.strerror or error}); choose another --out") from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """The exporters warn of parts of themselves that are old, and of packages that are not needed here."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,141 @@
+"""Networks for other programs: the file plays the same actions, and the hub reads the folder."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from atari_dqn.cli import main
+from atari_dqn.presets import PRESETS, cartpole
+from atari_dqn.runs import export
+from atari_dqn.runs.evaluate import load_player
+from tests.fakes import make_run
+
+TINY = {"device": "cpu", "compile": "off", "precision": "fp32", "hidden_sizes": (16,)}
+
+
+def player_of(run):
+    return load_player(run, which="last", device="cpu")
+
+
+def make(preset, game, folder):
+    config = PRESETS[preset](game)
+    return make_run(folder / preset, config.replace(**TINY))
+
+
+def assert_same_play(player, answer):
+    """`answer` gives Q-values for a batch of any size; so do the greedy actions of 1,000 observations agree."""
+    obs = export.random_observations(player, 1_000, seed=7)
+    q = np.concatenate([answer(part) for part in obs.split(300)])
+    expected = player.agent.algorithm.predict(obs).numpy()
+    assert q.shape == expected.shape == (1_000, player.spec.num_actions)
+    np.testing.assert_allclose(q, expected, atol=1e-5)
+    clear = np.ptp(np.sort(expected)[:, -2:], axis=1) > 1e-5  # no two best actions
+    assert clear.mean() > 0.9
+    assert (q.argmax(axis=1) == expected.argmax(axis=1))[clear].all()
+
+
+@pytest.mark.parametrize(("preset", "game"), [("quick", "pong"), ("iqn", "breakout"), ("noisy", "pong")])
+def test_a_torchscript_file_plays_the_same_actions(preset, game, tmp_path, capsys):
+    run, out = make(preset, game, tmp_path), tmp_path / "network.pt"
+    assert main(["export", str(run), "--to", "torchscript", "--out", str(out)]) == 0
+    actions = len(player_of(run).action_names)
+    told = capsys.readouterr().out
+    assert f"network of step 700; obs [N, 4, 84, 84] uint8 -> q [N, {actions}] float32, within " in told
+    facts = {"facts.json": ""}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        script = torch.jit.load(str(out), _extra_files=facts)
+    assert json.loads(facts["facts.json"])["game"] == game
+    assert_same_play(player_of(run), lambda obs: script(obs).numpy())
+
+
+@pytest.mark.parametrize("preset", ["pretrained:pong", "cartpole"])
+def test_onnxruntime_plays_the_same_actions(preset, tmp_path, capsys, monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the 'export' extra is not installed")
+    pytest.importorskip("onnxscript", reason="the 'export' extra is not installed")
+    monkeypatch.chdir(tmp_path)
+    run = preset if preset.startswith("pretrained:") else make_run(tmp_path / "run", cartpole())
+    assert main(["export", str(run), "--to", "onnx"]) == 0
+    assert " float32, within " in capsys.readouterr().out
+    (file,) = tmp_path.glob("*.onnx")  # one file, the weights in it
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    player = player_of(tmp_path / "run" if preset == "cartpole" else preset)
+    facts = session.get_modelmeta().custom_metadata_map
+    assert (facts["game"], json.loads(facts["actions"])) == (player.config.game, list(player.action_names))
+    assert_same_play(player, lambda obs: session.run(["q"], {"obs": obs.numpy()})[0])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = make("quick", "pong", tmp_path_factory.mktemp("pong"))
+    assert main(["evaluate", str(folder), "--num-envs", "2", "--out", str(folder / "evaluations"), "--episodes", "2",
+                 "--max-episode-steps", "40"]) == 0  # fmt: skip
+    return folder
+
+
+def test_the_hub_reads_the_folder_and_so_does_the_package(run, tmp_path, capsys):
+    out = tmp_path / "hub"
+    assert main(["export", str(run), "--to", "hub-folder", "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "scores: nature " in told and f"hf upload USER/hub {out} ." in told
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    before, after = player_of(run), player_of(out)
+    for name, weights in before.agent.get_weights().items():
+        np.testing.assert_array_equal(after.agent.get_weights()[name], weights)
+    assert after.step == before.step
+
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    card = hub.ModelCard.load(out / "README.md")
+    assert (card.data.library_name, card.data.pipeline_tag) == ("atari-dqn", "reinforcement-learning")
+    assert "pong" in card.data.tags
+    (result,) = card.data.eval_results
+    evaluation = json.loads((run / "evaluations/nature_last.json").read_text())
+    assert (result.metric_type, result.dataset_name) == ("mean_reward", "pong")
+    assert result.metric_value == f"{evaluation['mean']:.1f} +/- {evaluation['std']:.1f}"
+    assert "| preset | quick |" in card.text and "| these weights | nature | 2 |" in card.text
+
+
+def test_a_pretrained_network_brings_its_card_along(tmp_path):
+    out = tmp_path / "hub"
+    assert main(["export", "pretrained:pong", "--to", "hub-folder", "--out", str(out)]) == 0
+    text = (out / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("---\nlibrary_name: atari-dqn\n")
+    assert "# pretrained:pong" in text and "19.4" in text
+    again = tmp_path / "again"  # of a folder that was made so
+    assert main(["export", str(out), "--to", "hub-folder", "--out", str(again)]) == 0
+    assert (again / "README.md").read_text(encoding="utf-8") == text
+
+
+WRONG = [
+    ("--to onnx --out net.pt", "net.pt must end in .onnx"),
+    ("--to torchscript --out net", "net must end in .pt"),
+    ("--to hub-folder --out full", "full is there already; choose another --out"),
+    ("--to torchscript --out full/README.md/net.pt", "cannot write full/README.md/net.pt"),
+    ("--to keras", "keras"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=[words for words, _ in WRONG])
+def test_bad_input_is_one_message_and_exit_code_two(words, message, run, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/README.md").write_text("mine")
+    try:
+        code = main(["export", str(run), *words.split()])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert (tmp_path / "full/README.md").read_text() == "mine"
+
+
+def test_a_missing_extra_is_named(run, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    assert main(["export", str(run), "--to", "onnx"]) == 2
+    assert "pip install 'atari-dqn[export]'" in capsys.readouterr().err
