@@ -195,6 +195,9 @@ def _about_the_backend(config: Any) -> Iterator[str]:
             f"game_mode is {config.game_mode} and difficulty {config.difficulty}, and backend 'native' plays each "
             "game's own only: use --backend workers, or reference where there are no worker processes (Windows)"
         )
+    if config.replay_tiles and (config.backend == "classic" or config.replay_device.startswith("cuda")):
+        has = "shows numbers" if config.backend == "classic" else f"has the replay on {config.replay_device}"
+        yield f"replay_tiles is on, for pictures on the host, but {config.game} {has}: leave it off, or change that"
     if config.backend == "workers" and config.frame_skip < 3:
         yield (
             f"frame_skip is {config.frame_skip}, and backend 'workers' needs 3 or more: the first screen after a kept "

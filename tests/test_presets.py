@@ -115,7 +115,7 @@ def test_a_config_with_the_names_of_before_is_read():
 # who ran what where, and how it was logged: no source has an opinion on it
 WITHOUT_SOURCE = set(
     "game preset seed backend own_loss eval_num_envs film_seconds log_period checkpoint_period save_replay device "
-    "replay_device precision compile cuda_graph own_kernels torch_threads env_threads resize".split()
+    "replay_device replay_tiles precision compile cuda_graph own_kernels torch_threads env_threads resize".split()
 )
 UNITS = "steps frames planes? episodes games updates transitions rewards units bins degree cells seconds environments"
 

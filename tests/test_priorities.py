@@ -115,7 +115,7 @@ def test_a_run_goes_on_with_its_priorities():
     first.run()
     second = make_trainer(config, first.envs)
     second.replay.load_state_dict(first.replay.state_dict())
-    second.replay.ring.frames.copy_(first.replay.ring.frames)
+    second.replay.ring.frames.pixels.copy_(first.replay.ring.frames.pixels)
     second.load_state_dict(first.state_dict())
     second.run()
     torch.testing.assert_close(

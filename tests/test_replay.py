@@ -6,9 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atari_dqn import host
 from atari_dqn.errors import UsageError
+from atari_dqn.replay import tiles
 from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.frames import FrameRing
 from atari_dqn.replay.layout import ReplayLayout
+from atari_dqn.replay.tiles import TiledFrames
 from atari_dqn.types import Step
 from tests.fakes import ScriptedEnvs, make_step
 
@@ -183,6 +187,89 @@ def test_every_learnable_transition_is_the_naive_twins(
             assert (obs.numpy() == twin.stack(len(twin.frames) - 1)).all()
 
 
+class NaiveTiles:
+    """Frames as they are; the tiles that they show, counted one by one."""
+
+    def __init__(self, rows, shape):
+        self.frames = np.zeros((rows, *shape), np.uint8)
+
+    def different(self):
+        """Tiles that are there, the blank one among them."""
+        rows, height, width = self.frames.shape
+        cut = self.frames.reshape(rows, height // 12, 12, width // 12, 12).swapaxes(2, 3)
+        return {tile.tobytes() for tile in cut.reshape(-1, 12, 12)} | {bytes(144)}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    times=st.integers(1, 60),
+    rows_per_env=st.integers(2, 9),
+    at_once=st.integers(1, 3),
+    groups=st.integers(1, 2),
+    kinds=st.sampled_from([2, 20, 10_000]),
+    small_table=st.booleans(),
+)
+def test_tiles_are_the_frames_and_no_tile_is_kept_twice_or_too_long(
+    seed, times, rows_per_env, at_once, groups, kinds, small_table
+):
+    rng = np.random.default_rng(seed)
+    num_envs = at_once * groups
+    num_rows = rows_per_env * num_envs
+    tiled = TiledFrames(num_rows + 1, (24, 36), num_envs=num_envs, num_rows=num_rows, at_once=at_once)
+    if small_table:  # two places in three would be taken: many collisions, and rebuilds
+        tiled.pool._places = np.full(8, -1, np.int32)
+        tiled.pool._taken = 0
+        tiled.pool._enter(np.zeros(1, np.int32))
+    naive = NaiveTiles(num_rows + 1, (24, 36))
+    for time in range(times):
+        first = time * at_once % num_rows
+        before = (first + np.arange(at_once) - num_envs) % num_rows
+        frames = naive.frames[before].copy()  # a game stands still but for some tiles
+        for frame in frames:
+            row, column = rng.integers(2) * 12, rng.integers(3) * 12
+            frame[row : row + 12, column : column + 12] = rng.integers(kinds) % 251
+            frame[row, column] = rng.integers(kinds) % 256
+        tiled.put(first, torch.from_numpy(frames))
+        naive.frames[first : first + at_once] = frames
+        assert len(tiled.pool) == len(naive.different())
+    assert (tiled.span(0, num_rows + 1).numpy() == naive.frames).all()
+    rows = rng.integers(num_rows + 1, size=7)
+    assert (tiled.gather(torch.from_numpy(rows)).numpy() == naive.frames[rows]).all()
+
+
+def test_minibatches_of_tiles_are_those_of_frames():
+    shapes = {"frame_shape": (24, 24), "capacity": 40, "num_envs": 4, "frame_dtype": "uint8", "frame_stack": 3}
+    plain, tiled = (FrameReplay(ReplayLayout(**shapes, n_step=2, groups=2, tiles=tiles)) for tiles in (False, True))
+    for replay in (plain, tiled):
+        play(replay, ScriptedEnvs(4, frame_shape=(24, 24), end_rate=0.1), 150)
+    rows = plain.learnable.all()
+    for one, two in zip(plain.gather(*plain.index_batch(rows)), tiled.gather(*tiled.index_batch(rows)), strict=True):
+        assert torch.equal(one, two)
+    assert torch.equal(plain.latest_obs(), tiled.latest_obs())
+    assert torch.equal(plain.ring.mean_frame(), tiled.ring.mean_frame())
+    oldest, newest = plain.ring.times
+    for time in range(oldest, newest + 1):
+        assert torch.equal(plain.ring.read(time, 1), tiled.ring.read(time, 1))
+    copy = FrameRing(ReplayLayout(**shapes, n_step=2, groups=2, tiles=True), "cpu")
+    copy.write(oldest, plain.ring.read(oldest, 3))
+    assert torch.equal(copy.read(oldest, 3), plain.ring.read(oldest, 3)), "a checkpoint of one is one of the other"
+
+
+def test_tiles_are_refused_for_other_frames_and_where_memory_ends(monkeypatch):
+    with pytest.raises(UsageError, match=r"replay_tiles is on, but frames are \(80, 84\) of uint8.*--no-replay-tiles"):
+        ReplayLayout(100, 1, (80, 84), "uint8", 4, tiles=True)
+    with pytest.raises(UsageError, match="replay_tiles is on, but the replay is on meta; use --replay-device cpu"):
+        FrameRing(ReplayLayout(100, 1, (84, 84), "uint8", 4, tiles=True), "meta")
+    tiled = TiledFrames(101, (84, 84), num_envs=1, num_rows=100, at_once=1)
+    monkeypatch.setattr(host, "free_memory", lambda: 2**20)
+    monkeypatch.setattr(tiles, "ASKED_EVERY", 60)
+    rng = np.random.default_rng(0)
+    with pytest.raises(UsageError, match="different tiles of the replay fill the memory.*--resume.*--capacity"):
+        for row in range(3):
+            tiled.put(row, torch.from_numpy(rng.integers(256, size=(1, 84, 84), dtype=np.uint8)))
+
+
 @settings(max_examples=40, deadline=None)
 @given(steps=st.integers(3, 80), capacity=st.integers(1, 60), count=st.integers(1, 60))
 def test_the_newest_rows_are_the_end_of_all(steps, capacity, count):
@@ -314,7 +401,7 @@ def test_the_layout_is_what_is_allocated():
     size = ReplayLayout(capacity=100, num_envs=3, frame_shape=(4, 4), frame_dtype="uint8", frame_stack=4, n_step=2)
     replay = make_replay(100, 3, n_step=2, frame_shape=(4, 4))
     host = (replay.action, replay.reward, replay.terminated, replay.age, replay.learnable.ring)
-    assert replay.ring.frames.numel() == size.frame_bytes
+    assert replay.ring.frames.pixels.numel() == size.frame_bytes
     assert sum(array.nbytes for array in host) <= size.host_bytes
 
 

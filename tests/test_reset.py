@@ -97,7 +97,7 @@ def test_a_run_may_stop_while_updates_are_owed():
     assert first.step == 200 and first.learner.reset.pending_updates == PIECE
     second = make_trainer(config, first.envs)
     second.replay.load_state_dict(first.replay.state_dict())
-    second.replay.ring.frames.copy_(first.replay.ring.frames)
+    second.replay.ring.frames.pixels.copy_(first.replay.ring.frames.pixels)
     second.load_state_dict(first.state_dict())
     second.run()
     assert second.learner.reset.pending_updates == 0

@@ -459,7 +459,7 @@ def test_pieces_hold_what_is_new_and_give_back_the_ring(block_bytes, tmp_path, m
         other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
         other.load_state_dict(replay.state_dict())
         FrameSegments(tmp_path / "frames").read(other.ring, segments_of({"frames": listed}))
-        assert torch.equal(other.ring.frames, replay.ring.frames)
+        assert torch.equal(other.ring.frames.pixels, replay.ring.frames.pixels)
         for _ in range(7):
             envs.send(np.zeros(2, int))
             replay.add(np.zeros(2, int), envs.recv())
@@ -530,7 +530,7 @@ def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces
     counter = np.zeros(3)
     saver.save(10, {"counter": counter, "replay": replay.state_dict()}, {}, best_step=-1)
     counter += 1  # the checkpoint holds what was
-    before = replay.ring.frames.clone()
+    before = replay.ring.frames.pixels.clone()
 
     def play(steps):
         for _ in range(steps):
@@ -549,7 +549,7 @@ def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces
     other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
     other.load_state_dict(state["replay"])
     FrameSegments(tmp_path / "frames").read(other.ring, segments_of(meta))
-    assert torch.equal(other.ring.frames[:12], before[:12])
+    assert torch.equal(other.ring.frames.pixels[:12], before[:12])
 
 
 def test_the_best_checkpoint_of_the_one_before_the_newest_stays(tmp_path):

@@ -2,6 +2,8 @@
 
 Time counts what is written at once: a vector step of all N environments, or of one group, where groups take turns.
 
+They lie side by side, or as tiles, each different one once (`tiles.py`).
+
 row = (time modulo the times that fit) * environments at once + environment of those
 
 so the next frame of an environment lies N rows further, whatever the groups.
@@ -9,15 +11,52 @@ so the next frame of an environment lies N rows further, whatever the groups.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from atari_dqn.cuda_graph import Upload
+from atari_dqn.errors import UsageError
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.replay.screens import Shrinker
+from atari_dqn.replay.tiles import TiledFrames
 
 MEAN_AT_ONCE = 256  # frames that are summed in one pass: few enough for a copy in float64
+
+
+class PlainFrames:
+    """Rows of frames side by side.
+
+    Args:
+      rows:   how many; all are blank at first.
+      shape:  of a frame.
+      dtype:  of its numbers.
+      device: where they are kept.
+    """
+
+    def __init__(self, rows: int, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device | str) -> None:
+        self.pixels = torch.zeros((rows, *shape), dtype=dtype, device=device)
+        self.pixels.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
+        self.shape, self.dtype, self.device = shape, dtype, self.pixels.device
+        self._upload = Upload(self.device)
+
+    def put(self, first: int, frames: Tensor) -> None:
+        """Write [n, *shape], from the host or where the rows are, to the rows from `first` on."""
+        self._upload(frames, self.pixels[first : first + len(frames)])
+
+    def fill(self, first: int, frames: Tensor) -> None:
+        """The same of many frames, which nobody waits for."""
+        self.pixels[first : first + len(frames)].copy_(frames)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """[M] row numbers on the rows' device -> [M, *shape] there."""
+        return self.pixels.index_select(0, rows)
+
+    def span(self, first: int, count: int) -> Tensor:
+        """The frames of `count` rows from `first` on, [count, *shape], no copy."""
+        return self.pixels[first : first + count]
 
 
 class FrameRing:
@@ -33,18 +72,28 @@ class FrameRing:
         self.envs_at_once = layout.envs_at_once
         self.num_times = layout.rows_per_env * layout.groups  # that fit
         self.num_rows = layout.rows_per_env * layout.num_envs
-        dtype = getattr(torch, layout.frame_dtype)
         # the last row stays blank: it stands in for frames before a game's first
         self.blank_row = self.num_rows
-        self.frames = torch.zeros((self.num_rows + 1, *self.frame_shape), dtype=dtype, device=device)
-        self.frames.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
+        self.frames = self._place(layout, device)
         self.time = -1  # the newest written; -1 means empty
-        self._upload = Upload(self.frames.device)
-        self._shrink = Shrinker(layout.screens, self.frame_shape, self.frames.device) if layout.screens else None
+        self._shrink = Shrinker(layout.screens, self.frame_shape, self.device) if layout.screens else None
+
+    def _place(self, layout: ReplayLayout, device: torch.device | str) -> PlainFrames | TiledFrames:
+        if not layout.tiles:
+            return PlainFrames(self.num_rows + 1, self.frame_shape, getattr(torch, layout.frame_dtype), device)
+        if torch.device(device).type != "cpu":
+            raise UsageError(f"replay_tiles is on, but the replay is on {device}; use --replay-device cpu")
+        sizes = {"num_envs": self.num_envs, "num_rows": self.num_rows, "at_once": self.envs_at_once}
+        return TiledFrames(self.num_rows + 1, self.frame_shape, **sizes)
 
     @property
     def device(self) -> torch.device:
         return self.frames.device
+
+    @property
+    def bytes_at_once(self) -> int:
+        """Of the frames of one time."""
+        return math.prod(self.frame_shape) * self.frames.dtype.itemsize * self.envs_at_once
 
     @property
     def times(self) -> tuple[int, int]:
@@ -58,15 +107,12 @@ class FrameRing:
           frame: [envs_at_once, *frame_shape], or the layout's screens, [envs_at_once, 2, H, W].
         """
         self.time += 1
-        rows = self.frames[self.rows_at(self.time)]
-        if self._shrink and frame.dim() == 4:
-            rows.copy_(self._shrink(frame))
-        else:
-            self._upload(frame, rows)
+        first = self.rows_at(self.time).start
+        self.frames.put(first, self._shrink(frame) if self._shrink and frame.dim() == 4 else frame)
 
     def gather(self, rows: Tensor) -> Tensor:
         """[B, K] row numbers on the ring's device -> [B, K, *frame_shape] there."""
-        return self.frames.index_select(0, rows.flatten()).view(*rows.shape, *self.frame_shape)
+        return self.frames.gather(rows.flatten()).view(*rows.shape, *self.frame_shape)
 
     def rows_at(self, time: int) -> slice:
         """Rows written at a time, in the order of the environments."""
@@ -93,7 +139,8 @@ class FrameRing:
         count = (newest - oldest + 1) * self.envs_at_once
         total = torch.zeros(self.frame_shape, dtype=torch.float64, device=self.device)
         for first in range(0, count, MEAN_AT_ONCE):
-            total += self.frames[first : min(first + MEAN_AT_ONCE, count)].sum(dim=0, dtype=torch.float64)
+            some = self.frames.span(first, min(MEAN_AT_ONCE, count - first))
+            total += some.sum(dim=0, dtype=torch.float64)
         return (total / count).float()
 
     # --- blocks of times that lie side by side, for the disk
@@ -105,9 +152,9 @@ class FrameRing:
     def read(self, time: int, count: int) -> Tensor:
         """Frames of `count` times from `time`, [T, envs_at_once, *frame_shape] on the host, before the wrap."""
         first = self.rows_at(time).start
-        return self.frames[first : first + count * self.envs_at_once].cpu().view(self.block_shape(count))
+        return self.frames.span(first, count * self.envs_at_once).cpu().view(self.block_shape(count))
 
     def write(self, time: int, frames: Tensor) -> None:
         """The other way round."""
         first = self.rows_at(time).start
-        self.frames[first : first + len(frames) * self.envs_at_once].copy_(frames.flatten(0, 1))
+        self.frames.fill(first, frames.flatten(0, 1))

@@ -13,6 +13,8 @@ from atari_dqn.errors import UsageError
 from atari_dqn.types import Screens
 
 OLDEST_AGE = 255  # ages of rows saturate here; stacks are shorter
+TILE = 12  # pixels of a side; see `tiles.py`
+TILED_FRAME_BYTES = 1_800  # expected at most, of a tiled frame: 12 games of the Arcade Learning Environment took fewer
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,20 @@ class ReplayLayout:
     """Groups of environments that are written in turns (see `envs/in_turns.py`); they divide `num_envs`."""
     repeat_first_frame: bool = False
     """Planes of a stack before an episode's first frame show that frame; else they are blank."""
+    tiles: bool = False
+    """Frames lie as tiles, each different one once; see `tiles.py`."""
     screens: Screens | None = None
     """What arrives, if not frames: pairs of screens, to be made into frames here."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.frame_stack <= OLDEST_AGE:
             raise UsageError(f"frame_stack is {self.frame_stack}; it must lie in [1, {OLDEST_AGE}]")
+        pictures = self.frame_dtype == "uint8" and len(self.frame_shape) == 2
+        if self.tiles and not (pictures and all(side % TILE == 0 for side in self.frame_shape)):
+            raise UsageError(
+                f"replay_tiles is on, but frames are {self.frame_shape} of {self.frame_dtype}: tiles are of pictures "
+                f"whose sides are multiples of {TILE}; use --no-replay-tiles"
+            )
 
     @property
     def usable_per_env(self) -> int:
@@ -55,6 +65,9 @@ class ReplayLayout:
 
     @property
     def frame_bytes(self) -> int:
+        """Of all frames; of tiles what is expected at most."""
+        if self.tiles:
+            return (self.rows_per_env * self.num_envs + 1) * TILED_FRAME_BYTES
         one = math.prod(self.frame_shape) * np.dtype(self.frame_dtype).itemsize
         return (self.rows_per_env * self.num_envs + 1) * one
 

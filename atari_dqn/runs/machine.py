@@ -300,5 +300,5 @@ def place_replay(wanted: str, device: str, frame_bytes: int) -> str:
             return place
     raise UsageError(
         f"the replay needs {frame_bytes / GIB:.2f} GiB on {places[-1]}, but {free / GIB:.2f} GiB are free; "
-        "lower --capacity, or choose another --replay-device"
+        "lower --capacity, keep pictures in less memory (--replay-tiles), or choose another --replay-device"
     )

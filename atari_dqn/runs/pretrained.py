@@ -34,6 +34,7 @@ CONFIG, MODEL, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
 ANY_MACHINE: dict[str, Any] = {
     "device": "auto",
     "replay_device": "auto",
+    "replay_tiles": False,
     "precision": "fp32",
     "compile": "auto",
     "own_kernels": True,

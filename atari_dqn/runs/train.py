@@ -147,7 +147,8 @@ def _train(
             refuse_large_network(config, envs.spec)
             make_agent(config.replace(compile="off"), envs.spec, loss=loss)
         frame_bytes = replay_layout(config, envs.spec).frame_bytes
-        place = place_replay(config.machine.replay_device, config.machine.device, frame_bytes)
+        wanted = "cpu" if config.machine.replay_tiles else config.machine.replay_device
+        place = place_replay(wanted, config.machine.device, frame_bytes)
         config = config.replace(replay_device=place)
         refuse_far_priorities(config)
         if unasked:
@@ -204,6 +205,7 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
         groups=config.env.env_groups,
         repeat_first_frame=config.env.pad_stack == "first_frame",
         screens=spec.screens,
+        tiles=config.machine.replay_tiles,
     )
 
 

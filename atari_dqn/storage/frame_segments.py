@@ -137,7 +137,7 @@ class FrameSegments:
         path = self.folder / segment.name
         digest = hashlib.sha256()
         try:
-            size = (segment.last - segment.first + 1) * ring.envs_at_once * ring.frames[0].nbytes
+            size = (segment.last - segment.first + 1) * ring.bytes_at_once
             with _open(path, size) as file:
                 for time, count in blocks(ring, segment.first, segment.last):
                     block = torch.empty(ring.block_shape(count), dtype=ring.frames.dtype)
@@ -188,8 +188,7 @@ def _fill(content: memoryview, file: IO[bytes]) -> bool:
 
 def blocks(ring: FrameRing, first: int, last: int) -> list[tuple[int, int]]:
     """(time, count) of runs of times that lie side by side in the ring, each of at most BLOCK_BYTES."""
-    one = ring.frames[0].nbytes * ring.envs_at_once
-    longest = max(1, BLOCK_BYTES // one)
+    longest = max(1, BLOCK_BYTES // ring.bytes_at_once)
     found = []
     while first <= last:
         until_wrap = ring.num_times - first % ring.num_times
