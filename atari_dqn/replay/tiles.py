@@ -224,6 +224,6 @@ class TilePool:
 def _reserve(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Zeros whose memory is taken when they are first written to, as far as the system lets one have it so."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    lazily = hasattr(mmap, "MAP_NORESERVE")
-    flags = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_NORESERVE} if lazily else {}
+    lazily = getattr(mmap, "MAP_NORESERVE", None)  # Linux
+    flags = {} if lazily is None else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | lazily}
     return np.frombuffer(mmap.mmap(-1, size, **flags), dtype).reshape(shape)
