@@ -35,7 +35,7 @@ class Tape:
 
 def test_the_mirror_passes_on_every_call_of_the_protocol():
     calls = [name for name, _ in inspect.getmembers(Logger, inspect.isfunction) if not name.startswith("_")]
-    assert len(calls) == 8
+    assert {"scalars", "evaluation", "close"} <= set(calls)
     for name in calls:
         count = len(inspect.signature(getattr(Logger, name)).parameters) - 1
         tape = []
