@@ -95,6 +95,16 @@ def by_game(result: Result) -> str:
     )
 
 
+def tiled(result: Result) -> str:
+    """Memory of a million frames at the cost of a recording's second half: least, and most."""
+    cost = {row["second_half"] / 1e3: game for game, row in result["bytes_per_frame"].items()}
+    least, most = min(cost), max(cost)
+    whole = max(row["all"] for row in result["bytes_per_frame"].values()) / 1e3
+    return (
+        f"{least:.2f} GB ({cost[least]}) to {most:.2f} GB ({cost[most]}), at most {whole:.2f} GB with each first half"
+    )
+
+
 ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
     ("two CPU cores, Breakout, fp32, against stable-baselines3", "bench_train_cpu2", lambda r: against_peer(r, "fp32")),
     ("the same in bf16", "bench_train_cpu2", lambda r: against_peer(r, "bf16")),
@@ -104,6 +114,11 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
         "replay of one million transitions, host memory",
         "bench_replay_cpu2",
         lambda r: f"{r['bytes'] / 1e9:.2f} GB; sampling at {r['of_ceiling']:.0%} of a bare copy",
+    ),
+    (
+        "the same in tiles (`--replay-tiles`), random play of 12 games, recordings of 10,000 frames",
+        "replay_tiles",
+        tiled,
     ),
     ("memory of a long run, replay of 200,000 transitions", "soak_memory_*/memory", flat_memory),
     ("a checkpoint with a replay of one million transitions", "bench_checkpoint_cpu2", checkpoint_cost),

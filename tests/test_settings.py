@@ -17,7 +17,6 @@ from atari_dqn.settings.bounds import Range
 ROOT = Path(__file__).parent.parent
 FLAGS = """
     action-set atoms backend batch-size capacity categorical-bins checkpoint-period clip-reward compile config
-<<<<<<< HEAD
     cuda-graph device difficulty distribution double-q dueling env-groups env-kwargs env-threads
     epsilon-decay-factor epsilon-decay-steps epsilon-end epsilon-from-zero epsilon-ladder epsilon-start
     eval-early-steps eval-episodes eval-epsilon eval-num-envs eval-period eval-period-episodes eval-steps
@@ -27,24 +26,10 @@ FLAGS = """
     n-step-decay-steps n-step-end network noisy-sigma noop-after-life-loss noop-max num-envs optimizer
     optimizer-eps overlap own-kernels pad-stack polynomial-degree precision preset priority-alpha priority-beta
     priority-beta-end priority-decay-steps priority-sampler random-warm-up replay replay-device
-    replay-window-fraction replay-window-growth-steps replay-window-min reset-steps reset-updates resize resume
+    replay-tiles replay-window-fraction replay-window-growth-steps replay-window-min reset-steps reset-updates resize resume
     reward-scale rmsprop-decay run-dir save-replay seed sticky-probability subtract-mean-frame table-bins target
     target-update-period terminal-on-life-loss terminal-on-time-limit torch-threads total-episodes total-steps
     update-period value-support wandb whole-game-warm-up wrapper yes
-=======
-    cuda-graph device distribution double-q dueling env-groups env-threads epsilon-decay-factor epsilon-decay-steps
-    epsilon-end epsilon-from-zero epsilon-ladder epsilon-start eval-early-steps eval-episodes eval-epsilon
-    eval-num-envs eval-period eval-period-episodes eval-steps ez-greedy-warm-up film-seconds fire-on-reset
-    frame-skip frame-stack game-end-updates gamma help hidden-sizes initializer layer-norm learning-rate
-    learning-rate-end-ratio learning-starts log-period loss loss-reduction max-episode-steps max-grad-norm
-    munchausen-alpha munchausen-temperature n-step n-step-decay-steps n-step-end network noisy-sigma
-    noop-after-life-loss noop-max num-envs optimizer optimizer-eps overlap own-kernels pad-stack polynomial-degree
-    precision preset priority-alpha priority-beta priority-beta-end priority-decay-steps priority-sampler
-    random-warm-up replay replay-device replay-tiles replay-window-fraction replay-window-growth-steps replay-window-min
-    reset-steps reset-updates resize resume reward-scale rmsprop-decay run-dir save-replay seed sticky-probability
-    subtract-mean-frame table-bins target target-update-period terminal-on-life-loss terminal-on-time-limit
-    torch-threads total-episodes total-steps update-period value-support wandb whole-game-warm-up yes
->>>>>>> 215da1e (The list of flags has replay-tiles)
 """
 """Of `atari-dqn train`. Scripts depend on them: none is renamed or goes, and the next trick has to earn its own."""
 
