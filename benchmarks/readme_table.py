@@ -100,9 +100,7 @@ def tiled(result: Result) -> str:
     cost = {row["second_half"] / 1e3: game for game, row in result["bytes_per_frame"].items()}
     least, most = min(cost), max(cost)
     whole = max(row["all"] for row in result["bytes_per_frame"].values()) / 1e3
-    return (
-        f"{least:.2f} GB ({cost[least]}) to {most:.2f} GB ({cost[most]}), at most {whole:.2f} GB with each first half"
-    )
+    return f"{least:.2f} GB ({cost[least]}) to {most:.2f} GB ({cost[most]}), {whole:.2f} GB with its first half"
 
 
 ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
@@ -116,7 +114,7 @@ ROWS: list[tuple[str, str, Callable[[Result], str]]] = [
         lambda r: f"{r['bytes'] / 1e9:.2f} GB; sampling at {r['of_ceiling']:.0%} of a bare copy",
     ),
     (
-        "the same in tiles (`--replay-tiles`), random play of 12 games, recordings of 10,000 frames",
+        "the same in tiles (`--replay-tiles`), random play of 12 games, 10,000 frames each",
         "replay_tiles",
         tiled,
     ),

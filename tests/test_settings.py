@@ -26,8 +26,8 @@ FLAGS = """
     n-step-decay-steps n-step-end network noisy-sigma noop-after-life-loss noop-max num-envs optimizer
     optimizer-eps overlap own-kernels pad-stack polynomial-degree precision preset priority-alpha priority-beta
     priority-beta-end priority-decay-steps priority-sampler random-warm-up replay replay-device
-    replay-tiles replay-window-fraction replay-window-growth-steps replay-window-min reset-steps reset-updates resize resume
-    reward-scale rmsprop-decay run-dir save-replay seed sticky-probability subtract-mean-frame table-bins target
+    replay-tiles replay-window-fraction replay-window-growth-steps replay-window-min reset-steps reset-updates resize
+    resume reward-scale rmsprop-decay run-dir save-replay seed sticky-probability subtract-mean-frame table-bins target
     target-update-period terminal-on-life-loss terminal-on-time-limit torch-threads total-episodes total-steps
     update-period value-support wandb whole-game-warm-up wrapper yes
 """
