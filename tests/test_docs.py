@@ -108,7 +108,7 @@ def test_commands_that_are_shown_have_these_flags(page, capsys):
     for _, command, *words in shown:
         assert command in COMMANDS
         with contextlib.suppress(SystemExit):
-            main([command, *(words[:1] if command == "train" else []), "--help"])
+            main([command, *([words[0], "--help", "all"] if command == "train" else ["--help"])])
         known = re.findall(r"--[a-z0-9-]+", re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out))
         flags = [word.split("=")[0] for word in words if word.startswith("--")]
         # the suite passes flags of train on

@@ -41,7 +41,7 @@ def flags_of(help_text):
 
 def test_the_list_of_flags_is_frozen(capsys):
     with pytest.raises(SystemExit):
-        main(["train", "--help"])
+        main(["train", "--help", "all"])
     assert flags_of(capsys.readouterr().out) == set(FLAGS.split())
 
 
@@ -136,3 +136,15 @@ def test_a_report_accepts_what_a_resume_may_change_but_for_the_length():
     assert change | differ <= {
         name for name, setting in SETTINGS.items() if setting.group in ("", "logging", "machine")
     } | {"eval_num_envs"}
+
+
+@pytest.mark.parametrize("words", [["pong", "--help"], ["--help", "all"], ["pong", "-h", "all"]], ids=" ".join)
+def test_help_is_short_unless_all_is_asked_for(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *words])
+    shown = flags_of(capsys.readouterr().out)
+    assert ended.value.code == 0
+    hidden = {
+        SETTINGS[name].group for name in SETTINGS.keys() - {"own_loss"} if name.replace("_", "-") not in shown
+    } - {""}
+    assert hidden == (set() if "all" in words else {"extensions", "evaluation", "logging", "machine"})

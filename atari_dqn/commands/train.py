@@ -6,10 +6,12 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from tyro.conf import Suppress
 
 from atari_dqn.commands import parse
 from atari_dqn.config import DEFAULTS, SETTINGS, Config
@@ -21,9 +23,12 @@ from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
 from atari_dqn.runs.display import Display
 from atari_dqn.safe_files import TABLE_BYTES, read_text
+from atari_dqn.settings.extensions import ExtensionsConfig
+from atari_dqn.settings.running import EvaluationConfig, LoggingConfig, MachineConfig
 
 MANY = 1_000  # words that a flag with a list may take
 LENGTHS = {"--preset", "--config", "--total-steps", "--total-episodes", "--resume"}  # with one, a length is wished
+HELP, HELP_ALL = {"-h", "--help"}, "--help-all"
 PRESET_NAMES = ", ".join(PRESETS)
 
 
@@ -47,10 +52,27 @@ class Train:
     WANDB_MODE=offline in the environment keeps them in the run folder."""
 
 
+@dataclass(frozen=True)
+class ShortConfig(Config):
+    """The settings that `--help` shows; `--help all` shows the others, too."""
+
+    extensions: Suppress[ExtensionsConfig] = ExtensionsConfig()
+    evaluation: Suppress[EvaluationConfig] = EvaluationConfig()
+    logging: Suppress[LoggingConfig] = LoggingConfig()
+    machine: Suppress[MachineConfig] = MachineConfig()
+
+
+@dataclass(frozen=True)
+class ShortTrain(Train):
+    """Train one game and write everything into a run folder. Extensions, evaluation, logging, machine: --help all."""
+
+    config: Annotated[ShortConfig, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes]
+
+
 def run(words: Sequence[str]) -> int:
     """Train a game; returns the exit code."""
-    game, flags = split_game(words)
-    if game is None and not {"-h", "--help"} & set(flags) and "game" not in stated(flags):
+    game, flags = split_game(with_help_all(words))
+    if game is None and not {*HELP, HELP_ALL} & set(flags) and "game" not in stated(flags):
         raise UsageError("train needs a GAME: a ROM id such as pong or ms_pacman, cartpole, or gym:ID")
     with Display() as display:
         if "--resume" in flags:  # the config is the folder's, which torch is needed to read
@@ -73,6 +95,12 @@ def run(words: Sequence[str]) -> int:
             unasked=not (command.yes or asked_for(flags)),
         )
     return run.exit_code
+
+
+def with_help_all(words: Sequence[str]) -> list[str]:
+    """The words with `--help all` as one flag, so that `all` is not taken for a game."""
+    place = next((place for place, pair in enumerate(pairwise(words)) if pair[0] in HELP and pair[1] == "all"), None)
+    return list(words) if place is None else [*words[:place], HELP_ALL, *words[place + 2 :]]
 
 
 def asked_for(flags: Sequence[str]) -> bool:
@@ -99,7 +127,7 @@ def _values_of(flag: str) -> int:
     name = flag.lstrip("-").replace("-", "_")
     defaults = DEFAULTS | {field.name: field.default for field in dataclasses.fields(Train)}
     default = defaults.get(name)
-    if "=" in flag or flag == "-h" or name == "help" or isinstance(default, bool) or name.startswith("no_"):
+    if "=" in flag or flag in HELP or flag == HELP_ALL or isinstance(default, bool) or name.startswith("no_"):
         return 0
     return MANY if isinstance(default, tuple) else 1
 
@@ -120,7 +148,12 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     if stored:
         _executed(stored.flat(), flags)
     start = stored or base.replace(**{name: value for name, value in table.items() if name not in ("game", "preset")})
-    command: Train = parse(Train, flags, prog=f"atari-dqn train {game or 'GAME'}", default=Train(config=start))
+    prog = f"atari-dqn train {game or 'GAME'}"
+    if HELP_ALL in flags:
+        parse(Train, ["--help"], prog=prog, default=Train(config=start))
+    if HELP & set(flags):
+        parse(ShortTrain, ["--help"], prog=prog, default=ShortTrain(config=ShortConfig(**vars(start))))
+    command: Train = parse(Train, flags, prog=prog, default=Train(config=start))
     for complaint in without_effect(command.config.namespace(), (stored or base).namespace()):
         raise UsageError(complaint)
     return dataclasses.replace(command, config=command.config.replace(game=base.game))
