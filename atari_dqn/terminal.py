@@ -38,14 +38,16 @@ def messages_shown() -> Iterator[None]:
     `logging.basicConfig(level=logging.INFO, format="%(message)s")`.
     """
     logger, handler = logging.getLogger("atari_dqn"), TerminalHandler()
-    before = logger.level
+    before = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    logger.propagate = bool(logging.getLogger().handlers)  # a library that sets up the root later shows nothing twice
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(before)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def silence(stream: TextIO) -> None:

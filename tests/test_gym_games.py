@@ -1,6 +1,7 @@
 """Games of gymnasium's beyond vectors: pictures, arguments, wrappers, plugins; and that no folder decides what runs."""
 
 import json
+import subprocess
 import sys
 
 import cv2
@@ -190,3 +191,10 @@ def test_a_vector_is_made_of_what_is_no_picture():
     envs = make_envs(flat)
     assert (envs.spec.frame_shape, envs.spec.frame_dtype) == ((400,), "float32")
     envs.close()
+
+
+def test_a_library_that_sets_up_the_root_logger_shows_nothing_twice():
+    code = "import logging; from atari_dqn.terminal import messages_shown\nwith messages_shown():\n"
+    code += " logging.warning('theirs'); logging.getLogger('atari_dqn.runs').info('ours')"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert said.splitlines() == ["WARNING:root:theirs", "ours"]

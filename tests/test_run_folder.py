@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from atari_dqn import presets
 from atari_dqn.cli import main
 from atari_dqn.runs import folder
+from atari_dqn.runs.folder import default_run_dir
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.safe_files import open_to_read
 from atari_dqn.storage import checkpoint
@@ -208,3 +210,8 @@ def test_what_cannot_be_read_now_is_not_put_aside_as_damaged(place, error, finis
     assert train(tmp_path / "run", "--resume", "--total-steps", "800") == 2
     assert "cannot be read" in capsys.readouterr().err
     assert contents(tmp_path / "run" / "checkpoints") == before
+
+
+def test_the_id_of_a_game_is_one_folder():
+    config = presets.cartpole("gym:MinAtar/Breakout-v1")
+    assert default_run_dir(config) == Path("runs/gym_MinAtar_Breakout-v1/cartpole/seed0")

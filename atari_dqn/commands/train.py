@@ -224,7 +224,6 @@ def base_config(game: str, name: str | None, seed: str | None, **made_by: str) -
 
 def _stored_config(base: Config, flags: Sequence[str]) -> Config:
     """The config of the run to resume: flags that are not given keep their stored values."""
-    from atari_dqn.runs import train as training
-    from atari_dqn.runs.folder import RunFolder
+    from atari_dqn.runs.folder import RunFolder, default_run_dir
 
-    return RunFolder.open(Path(flag_value("--run-dir", flags) or training.default_run_dir(base))).config
+    return RunFolder.open(Path(flag_value("--run-dir", flags) or default_run_dir(base))).config

@@ -48,7 +48,7 @@ def played(group: Group) -> str:
 
 def title(game: str) -> str:
     """A ROM id for reading: `ms_pacman` is Ms Pacman."""
-    return game.replace("_", " ").title()
+    return game.removeprefix("gym:") if ":" in game else game.replace("_", " ").title()
 
 
 def _minus(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +37,11 @@ WRITTEN = ("lock", "metrics.jsonl", "evals.csv", "checkpoints", "evaluations", "
 """What a run, its evaluations and its suite write in a run folder, besides files that are replaced as a whole."""
 LEFT_BY_A_RUN = ("checkpoints/*", "evaluations/*", "metrics.jsonl", "evals.csv", "DONE", "events.out.tfevents.*")
 """A new run beside these would be mixed up with the one that they are of."""
+
+
+def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
+    """`<root>/<game>/<preset>/seed<k>`; the id of a game of gymnasium's, `gym:MinAtar/Breakout-v1`, is one folder."""
+    return root / re.sub("[:/]", "_", config.game) / config.preset / f"seed{config.seed}"
 
 
 class RunFolder:

@@ -10,6 +10,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.games import is_vector_game
 from atari_dqn.published.scores import game_label, human_pair, published
+from atari_dqn.runs.folder import default_run_dir
 from atari_dqn.runs.pace import Moment, Pace, duration
 
 
@@ -53,7 +54,7 @@ def next_commands(folder: Path, config: Config) -> list[str]:
 
 def _root(folder: Path, config: Config) -> Path:
     """The folder of all runs, if this one lies in its usual place below it; else the run's own."""
-    usual = (config.game.replace(":", "_"), config.preset, f"seed{config.seed}")
+    usual = default_run_dir(config, Path()).parts
     return folder.parents[2] if folder.parts[-3:] == usual and len(folder.parts) > 3 else folder
 
 

@@ -23,7 +23,7 @@ from atari_dqn.errors import UsageError, refusal
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.display import Display
-from atari_dqn.runs.folder import RunFolder, lock, make_folder, refuse_folder
+from atari_dqn.runs.folder import RunFolder, default_run_dir, lock, make_folder, refuse_folder
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.machine import (
     flushed_denormals,
@@ -52,11 +52,6 @@ from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EnvSpec, VecEnv
 
 log = logging.getLogger(__name__)
-
-
-def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
-    """`<root>/<game>/<preset>/seed<k>`."""
-    return root / config.game.replace(":", "_") / config.preset / f"seed{config.seed}"
 
 
 @torch_defaults()

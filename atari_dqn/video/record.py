@@ -146,7 +146,8 @@ def _one_game(protocol: EvalProtocol, number: int) -> EvalProtocol:
 
 
 def _panel(player: Player, protocol: EvalProtocol, camera: Camera) -> Panel:
-    title = player.config.game.replace("_", " ").title()
+    game = player.config.game
+    title = game.removeprefix("gym:") if ":" in game else game.replace("_", " ").title()
     subtitle = f"network of step {player.step:,}, protocol {protocol.name}, epsilon {protocol.epsilon:g}"
     return Panel(title, subtitle, camera.action_names, camera.frame_skip / camera.fps)
 
