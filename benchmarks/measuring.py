@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Player
+from atari_dqn.evaluation.player import Player
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.provenance import hardware
 from atari_dqn.terminal import messages_shown

@@ -19,7 +19,7 @@ from typing import Any
 
 from atari_dqn import safe_files
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Player
+from atari_dqn.evaluation.player import Player
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.folder import RunFolder

@@ -14,7 +14,7 @@ from atari_dqn.dqn.agent import make_agent, uses_own_kernels
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature, quick
-from atari_dqn.runs import machine
+from atari_dqn.runs import machine, memory
 from atari_dqn.runs.evaluate import Selection, evaluate_run
 from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.machine import flushed_denormals, settle_compile
@@ -252,7 +252,7 @@ def test_apples_gpu_is_taken_where_torch_has_it_and_marked_as_not_measured(monke
     assert (config.machine.device, config.machine.torch_threads) == ("mps", 1)
     assert settle_compile(config).machine.compile == "off"
     assert "mps (never measured" in caplog.text
-    assert machine.place_replay("auto", "mps", 2**20) == "mps"
+    assert memory.place_replay("auto", "mps", 2**20) == "mps"
     for setting in ({"priority_alpha": 0.5}, {"subtract_mean_frame": True}):
         with pytest.raises(UsageError, match=r"needs float64, and the device mps has none; use --device cpu"):
             train(wanted.replace(**setting), tmp_path / "run")

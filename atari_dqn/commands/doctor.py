@@ -104,7 +104,7 @@ def hardware() -> Iterator[tuple[str, str]]:
     import torch
 
     from atari_dqn import host
-    from atari_dqn.runs.machine import GIB
+    from atari_dqn.runs.memory import GIB
     from atari_dqn.runs.provenance import processor
 
     text = CPUINFO.read_text() if CPUINFO.exists() else ""

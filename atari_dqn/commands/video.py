@@ -15,7 +15,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.runs.display import Display
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
-    from atari_dqn.evaluation.play import Player
+    from atari_dqn.evaluation.player import Player
 
 
 @dataclass(frozen=True)

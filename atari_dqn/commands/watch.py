@@ -17,7 +17,7 @@ from atari_dqn.runs.display import Display
 from atari_dqn.terminal import say
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
-    from atari_dqn.evaluation.play import Player
+    from atari_dqn.evaluation.player import Player
     from atari_dqn.video.window import Screen
 
 LAST_PORT = 65_535

@@ -14,70 +14,17 @@ import torch
 from torch import Tensor
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.opening_actions import OpeningActions, opening_actions
 from atari_dqn.envs import make_envs
-from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import EvalProtocol, Policy
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.scores import game_label, human_pair
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.seeding import game_seeds
-from atari_dqn.types import EnvSpec, EpisodeScore, Step, VecEnv
+from atari_dqn.types import EpisodeScore, Step, VecEnv
 
 BATCH = 8  # observations in one call of a policy
-
-
-class Player(NamedTuple):
-    """A trained network, ready to play."""
-
-    agent: Agent
-    config: Config  # of its run, resolved for this machine
-    source: str  # where it was read from: a checkpoint or `pretrained:<game>`
-    label: str  # what its evaluations are called: last, best, the checkpoint's name, or pretrained
-    step: int  # agent step it was saved at
-    spec: EnvSpec  # of its game
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """What each action does, in the order of the actions' numbers: `noop`, `fire`, ..."""
-        return self.spec.action_names
-
-    def act(self, obs: np.ndarray | Tensor) -> np.ndarray:
-        """The greedy actions of some observations.
-
-        Args:
-          obs: [N, K, 84, 84] uint8, the newest of K frames last, or [N, K, D] for vectors; or one of them without N.
-
-        Returns:
-          [N] int64, or [] for a single observation: `int(...)` makes it a number.
-
-        Raises:
-          UsageError: the network takes other observations.
-        """
-        batch, single = _batch_of(obs, self.spec, self.config.env.frame_stack)
-        if len(batch) == 0:
-            return np.zeros(0, np.int64)
-        action = greedy_actions(self.agent, batch.to(self.config.machine.device))
-        return action[0].reshape(()) if single else action
-
-
-def _batch_of(obs: np.ndarray | Tensor, spec: EnvSpec, frame_stack: int) -> tuple[Tensor, bool]:
-    """Observations as the network of a game takes them, and whether a single one was given, which is a batch now."""
-    if not isinstance(obs, np.ndarray | Tensor):
-        raise UsageError(f"obs is of type {type(obs).__name__}; give a numpy array or a tensor")
-    given = torch.as_tensor(obs)
-    shape, pixels = (frame_stack, *spec.frame_shape), spec.frame_dtype == "uint8"
-    single = given.dim() == len(shape)
-    batch = given[None] if single else given
-    if tuple(batch.shape[1:]) != shape or batch.dim() != len(shape) + 1:
-        raise UsageError(
-            f"obs has the shape {tuple(given.shape)}; the network of {spec.game} takes {('N', *shape)} or {shape}"
-        )
-    if pixels and batch.dtype != torch.uint8:
-        raise UsageError(f"obs is {batch.dtype}; the network of {spec.game} takes pixels as uint8, from 0 to 255")
-    return (batch if pixels else batch.float()), single
 
 
 class EvalStep(NamedTuple):
@@ -129,16 +76,8 @@ def evaluate(
       The games in the order of their index, or None if it was given up.
     """
     games = EpisodeScheduler(protocol, seed, envs.num_envs)
-    layout = ReplayLayout(
-        capacity=envs.num_envs,
-        num_envs=envs.num_envs,
-        frame_shape=envs.spec.frame_shape,
-        frame_dtype=envs.spec.frame_dtype,
-        frame_stack=frame_stack,
-        repeat_first_frame=repeat_first_frame,
-    )
     openings = openings or OpeningActions(envs.num_envs)
-    stacks = FrameReplay(layout, device=device)
+    stacks = _newest_stacks(envs, frame_stack, repeat_first_frame, device)
     stacks.start(envs.reset(games.open_first()))
     while not games.complete():
         if should_stop():
@@ -152,6 +91,19 @@ def evaluate(
         for env, next_seed in games.update(step):
             envs.seed_next_game(env, next_seed)
     return games.scores()
+
+
+def _newest_stacks(envs: VecEnv, frame_stack: int, repeat_first_frame: bool, device: torch.device | str) -> FrameReplay:
+    """A replay that holds no more than the newest observations."""
+    layout = ReplayLayout(
+        capacity=envs.num_envs,
+        num_envs=envs.num_envs,
+        frame_shape=envs.spec.frame_shape,
+        frame_dtype=envs.spec.frame_dtype,
+        frame_stack=frame_stack,
+        repeat_first_frame=repeat_first_frame,
+    )
+    return FrameReplay(layout, device=device)
 
 
 def play(

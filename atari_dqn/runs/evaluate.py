@@ -16,14 +16,16 @@ from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of, with_own_time_limit
 from atari_dqn.envs.games import code_of, is_vector_game, known_game
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import EvalStep, Player, play, result_of
+from atari_dqn.evaluation.play import EvalStep, play, result_of
+from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import EvalProtocol, NoopPolicy, Policy, protocol_named
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import published
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import RunFolder
-from atari_dqn.runs.machine import refuse_large_network, resolve
+from atari_dqn.runs.machine import resolve
+from atari_dqn.runs.memory import refuse_large_network
 from atari_dqn.runs.state import agent_state
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint

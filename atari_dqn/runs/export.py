@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from atari_dqn import __version__
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import Player
+from atari_dqn.evaluation.player import Player
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import find_run
 from atari_dqn.runs.model_card import card, facts_of, head, score_rows, training_rows

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from atari_dqn.config import Config
-from atari_dqn.evaluation.play import Player
+from atari_dqn.evaluation.player import Player
 from atari_dqn.runs.logger import EVALS
 from atari_dqn.runs.provenance import without_its_path
 from atari_dqn.safe_files import LOG_BYTES, read_text

@@ -25,7 +25,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
-from atari_dqn.runs.machine import refuse_large_network
+from atari_dqn.runs.memory import refuse_large_network
 from atari_dqn.safe_files import MEMORY_BYTES, TABLE_BYTES, open_to_read, read_text, replacing, write_text
 
 PREFIX = "pretrained:"

@@ -76,15 +76,7 @@ def read_newest(
     damaged: list[Path] = []
     for directory in reversed(checkpoint.list_steps(folder.checkpoints)):
         try:
-            state, meta = checkpoint.load(directory)
-            _refuse_foreign(directory, meta, config)
-            kind(state, "")
-            segments = segments_of(meta) if config.logging.save_replay else []
-            if segments and state["replay"] is None:
-                raise CheckpointError("the frames of its replay are listed, but not what is known of them")
-            if segments:
-                replay.load_state_dict(state["replay"])
-                store.read(replay.ring, segments)
+            state, is_exact = _read(directory, config, replay, store, kind)
         except (ForeignCheckpoint, MachineRefused):
             raise
         except UsageError as error:
@@ -94,11 +86,7 @@ def read_newest(
             continue
         for other in damaged:  # out of the way of the one that will be written at its step
             os.replace(other, other.with_name(f"damaged_{other.name}_{time.time_ns()}"))
-        inexact = "" if segments else "; the replay fills up again first, so this is not an exact continuation"
-        envs = state["envs"]
-        played = max(len(group.get("log", ())) for group in envs.get("groups", [envs]))
-        again = f"; the games play {played:,} steps each again" if played else ""
-        log.info(f"resuming from {directory}{again}{inexact}")
+        _tell(directory, state["envs"], is_exact)
         return state
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(
@@ -107,6 +95,29 @@ def read_newest(
         )
     log.info("no checkpoint yet: starting at step 0")
     return None
+
+
+def _read(
+    directory: Path, config: Config, replay: FrameReplay, store: FrameSegments, kind: Kind
+) -> tuple[dict[str, Any], bool]:
+    """The state in a checkpoint, and whether its replay came with it."""
+    state, meta = checkpoint.load(directory)
+    _refuse_foreign(directory, meta, config)
+    kind(state, "")
+    segments = segments_of(meta) if config.logging.save_replay else []
+    if segments and state["replay"] is None:
+        raise CheckpointError("the frames of its replay are listed, but not what is known of them")
+    if segments:
+        replay.load_state_dict(state["replay"])
+        store.read(replay.ring, segments)
+    return state, bool(segments)
+
+
+def _tell(directory: Path, envs: Mapping[str, Any], is_exact: bool) -> None:
+    inexact = "" if is_exact else "; the replay fills up again first, so this is not an exact continuation"
+    played = max(len(group.get("log", ())) for group in envs.get("groups", [envs]))
+    again = f"; the games play {played:,} steps each again" if played else ""
+    log.info(f"resuming from {directory}{again}{inexact}")
 
 
 def _refuse_foreign(directory: Path, meta: Mapping[str, Any], config: Config) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from atari_dqn.config import Config
 from atari_dqn.envs.games import code_of
-from atari_dqn.evaluation.play import Player
+from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.evaluate import EVERY_GAME, PlayedEvaluation, Selection, evaluate_run, load_player
 from atari_dqn.runs.folder import read_done

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -27,12 +27,11 @@ from atari_dqn.runs.folder import RunFolder, default_run_dir, lock, make_folder,
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.machine import (
     flushed_denormals,
-    place_replay,
-    refuse_large_network,
     resolve,
     settle_compile,
     update_seconds,
 )
+from atari_dqn.runs.memory import place_replay, refuse_large_network
 from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.refusals import (
     refuse_far_priorities,
@@ -92,37 +91,30 @@ def train(
     """
     told = Callbacks(callbacks)
     run_dir = Path(run_dir or default_run_dir(config))
+    config = with_own_parts(config, model, loss)
+    command = sys.argv if command is None else command
     with display or Display() as display:
-        run = _train(
-            with_own_parts(config, model, loss),
-            run_dir,
-            model=model,
-            loss=loss,
-            resume=resume,
-            command=sys.argv if command is None else command,
-            wandb=wandb,
-            callbacks=told,
-            display=display,
-            unasked=unasked,
-        )
+        run = _train(config, run_dir, _Wishes(model, loss, resume, command, wandb, told, display, unasked))
     if told.error is not None:
         raise told.error
     return run
 
 
-def _train(
-    config: Config,
-    run_dir: Path,
-    *,
-    model: nn.Module | None,
-    loss: Loss | None,
-    resume: bool,
-    command: Sequence[str],
-    wandb: bool,
-    callbacks: Callbacks,
-    display: Display,
-    unasked: bool,
-) -> Run:
+class _Wishes(NamedTuple):
+    """What is asked of `train` besides settings and a folder; its arguments."""
+
+    model: nn.Module | None
+    loss: Loss | None
+    resume: bool
+    command: Sequence[str]
+    wandb: bool
+    callbacks: Callbacks
+    display: Display
+    unasked: bool
+
+
+def _train(config: Config, run_dir: Path, wishes: _Wishes) -> Run:
+    model, loss, resume, display = wishes.model, wishes.loss, wishes.resume, wishes.display
     folder = RunFolder.open(run_dir) if resume else None
     if folder:
         config = check_resume(folder.config, config)
@@ -146,7 +138,7 @@ def _train(
         place = place_replay(wanted, config.machine.device, frame_bytes)
         config = config.replace(replay_device=place)
         refuse_far_priorities(config)
-        if unasked:
+        if wishes.unasked:
             refuse_unasked(config)
         display.doing("compiling the update")
         times: list[float] = []
@@ -156,9 +148,8 @@ def _train(
         if not folder:
             make_folder(run_dir, config)
         with _told_in_one_message(run_dir), lock(run_dir) as check:
-            folder = folder or RunFolder.create(run_dir, config, command)
-            hooks: dict[str, Any] = {"check": check, "callbacks": callbacks, "display": display}
-            exit_code = _train_in(folder, config, envs, agent, resume=resume, wandb=wandb, **hooks)
+            folder = folder or RunFolder.create(run_dir, config, wishes.command)
+            exit_code = _train_in(folder, config, envs, agent, check, wishes)
     finally:
         envs.close()
     return Run(run_dir, config, exit_code, model)
@@ -205,17 +196,9 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
 
 
 def _train_in(
-    folder: RunFolder,
-    config: Config,
-    envs: VecEnv,
-    agent: Agent,
-    *,
-    resume: bool,
-    wandb: bool,
-    check: Callable[[], None],
-    callbacks: Callbacks,
-    display: Display,
+    folder: RunFolder, config: Config, envs: VecEnv, agent: Agent, check: Callable[[], None], wishes: _Wishes
 ) -> int:
+    resume, display = wishes.resume, wishes.display
     display.doing("reading the newest checkpoint" if resume else "opening the run folder")
     replay = FrameReplay(
         replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
@@ -226,8 +209,8 @@ def _train_in(
     counters = state["counters"] if state else {"step": 0, "evaluated_at": -1} if resume else None
     watchdog = Watchdog()
     saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.logging.save_replay, check=check)
-    hooks: dict[str, Any] = {"display": display, "callbacks": callbacks}
-    trainer = build(config, envs, agent, folder, replay, saver, counters=counters, wandb=wandb, **hooks)
+    hooks: dict[str, Any] = {"display": display, "callbacks": wishes.callbacks, "wandb": wishes.wandb}
+    trainer = build(config, envs, agent, folder, replay, saver, counters=counters, **hooks)
     try:
         if state:
             go_on(trainer, state)
@@ -255,14 +238,20 @@ def _train_in(
     if caught:
         log.info(f"interrupted at step {trainer.step:,}; saved. Go on with --resume")
         return 128 + caught[0]
-    if callbacks.stopped_by and (not trainer.over or trainer.evaluation_is_due):
-        log.info(f"stopped by {callbacks.stopped_by} at step {trainer.step:,}; saved. Go on with --resume")
-        return 0
+    _end(trainer, folder, seconds, first_step)
+    return 0
+
+
+def _end(trainer: Trainer, folder: RunFolder, seconds: float, first_step: int) -> None:
+    """Say what came out of a run that nobody interrupted, and mark it as done unless a callback stopped it early."""
+    stopped_by, config = trainer.callbacks.stopped_by, trainer.config
+    if stopped_by and (not trainer.over or trainer.evaluation_is_due):
+        log.info(f"stopped by {stopped_by} at step {trainer.step:,}; saved. Go on with --resume")
+        return
     summary = summarize(trainer, seconds, first_step)
     folder.mark_done(summary)
     for line in (*summary_lines(summary, config.frames_per_step), *next_commands(folder.path, config)):
         log.info(line)
-    return 0
 
 
 def build(

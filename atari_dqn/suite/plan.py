@@ -11,7 +11,7 @@ import torch
 from atari_dqn.config import Config
 from atari_dqn.envs import spec_of
 from atari_dqn.envs.games import is_vector_game
-from atari_dqn.runs.machine import GIB, free_bytes
+from atari_dqn.runs.memory import GIB, free_bytes
 from atari_dqn.suite import cost
 
 Kinds = dict[Config, list[int]]

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import EvalStep, Player, game_seed, play
+from atari_dqn.evaluation.play import EvalStep, game_seed, play
+from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.seeding import stream
 from atari_dqn.torch_defaults import torch_defaults
