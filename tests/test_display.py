@@ -130,6 +130,8 @@ def test_on_a_terminal_a_line_of_80_columns_changes_every_second(monkeypatch, cl
         for second in range(5):
             display.tick(fake_trainer(60_000 + 100 * second, updates=1))
             clock[0] += 1.0
+        display.tick(fake_trainer(72_000, updates=1))
+        clock[0] += 30.0  # a checkpoint is written
         display.tick(fake_trainer(72_000, updates=1), last=True)
         print("one line of somebody else", file=sys.stderr)
     (shown,) = text

@@ -1,7 +1,7 @@
 """How a run comes along, for whoever watches: a bar on a terminal, a plain line now and then elsewhere.
 
-    ⠹ compiling the update  0:00:07                                            before there are steps
-     12 %  72,000/600,000  1:05 h left  112 steps/s  return -18.2  best -15.0 ━╺━━   afterwards, every second
+    ⠹ starting 16 games of pong 0:00:02                                         before there are steps
+    ⠹ starting 16 games of pong 0:00:02                                            before there are steps
 
 It opens before torch is imported, so this module imports none.
 """
@@ -79,7 +79,7 @@ class Display:
         if owed and self._evaluation_began is None:
             self._stood += now - self._ticked
         self._ticked = now
-        if self._evaluation_began is None:
+        if self._evaluation_began is None and not last:  # at the end a checkpoint was waited for
             learning = trainer.learner.updates > self._first_updates
             self._pace.see(now - self._stood, trainer.step, learning=learning)
         moment = self._moment(trainer, owed, now)

@@ -140,7 +140,7 @@ def _train(config: Config, run_dir: Path, wishes: _Wishes) -> Run:
         refuse_far_priorities(config)
         if wishes.unasked:
             refuse_unasked(config)
-        display.doing("compiling the update")
+        display.doing("preparing the update, compiled where that helps")
         times: list[float] = []
         config = settle_compile(config, times.append)
         display.update_seconds = times[-1] if times else update_seconds(config)
