@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 
 from tyro.conf import Suppress
 
@@ -119,6 +121,22 @@ class Config:
           UsageError: not JSON, not an object, no game, an unknown setting, a wrong type, a value out of range.
         """
         return Config().replace(**settings_in(text, SETTINGS))
+
+
+class Preset(Protocol):
+    """A table of settings for a game; `settings` go before it."""
+
+    def __call__(self, game: str = ..., **settings: Any) -> Config: ...
+
+
+def adjustable(preset: Callable[[str], Config]) -> Preset:
+    """Let a function of a game take settings that are to differ, too, by their names."""
+
+    @functools.wraps(preset)
+    def adjusted(*game: str, **settings: Any) -> Config:
+        return preset(*game).replace(**settings)
+
+    return adjusted
 
 
 SETTINGS = settings_of(Config)

@@ -62,6 +62,8 @@ def test_settings_are_replaced_by_their_names_whatever_the_group():
         "gamma": (0.9, 0.99),
         "hidden_sizes": ((16,), (512,)),
     }
+    for preset in PRESETS.values():
+        assert preset("any", seed=3, gamma=0.9) == preset("any").replace(seed=3, gamma=0.9)
     with pytest.raises(UsageError, match="there is no setting 'num_env'; did you mean num_envs?"):
         nature().replace(num_env=8)
 

@@ -2,13 +2,13 @@
 
 In reading order: papers.py (nature, nnabla, rl_zoo, sticky), family.py (Double DQN to Rainbow), quick.py (an hour on a
 laptop), cartpole.py, pixels.py (gymnasium's games of pictures).
+
+Each takes a game, and settings that are to differ, by their names: `quick("pong", num_envs=8)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from atari_dqn.config import Config
+from atari_dqn.config import Preset
 from atari_dqn.presets.cartpole import cartpole, cartpole_parl, cartpole_tf2
 from atari_dqn.presets.family import FAMILY
 from atari_dqn.presets.papers import nature, nnabla, rl_zoo, sticky
@@ -19,7 +19,7 @@ __all__ = [
     "PRESETS", "cartpole", "cartpole_parl", "cartpole_tf2", "nature", "nnabla", "pixels", "quick", "rl_zoo", "sticky",
 ]  # fmt: skip
 
-PRESETS: dict[str, Callable[[str], Config]] = {
+PRESETS: dict[str, Preset] = {
     "nature": nature,
     "nnabla": nnabla,
     "rl_zoo": rl_zoo,

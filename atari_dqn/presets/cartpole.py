@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from atari_dqn.config import Config
+from atari_dqn.config import Config, adjustable
 
 
+@adjustable
 def cartpole(game: str = "cartpole") -> Config:
     """CartPole-v1 with a small network on the same code path."""
     return Config(game=game).replace(
@@ -44,6 +45,7 @@ def cartpole(game: str = "cartpole") -> Config:
     )
 
 
+@adjustable
 def cartpole_tf2(game: str = "cartpole") -> Config:
     """The CartPole-v1 recipe of DeepRL-TensorFlow2, as it is: it learns once a game, ten minibatches.
 
@@ -87,6 +89,7 @@ def cartpole_tf2(game: str = "cartpole") -> Config:
     )
 
 
+@adjustable
 def cartpole_parl(game: str = "cartpole") -> Config:
     """The CartPole-v0 recipe of PARL, as it is; CartPole-v0 is CartPole-v1 with games of 200 steps.
 

@@ -5,10 +5,9 @@ On games of vectors the same ideas stand on `cartpole`, with that preset's numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from atari_dqn.config import Config, is_vector_game
+from atari_dqn.config import Config, Preset, adjustable, is_vector_game
 from atari_dqn.presets.cartpole import cartpole
 from atari_dqn.presets.papers import nature
 
@@ -35,6 +34,7 @@ EXACT: Settings = {"priority_sampler": "exact", "priority_beta": 0.4, "priority_
 TALL: Settings = {"value_support": 100.0}  # of CartPole: a reward of 1 for ever is worth 1 / (1 - gamma)
 
 
+@adjustable
 def double(game: str = "pong") -> Config:
     """Double DQN: the online network picks the next action, the target network values it.
 
@@ -43,6 +43,7 @@ def double(game: str = "pong") -> Config:
     return _member(game, "double", {"double_q": True}, {})
 
 
+@adjustable
 def dueling(game: str = "pong") -> Config:
     """Dueling network on Double DQN: streams of 512 units each, gradients of a norm of at most 10.
 
@@ -54,6 +55,7 @@ def dueling(game: str = "pong") -> Config:
     return _member(game, "dueling", idea, {"hidden_sizes": (1_024,), "max_grad_norm": 10.0})
 
 
+@adjustable
 def prioritized(game: str = "pong") -> Config:
     """Prioritized replay, proportional, on Double DQN: alpha 0.6, beta 0.4 to 1, a quarter of the step size.
 
@@ -65,6 +67,7 @@ def prioritized(game: str = "pong") -> Config:
     return _member(game, "prioritized", idea, {"learning_rate": 0.00025 / 4})
 
 
+@adjustable
 def c51(game: str = "pong") -> Config:
     """C51: a distribution over 51 values in [-10, 10]; Adam 2.5e-4 with eps 0.01 / 32, epsilon to 0.01.
 
@@ -73,6 +76,7 @@ def c51(game: str = "pong") -> Config:
     return _member(game, "c51", C51, {**ADAM, "learning_rate": 0.00025}, TALL)
 
 
+@adjustable
 def qr_dqn(game: str = "pong") -> Config:
     """QR-DQN: 200 quantiles, Huber threshold 1; Adam 5e-5 with eps 0.01 / 32, epsilon to 0.01.
 
@@ -81,6 +85,7 @@ def qr_dqn(game: str = "pong") -> Config:
     return _member(game, "qr_dqn", {"distribution": "quantiles", "atoms": 200}, {**ADAM, "learning_rate": 0.00005})
 
 
+@adjustable
 def iqn(game: str = "pong") -> Config:
     """IQN: the level of a quantile is an input; 64 cosines, N = N' = 64; Adam 5e-5 with eps 0.01 / 32.
 
@@ -91,6 +96,7 @@ def iqn(game: str = "pong") -> Config:
     return _member(game, "iqn", {"distribution": "iqn"}, {**ADAM, "learning_rate": 0.00005})
 
 
+@adjustable
 def munchausen(game: str = "pong") -> Config:
     """Munchausen DQN: alpha 0.9, temperature 0.03, log-policy cut off at -1; Adam 5e-5 with eps 0.01 / 32.
 
@@ -100,6 +106,7 @@ def munchausen(game: str = "pong") -> Config:
     return _member(game, "munchausen", idea, {**ADAM, "learning_rate": 0.00005})
 
 
+@adjustable
 def munchausen_iqn(game: str = "pong") -> Config:
     """Munchausen IQN: alpha 0.9, temperature 0.03 on quantiles; else as `iqn`.
 
@@ -109,6 +116,7 @@ def munchausen_iqn(game: str = "pong") -> Config:
     return _member(game, "munchausen_iqn", idea, {**ADAM, "learning_rate": 0.00005})
 
 
+@adjustable
 def noisy(game: str = "pong") -> Config:
     """Noisy DQN: factorized noise of size 0.5 on the fully connected layers explores instead of epsilon.
 
@@ -119,6 +127,7 @@ def noisy(game: str = "pong") -> Config:
     return _member(game, "noisy", NOISY, {})
 
 
+@adjustable
 def rainbow(game: str = "pong") -> Config:
     """Rainbow: C51, Double, dueling, prioritized replay, returns of 3 steps, noisy layers.
 
@@ -138,7 +147,7 @@ def rainbow(game: str = "pong") -> Config:
     return _member(game, "rainbow", idea, {name: numbers[name] for name in numbers if name not in idea}, TALL)
 
 
-FAMILY: dict[str, Callable[[str], Config]] = {
+FAMILY: dict[str, Preset] = {
     "double": double,
     "dueling": dueling,
     "prioritized": prioritized,

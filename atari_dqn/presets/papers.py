@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from atari_dqn.config import Config
+from atari_dqn.config import Config, adjustable
 
 
+@adjustable
 def nature(game: str = "pong") -> Config:
     """Mnih et al. 2015: the paper's numbers, with games played side by side."""
     return Config(game=game)
 
 
+@adjustable
 def nnabla(game: str = "pong") -> Config:
     """DQN of nnabla-rl, the settings behind 49 published curves; not the paper's algorithm, though near it.
 
@@ -34,6 +36,7 @@ def nnabla(game: str = "pong") -> Config:
     )
 
 
+@adjustable
 def rl_zoo(game: str = "pong") -> Config:
     """DQN of stable-baselines3 as RL Zoo trains it: Adam, a replay of 10,000, the target every 1,000 steps.
 
@@ -65,6 +68,7 @@ def rl_zoo(game: str = "pong") -> Config:
     )
 
 
+@adjustable
 def sticky(game: str = "pong") -> Config:
     """Machado et al. 2018: sticky actions 0.25, all 18 actions, only game over ends a game; else `nature`.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from atari_dqn.config import Config
+from atari_dqn.config import Config, adjustable
 from atari_dqn.presets.papers import nature
 
 
+@adjustable
 def pixels(game: str = "gym:CarRacing-v3") -> Config:
     """Where to begin with a game of pictures: ours, tuned for no game.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from atari_dqn.config import Config
+from atari_dqn.config import Config, adjustable
 from atari_dqn.presets.papers import nature
 
 WATCHED_OFTEN: dict[str, Any] = {
@@ -18,6 +18,7 @@ WATCHED_OFTEN: dict[str, Any] = {
 """For runs of an hour."""
 
 
+@adjustable
 def quick(game: str = "pong") -> Config:
     """For a laptop: the paper's preprocessing and rewards; what learns, and how fast, is chosen for two CPU cores.
 

@@ -73,7 +73,7 @@ class NetworkConfig:
     network: Network = "nature_cnn"
     """`nature_cnn`: the paper's three convolutions. The others are for vector observations, of which the last three
     need games whose numbers have known ranges: `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell.
-    `own`: given from Python."""
+    `own`: given from Python. Paper: nature_cnn."""
     hidden_sizes: Annotated[tuple[int, ...], Range(1, 65_536, "units", items=16)] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
     initializer: Initializer = "torch7"
