@@ -64,7 +64,7 @@ def games(monkeypatch):
 
 @pytest.mark.parametrize("game", ["cartpole", "gym:Drawn-v0"])
 def test_a_film_shows_the_game_that_is_scored(game, tmp_path, capsys):
-    run = make_run(tmp_path / "run", cartpole(game).replace(max_episode_steps=40))
+    run = make_run(tmp_path / "run", cartpole(game).replace(max_episode_steps=12))
     film = tmp_path / "film.gif"
     assert main(["video", str(run), "--episode", "2", "--seed", "5", "--overlay", "--json", "--out", str(film)]) == 0
     shown = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -88,6 +88,7 @@ def test_the_camera_shows_the_game_of_its_seed_at_its_own_pace():
         assert (camera.open(3) == first).all()
         assert (camera.play(0)[0].screen == ends[0].screen).all()
         assert (ends[3].screen != first).any()
+        assert camera.play(0, draw=False)[0].screen is camera.play(0, draw=False)[0].screen
     assert GymCamera(cartpole("gym:Drawn-v0")).fps == 30
 
 
@@ -98,6 +99,15 @@ def test_a_game_that_does_not_draw_itself_is_named(tmp_path, capsys):
     assert main(["video", str(run)]) == 2
     assert "cannot be filmed" in capsys.readouterr().err
     assert not (run / "videos").exists() or not list((run / "videos").iterdir())
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    def make(*arguments, **options):
+        raise gymnasium.error.DependencyNotInstalled('pygame is not installed, run `pip install "gymnasium[...]"`')
+
+    monkeypatch.setattr(gymnasium, "make", make)
+    with pytest.raises(UsageError, match=r"a film of cartpole needs the 'play' extra: pip install 'atari-dqn\[play\]'"):
+        GymCamera(cartpole())
 
 
 def test_pictures_of_any_form_are_shown_whole():

@@ -80,8 +80,9 @@ class BestGameGif:
             for number, action in enumerate(
                 self.actions[: self.config.logging.film_seconds * camera.fps // camera.frame_skip]
             ):
-                shots = camera.play(action)
-                if number % each == 0:
+                shown = number % each == 0
+                shots = camera.play(action, draw=shown)
+                if shown:
                     # as for the network, the brighter pixels of the last two: sprites flicker
                     gif.add(camera.picture(np.maximum.reduce([shot.screen for shot in shots[-2:]]), HEIGHT))
                 if shots[-1].over:

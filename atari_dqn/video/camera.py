@@ -47,8 +47,11 @@ class Camera(Protocol):
         """Begin the game of this seed; returns its first screen, before any action of the agent."""
         ...
 
-    def play(self, action: int) -> list[Shot]:
-        """The frames of one agent step: `frame_skip` of them, fewer if the game ends within."""
+    def play(self, action: int, *, draw: bool = True) -> list[Shot]:
+        """The frames of one agent step: `frame_skip` of them, fewer if the game ends within.
+
+        Without `draw` their screens may be older ones: games of gymnasium's take longer to draw than to play.
+        """
         ...
 
     def picture(self, screen: np.ndarray, height: int) -> np.ndarray:
@@ -100,7 +103,7 @@ class AtariCamera:
         screen, _ = self._emulator.reset(seed=np.array([seed], np.int64))
         return np.array(screen[0, 0])
 
-    def play(self, action: int) -> list[Shot]:
+    def play(self, action: int, *, draw: bool = True) -> list[Shot]:
         """See `Camera`."""
         shots: list[Shot] = []
         while len(shots) < self.frame_skip and not (shots and shots[-1].over):

@@ -59,12 +59,15 @@ class GymCamera:
     def open(self, seed: int) -> np.ndarray:
         """See `Camera`."""
         self._game.reset(seed=seed)
-        return self._game.render()
+        self._drawn = self._game.render()
+        return self._drawn
 
-    def play(self, action: int) -> list[Shot]:
+    def play(self, action: int, *, draw: bool = True) -> list[Shot]:
         """See `Camera`."""
         _, reward, terminated, _, _ = self._game.step(action)
-        return [Shot(self._game.render(), float(np.float32(reward)), terminated)]
+        if draw:
+            self._drawn = self._game.render()
+        return [Shot(self._drawn, float(np.float32(reward)), terminated)]
 
     def picture(self, screen: np.ndarray, height: int) -> np.ndarray:
         """See `Camera`."""
