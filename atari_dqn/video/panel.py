@@ -129,7 +129,7 @@ class Panel:
         for index, value in enumerate(values[: 4 * NUMBERS_IN_LINE].tolist()):
             line, column = divmod(index, NUMBERS_IN_LINE)
             right = MARGIN + (column + 1) * (PANEL_WIDTH - 2 * MARGIN) // NUMBERS_IN_LINE
-            draw.text((right, 176 + 22 * line), f"{value:.3g}", TEXT, self._font(16), anchor="ra")
+            draw.text((right, 176 + 22 * line), f"{value:.2f}", TEXT, self._font(16), anchor="ra")
 
     def _bars(self, draw: Any, decision: AgentView) -> None:
         """One line for each action: the best has a full bar, and what the others lack of its value theirs lacks.
