@@ -241,7 +241,7 @@ def rooms() -> str:
 def files() -> str:
     """Every module, room by room, with the first sentence of its docstring."""
     parts = ["### At the top", *(f"- `{path.name}`: {summary(path)}" for path in modules(PACKAGE))]
-    for room in ROOM_NAMES:
+    for room in ("settings", "presets", *ROOM_NAMES):
         parts += ["", f"### `{room}/`", "", summary(PACKAGE / room / "__init__.py"), ""]
         parts += [f"- `{path.name}`: {summary(path)}" for path in modules(PACKAGE / room)]
     return "\n".join([parts[0], "", *parts[1:]])
