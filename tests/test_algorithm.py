@@ -14,6 +14,7 @@ from atari_dqn.dqn.bellman import GreedyTarget
 from atari_dqn.dqn.losses import squared_loss
 from atari_dqn.dqn.optim import make_optimizer
 from atari_dqn.networks.nature_cnn import NatureCNN
+from atari_dqn.settings.learning import OptimizerConfig
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
@@ -253,7 +254,7 @@ def test_every_weight_is_moved_by_its_own_gradient(name, precision):
     """torch's fused optimizers pair numbers by their place in memory, and the first convolution's gradient has another
     order than its weights."""
     model = NatureCNN(4, (84, 84), 3).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(model.parameters(), name=name, learning_rate=0.01, decay=0.95, eps=0.01)
+    optimizer = make_optimizer(model.parameters(), OptimizerConfig(optimizer=name, learning_rate=0.01))
     dqn = DQN(model, optimizer, gamma=0.9, precision=precision)
     before = {key: weight.detach().clone() for key, weight in model.named_parameters()}
     obs, next_obs = torch.randint(0, 256, (2, 8, 4, 84, 84), dtype=torch.uint8)

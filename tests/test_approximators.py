@@ -17,6 +17,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.networks import make_model
 from atari_dqn.networks.vector import LinearQ, PolynomialQ, Scaling, TabularQ
 from atari_dqn.presets import cartpole
+from atari_dqn.settings.learning import OptimizerConfig
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
 from tests.test_algorithm import NoReadBack, random_batch
@@ -62,7 +63,7 @@ def test_the_table_learns_as_watkins_wrote_it():
     """Random play of CartPole through DQN, batches of one, against a dictionary and one line of arithmetic."""
     alpha, gamma = 0.4, 0.9
     model = TabularQ(CARTPOLE_RANGE, 2, bins=6)
-    optimizer = make_optimizer(model.parameters(), name="sgd", learning_rate=alpha / 2, decay=0.0, eps=1.0)
+    optimizer = make_optimizer(model.parameters(), OptimizerConfig(optimizer="sgd", learning_rate=alpha / 2))
     dqn = DQN(model, optimizer, gamma=gamma, use_target=False, clip_rewards=False, loss=squared_loss)
     envs = make_envs(cartpole().replace(num_envs=1))
     last, q, generator = envs.reset(np.array([3])), {}, np.random.default_rng(0)

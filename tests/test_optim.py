@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer, set_learning_rate
+from atari_dqn.settings.learning import OptimizerConfig
 
 
 def test_three_steps_worked_out_by_hand():
@@ -43,7 +44,7 @@ def test_agrees_with_a_numpy_twin_of_the_lua_code():
     rng = np.random.default_rng(0)
     start, gradients = rng.normal(size=(7, 5)), rng.normal(scale=0.3, size=(200, 7, 5))
     w = torch.nn.Parameter(torch.tensor(start, dtype=torch.float32))
-    optimizer = make_optimizer([w], name="rmsprop", learning_rate=0.00025, decay=0.95, eps=0.01)
+    optimizer = make_optimizer([w], OptimizerConfig())
     for gradient in gradients:
         w.grad = torch.tensor(gradient, dtype=torch.float32)
         optimizer.step()
@@ -96,14 +97,14 @@ def test_state_round_trip_continues_exactly():
 def test_a_scheduled_step_size_is_followed(name):
     def moved_by(**options):
         w = torch.nn.Parameter(torch.ones(3))
-        optimizer = make_optimizer([w], name=name, learning_rate=0.5, decay=0.95, eps=0.01, **options)
+        optimizer = make_optimizer([w], OptimizerConfig(optimizer=name, learning_rate=0.5, **options))
         if options:
             set_learning_rate(optimizer, 0.25)
         w.grad = torch.tensor([0.1, -0.2, 0.3])
         optimizer.step()
         return w.detach() - 1.0
 
-    torch.testing.assert_close(moved_by(scheduled=True), moved_by() / 2)
+    torch.testing.assert_close(moved_by(learning_rate_end_ratio=0.5), moved_by() / 2)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own imports

@@ -169,7 +169,7 @@ class Agent:
 
 
 def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None, loss: Loss | None = None) -> Agent:
-    """The agent of a run on `config.device` (resolved).
+    """The agent of a run on `config.machine.device` (resolved).
 
     Args:
       config: its settings.
@@ -185,15 +185,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
     else:
         check_model(model, spec, config.env.frame_stack)
     model = model.to(config.machine.device)
-    optimizer = make_optimizer(
-        model.parameters(),
-        name=config.optimizer.optimizer,
-        learning_rate=config.optimizer.learning_rate,
-        decay=config.optimizer.rmsprop_decay,
-        eps=config.optimizer.optimizer_eps,
-        scheduled=config.optimizer.learning_rate_end_ratio < 1.0,
-        compiled=config.machine.compile == "on",
-    )
+    optimizer = make_optimizer(model.parameters(), config.optimizer, compiled=config.machine.compile == "on")
     algorithm = DQN(
         model,
         optimizer,
@@ -270,9 +262,9 @@ def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
         initializer=config.network.initializer,
         layer_norm=config.network.layer_norm,
         subtract_mean_frame=config.extensions.subtract_mean_frame,
-        head=parts.make_head(config),
+        head=parts.make_head(config.extensions),
         dueling=config.extensions.dueling,
-        linear=parts.make_linear(config),
+        linear=parts.make_linear(config.extensions),
         wrap=parts.make_wrap(config),
         polynomial_degree=config.network.polynomial_degree,
         table_bins=config.network.table_bins,

@@ -10,6 +10,7 @@ import torch
 import torch._dynamo  # torch's first optimizer would do so, and hold all that is under way until a garbage collection
 from torch import Tensor
 
+from atari_dqn.settings.learning import OptimizerConfig
 from atari_dqn.storage.schema import Kind, array, table
 
 
@@ -109,34 +110,24 @@ def compiled_centered_rmsprop() -> Callable[..., None]:
 
 
 def make_optimizer(
-    params: Iterable[Tensor],
-    *,
-    name: str,
-    learning_rate: float,
-    decay: float,
-    eps: float,
-    scheduled: bool = False,
-    compiled: bool = False,
+    params: Iterable[Tensor], settings: OptimizerConfig, *, compiled: bool = False
 ) -> torch.optim.Optimizer:
     """`rmsprop` (the paper's), `adam` (torch's, fused: one pass over the parameters) or `sgd` (plain gradient descent).
 
     Args:
-      params:        of the network.
-      name:          which of the three.
-      learning_rate: step size.
-      decay:         see `CenteredRMSProp`; unused by the others.
-      eps:           under the root in rmsprop, outside it in adam; unused by sgd.
-      scheduled:     the step size will change, by `set_learning_rate`.
-      compiled:      see `CenteredRMSProp`; unused by the others.
+      params:   of the network.
+      settings: which of the three, and its numbers.
+      compiled: see `CenteredRMSProp`; unused by the others.
     """
-    params = list(params)
-    lr = torch.tensor(learning_rate, device=params[0].device) if scheduled else learning_rate
-    if name == "adam":
+    params, eps = list(params), settings.optimizer_eps
+    changes = settings.learning_rate_end_ratio < 1.0  # by `set_learning_rate`
+    lr = torch.tensor(settings.learning_rate, device=params[0].device) if changes else settings.learning_rate
+    if settings.optimizer == "adam":
         on_gpu = params[0].is_cuda  # there its step may be part of a CUDA graph
         return torch.optim.Adam(params, lr=lr, eps=eps, fused=True, capturable=on_gpu)
-    if name == "sgd":
+    if settings.optimizer == "sgd":
         return torch.optim.SGD(params, lr=lr, fused=True)
-    return CenteredRMSProp(params, lr=lr, decay=decay, eps=eps, compiled=compiled)
+    return CenteredRMSProp(params, lr=lr, decay=settings.rmsprop_decay, eps=eps, compiled=compiled)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -20,16 +20,17 @@ from atari_dqn.extensions.quantiles import QuantileHead
 from atari_dqn.extensions.random_buffers import DrawnBuffers
 from atari_dqn.networks.heads import Head, QNetwork
 from atari_dqn.seeding import stream
+from atari_dqn.settings.extensions import ExtensionsConfig
 
 
-def make_head(config: Config) -> Head | None:
+def make_head(settings: ExtensionsConfig) -> Head | None:
     """How the last layer says values; None: it says them itself, as the paper's."""
-    if config.extensions.categorical_bins:
-        return HLGauss(config.extensions.categorical_bins, config.extensions.value_support)
-    if config.extensions.distribution == "c51":
-        return CategoricalHead(config.extensions.atoms, config.extensions.value_support)
-    if config.extensions.distribution == "quantiles":
-        return QuantileHead(config.extensions.atoms)
+    if settings.categorical_bins:
+        return HLGauss(settings.categorical_bins, settings.value_support)
+    if settings.distribution == "c51":
+        return CategoricalHead(settings.atoms, settings.value_support)
+    if settings.distribution == "quantiles":
+        return QuantileHead(settings.atoms)
     return None  # of "iqn" the network brings its own
 
 
@@ -40,9 +41,9 @@ def make_target(config: Config) -> Target:
     return GreedyTarget(config.algorithm.double_q)
 
 
-def make_linear(config: Config) -> Callable[[int, int], nn.Linear]:
+def make_linear(settings: ExtensionsConfig) -> Callable[[int, int], nn.Linear]:
     """The fully connected layers, from their numbers of inputs and outputs."""
-    sigma = config.extensions.noisy_sigma
+    sigma = settings.noisy_sigma
     return functools.partial(NoisyLinear, sigma=sigma) if sigma else nn.Linear
 
 
@@ -54,14 +55,14 @@ def make_wrap(config: Config) -> Callable[[QNetwork], QNetwork] | None:
     return functools.partial(ImplicitQuantileNetwork, rows=rows)
 
 
-def networks_draw(config: Config) -> bool:
+def networks_draw(settings: ExtensionsConfig) -> bool:
     """Do the networks compute with random numbers?"""
-    return config.extensions.distribution == "iqn" or config.extensions.noisy_sigma > 0.0
+    return settings.distribution == "iqn" or settings.noisy_sigma > 0.0
 
 
 def make_chance(config: Config) -> Chance:
     """Random numbers that the networks compute with."""
-    if not networks_draw(config):
+    if not networks_draw(config.extensions):
         return NoChance()
     seed = int(stream(config.seed, "noise").generate_state(1)[0])
     return DrawnBuffers(torch.Generator(config.machine.device).manual_seed(seed))

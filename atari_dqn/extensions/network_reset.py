@@ -32,7 +32,7 @@ class Resettable(Protocol):
 
 
 class NetworkReset:
-    """Resets at `config.reset_steps`, each followed by `config.reset_updates` updates without play.
+    """Resets at `config.extensions.reset_steps`, each followed by `reset_updates` updates without play.
 
     Attributes:
       pending_updates: those that the newest network still has to do before play goes on.

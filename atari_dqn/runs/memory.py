@@ -19,7 +19,7 @@ GIB = 2**30
 
 
 def refuse_large_network(config: Config, spec: EnvSpec) -> None:
-    """Ask whether the config's network fits before it is made (`config.device` resolved).
+    """Ask whether the config's network fits before it is made (`config.machine.device` resolved).
 
     Raises:
       UsageError: it does not.

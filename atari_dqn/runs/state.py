@@ -98,7 +98,7 @@ def agent_state(config: Config, spec: EnvSpec) -> Kind:
     held = {"held": array((config.env.num_envs,), "int64", 0, spec.num_actions - 1)}
     exploration = {"generator": GENERATOR, **held, "left": array((config.env.num_envs,), "int64", 0)}
     weights = dict.fromkeys(("model", "target", "optimizer"), ANY_OBJECT)
-    chance = {"chance": table({"generator": array((None,), "uint8")})} if networks_draw(config) else {}
+    chance = {"chance": table({"generator": array((None,), "uint8")})} if networks_draw(config.extensions) else {}
     return table({"algorithm": table(weights | chance), "exploration": table(exploration)})
 
 
