@@ -6,6 +6,7 @@ import shutil
 import signal
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +28,7 @@ fuzz = settings(
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.lists(st.integers()))
 WORDS = st.one_of(
     st.sampled_from(
-        ["train", "evaluate", "video", "presets", "cartpole", "--resume", "--json", "--help", "--seed", "--episodes"]
+        "train evaluate video presets games report cartpole --resume --json --help --seed --episodes --config".split()
     ),
     st.text(max_size=12).filter(lambda word: "\x00" not in word),
 )
@@ -52,9 +53,8 @@ def exit_code(*words):
 @given(words=st.lists(WORDS, max_size=5))
 def test_command_lines(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "atari_dqn.runs.train.train", lambda *_, **__: 0
-    )  # a command line that is right must not start it
+    done = SimpleNamespace(exit_code=0)  # a command line that is right must not start it
+    monkeypatch.setattr("atari_dqn.runs.train.train", lambda *_, **__: done)
     assert exit_code(*words) in (0, 2)
     assert list(tmp_path.iterdir()) == []
 
