@@ -131,17 +131,17 @@ OF_THE_FAMILY: tuple[tuple[Callable[[Any], Any], str], ...] = (
 )
 
 
-def without_effect(config: Any, base: Any) -> Iterator[str]:
-    """Settings that somebody changed and that do nothing, one sentence each.
+def without_effect(changed: Mapping[str, tuple[Any, Any]], config: Any) -> Iterator[str]:
+    """Settings that somebody asked for and that do nothing, one sentence each.
 
     Args:
-      config: the settings of a `Config`.
-      base:   those that it was made from, a preset's; what stands there as in `base` was not asked for.
+      changed: what differs from the preset: by name, the value and the preset's.
+      config:  all settings.
     """
     for names, counts, condition in DEPENDENT:
         for name in names:
-            if (value := getattr(config, name)) != getattr(base, name) and not counts(config):
-                yield f"{name} is {value!r}, which does nothing here: it needs {condition}"
+            if name in changed and not counts(config):
+                yield f"{name} is {changed[name][0]!r}, which does nothing here: it needs {condition}"
 
 
 def complaints(config: Any, settings: Mapping[str, Setting]) -> Iterator[str]:

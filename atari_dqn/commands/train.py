@@ -154,7 +154,7 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     if HELP & set(flags):
         parse(ShortTrain, ["--help"], prog=prog, default=ShortTrain(config=ShortConfig(**vars(start))))
     command: Train = parse(Train, flags, prog=prog, default=Train(config=start))
-    for complaint in without_effect(command.config.namespace(), (stored or base).namespace()):
+    for complaint in without_effect(command.config.differences(stored or base), command.config.namespace()):
         raise UsageError(complaint)
     return dataclasses.replace(command, config=command.config.replace(game=base.game))
 
