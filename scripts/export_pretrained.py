@@ -23,7 +23,7 @@ from atari_dqn.evaluation.player import Player
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.folder import RunFolder
-from atari_dqn.runs.model_card import card, facts_of, score_rows, training_rows
+from atari_dqn.runs.model_card import THESE_WEIGHTS, card, facts_of, score_rows, training_rows
 
 
 def main() -> int:
@@ -71,7 +71,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def scores_of(files: Iterable[Path], run: Path, step: int) -> list[tuple[str, dict[str, Any]]]:
     """Evaluations of this step: of the exported weights, and of the checkpoint before rounding."""
-    found = [("these weights", read_json(path)) for path in files]
+    found = [(THESE_WEIGHTS, read_json(path)) for path in files]
     found += [("checkpoint in float32", read_json(path)) for path in sorted(run.glob("evaluations/*.json"))]
     return [(what, result) for what, result in found if result.get("step") == step]
 

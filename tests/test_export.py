@@ -43,7 +43,8 @@ def test_a_torchscript_file_plays_the_same_actions(preset, game, tmp_path, capsy
     assert main(["export", str(run), "--to", "torchscript", "--out", str(out)]) == 0
     actions = len(player_of(run).action_names)
     told = capsys.readouterr().out
-    assert f"network of step 700; obs [N, 4, 84, 84] uint8 -> q [N, {actions}] float32, within " in told
+    assert "network of step 700, its Q-values within " in told
+    assert f"obs [N, 4, 84, 84] uint8 -> q [N, {actions}] float32" in told
     facts = {"facts.json": ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -59,7 +60,7 @@ def test_onnxruntime_plays_the_same_actions(preset, tmp_path, capsys, monkeypatc
     monkeypatch.chdir(tmp_path)
     run = preset if preset.startswith("pretrained:") else make_run(tmp_path / "run", cartpole())
     assert main(["export", str(run), "--to", "onnx"]) == 0
-    assert " float32, within " in capsys.readouterr().out
+    assert "its Q-values within " in capsys.readouterr().out
     (file,) = tmp_path.glob("*.onnx")  # one file, the weights in it
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     player = player_of(tmp_path / "run" if preset == "cartpole" else preset)
@@ -103,7 +104,8 @@ def test_a_pretrained_network_brings_its_card_along(tmp_path):
     assert main(["export", "pretrained:pong", "--to", "hub-folder", "--out", str(out)]) == 0
     text = (out / "README.md").read_text(encoding="utf-8")
     assert text.startswith("---\nlibrary_name: atari-dqn\n")
-    assert "# pretrained:pong" in text and "19.4" in text
+    assert "# pretrained:pong" in text
+    assert '      value: "19.4 +/- 1.3"\n      name: "nature, 30 games"\n' in text
     again = tmp_path / "again"  # of a folder that was made so
     assert main(["export", str(out), "--to", "hub-folder", "--out", str(again)]) == 0
     assert (again / "README.md").read_text(encoding="utf-8") == text

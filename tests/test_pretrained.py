@@ -104,7 +104,7 @@ def test_an_unknown_name_says_which_exist(command, package, monkeypatch, capsys,
     )
     monkeypatch.setattr(pretrained, "home", lambda: tmp_path / "nothing")
     assert main([command, "pretrained:pong"]) == 2
-    error = capsys.readouterr().err
+    error = capsys.readouterr().err.removeprefix("loading torch ...\n")
     assert error.count("\n") == 1
     assert "this package comes without trained networks; make one with atari-dqn train pong" in error
 

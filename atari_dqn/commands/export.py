@@ -49,12 +49,12 @@ def run(words: Sequence[str]) -> int:
     if command.to == "hub-folder":
         scores = export.export_hub_folder(command.run, player, command.checkpoint, out)
         told = f"scores: {', '.join(scores)}" if scores else "no evaluation of this step; atari-dqn evaluate makes one"
-        print(f"{out}: network of step {player.step:,}; {told}")
-        print(f"to upload it: hf upload USER/{out.name} {out} .")
+        print(f"{out}: network of step {player.step:,}\n{told}\nto upload it: hf upload USER/{out.name} {out} .")
         return 0
     write = export.export_onnx if command.to == "onnx" else export.export_torchscript
     difference = write(player, out)
     shape = ", ".join(map(str, (player.config.env.frame_stack, *player.spec.frame_shape)))
-    print(f"{out}: network of step {player.step:,}; {export.INPUT} [N, {shape}] {player.spec.frame_dtype} -> ", end="")
-    print(f"{export.OUTPUT} [N, {player.spec.num_actions}] float32, within {difference:.1g} of atari-dqn's")
+    print(f"{out}: network of step {player.step:,}, its Q-values within {difference:.1g} of atari-dqn's")
+    print(f"{export.INPUT} [N, {shape}] {player.spec.frame_dtype} -> ", end="")
+    print(f"{export.OUTPUT} [N, {player.spec.num_actions}] float32")
     return 0

@@ -23,7 +23,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import find_run
-from atari_dqn.runs.model_card import card, facts_of, head, score_rows, training_rows
+from atari_dqn.runs.model_card import THESE_WEIGHTS, card, facts_of, head, score_rows, scores_in, training_rows
 from atari_dqn.runs.results import FOLDER, read_result
 from atari_dqn.safe_files import TABLE_BYTES, read_json, read_text, replacing
 from atari_dqn.torch_defaults import torch_defaults
@@ -127,13 +127,13 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
         f"python -c \"from atari_dqn import load; print(load('{out.name}').action_names)\"",
     ]
     if (exported := pretrained.find(path)) is not None:
-        results: list[dict[str, Any]] = []
         body = _old_card(exported)
+        results = scores_in(body)
     else:
         folder = find_run(path)[0]
         results = _evaluations(folder.path, player.step)
         about = f"A deep Q-network (Mnih et al. 2015) for {player.config.game}, trained with atari-dqn."
-        rows = score_rows(("these weights", result) for result in results)
+        rows = score_rows((THESE_WEIGHTS, result) for result in results)
         rows += training_rows(folder.path, player.step)
         origin = facts_of(folder.config, folder.path, player, _meta(folder.path), checkpoint)
         body = card(name, about, origin, rows, use)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from atari_dqn.runs.provenance import without_its_path
 from atari_dqn.safe_files import LOG_BYTES, read_text
 
 LIBRARY = "atari-dqn"
+THESE_WEIGHTS = "these weights"  # in the table of scores: not those of a checkpoint before rounding
 
 
 def facts_of(config: Config, run: Path, player: Player, meta: Mapping[str, Any], checkpoint: str) -> dict[str, Any]:
@@ -93,6 +95,15 @@ def score_rows(scores: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
         f"| {who} | {result['protocol']} | {result['episodes']} | {result['mean']:.1f} ± {result['std']:.1f} | "
         f"{result['min']:.0f} to {result['max']:.0f} | {result['seed']} |"
         for who, result in scores
+    ]
+
+
+def scores_in(text: str) -> list[dict[str, Any]]:
+    """What `score_rows` wrote into a card of these weights, as far as `head` needs it."""
+    rows = re.findall(rf"^\| {THESE_WEIGHTS} \| (\w+) \| (\d+) \| (-?[\d.]+) ± ([\d.]+) \|", text, re.MULTILINE)
+    return [
+        {"protocol": protocol, "episodes": int(episodes), "mean": float(mean), "std": float(std)}
+        for protocol, episodes, mean, std in rows
     ]
 
 
