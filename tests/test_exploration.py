@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from atari_dqn.dqn.exploration import LONGEST_HOLD, Exploration
+from atari_dqn.dqn.exploration import LONGEST_HOLD, EpsilonGreedy
 from tests.fakes import make_trainer, tiny_config
 
 
 def make(num_envs=4, num_actions=6, seed=0, **settings):
-    return Exploration(num_envs, num_actions, np.random.default_rng(seed), **settings)
+    return EpsilonGreedy(num_envs, num_actions, np.random.default_rng(seed), schedule=lambda step: 0.05, **settings)
 
 
 def drawn(exploration, steps, epsilon, **settings):
@@ -25,14 +25,14 @@ def holds(actions):
 
 
 def test_with_a_spread_environments_explore_with_powers_of_epsilon():
-    share = (drawn(make(4, spread=2.0), 40_000, 0.05, hold=False) >= 0).mean(axis=0)
+    share = (drawn(make(4, ladder=2.0), 40_000, 0.05, hold=False) >= 0).mean(axis=0)
     expected = 0.05 ** np.array([0.5, 1.0, 1.5, 2.0])
     assert (abs(share - expected) < 4 * (expected / 40_000) ** 0.5).all()
-    assert (drawn(make(4, spread=2.0), 10, 1.0, hold=False) >= 0).all(), "the warm-up is random for all"
+    assert (drawn(make(4, ladder=2.0), 10, 1.0, hold=False) >= 0).all(), "the warm-up is random for all"
 
 
 def test_with_a_spread_groups_in_turns_are_the_environments_that_they_are():
-    both = make(4, spread=3.0)
+    both = make(4, ladder=3.0)
     second_half = drawn(both, 20_000, 0.05, first=2, count=2, hold=False)[:, :2] >= 0
     expected = 0.05 ** np.linspace(1 / 3, 3, 4)[2:]
     assert (abs(second_half.mean(axis=0) - expected) < 4 * (expected / 20_000) ** 0.5).all()

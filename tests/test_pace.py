@@ -42,13 +42,15 @@ def test_before_learning_begins_the_time_left_comes_from_the_measured_update():
     pace = played(Pace(SMALL, update_seconds=0.04), steps=50, seconds=0.5)  # 0.01 s to play a step
     # 50 steps of play, 900 of play and a quarter of an update, 2 evaluations of 100 steps of play
     expected = 50 * 0.01 + 900 * (0.01 + 0.04 / 4) + 2 * 100 * 0.01
-    assert pace.seconds_left(Moment(50, learn_after=100)) == pytest.approx(expected)
+    assert pace.seconds_left(Moment(50, learning_starts_at=100)) == pytest.approx(expected)
 
 
 def test_a_gpu_learns_while_the_games_play():
     pace = played(Pace(SMALL.replace(device="cuda"), 0.02), steps=50, seconds=0.5)
     # a step of play takes 0.01 s, a quarter of an update 0.005 s: the games decide
-    assert pace.seconds_left(Moment(50, learn_after=100)) == pytest.approx(50 * 0.01 + 900 * 0.01 + 2 * 100 * 0.01)
+    assert pace.seconds_left(Moment(50, learning_starts_at=100)) == pytest.approx(
+        50 * 0.01 + 900 * 0.01 + 2 * 100 * 0.01
+    )
 
 
 def test_afterwards_it_comes_from_the_rate_of_the_last_two_minutes_and_from_evaluations_as_they_were():

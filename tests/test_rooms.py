@@ -31,7 +31,7 @@ MAY_IMPORT = {  # besides the vocabulary and itself
 VOCABULARY_OF_REPORT = {"config", "config_json", "errors", "safe_files"}  # no torch: it reads what runs wrote
 EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.learner", "dqn.parts"}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 50  # lines, docstrings included
-LONGER_MODULES = {"dqn.trainer": 310}
+LONGER_MODULES = {"dqn.trainer": 317}  # the loop, and its state
 LONGER_FUNCTIONS = {"suite.on_slurm.run": 56}  # eight arguments, each with a line
 
 

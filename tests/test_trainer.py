@@ -38,6 +38,7 @@ class TapeEnvs(ScriptedEnvs):
 
 
 class TapeAgent:
+    exploration = SimpleNamespace(act=lambda step, **_: None)
     algorithm = SimpleNamespace(
         surprise=None, chance=NoChance(), model=torch.nn.Identity(), predict=lambda obs: torch.zeros(len(obs), 3)
     )
@@ -49,7 +50,7 @@ class TapeAgent:
     def actor(self, observe):
         return self
 
-    def ask(self, seen, epsilon, **_):
+    def ask(self, seen, coins):
         self.tape += ["ask"] * self.asks
         self.count = len(seen)
 
@@ -179,8 +180,9 @@ def test_a_warm_up_of_whole_games_ends_with_a_game():
     trainer.run()
     # after step 3 the replay holds 3 transitions, after step 7, the end of the second game, 6
     assert tape.index("learn") == 3 * 7 + 2  # act, send, and the update that falls on step 8
-    assert trainer.learn_after == 7
-    assert of_games(whole_game_warm_up=True)[0].learn_after > 10**12  # not before a game ends
+    assert trainer.learning_starts_at == 7
+    waiting, _ = of_games(whole_game_warm_up=True)
+    assert waiting.learning_starts_at is None and not waiting.learns  # not before a game ends
 
 
 def test_a_time_limit_can_count_as_an_end():
@@ -411,7 +413,6 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
     resumed.load_state_dict(state)
     assert (resumed.step, resumed.episodes) == (trainer.step, trainer.episodes)
     assert resumed.learner.updates == trainer.learner.updates
-    assert resumed.epsilon == trainer.epsilon
     assert list(resumed.metrics.recent) == list(trainer.metrics.recent)
     assert resumed.metrics.window == trainer.metrics.window
     assert torch.equal(resumed.metrics.held_out, trainer.metrics.held_out)
@@ -420,7 +421,7 @@ def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):
         one, two = (each.agent.algorithm.state_dict()[name] for each in (trainer, resumed))
         assert_same(one, two)
     # with an empty replay nothing is learned until it has been warmed up again
-    assert resumed.learn_after == 300 + config.replay.learning_starts
+    assert resumed.learning_starts_at == 300 + config.replay.learning_starts
     resumed.config = config.replace(total_steps=300 + 2 * config.replay.learning_starts)
     resumed.run()
     assert (
@@ -458,7 +459,7 @@ def test_overlap_changes_nothing_but_the_lag():
     sample, pending = lagging.replay.add, []
 
     def add_late(action, step):  # the learner below runs before the row is there, as with overlap
-        lagging.learner.learn_what_is_due(lagging.step, lagging.learn_after)
+        lagging.learner.learn_what_is_due(lagging.step, lagging.learning_starts_at)
         pending.append(step)
         sample(action, step)
 

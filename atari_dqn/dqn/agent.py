@@ -14,9 +14,9 @@ from torch.optim import Optimizer
 
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import Download, captured
-from atari_dqn.dqn import parts
+from atari_dqn.dqn import parts, schedules
 from atari_dqn.dqn.algorithm import DQN
-from atari_dqn.dqn.exploration import Exploration
+from atari_dqn.dqn.exploration import EpsilonGreedy
 from atari_dqn.dqn.losses import LOSSES
 from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer
 from atari_dqn.errors import UsageError
@@ -40,15 +40,11 @@ class Actor:
 
     Args:
       algorithm:   predicts Q-values.
-      exploration: chance in `ask`.
       observe:     makes observations, [N, K, ...], of what is asked about.
       cuda_graph:  act as one launch, on a GPU.
     """
 
-    def __init__(
-        self, algorithm: DQN, exploration: Exploration, observe: Callable[[Tensor], Tensor], *, cuda_graph: bool
-    ) -> None:
-        self.exploration = exploration
+    def __init__(self, algorithm: DQN, observe: Callable[[Tensor], Tensor], *, cuda_graph: bool) -> None:
         chance, model = algorithm.chance, algorithm.model
 
         def greedy(seen: Tensor) -> Tensor:
@@ -66,10 +62,11 @@ class Actor:
         self._download = Download()
         self._coins: tuple[np.ndarray, np.ndarray] | None = None  # of the question that waits for its answer
 
-    def ask(self, seen: Tensor, epsilon: float, *, first: int = 0, hold: bool = False) -> None:
-        """Begin to choose; the arguments are those of `Agent.sample`, `seen` what `observe` takes."""
+    def ask(self, seen: Tensor, coins: tuple[np.ndarray, np.ndarray]) -> None:
+        """Begin to choose, for what `observe` takes; `coins` say who explores, and how: see `EpsilonGreedy`."""
         assert self._coins is None, "ask() twice: take the answer first"
-        self._coins = explores, _ = self.exploration.draw(epsilon, first=first, count=len(seen), hold=hold)
+        self._coins = coins
+        explores, _ = coins
         if not explores.all():  # the warm-up needs no network
             self._download(self._in_training(seen))
 
@@ -94,26 +91,24 @@ class Agent:
       cuda_graph:  act as one launch, on a GPU.
     """
 
-    def __init__(self, algorithm: DQN, exploration: Exploration, *, cuda_graph: bool = True) -> None:
+    def __init__(self, algorithm: DQN, exploration: EpsilonGreedy, *, cuda_graph: bool = True) -> None:
         self.algorithm, self.exploration, self.cuda_graph = algorithm, exploration, cuda_graph
         self._actor = self.actor(lambda obs: obs)
 
     def actor(self, observe: Callable[[Tensor], Tensor]) -> Actor:
         """One that acts as this agent does, on observations that `observe` builds."""
-        return Actor(self.algorithm, self.exploration, observe, cuda_graph=self.cuda_graph)
+        return Actor(self.algorithm, observe, cuda_graph=self.cuda_graph)
 
-    def sample(self, obs: Tensor, epsilon: float, *, first: int = 0, hold: bool = False) -> np.ndarray:
-        """Epsilon-greedy actions, one coin for each environment: [n, K, ...] -> [n] int64.
+    def sample(self, obs: Tensor, epsilon: float) -> np.ndarray:
+        """Epsilon-greedy actions, one coin for each environment: [N, K, ...] -> [N] int64.
 
         Args:
-          obs:     of n environments.
+          obs:     of all environments.
           epsilon: chance of a random action.
-          first:   number of the first of these environments, where groups take turns.
-          hold:    random actions may be held, see `exploration.py`.
 
         Source: Mnih et al. 2015, Algorithm 1: with probability epsilon select a random action.
         """
-        self._actor.ask(obs, epsilon, first=first, hold=hold)
+        self._actor.ask(obs, self.exploration.draw(epsilon, first=0, count=len(obs), hold=False))
         return self._actor.answer()
 
     def predict(self, obs: Tensor) -> np.ndarray:
@@ -203,7 +198,14 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         fused=_fused(config, model, optimizer) if loss is None else None,
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
-    exploration = Exploration(config.env.num_envs, spec.num_actions, coins, spread=config.extensions.epsilon_ladder)
+    exploration = EpsilonGreedy(
+        config.env.num_envs,
+        spec.num_actions,
+        coins,
+        schedule=lambda step: schedules.epsilon(config, step),
+        ladder=config.extensions.epsilon_ladder,
+        hold_until=config.replay.learning_starts if config.extensions.ez_greedy_warm_up else 0,
+    )
     return Agent(algorithm, exploration, cuda_graph=config.machine.cuda_graph)
 
 

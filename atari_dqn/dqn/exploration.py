@@ -1,7 +1,8 @@
-"""Random actions in training: a coin for each environment, and how long an action drawn at random is held."""
+"""Random actions in training: their chance as play goes on, a coin for each environment, how long one is held."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 LONGEST_HOLD = 10_000  # agent steps
 
 
-class Exploration:
+class EpsilonGreedy:
     """Epsilon-greedy for N environments, at wish with actions that are held in every second one.
 
     A held action reaches what single random steps do not: Freeway's first reward is some forty steps in one direction
@@ -18,7 +19,7 @@ class Exploration:
     holds in its warm-up only: the network learns from these games that there are rewards, and Pong learned later where
     epsilon fell with actions held.
 
-    With a `spread` s above 1 some environments explore more than others: the i-th with epsilon ** k, where k goes from
+    With a `ladder` s above 1 some environments explore more than others: the i-th with epsilon ** k, where k goes from
     1 / s to s. At s = 2 and epsilon 0.05 that is 0.22 for the first and 0.0025 for the last, 0.05 on average. So the
     replay holds what a player sees who makes no mistake, and how to go on after many.
 
@@ -30,14 +31,30 @@ class Exploration:
       num_envs:    N.
       num_actions: A.
       generator:   source of chance; part of the state.
-      spread:      s, at least 1.
+      schedule:    epsilon at an agent step.
+      ladder:      s, at least 1.
+      hold_until:  actions may be held before this agent step; 0: never.
     """
 
-    def __init__(self, num_envs: int, num_actions: int, generator: np.random.Generator, spread: float = 1.0) -> None:
+    def __init__(
+        self,
+        num_envs: int,
+        num_actions: int,
+        generator: np.random.Generator,
+        *,
+        schedule: Callable[[int], float],
+        ladder: float = 1.0,
+        hold_until: int = 0,
+    ) -> None:
         self.num_actions, self.generator = num_actions, generator
-        self.power = np.linspace(1.0 / spread, spread, num_envs) if spread > 1.0 else None  # all alike
+        self.schedule, self.hold_until = schedule, hold_until
+        self.power = np.linspace(1.0 / ladder, ladder, num_envs) if ladder > 1.0 else None  # all alike
         self.held = np.zeros(num_envs, np.int64)  # action
         self.left = np.zeros(num_envs, np.int64)  # agent steps for which it is still to be held
+
+    def act(self, step: int, *, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Who explores at an agent step, and how; see `draw`."""
+        return self.draw(self.schedule(step), first=first, count=count, hold=step < self.hold_until)
 
     def draw(self, epsilon: float, *, first: int, count: int, hold: bool) -> tuple[np.ndarray, np.ndarray]:
         """Who explores now, and how.

@@ -56,18 +56,19 @@ class Learner:
         """Let go of the CUDA graph, and of the circle that its function makes with this object."""
         del self.learn_from
 
-    def learn_what_is_due(self, step: int, learning_starts: int) -> None:
+    def learn_what_is_due(self, step: int, learning_starts: int | None) -> None:
         """The updates and target copies that the vector step from `step` owes, in the order of the serial algorithm.
 
         Args:
           step:            agent steps before it.
-          learning_starts: nothing is due at or before this one.
+          learning_starts: nothing is due at or before this one; None: not yet known, so nothing is due.
         """
         config = self.config
         self._follow_schedules(step)
         if config.algorithm.game_end_updates:
             return  # nothing is due within a game
-        self._learn_between(step, step + config.envs_at_once, step, learning_starts)
+        if learning_starts is not None:
+            self._learn_between(step, step + config.envs_at_once, step, learning_starts)
         self.reset.reset_if_due(step, step + config.envs_at_once)
 
     def _learn_between(self, before: int, after: int, step: int, learning_starts: int) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from atari_dqn.config import Config
-from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.callbacks import Callbacks
 from atari_dqn.dqn.divergence import ValueRange, refuse_broken_loss, refuse_broken_values, refuse_broken_weights
@@ -33,9 +32,9 @@ from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
 
-NOT_YET = 2**62  # agent step of the first update, while games are waited for
+UNKNOWN = 2**62  # in a checkpoint: the agent step of the first update, while a game is waited for
 # numbers that a resumed run takes over
-COUNTERS = "step episodes learn_after evaluated_at evaluated_episodes best_score best_step last_score".split()
+COUNTERS = "step episodes evaluated_at evaluated_episodes best_score best_step last_score".split()
 
 
 class Trainer:
@@ -78,7 +77,7 @@ class Trainer:
         self.metrics = Metrics(config, agent, self.learner, replay, envs.spec.action_names)
         self.step = 0  # agent steps played
         self.episodes = 0  # games finished
-        self.learn_after = self._end_of_warm_up()  # agent step from which updates are due
+        self.learning_starts_at = self._end_of_warm_up()  # agent step from which updates are due, None until known
         self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
         self.best_score, self.best_step = -math.inf, -1
         self.last_score: float | None = None
@@ -99,7 +98,7 @@ class Trainer:
             self.send()
         while not self.over and not self.stop_requested:
             self.alive()
-            if self.learner.reset.pending_updates and self.step >= self.learn_after:
+            if self.learner.reset.pending_updates and self.learns:
                 self.learn_what_is_owed()
                 continue
             if len(self.pending_actions) < self.config.env.env_groups:  # else a resumed run has a step under way
@@ -111,7 +110,7 @@ class Trainer:
                 self.saver.before_add()
             self.replay.add(self.pending_actions.popleft(), result)
             if not self.config.machine.overlap:
-                self.learner.learn_what_is_due(self.step, self.learn_after)
+                self.learner.learn_what_is_due(self.step, self.learning_starts_at)
             self.step += self.config.envs_at_once
             self.on_episodes_finished(result)
             self.log_if_due()
@@ -143,16 +142,16 @@ class Trainer:
         """Let the group whose turn it is play; with `overlap` learn from rows already stored, while it does."""
         self.ask()
         if self.config.machine.overlap and self.learns_apart:  # queued behind the choice of actions, so not before it
-            self.learner.learn_what_is_due(self.step, self.learn_after)
+            self.learner.learn_what_is_due(self.step, self.learning_starts_at)
         self.send()
         if self.config.machine.overlap and not self.learns_apart:
-            self.learner.learn_what_is_due(self.step, self.learn_after)
+            self.learner.learn_what_is_due(self.step, self.learning_starts_at)
 
     def ask(self) -> None:
         """Begin to choose actions for the group whose turn it is."""
         groups_to_act = self.config.env.env_groups - 1 - len(self.pending_actions)
-        hold = self.config.extensions.ez_greedy_warm_up and self.step < self.config.replay.learning_starts
-        self.actor.ask(self.replay.newest(back=groups_to_act), self.epsilon, first=self._first_to_act, hold=hold)
+        seen = self.replay.newest(back=groups_to_act)
+        self.actor.ask(seen, self.agent.exploration.act(self.step, first=self._first_to_act, count=len(seen)))
 
     def send(self) -> None:
         """Wait for the actions, and let the group play them."""
@@ -173,11 +172,16 @@ class Trainer:
     @property
     def epsilon(self) -> float:
         """Chance of a random action now."""
-        return schedules.epsilon(self.config, self.step)
+        return self.agent.exploration.schedule(self.step)
 
-    def _end_of_warm_up(self) -> int:
+    @property
+    def learns(self) -> bool:
+        """Is the warm-up over?"""
+        return self.learning_starts_at is not None and self.step >= self.learning_starts_at
+
+    def _end_of_warm_up(self) -> int | None:
         """Agent step from which updates are due if play begins with an empty replay; see `on_episodes_finished`."""
-        return NOT_YET if self.config.replay.whole_game_warm_up else self.step + self.config.replay.learning_starts
+        return None if self.config.replay.whole_game_warm_up else self.step + self.config.replay.learning_starts
 
     def on_episodes_finished(self, result: Step) -> None:
         """Note the games that have just ended, and learn what is owed at the end of a game."""
@@ -187,9 +191,9 @@ class Trainer:
             self.metrics.tell_episode(self.logger, self.step, game)
             self.episodes += 1
             self.callbacks.on_episode(self, game)
-            if self.learn_after == NOT_YET and len(self.replay) >= self.config.replay.learning_starts:
-                self.learn_after = self.step
-            if self.config.algorithm.game_end_updates and self.step >= self.learn_after:
+            if self.learning_starts_at is None and len(self.replay) >= self.config.replay.learning_starts:
+                self.learning_starts_at = self.step
+            if self.config.algorithm.game_end_updates and self.learns:
                 self.learner.learn(self.step, self.config.algorithm.game_end_updates, sync=True)
 
     # --- now and then
@@ -202,7 +206,7 @@ class Trainer:
         """Write the means since the last point."""
         if not self._is_due(self.config.logging.log_period):
             return
-        values = self.metrics.read(self.step, self.episodes, learning=self.step >= self.learn_after)
+        values = self.metrics.read(self.step, self.episodes, learning=self.learns)
         refuse_broken_loss(values.get("train/loss", 0.0), self.step)
         if told := self.value_range.warning(values.get("train/q", 0.0), self.step):
             self.logger.message(told)
@@ -285,7 +289,8 @@ class Trainer:
             "replay": self.replay.state_dict() if self.config.logging.save_replay else None,
             "tracker": self.tracker.state_dict(),
             "openings": self.openings.state_dict(),
-            "counters": {name: getattr(self, name) for name in COUNTERS},
+            "counters": {name: getattr(self, name) for name in COUNTERS}
+            | {"learn_after": UNKNOWN if self.learning_starts_at is None else self.learning_starts_at},
             **self.metrics.state_dict(),
         }
 
@@ -300,11 +305,13 @@ class Trainer:
         self.tracker.load_state_dict(state["tracker"])
         if "openings" in state:  # older checkpoints are of runs without any
             self.openings.load_state_dict(state["openings"])
-        for name, value in state["counters"].items():
-            setattr(self, name, value)
+        for name in COUNTERS:
+            setattr(self, name, state["counters"][name])
+        known = state["counters"]["learn_after"]
+        self.learning_starts_at = None if known == UNKNOWN else known
         self.metrics.load_state_dict(state, self.step)
         if self.replay.is_empty:
             self.replay.continue_from(state["newest_frames"])
-            self.learn_after = self._end_of_warm_up()
+            self.learning_starts_at = self._end_of_warm_up()
         self.saved = self._moment
         self.speedometer.start(self.step, self.learner.updates)

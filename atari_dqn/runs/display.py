@@ -75,7 +75,7 @@ class Display:
         now = time.monotonic()
         if self._pace is None or (now - self._ticked < TICK_SECONDS and not last):
             return
-        owed = trainer.learner.reset.pending_updates if trainer.step >= trainer.learn_after else 0
+        owed = trainer.learner.reset.pending_updates if trainer.learns else 0
         if owed and self._evaluation_began is None:
             self._stood += now - self._ticked
         self._ticked = now
@@ -90,7 +90,7 @@ class Display:
         note = self._evaluated or (f"a new network: {owed:,} updates to go" if owed else "")
         return pacing.Moment(
             trainer.step,
-            trainer.learn_after,
+            trainer.learning_starts_at,
             trainer.evaluated_at,
             trainer.episodes,
             owed,

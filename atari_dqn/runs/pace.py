@@ -27,8 +27,8 @@ class Moment(NamedTuple):
 
     step: int
     """Agent steps played."""
-    learn_after: int
-    """Agent step from which updates are due; beyond `total_steps` as long as a warm-up waits for a game to end."""
+    learning_starts_at: int | None
+    """Agent step from which updates are due; None as long as a warm-up waits for a game to end."""
     evaluated_at: int = 0
     """Agent step of the newest evaluation."""
     episodes: int = 0
@@ -106,7 +106,9 @@ class Pace:
         """Seconds until the run ends, evaluations and resets included; None as long as that is not known."""
         config, total = self.config, expected_steps(self.config, moment)
         play, learn = self.seconds_per_step
-        begins = moment.learn_after if moment.learn_after <= total else config.replay.learning_starts
+        begins = moment.learning_starts_at
+        if begins is None or begins > total:
+            begins = config.replay.learning_starts
         random_steps = max(0, begins - moment.step)
         if learn is None or (random_steps and play is None):
             return None
