@@ -54,6 +54,7 @@ def _commit() -> str | None:
             "text": True,
             "check": True,
             "timeout": 10,
+            "env": os.environ | {"GIT_OPTIONAL_LOCKS": "0"},  # killed with one, it would leave the repository locked
         }
         commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
         changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **options).stdout.strip()
