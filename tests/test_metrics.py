@@ -145,7 +145,7 @@ def test_schedules_that_are_on_are_told():
     now = schedules.now(config, 160)
     assert set(now) == {"epsilon", "learning_rate", "n_step", "replay_window"}
     assert (now["n_step"], now["replay_window"]) == (2.0, 80.0)
-    prioritized = config.replace(priority_alpha=0.6, priority_sampler="exact", priority_beta_end=1.0)
+    prioritized = tiny_config().replace(priority_alpha=0.6, priority_sampler="exact", priority_beta_end=1.0)
     now = schedules.now(prioritized, config.total_steps)
     assert (now["priority_alpha"], now["priority_beta"]) == (0.6, 1.0)
 
