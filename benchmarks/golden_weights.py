@@ -52,7 +52,8 @@ def hash_of_run(name: str, folder: Path) -> str:
     changed["eval_period_episodes"] = getattr(papers, "evaluation", papers).eval_period_episodes  # off: it was 0 once
     old = not hasattr(config, "replace")  # a commit from before the settings stood in groups
     config = dataclasses.replace(config, **changed) if old else config.replace(**changed)
-    if train(config, folder / name).exit_code:
+    run = train(config, folder / name)
+    if getattr(run, "exit_code", run):  # an earlier train handed back the code alone
         raise SystemExit(f"the run {name} was interrupted")
     tensors = load_file(max((folder / name / "checkpoints").glob("step_*/tensors.safetensors")))
     digest = hashlib.sha256()
