@@ -20,7 +20,7 @@ from atari_dqn.video.writers import Gif
 def write(folder, steps, **options):
     logger = RunLogger(folder, total_steps=100, frames_per_step=4, **options)
     for step in steps:
-        logger.scalars({"train/loss": step / 10, "train/q": float("nan")}, step)
+        logger.log(step, {"train/loss": step / 10, "train/q": float("nan")})
         result = EvaluationResult("a game", "monitor", "zoo", episodes=2, mean=1.0, std=0.0, epsilon=0.05, step=step)
         logger.evaluation(result, best=True)
     logger.close()
@@ -61,7 +61,7 @@ def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_pat
     write(tmp_path, [10], settings=settings)
     time.sleep(1.1)  # TensorBoard orders its files by the second
     logger = RunLogger(tmp_path, total_steps=30, frames_per_step=4, resume_step=10, settings=settings | {"gamma": 0.9})
-    logger.scalars({"eval/episode_return": 2.0}, 30)
+    logger.log(30, {"eval/episode_return": 2.0})
     file = io.BytesIO()
     gif = Gif(file, Fraction(1, 15))
     gif.add(np.zeros((6, 8, 3), np.uint8))

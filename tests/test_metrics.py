@@ -22,7 +22,7 @@ class Recorder(NullLogger):
     def __init__(self):
         self.points, self.episodes, self.histograms = [], [], {}
 
-    def scalars(self, values, step):
+    def log(self, step, values):
         self.points.append((step, dict(values)))
 
     def episode(self, game, step):

@@ -263,15 +263,15 @@ def test_a_moved_run_goes_on_and_says_since_when_it_counts_its_time(finished, ca
 
 
 def test_an_extension_is_stored_and_a_run_that_goes_on_is_not_done(finished, monkeypatch, capsys):
-    record = RunLogger.scalars
+    record = RunLogger.log
 
-    def interrupted(logger, values, step):
-        record(logger, values, step)
+    def interrupted(logger, step, values):
+        record(logger, step, values)
         if step == 8800:
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunLogger, "scalars", interrupted)
+        patch.setattr(RunLogger, "log", interrupted)
         assert train(CARTPOLE, finished, "--resume", "--total-steps", "9600") == 128 + signal.SIGTERM
     assert not (finished / "DONE").exists()
     assert not read_run(finished, []).finished

@@ -94,10 +94,10 @@ def test_so_is_one_whose_folder_was_taken_before_it_had_the_lock(tmp_path, monke
 
 @pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
 def test_a_folder_that_is_deleted_or_moved_in_mid_run_is_named_and_not_made_again(how, tmp_path, monkeypatch, capsys):
-    run, scalars = tmp_path / "run", RunLogger.scalars
+    run, log = tmp_path / "run", RunLogger.log
 
-    def lose_it(logger, values, step):
-        scalars(logger, values, step)
+    def lose_it(logger, step, values):
+        log(logger, step, values)
         if step == 200:
             run.rename(tmp_path / "elsewhere")
             if how == "deleted":  # all at once: a checkpoint that is being written there would be in the way
@@ -106,7 +106,7 @@ def test_a_folder_that_is_deleted_or_moved_in_mid_run_is_named_and_not_made_agai
                 (run / "checkpoints").mkdir(parents=True)
                 (run / "lock").touch()
 
-    monkeypatch.setattr(RunLogger, "scalars", lose_it)
+    monkeypatch.setattr(RunLogger, "log", lose_it)
     assert train(run) == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert f"atari-dqn: {run} was deleted or moved while this process trained there" in message
@@ -149,7 +149,7 @@ def test_a_full_memory_ends_in_one_message(tmp_path, monkeypatch, capsys):
     def fail(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr(RunLogger, "scalars", fail)
+    monkeypatch.setattr(RunLogger, "log", fail)
     assert train(tmp_path / "run") == 2
     told = capsys.readouterr().err
     assert "the memory is full" in told and "Checkpoints written so far are intact" in told
@@ -171,7 +171,7 @@ def test_too_few_threads_or_bytes_end_in_one_message(error, told, tmp_path, monk
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr(RunLogger, "scalars", fail)
+    monkeypatch.setattr(RunLogger, "log", fail)
     assert train(tmp_path / "run") == 2
     assert f"atari-dqn: {told}" in (message := capsys.readouterr().err) and "go on with --resume" in message
     monkeypatch.setattr("atari_dqn.commands.evaluate.run", fail)

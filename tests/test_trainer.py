@@ -271,7 +271,7 @@ class Recorder(NullLogger):
     def __init__(self):
         self.points, self.rows = [], []
 
-    def scalars(self, values, step):
+    def log(self, step, values):
         self.points.append((step, dict(values)))
 
     def evaluation(self, result, best):
@@ -382,7 +382,7 @@ def test_a_stop_request_ends_after_the_vector_step_and_saves(tmp_path):
     trainer = make_trainer(tiny_config(total_steps=1_000), checkpoints=tmp_path)
 
     class StopAt(Recorder):
-        def scalars(self, values, step):
+        def log(self, step, values):
             trainer.stop_requested = step == 200
 
     trainer.logger = StopAt()

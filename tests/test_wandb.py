@@ -35,7 +35,7 @@ class Tape:
 
 def test_the_mirror_passes_on_every_call_of_the_protocol():
     calls = [name for name, _ in inspect.getmembers(Logger, inspect.isfunction) if not name.startswith("_")]
-    assert {"scalars", "evaluation", "close"} <= set(calls)
+    assert {"log", "evaluation", "close"} <= set(calls)
     for name in calls:
         count = len(inspect.signature(getattr(Logger, name)).parameters) - 1
         tape = []
@@ -122,7 +122,7 @@ def test_the_same_scalars_offline_and_one_run_after_a_resume(offline):
 def test_pictures_films_and_numbers_that_are_none(offline):
     offline.mkdir()
     logger = WandbLogger(offline, cartpole().replace(device="cpu"))
-    logger.scalars({"train/loss": float("nan"), "train/q": 1.5}, 10)
+    logger.log(10, {"train/loss": float("nan"), "train/q": 1.5})
     logger.histogram("train/q_values", np.arange(6.0).reshape(2, 3), 10)
     logger.image("observation", np.zeros((4, 4), np.uint8), 10)
     logger.animation("eval/best_game", b"GIF89a film", 10)

@@ -143,7 +143,7 @@ class Metrics:
           best_score: best mean so far, this one's included.
           best:       is it this one?
         """
-        logger.scalars(self.of_evaluation(result, best_score), step)
+        logger.log(step, self.of_evaluation(result, best_score))
         logger.evaluation(result, best)
         logger.histogram("train/q_values", q, step)
         for name, parameter in self.agent.algorithm.model.named_parameters():

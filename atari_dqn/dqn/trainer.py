@@ -211,7 +211,7 @@ class Trainer:
         if told := self.value_range.warning(values.get("train/q", 0.0), self.step):
             self.logger.message(told)
         values |= self.speedometer.read(self.step, self.learner.updates)
-        self.logger.scalars(values, self.step)
+        self.logger.log(self.step, values)
 
     def evaluate_if_due(self) -> None:
         """Play the evaluation games on environments of their own, and remember the best network."""

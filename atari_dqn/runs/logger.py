@@ -89,7 +89,7 @@ class RunLogger:
         self._total, self._newest = total_steps, 0
         self._tell = tell
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
+    def log(self, step: int, values: Mapping[str, float]) -> None:
         """One point of each curve; a value that is no number becomes null in metrics.jsonl."""
         finite = {tag: value if math.isfinite(value) else None for tag, value in values.items()}
         record = {"step": step, "frame": step * self.frames_per_step, "time": time.time(), **finite}

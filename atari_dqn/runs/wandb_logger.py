@@ -75,7 +75,7 @@ class WandbLogger:
             ) from error
         self._wandb = wandb
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
+    def log(self, step: int, values: Mapping[str, float]) -> None:
         self._run.log({tag: value for tag, value in values.items() if math.isfinite(value)}, step=step)
 
     def episode(self, game: EpisodeScore, step: int) -> None:
@@ -110,9 +110,9 @@ class CompositeLogger:
     def __init__(self, first: Logger, second: Logger) -> None:
         self.both = first, second
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
+    def log(self, step: int, values: Mapping[str, float]) -> None:
         for logger in self.both:
-            logger.scalars(values, step)
+            logger.log(step, values)
 
     def episode(self, game: EpisodeScore, step: int) -> None:
         for logger in self.both:
