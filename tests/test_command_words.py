@@ -51,6 +51,7 @@ def test_a_suite_knows_them_and_counts_a_game_once():
     ("name", "near"),
     [
         ("CartPole-v1", "did you mean gym:CartPole-v1?"),
+        ("cartpol", "did you mean cartpole?"),
         ("MountainCar", "did you mean gym:MountainCar-v0?"),
         ("pongg", "did you mean pong?"),
         ("xyzxyz", "names look like pong"),

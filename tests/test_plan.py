@@ -42,7 +42,7 @@ def test_time_is_that_of_each_kind():
     rates = {"cartpole": Rate(100.0, "measured"), "pong": Rate(10.0, "guessed")}
     told = plan.time_told([SMALL, LARGE, SMALL], [6_000, 6_000, 6_000], 2, lambda config: rates[config.game])
     # one slot: 60 s and 60 s of cartpole; the other: 600 s of pong
-    assert told.startswith("time: 10.0 minutes for 18,000 steps, 2 side by side")
+    assert told.startswith("time: 10:00 min for 18,000 steps, 2 side by side")
     assert "cartpole at 100 steps/s a job, measured; Atari at 10 steps/s a job, guessed" in told
 
 

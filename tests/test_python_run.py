@@ -28,6 +28,7 @@ def run(tmp_path_factory):
 
 def test_a_run_knows_its_end_its_folder_and_its_curves(run):
     assert (run.exit_code, run.finished, run.config.game) == (0, True, "cartpole")
+    assert repr(run) == f"Run(folder={run.folder!r}, exit_code=0)"
     assert (run.folder / "DONE").exists()
     assert [point["step"] for point in run.metrics if "train/loss" in point] == [200, 400, 600]
     assert [point["step"] for point in run.metrics if "eval/episode_return" in point] == [304, 600]

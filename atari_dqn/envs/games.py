@@ -71,6 +71,8 @@ def check_rom(game: str) -> None:
     if game in known:
         return
     names = _gymnasium_games() | {_plain(rom): rom for rom in known}
+    if not re.search(r"-v\d+$", game):  # an id of gymnasium's means its own game, a plain word the short name
+        names["cartpole"] = "cartpole"
     near = difflib.get_close_matches(_plain(game), names, n=3, cutoff=0.6)
     if _plain(game) in names:
         near = [_plain(game)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,11 +28,11 @@ class Run:
     """A run whose process has ended, finished or not."""
 
     folder: Path
-    config: Config
+    config: Config = field(repr=False)  # a notebook shows the last value: a line, not every setting
     """What it does, as it was resolved for this machine."""
     exit_code: int
     """Of the command line: 0, 130 after Ctrl-C, 143 after SIGTERM."""
-    model: nn.Module | None = None
+    model: nn.Module | None = field(default=None, repr=False)
     """The network, where it is the caller's own; left as it is by all that is done here."""
 
     @property

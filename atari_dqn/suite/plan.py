@@ -12,6 +12,7 @@ from atari_dqn.config import Config
 from atari_dqn.envs import spec_of
 from atari_dqn.envs.games import is_vector_game
 from atari_dqn.runs.memory import GIB, free_bytes
+from atari_dqn.runs.pace import duration
 from atari_dqn.suite import cost
 
 Kinds = dict[Config, list[int]]
@@ -86,8 +87,7 @@ def time_told(
         for number in numbers:
             seconds[number] = left[number] / rate.steps_per_second
         told.append(f"{kind.game} at {rate.steps_per_second:,.0f} steps/s a job, {rate.source}")
-    minutes = cost.seconds_left(seconds, slots) / 60
-    length = f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:.1f} minutes"
+    length = duration(cost.seconds_left(seconds, slots))
     return (
         f"time: {length} for {sum(left):,} steps, {slots} side by side, if they do not slow each other down "
         f"({'; '.join(told)}); the evaluation of finished runs comes on top"
