@@ -30,6 +30,7 @@ WRONG = [
     ("train pong --resume", "holds no run"),
     ("train cartpole --run-dir there", "there holds this run already, unfinished; go on with --resume"),
     ("train cartpole --run-dir there --gamma 0.5", "there holds another run (gamma 0.99, not 0.5)"),
+    ("train cartpole --run-dir there --seed 1", "or --seed; --resume goes on with it as it was begun"),
 ]
 
 

@@ -264,7 +264,9 @@ def _refuse_existing(found: RunFolder, wanted: Config) -> None:
         if mine != "auto" and not (name.endswith("_threads") and not mine)  # else it is left to the machine
     ]
     if differing:
-        raise UsageError(f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed")
+        goes_on = "" if found.done.exists() else "; --resume goes on with it as it was begun"
+        told = f"{found.path} holds another run ({', '.join(differing)}); choose another --run-dir or --seed"
+        raise UsageError(told + goes_on)
     if found.done.exists():
         raise UsageError(f"{found.path} holds this run already, finished; choose another --seed or --run-dir")
     raise UsageError(f"{found.path} holds this run already, unfinished; go on with --resume")
