@@ -6,13 +6,17 @@ python benchmarks/readme_table.py [--check]     --check changes nothing and fail
 from __future__ import annotations
 
 import ast
+import csv
+import inspect
 import json
+import re
 import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from atari_dqn.presets.family import FAMILY
 from atari_dqn.published.curves import PublishedPoint, series_of, verdicts
 from atari_dqn.report.read_runs import Evaluation, Run, read_runs
 
@@ -24,6 +28,7 @@ PROOF = RESULTS / "proof_202611"  # run folders of benchmarks/proof.sh
 PROVED = [
     ("nnabla", "breakout"), ("nnabla", "pong"), ("rl_zoo", "pong"), ("rl_zoo", "breakout"), ("nature", "pong"),
 ]  # fmt: skip
+FAMILY_RESULTS = RESULTS / "family_202611"
 QUICK = RESULTS / "quick_202611"  # run folders, at any depth
 
 Result = dict[str, Any]
@@ -221,6 +226,28 @@ def proof() -> str:
     return "\n".join(lines)
 
 
+def family() -> str:
+    """The table of the DQN family in Markdown: source, score on CartPole, cost of an update."""
+    rows = list(csv.DictReader((FAMILY_RESULTS / "cartpole.csv").open()))
+    costs = json.loads(max(RESULTS.glob("bench_update_family_*.json")).read_text())["time_to_nature"]
+    lines = ["| preset | source | best network | last network | time of an update |", "|---|---|---|---|---|"]
+    for preset, make in FAMILY.items():
+        source = re.search(r"Source: (.*? \d{4})", inspect.getdoc(make) or "")
+        assert source, f"preset {preset} names no source"
+        scores = {kind: scores_of(rows, preset, kind) for kind in ("best", "last")}
+        lines.append(
+            f"| `{preset}` | {source[1]} | {scores['best']} | {scores['last']} | {costs[preset]:.1f} times `nature`'s |"
+        )
+    return "\n".join(lines)
+
+
+def scores_of(rows: list[dict[str, str]], preset: str, checkpoint: str) -> str:
+    """Mean score of each seed."""
+    found = [row for row in rows if (row["preset"], row["checkpoint"]) == (preset, checkpoint)]
+    means = [f"{float(row['mean']):.1f}" for row in sorted(found, key=lambda row: int(row["seed"]))]
+    return ", ".join(means) or "not measured"
+
+
 ROOM_NAMES = (
     "dqn extensions kernels networks replay envs storage published evaluation video runs suite report commands".split()
 )
@@ -258,6 +285,7 @@ TABLES = {
     "README.md": (recipes, rooms),
     "docs/results.md": (proof, quick, speed),
     "docs/architecture.md": (files,),
+    "docs/family.md": (family,),
 }
 
 

@@ -80,9 +80,12 @@ def c51(game: str = "pong") -> Config:
 def qr_dqn(game: str = "pong") -> Config:
     """QR-DQN: 200 quantiles, Huber threshold 1; Adam 5e-5 with eps 0.01 / 32, epsilon to 0.01.
 
+    On games of vectors 50 quantiles: a run takes a quarter of the time, and CartPole is solved more surely.
+
     Source: Dabney et al. 2018, Distributional reinforcement learning with quantile regression, section 5.
     """
-    return _member(game, "qr_dqn", {"distribution": "quantiles", "atoms": 200}, {**ADAM, "learning_rate": 0.00005})
+    idea = {"distribution": "quantiles", "atoms": 200}
+    return _member(game, "qr_dqn", idea, {**ADAM, "learning_rate": 0.00005}, {"atoms": 50})
 
 
 @adjustable
