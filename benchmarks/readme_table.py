@@ -282,7 +282,7 @@ def modules(folder: Path) -> list[Path]:
 
 
 TABLES = {
-    "README.md": (recipes, rooms),
+    "README.md": (recipes, family, rooms),
     "docs/results.md": (proof, quick, speed),
     "docs/architecture.md": (files,),
     "docs/family.md": (family,),

@@ -294,7 +294,7 @@ def test_an_unknown_game_is_refused_with_the_nearest_names(game, hint):
         ("gym:NoSuchGame-v1", "cannot make"),
         ("gym:FrozenLake-v1", "only vectors"),
         ("gym:Pendulum-v1", "numbered actions"),
-        ("pong", "no vector observations"),
+        ("pong", "none of gymnasium's"),
     ],
 )
 def test_a_vector_game_that_does_not_fit_is_refused(game, why):

@@ -292,7 +292,7 @@ def test_cartridges_for_two_players_are_refused(game):
     [
         ("MsPacman", "ms_pacman"),
         ("ALE/Pong-v5", "pong"),
-        ("pongg", "atari_games"),  # how to list them all
+        ("pongg", "atari-dqn games"),  # how to list them all
         ("cartpole", "classic"),
         ("gym:Acrobot-v1", "classic"),
     ],
