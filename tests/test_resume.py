@@ -259,7 +259,7 @@ def test_a_moved_run_goes_on_and_says_since_when_it_counts_its_time(finished, ca
     assert train(CARTPOLE, finished, "--resume", "--total-steps", "9000", "--checkpoint-period", "100") == 0
     after = json.loads((finished / "DONE").read_text())
     assert (after["steps"], after["since_step"]) == (9000, before["steps"])
-    assert f"min since step {before['steps']:,}, " in capsys.readouterr().err
+    assert f" s since step {before['steps']:,}, " in capsys.readouterr().err
 
 
 def test_an_extension_is_stored_and_a_run_that_goes_on_is_not_done(finished, monkeypatch, capsys):
