@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.suite import on_slurm as slurm_engine
+from atari_dqn.suite.cluster import LOST_AT_MOST, may_go_on
 from atari_dqn.suite.jobs import LOG
 from atari_dqn.suite.table import Table
 from tests.suite_runs import runs_in, wait_for_checkpoint
@@ -98,14 +100,14 @@ class Ended:
 def test_a_job_that_is_lost_with_its_node_is_sent_again_so_many_times(tmp_path):
     utils = pytest.importorskip("submitit.core.utils")
     (run,) = runs_in(tmp_path, [0])
-    lost = {0: 0}
+    lost = Counter()
     assert slurm_engine._take(Ended(None), run) and run.state == "finished"
-    for _ in range(slurm_engine.LOST_AT_MOST):
+    for _ in range(LOST_AT_MOST):
         assert not slurm_engine._take(Ended(utils.UncompletedJobError("no result")), run)
-        assert slurm_engine._may_go_on(run, lost, 0)
+        assert may_go_on(run, lost)
     assert run.note == "lost (Slurm job 12: NODE_FAIL), sent again: it goes on from its checkpoint"
     assert not slurm_engine._take(Ended(utils.UncompletedJobError("no result")), run)
-    assert not slurm_engine._may_go_on(run, lost, 0)
+    assert not may_go_on(run, lost)
     assert run.state == "failed"
 
 

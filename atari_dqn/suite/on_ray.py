@@ -6,18 +6,16 @@ node dies, the task is sent again, and the job goes on wherever that lands, from
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from atari_dqn.errors import UsageError
-from atari_dqn.safe_files import open_to_append
-from atari_dqn.suite.jobs import LOG, POLL_SECONDS, Job, JobRun, Settings, State, next_stage, stop_signals
+from atari_dqn.suite.cluster import begin_log, end, may_go_on, unfinished
+from atari_dqn.suite.jobs import POLL_SECONDS, Job, JobRun, Settings, State, stop_signals
 from atari_dqn.suite.table import Table
 
-LOST_AT_MOST = 20  # nodes that may die under one job
 STOP_SECONDS = 120.0  # for all jobs to save and end
 
 
@@ -46,17 +44,14 @@ def run(runs: Sequence[JobRun], *, address: str | None, cpus: float, gpus: float
         sent[job_run.job] = time.time()
         pending[task.remote(job_run.job, job_run.settings)] = job_run
 
-    for job_run in runs:
-        if next_stage(job_run.job, job_run.settings) is None:
-            job_run.state, job_run.note = "finished", "finished before"
-        else:
-            send(job_run)
+    for job_run in unfinished(runs):
+        send(job_run)
     with stop_signals() as caught:
         while pending and not caught:
             ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
             for ref in ready:
                 job_run = pending.pop(ref)
-                if not _take(ray, ref, job_run) and _may_go_on(job_run, lost):
+                if not _take(ray, ref, job_run) and may_go_on(job_run, lost):
                     send(job_run)
             for job_run in pending.values():
                 job_run.notice_begun(sent[job_run.job], "in the cluster")
@@ -70,17 +65,13 @@ def run_job(job: Job, settings: Settings) -> tuple[State, str]:
     """On some node: the whole job. Cancelling the task lets its process save and end."""
     import ray
 
-    job.folder.mkdir(parents=True, exist_ok=True)
-    with open_to_append(job.folder / LOG) as log:
-        log.write(f"# node {ray.get_runtime_context().get_node_id()} on {socket.gethostname()}\n")
+    begin_log(job, f"node {ray.get_runtime_context().get_node_id()}")
     job_run = JobRun(job, settings)
     try:
         while not job_run.poll():
             time.sleep(POLL_SECONDS)
     except BaseException:
-        job_run.stop()
-        while job_run.alive():
-            time.sleep(POLL_SECONDS)
+        end(job_run)
         raise
     return job_run.state, job_run.note
 
@@ -139,15 +130,6 @@ def _take(ray: Any, ref: Any, job_run: JobRun) -> bool:
     except ray.exceptions.RayError as error:
         job_run.state, job_run.note = "queued", f"lost ({type(error).__name__})"
         return False
-    return True
-
-
-def _may_go_on(job_run: JobRun, lost: Counter[Job]) -> bool:
-    lost[job_run.job] += 1
-    if lost[job_run.job] > LOST_AT_MOST:
-        job_run.state, job_run.note = "failed", f"{job_run.note}, {LOST_AT_MOST} times already"
-        return False
-    job_run.note += ", sent again: it goes on from its checkpoint"
     return True
 
 

@@ -9,23 +9,22 @@ back into the queue, and later goes on from its checkpoint, on whichever node. A
 from __future__ import annotations
 
 import os
-import socket
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from atari_dqn.errors import UsageError
-from atari_dqn.safe_files import open_to_append
-from atari_dqn.suite.jobs import LOG, POLL_SECONDS, Job, JobRun, Settings, State, next_stage, stop_signals
+from atari_dqn.suite.cluster import begin_log, end, may_go_on, unfinished
+from atari_dqn.suite.jobs import POLL_SECONDS, Job, JobRun, Settings, State, stop_signals
 from atari_dqn.suite.table import Table
 
 FOLDER = "slurm"  # in the runs folder
 LOOK_SECONDS = 1.0  # between two looks of a node at its process and at the stop file
 SAVE_SECONDS = 120  # before the time limit, for a run to save and end
 STOP_SECONDS = 120.0  # for all jobs to save and end
-LOST_AT_MOST = 20  # times that a job may be lost with its node
 REQUEUED_AT_MOST = 1_000  # time limits in a run; a long run meets many
 
 
@@ -60,30 +59,26 @@ def run(
     """
     executor = make_executor(runs_dir, cpus=cpus, gpus=gpus, hours=hours, options=options, cluster=cluster)
     stop_file = runs_dir.absolute() / FOLDER / f"stop_{uuid.uuid4().hex}"
-    lost = dict.fromkeys(range(len(runs)), 0)
-    sent: dict[int, tuple[Any, float]] = {}  # by the number of the job: submitit's job, and when it was sent
+    lost = Counter[Job]()
+    sent: dict[Job, tuple[JobRun, Any, float]] = {}  # with submitit's job, and when it was sent
 
-    def send(number: int) -> None:
-        job_run = runs[number]
-        sent[number] = _submit(executor, job_run.job, job_run.settings, stop_file), time.time()
+    def send(job_run: JobRun) -> None:
+        sent[job_run.job] = job_run, _submit(executor, job_run.job, job_run.settings, stop_file), time.time()
 
-    for number, job_run in enumerate(runs):
-        if next_stage(job_run.job, job_run.settings) is None:
-            job_run.state, job_run.note = "finished", "finished before"
-        else:
-            send(number)
+    for job_run in unfinished(runs):
+        send(job_run)
     with stop_signals() as caught:
         while sent and not caught:
-            for number, (job, since) in list(sent.items()):
-                runs[number].notice_begun(since, f"Slurm job {job.job_id}")
+            for job_run, job, since in list(sent.values()):
+                job_run.notice_begun(since, f"Slurm job {job.job_id}")
                 if job.done():
-                    del sent[number]
-                    if not _take(job, runs[number]) and _may_go_on(runs[number], lost, number):
-                        send(number)
+                    del sent[job_run.job]
+                    if not _take(job, job_run) and may_go_on(job_run, lost):
+                        send(job_run)
             table.show(runs)
             time.sleep(POLL_SECONDS)
         if caught:
-            _stop([(job, runs[number]) for number, (job, _) in sent.items()], stop_file, caught)
+            _stop([(job, job_run) for job_run, job, _ in sent.values()], stop_file, caught)
     return caught[0] if caught else None
 
 
@@ -93,9 +88,7 @@ class SlurmTask:
     _run: JobRun | None = None
 
     def __call__(self, job: Job, settings: Settings, stop_file: Path) -> tuple[State, str]:
-        job.folder.mkdir(parents=True, exist_ok=True)
-        with open_to_append(job.folder / LOG) as log:
-            log.write(f"# Slurm job {os.environ.get('SLURM_JOB_ID', 'none')} on {socket.gethostname()}\n")
+        begin_log(job, f"Slurm job {os.environ.get('SLURM_JOB_ID', 'none')}")
         self._run = job_run = JobRun(job, settings)
         while not stop_file.exists() and not job_run.poll():
             time.sleep(LOOK_SECONDS)
@@ -111,9 +104,7 @@ class SlurmTask:
 
     def _end(self) -> None:
         if self._run is not None:
-            self._run.stop()
-            while self._run.alive():
-                time.sleep(POLL_SECONDS)
+            end(self._run)
 
 
 def make_executor(
@@ -169,15 +160,6 @@ def _take(job: Any, job_run: JobRun) -> bool:
         return True
     job_run.state, job_run.note = "queued", f"lost (Slurm job {job.job_id}: {job.state})"
     return False
-
-
-def _may_go_on(job_run: JobRun, lost: dict[int, int], number: int) -> bool:
-    lost[number] += 1
-    if lost[number] > LOST_AT_MOST:
-        job_run.state, job_run.note = "failed", f"{job_run.note}, {LOST_AT_MOST} times already"
-        return False
-    job_run.note += ", sent again: it goes on from its checkpoint"
-    return True
 
 
 def _stop(sent: Sequence[tuple[Any, JobRun]], stop_file: Path, caught: list[int]) -> None:
