@@ -29,6 +29,9 @@ runs=(
   "nature_pong nature pong 50000000 --eval-steps 12500"
   "nnabla_pong nnabla pong 1250000"
   "rl_zoo_breakout rl_zoo breakout 1250000 --eval-period 500000"
+  # the family, beside nnabla-rl's curves of the same presets
+  "c51_breakout c51 breakout 500000"
+  "rainbow_breakout rainbow breakout 500000"
   # what 64 games side by side cost
   "rl_zoo_pong_8 rl_zoo pong 1500000 --eval-period 500000 --num-envs 8"
   "rl_zoo_pong_serial rl_zoo pong 1500000 --eval-period 500000 --no-overlap"
