@@ -53,12 +53,39 @@ def test_members_are_made_of_what_they_are_named_after():
     assert isinstance(make_trainer(small("prioritized")).learner.sampler, ProportionalSampler)
 
 
-def test_rainbow_has_the_numbers_of_its_table():
-    config = FAMILY["rainbow"]("pong").flat()
-    names = "learning_starts n_step learning_rate optimizer_eps target_update_period noisy_sigma priority_alpha"
-    assert [config[name] for name in names.split()] == [20_000, 3, 6.25e-5, 1.5e-4, 8_000, 0.5, 0.5]
-    names = "priority_beta priority_beta_end atoms value_support epsilon_start epsilon_end gamma batch_size"
-    assert [config[name] for name in names.split()] == [0.4, 1.0, 51, 10.0, 0.0, 0.0, 0.99, 32]
+PLAIN = {"learning_starts": 50_000, "batch_size": 32, "gamma": 0.99, "update_period": 4, "capacity": 1_000_000}
+TUNED = {"double_q": True, "target_update_period": 30_000, "epsilon_end": 0.01, "eval_epsilon": 0.001}
+ADAM = {"optimizer": "adam", "optimizer_eps": 0.01 / 32, "loss_reduction": "mean", "epsilon_end": 0.01}
+ADAM |= {"eval_epsilon": 0.001, "target_update_period": 10_000, "double_q": False, "n_step": 1}
+VIEILLARD = ADAM | {"learning_starts": 20_000, "target_update_period": 8_000, "epsilon_decay_steps": 250_000}
+VIEILLARD |= {"learning_rate": 5e-5, "munchausen_alpha": 0.9, "munchausen_temperature": 0.03}
+PER = {"priority_sampler": "exact", "priority_beta": 0.4, "priority_beta_end": 1.0}
+NO_EPSILON = {"noisy_sigma": 0.5, "epsilon_start": 0.0, "epsilon_end": 0.0, "eval_epsilon": 0.0}
+CATEGORICAL = {"distribution": "c51", "atoms": 51, "value_support": 10.0}
+BY_PAPER = {
+    "double": {"double_q": True, "target_update_period": 10_000, "epsilon_end": 0.1, "eval_epsilon": 0.05},
+    "dueling": TUNED | {"hidden_sizes": (1_024,), "max_grad_norm": 10.0, "learning_rate": 6.25e-5},
+    "prioritized": TUNED | PER | {"priority_alpha": 0.6, "learning_rate": 0.00025 / 4, "optimizer": "rmsprop"},
+    "c51": ADAM | CATEGORICAL | {"learning_rate": 2.5e-4},
+    "qr_dqn": ADAM | {"distribution": "quantiles", "atoms": 200, "learning_rate": 5e-5},
+    "iqn": ADAM | {"distribution": "iqn", "learning_rate": 5e-5},
+    "munchausen": VIEILLARD | {"distribution": "none", "loss": "huber"},
+    "munchausen_iqn": VIEILLARD | {"distribution": "iqn"},
+    "noisy": NO_EPSILON | {"optimizer": "rmsprop", "learning_rate": 2.5e-4, "target_update_period": 10_000},
+    "rainbow": NO_EPSILON
+    | CATEGORICAL
+    | PER
+    | {"double_q": True, "dueling": True, "hidden_sizes": (1_024,), "n_step": 3, "priority_alpha": 0.5}
+    | {"learning_starts": 20_000, "target_update_period": 8_000, "optimizer": "adam", "loss_reduction": "mean"}
+    | {"learning_rate": 6.25e-5, "optimizer_eps": 1.5e-4, "max_grad_norm": None},
+}
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_member_has_the_numbers_of_its_paper(name):
+    config = FAMILY[name]("pong").flat()
+    expected = PLAIN | BY_PAPER[name]
+    assert {setting: config[setting] for setting in expected} == expected
 
 
 @pytest.mark.parametrize("name", FAMILY)

@@ -18,7 +18,8 @@ Source = Literal["nnabla_rl", "dopamine", "rl_zoo", "dqn_zoo"]
 Metric = Literal["evaluation", "training"]
 
 PROTOCOLS: dict[Source, str] = {
-    "nnabla_rl": "nnabla-rl: evaluations of 125,000 steps, epsilon 0.05, no sticky actions",
+    "nnabla_rl": "nnabla-rl: evaluations of 125,000 steps, no sticky actions; epsilon 0.05 for DQN and Double, 0 for "
+    "Rainbow, else 0.001",
     "dopamine": "Dopamine (JAX): training returns of the last million frames, sticky actions 0.25, epsilon 0.01",
     "rl_zoo": "RL Zoo: training returns of the last million frames, no sticky actions, one seed",
 }
