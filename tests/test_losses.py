@@ -1,5 +1,6 @@
 """Formulas against numbers worked out on the page."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,6 +45,16 @@ def test_double_q_takes_the_online_choice_at_the_target_value():
     online = torch.tensor([[0.0, 1.0]])
     assert bootstrap_value(q_next).tolist() == [10.0]
     assert bootstrap_value(q_next, online).tolist() == [3.0]  # online prefers action 1, which the target values at 3
+
+
+def test_double_q_is_equation_4_and_never_more_than_the_maximum():
+    generator = np.random.default_rng(0)
+    q_next, online = generator.normal(size=(2, 64, 6))
+    double = [values[choice] for values, choice in zip(q_next, online.argmax(axis=1), strict=True)]
+    q_next, online = torch.from_numpy(q_next), torch.from_numpy(online)
+    assert bootstrap_value(q_next, online).tolist() == double
+    assert (bootstrap_value(q_next, online) <= bootstrap_value(q_next)).all()
+    assert torch.equal(bootstrap_value(q_next, 3 * q_next + 1), bootstrap_value(q_next)), "of one opinion: the maximum"
 
 
 def test_n_step_return_by_hand():

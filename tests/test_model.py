@@ -1,5 +1,6 @@
 """Networks: the paper's shapes, the law of the initial weights, and the rearranged convolution."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.extensions.hl_gauss import HLGauss
 from atari_dqn.networks import initialize, make_model
 from atari_dqn.networks.convolutions import space_to_depth, space_to_depth_kernel
+from atari_dqn.networks.heads import dueling_values
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP
 from atari_dqn.types import EnvSpec
@@ -172,6 +174,23 @@ def test_layer_norm_is_that_of_its_source():
     centered = sums - sums.mean(dim=1, keepdim=True)
     normal = centered / (centered.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
     torch.testing.assert_close(model(obs), model.last(normal.clamp(min=0.0)))
+
+
+def test_dueling_values_by_hand():
+    value, advantage = torch.tensor([[10.0], [-2.0]]), torch.tensor([[[1.0], [2.0], [6.0]], [[0.0], [0.0], [3.0]]])
+    # less their means, 3 and 1, the advantages are -2, -1, 3 and -1, -1, 2
+    assert dueling_values(value, advantage).squeeze(2).tolist() == [[8.0, 9.0, 13.0], [-3.0, -3.0, 0.0]]
+
+
+def test_dueling_values_are_equation_9_and_their_mean_is_the_state_s():
+    generator = np.random.default_rng(0)
+    value, advantage = generator.normal(size=(32, 5)), generator.normal(size=(32, 6, 5))
+    expected = np.array([[v + each - a.mean(axis=0) for each in a] for v, a in zip(value, advantage, strict=True)])
+    value, advantage = torch.from_numpy(value), torch.from_numpy(advantage)
+    q = dueling_values(value, advantage)
+    np.testing.assert_allclose(q, expected, atol=1e-12)
+    torch.testing.assert_close(q.mean(dim=1), value)
+    torch.testing.assert_close(dueling_values(value, advantage + 7.0), q)  # what all actions share is not theirs
 
 
 @pytest.mark.parametrize("bins", [0, 5])

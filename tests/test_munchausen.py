@@ -3,10 +3,14 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 
-from atari_dqn.extensions.munchausen import bonus, log_policy, soft_weights
+from atari_dqn.dqn.bellman import ScalarHead
+from atari_dqn.dqn.losses import clipped_loss
+from atari_dqn.extensions.munchausen import MunchausenTarget, bonus, log_policy, soft_weights
 from atari_dqn.extensions.quantiles import QuantileHead
+from atari_dqn.types import Transitions
 
 LN3 = math.log(3)
 
@@ -52,6 +56,36 @@ def test_the_weighted_sum_is_the_soft_maximum():
     assert (soft >= values.amax(dim=1) - 1e-6).all()
     head = QuantileHead(quantiles=1)  # of one quantile, the value itself
     torch.testing.assert_close(head.blend(values, weights, shift).squeeze(1), soft)
+
+
+class Says:
+    """A target network that knows its values."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def predict_by_target(self, obs):
+        return self.values
+
+
+@pytest.mark.parametrize(
+    ("head", "per_action", "expected"),
+    [
+        # pi = 3/4, 1/4 in both states: sum_a pi_a (Q_a - tau ln pi_a) = tau logsumexp(Q / tau) = 0.5 ln 4
+        (ScalarHead(clipped_loss), 1, [0.5 * math.log(4)]),
+        # quantiles 1 below and 1 above each value: the sum of those below and of those above
+        (QuantileHead(quantiles=2), 2, [0.5 * math.log(4) - 1, 0.5 * math.log(4) + 1]),
+    ],
+)
+def test_a_target_by_hand(head, per_action, expected):
+    values = torch.tensor([[0.5 * LN3, 0.0]])
+    spread = torch.tensor([0.0] if per_action == 1 else [-1.0, 1.0])
+    batch = Transitions(torch.zeros(1, 4), torch.tensor([1]), torch.tensor([2.0]), *[torch.zeros(1)] * 3)
+    rule = MunchausenTarget(alpha=0.9, temperature=0.5)
+    reward, following = rule(head, batch, (values[:, :, None] + spread).flatten(1), Says(values))
+    # 2 + 0.9 * 0.5 ln 1/4 for the less likely action; the bonus alone would be cut off at -1
+    torch.testing.assert_close(reward, torch.tensor([2 + 0.45 * math.log(0.25)]))
+    torch.testing.assert_close(following.flatten(), torch.tensor(expected))
 
 
 def test_all_is_finite_and_exact_where_the_exponential_is_not():

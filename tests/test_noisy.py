@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from atari_dqn.extensions.noisy import NoisyLinear
+from atari_dqn.extensions.noisy import NoisyLinear, noisy_linear, signed_root
 from atari_dqn.extensions.random_buffers import draw_noise, silence
 from atari_dqn.networks import initialize
 
@@ -31,6 +31,29 @@ def test_forward_by_hand():
     torch.testing.assert_close(layer(torch.tensor([[10.0, 1.0]])), torch.tensor([[15.2]]))
 
 
+def test_a_factor_by_hand():
+    assert signed_root(torch.tensor([-4.0, 0.0, 9.0])).tolist() == [-2.0, 0.0, 3.0]
+
+
+def test_formulas_are_those_of_the_paper():
+    """Equations 9 to 11 with the matrix of noisy weights, one transition and one number at a time."""
+    generator = np.random.default_rng(0)
+    x, weight, bias = generator.normal(size=(4, 3)), generator.normal(size=(2, 2, 3)), generator.normal(size=(2, 2))
+    normal_in, normal_out = generator.normal(size=3), generator.normal(size=2)
+
+    def f(number):
+        return np.sqrt(number) if number >= 0 else -np.sqrt(-number)
+
+    expected = np.zeros((4, 2))
+    for row in range(4):
+        for j in range(2):
+            noisy = [weight[0, j, i] + weight[1, j, i] * f(normal_in[i]) * f(normal_out[j]) for i in range(3)]
+            expected[row, j] = np.dot(noisy, x[row]) + bias[0, j] + bias[1, j] * f(normal_out[j])
+    factors = (signed_root(torch.from_numpy(normal)) for normal in (normal_in, normal_out))
+    of_torch = tuple(torch.from_numpy(weight)), tuple(torch.from_numpy(bias))
+    np.testing.assert_allclose(noisy_linear(torch.from_numpy(x), *of_torch, *factors), expected, atol=1e-12)
+
+
 def test_output_and_gradients_are_those_of_the_noisy_matrix():
     layer, generator = make_layer(7, 5)
     draw_noise(layer, generator)
@@ -51,9 +74,10 @@ def test_output_and_gradients_are_those_of_the_noisy_matrix():
 
 
 def test_noise_is_signed_roots_of_normal_numbers():
-    layer, generator = make_layer(40_000, 10_000)
-    draw_noise(layer, generator)
-    for noise in (layer.noise_in, layer.noise_out):
+    wide, generator = make_layer(40_000, 1)
+    tall, _ = make_layer(1, 10_000)
+    draw_noise(nn.Sequential(wide, tall), generator)
+    for noise in (wide.noise_in, tall.noise_out):
         normal = (noise.sign() * noise.square()).double()  # f backwards
         tolerance = 4 / math.sqrt(len(noise))
         assert abs(normal.mean()) < tolerance
@@ -61,7 +85,7 @@ def test_noise_is_signed_roots_of_normal_numbers():
         below = np.array([(normal < edge).double().mean() for edge in (-1.0, 0.0, 1.0)])
         np.testing.assert_allclose(below, [0.1587, 0.5, 0.8413], atol=tolerance / 2)
     # f(x)^2 = |x|, whose mean is sqrt(2 / pi)
-    torch.testing.assert_close(layer.noise_in.square().mean(), torch.tensor(math.sqrt(2 / math.pi)), atol=0.02, rtol=0)
+    torch.testing.assert_close(wide.noise_in.square().mean(), torch.tensor(math.sqrt(2 / math.pi)), atol=0.02, rtol=0)
 
 
 def test_initialization_is_that_of_the_paper():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from atari_dqn.extensions.prioritized import SMALLEST, ProportionalPriorities
+from atari_dqn.extensions.prioritized import SMALLEST, ProportionalPriorities, importance_weights
 from atari_dqn.replay.index import SampleIndex
 
 
@@ -42,6 +42,17 @@ def test_draws_are_in_proportion_to_the_priorities():
     leaves, _ = sampler_of(errors.tolist(), exponent=0.6).draw(uniform(3_000, 32, seed=0))
     chance = (errors.astype(np.float64) + SMALLEST) ** 0.6
     np.testing.assert_allclose(share(leaves, 6), chance / chance.sum(), atol=0.005)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.4, 1.0])
+def test_weights_are_those_of_algorithm_1(beta):
+    """With N and the sum of all priorities, as it is printed, on minibatches of a larger replay."""
+    priority = np.random.default_rng(0).random(1_000) + 0.01
+    drawn = np.random.default_rng(1).integers(1_000, size=(8, 32))
+    chance = priority / priority.sum()
+    weights = (1_000 * chance[drawn]) ** -beta
+    weights /= weights.max(axis=1, keepdims=True)
+    np.testing.assert_allclose(importance_weights(torch.from_numpy(priority[drawn]), beta), weights, rtol=1e-12)
 
 
 def test_weights_take_the_bias_away():

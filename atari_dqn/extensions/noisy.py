@@ -16,6 +16,44 @@ from torch import Tensor, nn
 from atari_dqn.extensions.random_buffers import RandomBuffers
 
 
+def signed_root(normal: Tensor) -> Tensor:
+    """A factor of the noise, from normal numbers: float32 of any shape.
+
+    Source: Fortunato et al. 2018, section 3, below eq. 11.   f(x) = sgn(x) sqrt(|x|)
+    """
+    return normal.sign() * normal.abs().sqrt()
+
+
+def noisy_linear(
+    x: Tensor,
+    weight: tuple[Tensor, Tensor],
+    bias: tuple[Tensor, Tensor],
+    noise_in: Tensor,
+    noise_out: Tensor,
+) -> Tensor:
+    """A linear layer with factorized noise; the same noise for the whole batch.
+
+    The noise is a product of two vectors, so it can stand before and behind the layer of the sigmas: the matrix of
+    noisy weights is never built.
+
+    Args:
+      x:         [B, p] float.
+      weight:    mean and sigma, [q, p] both.
+      bias:      mean and sigma, [q] both.
+      noise_in:  [p], f(eps_in).
+      noise_out: [q], f(eps_out).
+
+    Returns:
+      [B, q].
+
+    Source: Fortunato et al. 2018, eq. 9 to 11.
+      y = (mu_w + sigma_w * noise_out noise_in^T) x + mu_b + sigma_b * noise_out
+    """
+    mean = F.linear(x, weight[0], bias[0])
+    deviation = F.linear(x * noise_in.to(x.dtype), weight[1], bias[1])
+    return mean + noise_out.to(mean.dtype) * deviation
+
+
 class NoisyLinear(nn.Linear, RandomBuffers):
     """A linear layer with factorized Gaussian noise on its weights and biases.
 
@@ -54,21 +92,15 @@ class NoisyLinear(nn.Linear, RandomBuffers):
         self.sigma_bias.fill_(size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, p] -> [B, q]; the same noise for the whole batch.
-
-        The noise is a product of two vectors, so it can stand before and behind the layer of the sigmas: the matrix of
-        noisy weights is never built.
-        """
-        mean = F.linear(x, self.weight, self.bias)
-        deviation = F.linear(x * self.noise_in.to(x.dtype), self.sigma_weight, self.sigma_bias)
-        return mean + self.noise_out.to(mean.dtype) * deviation
+        """[B, p] -> [B, q]; see `noisy_linear`."""
+        weight, bias = (self.weight, self.sigma_weight), (self.bias, self.sigma_bias)
+        return noisy_linear(x, weight, bias, self.noise_in, self.noise_out)
 
     @torch.no_grad()
     def draw(self, generator: torch.Generator) -> None:
         """See `RandomBuffers`."""
         for noise in (self.noise_in, self.noise_out):
-            normal = torch.randn(noise.shape, generator=generator, device=noise.device)
-            noise.copy_(normal.sign() * normal.abs().sqrt())
+            noise.copy_(signed_root(torch.randn(noise.shape, generator=generator, device=noise.device)))
 
     def silence(self) -> None:
         """The means alone."""

@@ -27,6 +27,22 @@ from atari_dqn.types import Transitions
 SMALLEST = 1e-6  # added to each |TD error|, so that none is 0
 
 
+def importance_weights(priority: Tensor, correction: Tensor | float) -> Tensor:
+    """Weights of the losses, which take away the bias of drawing some transitions more often than others.
+
+    Args:
+      priority:   [U, B] float64 > 0, p_i**alpha of what was drawn for U minibatches.
+      correction: beta in [0, 1]: 0 corrects nothing, 1 all of the bias.
+
+    Returns:
+      [U, B] float64 in (0, 1]; the largest of each minibatch is 1.
+
+    Source: Schaul et al. 2016, section 3.4 and Algorithm 1.   w_i = (N P(i))**-beta / max_j w_j, j in the same
+      minibatch; N and the sum in P(i) = p_i**alpha / sum_k p_k**alpha cancel.
+    """
+    return (priority.amin(dim=1, keepdim=True) / priority).pow(correction)
+
+
 class ProportionalPriorities:
     """Proportional prioritization of the transitions in a replay.
 
@@ -71,14 +87,12 @@ class ProportionalPriorities:
         Returns:
           Leaves, [U * B] int64, one minibatch after the other; weights of their losses, [U * B] float32, in (0, 1].
 
-        Source: P(i) = p_i**alpha / sum_k p_k**alpha; w_i = (N P(i))**-beta / max_j w_j, j in the same minibatch. N and
-          the sum cancel. Strata: appendix B.2.1.
+        Source: P(i) = p_i**alpha / sum_k p_k**alpha. Strata: appendix B.2.1.
         """
         size = unit.shape[1]
         strata = (torch.arange(size, device=unit.device) + unit) / size
         leaves = self.tree.draw(strata.flatten())
-        values = self.tree.values(leaves).view(unit.shape)
-        weights = (values.amin(dim=1, keepdim=True) / values).pow(self.correction)
+        weights = importance_weights(self.tree.values(leaves).view(unit.shape), self.correction)
         return leaves, weights.flatten().float()
 
     def learned(self, leaves: Tensor, error: Tensor) -> None:

@@ -76,6 +76,24 @@ Linear = Callable[[int, int], nn.Linear]
 """Makes a fully connected layer from its numbers of inputs and outputs."""
 
 
+def dueling_values(value: Tensor, advantage: Tensor) -> Tensor:
+    """Q-values of the two streams of a dueling network; the mean of a state's advantages is taken off.
+
+    Without that a number could move from one stream to the other, and neither would be known.
+
+    Args:
+      value:     [B, M] float32, V(s).
+      advantage: [B, A, M] float32, A(s, .).
+
+    Returns:
+      [B, A, M] float32; their mean over the actions is V(s).
+
+    Source: Wang et al. 2016, Dueling network architectures, eq. 9; with M logits each, Hessel et al. 2018, Rainbow.
+      Q(s, a) = V(s) + A(s, a) - mean_a' A(s, a')
+    """
+    return value[:, None] + advantage - advantage.mean(dim=1, keepdim=True)
+
+
 class Dueling(nn.Module):
     """The end of a network whose first half of units values the state, and the other what each action adds to it.
 
@@ -87,7 +105,7 @@ class Dueling(nn.Module):
       bins:        M, outputs for each action; 1 where they are values.
       linear:      makes the layers.
 
-    Source: Wang et al. 2016, Dueling network architectures, eq. 9; with N logits each, Hessel et al. 2018, Rainbow.
+    Source: see `dueling_values`.
     """
 
     def __init__(self, num_inputs: int, num_actions: int, bins: int, linear: Linear = nn.Linear) -> None:
@@ -97,11 +115,10 @@ class Dueling(nn.Module):
         self.advantage = linear(self.split[1], num_actions * bins)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, num_inputs] -> [B, A * N]."""
+        """[B, num_inputs] -> [B, A * M]."""
         state, action = torch.split(x, self.split, dim=1)
-        value = self.value(state)[:, None]
-        advantage = self.advantage(action).unflatten(1, (-1, value.shape[2]))
-        return (value + advantage - advantage.mean(dim=1, keepdim=True)).flatten(1)
+        value = self.value(state)
+        return dueling_values(value, self.advantage(action).unflatten(1, (-1, value.shape[1]))).flatten(1)
 
 
 def fully_connected(
