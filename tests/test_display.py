@@ -26,8 +26,9 @@ CONFIG = nature().replace(
 
 def fake_trainer(step, *, updates=0, pending=0):
     learner = SimpleNamespace(updates=updates, reset=SimpleNamespace(pending_updates=pending))
-    counters = {"step": step, "learning_starts_at": 10_000, "learns": step >= 10_000, "evaluated_at": 0, "episodes": 3}
-    scores = {"metrics": SimpleNamespace(recent_return=-19.0), "best_score": -15.0, "best_step": 10}
+    counters = {"step": step, "learning_starts_at": 10_000, "learns": step >= 10_000, "episodes": 3}
+    evaluations = SimpleNamespace(evaluated_at=0, best_score=-15.0, best_step=10)
+    scores = {"metrics": SimpleNamespace(recent_return=-19.0), "evaluations": evaluations}
     return SimpleNamespace(config=CONFIG, learner=learner, **counters, **scores)
 
 

@@ -117,8 +117,7 @@ def test_an_interrupted_run_ends_as_the_quiet_one(name, tmp_path, monkeypatch):
     run = Trainer.run
 
     def stopped(trainer):
-        log = trainer.log_if_due
-        trainer.log_if_due = lambda: [log(), setattr(trainer, "stop_requested", trainer.step == 1_000)]
+        trainer.callbacks.on_step = lambda _: setattr(trainer, "stop_requested", trainer.step == 1_000)
         run(trainer)
 
     with monkeypatch.context() as patch:

@@ -79,10 +79,10 @@ def test_what_each_preset_asks_for(preset, spec, training, expected):
 def test_the_replay_holds_what_was_played():
     config = tiny_config(num_envs=2, total_steps=40, learning_starts=20, batch_size=2)
     trainer = make_trainer(config)
-    trainer.openings = OpeningActions(2, after_opening=(2,), after_life_loss=(1, 1))
+    trainer.turns.openings = OpeningActions(2, after_opening=(2,), after_life_loss=(1, 1))
     sent, send, pending = [], trainer.envs.send, []
     trainer.envs.send = lambda action: (
-        [sent.append(action.copy()), pending.append(trainer.openings.pending[:, 0].copy())] and send(action)
+        [sent.append(action.copy()), pending.append(trainer.turns.openings.pending[:, 0].copy())] and send(action)
     )
     add, stored = trainer.replay.add, []
     trainer.replay.add = lambda action, step: [stored.append(np.array(action))] and add(action, step)

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from atari_dqn.cli import main
 from atari_dqn.config import Config
+from atari_dqn.dqn.evaluations import REMEMBERED
 from atari_dqn.dqn.optim import CenteredRMSProp, moments_of
-from atari_dqn.dqn.trainer import COUNTERS
 from atari_dqn.envs import spec_of
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs import state as run
@@ -49,7 +49,7 @@ def state(trained):
 
 def test_every_field_that_a_run_writes_is_known(kind, state):
     kind(state, "")
-    assert set(state["counters"]) == {*COUNTERS, "learn_after"}
+    assert set(state["counters"]) == {"step", "episodes", "learn_after", *REMEMBERED}
 
 
 # the place of a field, a value that it must not have, and what is said of it

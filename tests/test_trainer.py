@@ -309,7 +309,7 @@ def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tm
     ]  # fmt: skip
     kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
     assert kept == [400, 600, 700]  # the best and the newest two
-    assert trainer.best_step == 400
+    assert trainer.evaluations.best_step == 400
     assert evaluator.shown == [("eval/best_game", 200), ("eval/best_game", 400)]
 
 
@@ -327,7 +327,7 @@ def test_early_evaluations_come_besides_and_are_shown_whatever_they_score(tmp_pa
     again = make_trainer(config, checkpoints=tmp_path, evaluator=evaluator)  # goes on from the checkpoint of step 0
     state, _ = checkpoint.load(checkpoint.step_directory(tmp_path, 0))
     again.load_state_dict(state)
-    assert not again.evaluation_is_due
+    assert not again.evaluations.is_due(again.step, again.episodes)
     without = make_trainer(config.replace(eval_early_steps=(), eval_period=0))
     without.run()
     for name, weights in without.agent.get_weights().items():
@@ -371,7 +371,7 @@ def test_an_evaluation_given_up_is_due_again():
     trainer.evaluator = ScriptedEvaluator(config, give_up)
     trainer.run()
     assert calls == [200]
-    assert trainer.evaluated_at == 0
+    assert trainer.evaluations.evaluated_at == 0
     trainer.stop_requested, games = False, [EpisodeScore(0, 0, 1.0, 1)]
     trainer.evaluator = ScriptedEvaluator(config, lambda step: calls.append(step) or games)
     trainer.run()

@@ -11,30 +11,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.callbacks import Callbacks
 from atari_dqn.dqn.divergence import ValueRange, refuse_broken_loss, refuse_broken_values, refuse_broken_weights
+from atari_dqn.dqn.evaluations import Evaluations
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.metrics import Metrics
-from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.dqn.ports import Evaluator, Logger
 from atari_dqn.dqn.progress import EpisodeTracker, Speedometer
 from atari_dqn.dqn.schedules import crossings
+from atari_dqn.dqn.turns import Turns
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import game_seeds, stream
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
 
 UNKNOWN = 2**62  # in a checkpoint: the agent step of the first update, while a game is waited for
-# numbers that a resumed run takes over
-COUNTERS = "step episodes evaluated_at evaluated_episodes best_score best_step last_score".split()
 
 
 class Trainer:
@@ -68,19 +64,15 @@ class Trainer:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
         self.logger, self.saver, self.evaluator, self.alive = logger, saver, evaluator, alive
         self.callbacks = callbacks or Callbacks()
-        self.pending_actions: deque[np.ndarray] = deque()  # actions of the groups that play, in the order of `send`
-        self.actor = agent.actor(replay.observations)
+        self.turns = Turns(config, envs, agent, replay)
         self.learner = Learner(config, agent, replay)
         self.learns_apart = config.machine.device.startswith("cuda")  # what is launched there holds up no caller
         self.tracker = EpisodeTracker(config.env.num_envs)
-        self.openings = opening_actions(config, envs.spec, config.env.num_envs, training=True)
         self.metrics = Metrics(config, agent, self.learner, replay, envs.spec.action_names)
         self.step = 0  # agent steps played
         self.episodes = 0  # games finished
         self.learning_starts_at = self._end_of_warm_up()  # agent step from which updates are due, None until known
-        self.evaluated_at, self.evaluated_episodes = 0, 0  # agent step and games at the newest evaluation
-        self.best_score, self.best_step = -math.inf, -1
-        self.last_score: float | None = None
+        self.evaluations = Evaluations(config)
         self.value_range = ValueRange(
             config.extensions.value_support if config.extensions.categorical_bins else math.inf
         )
@@ -92,30 +84,30 @@ class Trainer:
         """Play and learn until the run is over, or until `stop_requested`; then save."""
         if self.replay.is_empty:
             self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
-        self.evaluate_if_due()  # a resumed run may owe one
-        while len(self.pending_actions) < self.config.env.env_groups - 1:  # all groups but one play at the beginning
-            self.ask()
-            self.send()
-        while not self.over and not self.stop_requested:
+        self._evaluate_if_due()  # a resumed run may owe one
+        while self.turns.waiting > 1:  # all groups but one play at the beginning
+            self.turns.ask(self.step)
+            self.turns.send(self.step)
+        while not self._over and not self.stop_requested:
             self.alive()
             if self.learner.reset.pending_updates and self.learns:
-                self.learn_what_is_owed()
+                self._learn_what_is_owed()
                 continue
-            if len(self.pending_actions) < self.config.env.env_groups:  # else a resumed run has a step under way
-                self.act_and_learn()  # the emulators play in their own threads from here ...
+            if self.turns.waiting:  # else a resumed run has a step under way
+                self._act_and_learn()  # the emulators play in their own threads from here ...
             result = self.envs.recv()  # ... to here
             if self.config.env.terminal_on_time_limit:
                 result = result._replace(terminated=result.terminated | result.truncated)
             if self.saver:
                 self.saver.before_add()
-            self.replay.add(self.pending_actions.popleft(), result)
+            self.replay.add(self.turns.pending_actions.popleft(), result)
             if not self.config.machine.overlap:
                 self.learner.learn_what_is_due(self.step, self.learning_starts_at)
             self.step += self.config.envs_at_once
-            self.on_episodes_finished(result)
-            self.log_if_due()
-            self.evaluate_if_due()
-            self.save_if_due()
+            self._on_episodes_finished(result)
+            self._log_if_due()
+            self._evaluate_if_due()
+            self._save_if_due()
             self.callbacks.on_step(self)
         self.save()
         if self.saver:
@@ -129,7 +121,7 @@ class Trainer:
         if self.saver:
             self.saver.close()
 
-    def learn_what_is_owed(self) -> None:
+    def _learn_what_is_owed(self) -> None:
         """Let a network that was drawn anew learn from the replay for some seconds; nothing is played meanwhile."""
         if self.learner.reset.pending_updates == self.config.extensions.reset_updates:
             self.logger.message(
@@ -138,36 +130,24 @@ class Trainer:
         self.learner.catch_up(self.step)
         self.speedometer.start(self.step, self.learner.updates)
 
-    def act_and_learn(self) -> None:
+    def _act_and_learn(self) -> None:
         """Let the group whose turn it is play; with `overlap` learn from rows already stored, while it does."""
-        self.ask()
+        self.turns.ask(self.step)
         if self.config.machine.overlap and self.learns_apart:  # queued behind the choice of actions, so not before it
             self.learner.learn_what_is_due(self.step, self.learning_starts_at)
-        self.send()
+        self.turns.send(self.step)
         if self.config.machine.overlap and not self.learns_apart:
             self.learner.learn_what_is_due(self.step, self.learning_starts_at)
 
-    def ask(self) -> None:
-        """Begin to choose actions for the group whose turn it is."""
-        groups_to_act = self.config.env.env_groups - 1 - len(self.pending_actions)
-        seen = self.replay.newest(back=groups_to_act)
-        self.actor.ask(seen, self.agent.exploration.act(self.step, first=self._first_to_act, count=len(seen)))
-
-    def send(self) -> None:
-        """Wait for the actions, and let the group play them."""
-        action = self.openings.impose(self.actor.answer(), first=self._first_to_act)
-        self.envs.send(action)
-        self.pending_actions.append(action)
-
     @property
-    def _first_to_act(self) -> int:
-        """Number of the first environment of the group whose turn it is."""
-        return (self.step + len(self.pending_actions) * self.config.envs_at_once) % self.config.env.num_envs
-
-    @property
-    def over(self) -> bool:
+    def _over(self) -> bool:
         """Has everything been played that the config asks for?"""
         return self.config.is_over(self.step, self.episodes)
+
+    @property
+    def finished(self) -> bool:
+        """Has everything been played and evaluated that the config asks for?"""
+        return self._over and not self.evaluations.is_due(self.step, self.episodes)
 
     @property
     def epsilon(self) -> float:
@@ -175,18 +155,27 @@ class Trainer:
         return self.agent.exploration.schedule(self.step)
 
     @property
+    def last_score(self) -> float | None:
+        """Mean return of the newest evaluation; None before the first."""
+        return self.evaluations.last_score
+
+    @property
+    def best_score(self) -> float:
+        """Mean return of the best evaluation; minus infinity before the first."""
+        return self.evaluations.best_score
+
+    @property
     def learns(self) -> bool:
         """Is the warm-up over?"""
         return self.learning_starts_at is not None and self.step >= self.learning_starts_at
 
     def _end_of_warm_up(self) -> int | None:
-        """Agent step from which updates are due if play begins with an empty replay; see `on_episodes_finished`."""
+        """Agent step from which updates are due if play begins with an empty replay; see `_on_episodes_finished`."""
         return None if self.config.replay.whole_game_warm_up else self.step + self.config.replay.learning_starts
 
-    def on_episodes_finished(self, result: Step) -> None:
+    def _on_episodes_finished(self, result: Step) -> None:
         """Note the games that have just ended, and learn what is owed at the end of a game."""
-        first = (self.step - self.config.envs_at_once) % self.config.env.num_envs  # of the group that has played
-        self.openings.follow(result, first=first)
+        first = self.turns.follow(result, self.step)
         for game in self.tracker.update(result, first):
             self.metrics.tell_episode(self.logger, self.step, game)
             self.episodes += 1
@@ -202,7 +191,7 @@ class Trainer:
         """Did the vector step just played reach a multiple of `period`?"""
         return period > 0 and crossings(self.step - self.config.envs_at_once, self.step, period) > 0
 
-    def log_if_due(self) -> None:
+    def _log_if_due(self) -> None:
         """Write the means since the last point."""
         if not self._is_due(self.config.logging.log_period):
             return
@@ -213,21 +202,18 @@ class Trainer:
         values |= self.speedometer.read(self.step, self.learner.updates)
         self.logger.log(self.step, values)
 
-    def evaluate_if_due(self) -> None:
+    def _evaluate_if_due(self) -> None:
         """Play the evaluation games on environments of their own, and remember the best network."""
-        if self.evaluator is None or not self.evaluation_is_due:
+        if self.evaluator is None or not self.evaluations.is_due(self.step, self.episodes):
             return
         q = self.agent.algorithm.predict(self.replay.latest_obs()).flatten().cpu().numpy()
         refuse_broken_values(q, self.step)
-        early, began = self._early_evaluation_is_due, time.monotonic()
-        result = self.evaluator.evaluate(self.step, self.should_stop)
+        early, began = self.evaluations.early_is_due(self.step), time.monotonic()
+        result = self.evaluator.evaluate(self.step, self._should_stop)
         self.speedometer.leave_out(time.monotonic() - began)
         if result is None:
             return  # interrupted; due again after the resume
-        self.evaluated_at, self.evaluated_episodes = self.step, self.episodes
-        self.last_score, is_best = result.mean, result.mean > self.best_score
-        if is_best:
-            self.best_score, self.best_step = self.last_score, self.step
+        is_best = self.evaluations.note(self.step, self.episodes, result.mean)
         self.metrics.tell_evaluation(self.logger, self.step, result, q, best_score=self.best_score, best=is_best)
         self.callbacks.on_evaluation(self, result)
         if is_best or early:
@@ -235,29 +221,14 @@ class Trainer:
         if is_best:
             self.save()
 
-    @property
-    def evaluation_is_due(self) -> bool:
-        """Is one owed at this step?"""
-        steps, games = self.config.evaluation.eval_period, self.config.evaluation.eval_period_episodes
-        if (games or steps) and (self._early_evaluation_is_due or (self.over and self.evaluated_at < self.step)):
-            return True  # the end of a run is always evaluated
-        if games:
-            return crossings(self.evaluated_episodes, self.episodes, games) > 0
-        return steps > 0 and crossings(self.evaluated_at, self.step, steps) > 0
-
-    @property
-    def _early_evaluation_is_due(self) -> bool:
-        since = -1 if self.last_score is None else self.evaluated_at  # the one of step 0 is owed until there was one
-        return any(since < due <= self.step for due in self.config.evaluation.eval_early_steps)
-
-    def should_stop(self) -> bool:
+    def _should_stop(self) -> bool:
         """Asked within an evaluation, where the loop does not turn."""
         self.alive()
         return self.stop_requested
 
     # --- state
 
-    def save_if_due(self) -> None:
+    def _save_if_due(self) -> None:
         if self._is_due(self.config.logging.checkpoint_period):
             self.save()
 
@@ -271,12 +242,12 @@ class Trainer:
         refuse_broken_weights(self.agent.algorithm.model, self.step)
         self.logger.flush()  # what the checkpoint will not cut off must be on disk before it
         meta = {"game": self.config.game, "preset": self.config.preset, "step": self.step}
-        self.saver.save(self.step, self.state_dict(), meta, best_step=self.best_step)
+        self.saver.save(self.step, self.state_dict(), meta, best_step=self.evaluations.best_step)
         self.saved = self._moment
 
     @property
     def _moment(self) -> tuple[int, ...]:
-        return self.step, self.evaluated_at, self.learner.updates
+        return self.step, self.evaluations.evaluated_at, self.learner.updates
 
     def state_dict(self) -> dict[str, Any]:
         """All of the run but the frames, which `saver` writes: nested dicts of arrays and numbers."""
@@ -284,13 +255,16 @@ class Trainer:
             "agent": self.agent.state_dict(),
             "learner": self.learner.state_dict(),
             "envs": self.envs.state_dict(),
-            "answers": list(self.pending_actions),
             "newest_frames": self.replay.newest_frames(),
             "replay": self.replay.state_dict() if self.config.logging.save_replay else None,
             "tracker": self.tracker.state_dict(),
-            "openings": self.openings.state_dict(),
-            "counters": {name: getattr(self, name) for name in COUNTERS}
-            | {"learn_after": UNKNOWN if self.learning_starts_at is None else self.learning_starts_at},
+            "counters": {
+                "step": self.step,
+                "episodes": self.episodes,
+                "learn_after": UNKNOWN if self.learning_starts_at is None else self.learning_starts_at,
+                **self.evaluations.state_dict(),
+            },
+            **self.turns.state_dict(),
             **self.metrics.state_dict(),
         }
 
@@ -299,16 +273,12 @@ class Trainer:
         self.agent.load_state_dict(state["agent"])
         self.learner.load_state_dict(state["learner"])
         self.envs.load_state_dict(state["envs"])
-        self.pending_actions.extend(state["answers"])
-        if len(self.pending_actions) == self.config.env.env_groups:  # a game broke while it answered this one
-            self.envs.send(self.pending_actions[-1])
+        self.turns.load_state_dict(state)
         self.tracker.load_state_dict(state["tracker"])
-        if "openings" in state:  # older checkpoints are of runs without any
-            self.openings.load_state_dict(state["openings"])
-        for name in COUNTERS:
-            setattr(self, name, state["counters"][name])
-        known = state["counters"]["learn_after"]
+        counters = state["counters"]
+        self.step, self.episodes, known = counters["step"], counters["episodes"], counters["learn_after"]
         self.learning_starts_at = None if known == UNKNOWN else known
+        self.evaluations.load_state_dict(counters)
         self.metrics.load_state_dict(state, self.step)
         if self.replay.is_empty:
             self.replay.continue_from(state["newest_frames"])

@@ -88,15 +88,16 @@ class Display:
 
     def _moment(self, trainer: Trainer, owed: int, now: float) -> pacing.Moment:
         note = self._evaluated or (f"a new network: {owed:,} updates to go" if owed else "")
+        evaluations = trainer.evaluations
         return pacing.Moment(
             trainer.step,
             trainer.learning_starts_at,
-            trainer.evaluated_at,
+            evaluations.evaluated_at,
             trainer.episodes,
             owed,
             0.0 if self._evaluation_began is None else now - self._evaluation_began,
             trainer.metrics.recent_return,
-            trainer.best_score if trainer.best_step >= 0 else None,
+            evaluations.best_score if evaluations.best_step >= 0 else None,
             note,
         )
 

@@ -135,7 +135,7 @@ def nothing_is_left(folder: RunFolder, trainer: Trainer) -> bool:
       folder:  of the run, its config as it was before.
       trainer: continues from the newest checkpoint, with the config wanted now.
     """
-    if trainer.over and not trainer.evaluation_is_due and read_done(folder.path) is not None:
+    if trainer.finished and read_done(folder.path) is not None:
         log.info(f"{folder.path} is finished, at step {trainer.step:,}; a larger --total-steps makes it longer")
         return True
     step = max(trainer.step, trainer.config.replay.learning_starts)

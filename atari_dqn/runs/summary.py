@@ -64,7 +64,7 @@ def _quoted(path: Path) -> str:
 
 def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, Any]:
     """What a finished run says of itself; `DONE` holds it. Its last process took `seconds` from `since_step` on."""
-    config, steps = trainer.config, trainer.step - since_step
+    config, steps, evaluations = trainer.config, trainer.step - since_step, trainer.evaluations
     return {
         "game": _label(config),
         "preset": config.preset,
@@ -76,9 +76,9 @@ def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, An
         "seconds": round(seconds, 1),
         "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1) if steps else None,
         "recent_mean_return": trainer.metrics.recent_return,
-        "last_eval": trainer.last_score,
-        "best_eval": trainer.best_score if trainer.best_step >= 0 else None,
-        "best_eval_step": trainer.best_step if trainer.best_step >= 0 else None,
+        "last_eval": evaluations.last_score,
+        "best_eval": evaluations.best_score if evaluations.best_step >= 0 else None,
+        "best_eval_step": evaluations.best_step if evaluations.best_step >= 0 else None,
     }
 
 

@@ -245,7 +245,7 @@ def _train_in(
 def _end(trainer: Trainer, folder: RunFolder, seconds: float, first_step: int) -> None:
     """Say what came out of a run that nobody interrupted, and mark it as done unless a callback stopped it early."""
     stopped_by, config = trainer.callbacks.stopped_by, trainer.config
-    if stopped_by and (not trainer.over or trainer.evaluation_is_due):
+    if stopped_by and not trainer.finished:
         log.info(f"stopped by {stopped_by} at step {trainer.step:,}; saved. Go on with --resume")
         return
     summary = summarize(trainer, seconds, first_step)
