@@ -248,6 +248,22 @@ def scores_of(rows: list[dict[str, str]], preset: str, checkpoint: str) -> str:
     return ", ".join(means) or "not measured"
 
 
+def scripts() -> str:
+    """Every script of benchmarks/ in Markdown, and what it answers."""
+    paths = [path for path in sorted(RESULTS.parent.iterdir()) if path.suffix in (".py", ".sh")]
+    lines = [f"| [`{path.name}`]({path.name}) | {said_by(path)} |" for path in paths]
+    return "\n".join(["| script | what it answers |", "|---|---|", *lines])
+
+
+def said_by(script: Path) -> str:
+    """The first sentences of a Python script's docstring, or of a shell script's comment."""
+    if script.suffix == ".py":
+        return summary(script)
+    comment = re.match(r"#!.*\n((?:# \S.*\n)+)", script.read_text(encoding="utf-8"))
+    assert comment, f"{script.name} does not begin with what it is for"
+    return comment[1].replace("# ", "").replace("\n", " ").strip()
+
+
 ROOM_NAMES = (
     "dqn extensions kernels networks replay envs storage published evaluation video runs suite report commands".split()
 )
@@ -286,6 +302,7 @@ TABLES = {
     "docs/results.md": (proof, quick, speed),
     "docs/architecture.md": (files,),
     "docs/family.md": (family,),
+    "benchmarks/README.md": (scripts,),
 }
 
 
