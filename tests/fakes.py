@@ -6,7 +6,7 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import make_agent
-from atari_dqn.dqn.ports import NullLogger
+from atari_dqn.dqn.ports import Histogram, NullLogger, numbers_of
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.in_turns import EnvsInTurns
@@ -93,6 +93,30 @@ class ScriptedEnvs:
 
     def close(self):
         pass
+
+
+class Recorder(NullLogger):
+    """Keeps what it is told.
+
+    Attributes:
+      points:     (agent step, numbers) of each point of the log.
+      episodes:   (agent step, return) of each episode of training.
+      histograms: newest values by tag.
+      rows:       (result, best) of each evaluation.
+    """
+
+    def __init__(self):
+        self.points, self.episodes, self.histograms, self.rows = [], [], {}, []
+
+    def log(self, step, values):
+        self.histograms |= {tag: value.values for tag, value in values.items() if isinstance(value, Histogram)}
+        if "episode/return" in values:
+            self.episodes.append((step, values["episode/return"]))
+        elif numbers := numbers_of(values):
+            self.points.append((step, numbers))
+
+    def evaluation(self, result, best):
+        self.rows.append((result, best))
 
 
 class ScriptedEvaluator:

@@ -133,8 +133,8 @@ def test_tensorboard_gets_a_film_where_there_is_one():
     told = []
 
     class Logger:
-        def animation(self, tag, gif, step):
-            told.append((tag, gif))
+        def log(self, step, values):
+            told.extend((tag, value.gif) for tag, value in values.items())
 
         def message(self, text):
             told.append(text)

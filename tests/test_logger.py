@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.hparams.backend_context import Context
 
+from atari_dqn.dqn.ports import Animation, Histogram, Image
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.video.writers import Gif
@@ -29,8 +30,8 @@ def write(folder, steps, **options):
 def test_curves_files_and_pictures(tmp_path, capsys):
     write(tmp_path, [10, 20])
     logger = RunLogger(tmp_path, total_steps=100, frames_per_step=4, resume_step=20)
-    logger.histogram("train/q_values", np.arange(5.0), 30)
-    logger.image("observation", np.zeros((84, 336), np.uint8), 30)
+    logger.log(30, {"train/q_values": Histogram(np.arange(5.0)), "observation": Image(np.zeros((84, 336), np.uint8))})
+    logger.log(31, {"episode/return": 5.0})  # no line: they may be many
     logger.close()
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     points = [(record["step"], record["frame"], record["train/loss"]) for record in records]
@@ -42,6 +43,7 @@ def test_curves_files_and_pictures(tmp_path, capsys):
     assert (tmp_path / "evals.csv").read_text().splitlines()[1] == "10,40,monitor,2,1.0,0.0,,0.05,True"
     events = EventAccumulator(str(tmp_path)).Reload()
     assert [event.step for event in events.Tensors("train/loss")] == [10, 20]
+    assert [event.step for event in events.Tensors("episode/return")] == [31]
     assert events.ActivePlugins() >= {"scalars", "histograms", "images"}
     about = events.SummaryMetadata("observation")
     assert about.plugin_data.plugin_name == "images"
@@ -66,7 +68,7 @@ def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_pat
     gif = Gif(file, Fraction(1, 15))
     gif.add(np.zeros((6, 8, 3), np.uint8))
     gif.close()
-    logger.animation("eval/best_game", file.getvalue(), 30)
+    logger.log(30, {"eval/best_game": Animation(file.getvalue())})
     logger.close()
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
     events = EventAccumulator(str(tmp_path)).Reload()

@@ -8,28 +8,13 @@ import torch
 from torch import nn
 
 from atari_dqn.dqn import schedules
-from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.networks import make_model
 from atari_dqn.networks.dead_units import dead_units
 from atari_dqn.runs.tags import SHOWN_BY_FAMILY, SHOWN_BY_TAG, description
 from atari_dqn.storage.newest import load_newest
 from atari_dqn.types import EnvSpec, EpisodeScore
-from tests.fakes import ScriptedEvaluator, make_trainer, tiny_config
-
-
-class Recorder(NullLogger):
-    def __init__(self):
-        self.points, self.episodes, self.histograms = [], [], {}
-
-    def log(self, step, values):
-        self.points.append((step, dict(values)))
-
-    def episode(self, game, step):
-        self.episodes.append((step, game.episode_return))
-
-    def histogram(self, tag, values, step):
-        self.histograms[tag] = values
+from tests.fakes import Recorder, ScriptedEvaluator, make_trainer, tiny_config
 
 
 def run(checkpoints=None, **settings):

@@ -10,7 +10,6 @@ import torch
 from atari_dqn.config import Config
 from atari_dqn.dqn.bellman import NoChance
 from atari_dqn.dqn.divergence import TrainingDiverged
-from atari_dqn.dqn.ports import NullLogger
 from atari_dqn.dqn.progress import EpisodeTracker
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.evaluation.play import result_of
@@ -20,7 +19,7 @@ from atari_dqn.report.read_runs import training_pair
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.newest import load_newest
 from atari_dqn.types import EpisodeScore, LearnStats
-from tests.fakes import ScriptedEnvs, ScriptedEvaluator, make_step, make_trainer, tiny_config
+from tests.fakes import Recorder, ScriptedEnvs, ScriptedEvaluator, make_step, make_trainer, tiny_config
 
 
 class TapeEnvs(ScriptedEnvs):
@@ -265,17 +264,6 @@ def test_epsilon_is_one_in_the_warm_up_and_decays_from_its_end():
     for trainer.step in (0, 99, 100, 600, 1_100, 50_000):
         seen.append(trainer.epsilon)
     assert seen == pytest.approx([1.0, 1.0, 1.0, 0.55, 0.1, 0.1])
-
-
-class Recorder(NullLogger):
-    def __init__(self):
-        self.points, self.rows = [], []
-
-    def log(self, step, values):
-        self.points.append((step, dict(values)))
-
-    def evaluation(self, result, best):
-        self.rows.append((result, best))
 
 
 def test_every_tag_is_logged_once_a_period():

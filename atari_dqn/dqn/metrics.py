@@ -18,7 +18,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.learner import Learner
-from atari_dqn.dqn.ports import Evaluation, Logger
+from atari_dqn.dqn.ports import Evaluation, Histogram, Image, Logger
 from atari_dqn.networks.dead_units import dead_units
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.types import EpisodeScore
@@ -56,7 +56,7 @@ class Metrics:
 
     def tell_episode(self, logger: Logger, step: int, game: EpisodeScore) -> None:
         """Write a game that ended at an agent step to the logs, and count it."""
-        logger.episode(game, step)
+        logger.log(step, {"episode/return": game.episode_return, "episode/length": float(game.episode_length)})
         self.recent.append((game.episode_return, game.episode_length))
         self.window.append(game.episode_return)
 
@@ -145,14 +145,14 @@ class Metrics:
         """
         logger.log(step, self.of_evaluation(result, best_score))
         logger.evaluation(result, best)
-        logger.histogram("train/q_values", q, step)
+        logger.log(step, {"train/q_values": Histogram(q)})
         for name, parameter in self.agent.algorithm.model.named_parameters():
-            _histogram(logger, f"weights/{name}", parameter.detach(), step)
+            _log_finite(logger, step, f"weights/{name}", parameter.detach())
             if parameter.grad is not None:  # our own kernels keep none
-                _histogram(logger, f"gradients/{name}", parameter.grad, step)
+                _log_finite(logger, step, f"gradients/{name}", parameter.grad)
         obs = self.replay.latest_obs()
         if obs.dim() == 4:
-            logger.image("observation", np.concatenate(list(obs[0].cpu().numpy()), axis=1), step)
+            logger.log(step, {"observation": Image(np.concatenate(list(obs[0].cpu().numpy()), axis=1))})
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on from."""
@@ -172,7 +172,8 @@ class Metrics:
             self.held_out = torch.as_tensor(held_out).to(self.replay.device)
 
 
-def _histogram(logger: Logger, tag: str, values: Tensor, step: int) -> None:
+def _log_finite(logger: Logger, step: int, tag: str, values: Tensor) -> None:
+    """The distribution of those values that are numbers."""
     finite = values[values.isfinite()]
     if len(finite):
-        logger.histogram(tag, finite.float().cpu().numpy(), step)
+        logger.log(step, {tag: Histogram(finite.float().cpu().numpy())})

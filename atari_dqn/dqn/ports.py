@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-
-from atari_dqn.types import EpisodeScore
 
 
 class Evaluation(Protocol):
@@ -35,32 +34,65 @@ class Evaluation(Protocol):
     def epsilon(self) -> float | None: ...
 
 
+@dataclass(frozen=True)
+class Histogram:
+    """To be logged as the distribution of its values, any shape."""
+
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture to be logged: [H, W] or [H, W, 3] uint8."""
+
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A film to be logged among the pictures: a GIF file."""
+
+    gif: bytes
+
+
+Value = float | Histogram | Image | Animation
+
+
 class Logger(Protocol):
     """What the training loop writes to."""
 
-    def log(self, step: int, values: Mapping[str, float]) -> None: ...
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None: ...
-    def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
-    def animation(self, tag: str, gif: bytes, step: int) -> None: ...
-    def episode(self, game: EpisodeScore, step: int) -> None: ...
-    def evaluation(self, result: Evaluation, best: bool) -> None: ...
-    def message(self, text: str) -> None: ...
-    def flush(self) -> None: ...
+    def log(self, step: int, values: Mapping[str, Value]) -> None:
+        """One point of each tag at an agent step: numbers make curves, all else is for whoever draws it."""
+        ...
+
+    def evaluation(self, result: Evaluation, best: bool) -> None:
+        """An evaluation in training; `best`: better than all before it in this run."""
+        ...
+
+    def message(self, text: str) -> None:
+        """One line for whoever watches."""
+        ...
+
+    def flush(self) -> None:
+        """Everything written so far is where it cannot be lost when this returns."""
+        ...
+
     def close(self) -> None: ...
 
 
 class NullLogger:
     """Writes nothing."""
 
-    def log(self, step: int, values: Mapping[str, float]) -> None: ...
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None: ...
-    def image(self, tag: str, image: np.ndarray, step: int) -> None: ...
-    def animation(self, tag: str, gif: bytes, step: int) -> None: ...
-    def episode(self, game: EpisodeScore, step: int) -> None: ...
+    def log(self, step: int, values: Mapping[str, Value]) -> None: ...
     def evaluation(self, result: Evaluation, best: bool) -> None: ...
     def message(self, text: str) -> None: ...
     def flush(self) -> None: ...
     def close(self) -> None: ...
+
+
+def numbers_of(values: Mapping[str, Value]) -> dict[str, float]:
+    """Those of the values that are points of curves."""
+    return {tag: value for tag, value in values.items() if not isinstance(value, Histogram | Image | Animation)}
 
 
 class Evaluator(Protocol):

@@ -17,13 +17,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from atari_dqn.dqn.ports import Evaluation
+from atari_dqn.dqn.ports import Evaluation, Value, numbers_of
 from atari_dqn.runs.tensorboard import TensorBoard
 from atari_dqn.safe_files import LOG_BYTES, open_to_append, parse_json, read_text, write_text
 from atari_dqn.terminal import say
-from atari_dqn.types import EpisodeScore
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
 EVAL_COLUMNS = (
@@ -38,6 +35,7 @@ EVAL_COLUMNS = (
     "best",
 )  # fmt: skip
 EVAL_TAG = "eval/episode_return"  # in the line of each evaluation
+OF_AN_EPISODE = "episode/"  # tags with a point for each episode of training
 
 
 class RunLogger:
@@ -85,37 +83,27 @@ class RunLogger:
             opened.pop_all()
         for record in again:
             curves = {tag: value for tag, value in record.items() if "/" in tag and value is not None}
-            self._board.scalars(curves, purge or 0)
+            self._board.log(purge or 0, curves)
         self._total, self._newest = total_steps, 0
         self._tell = tell
 
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        """One point of each curve; a value that is no number becomes null in metrics.jsonl."""
-        finite = {tag: value if math.isfinite(value) else None for tag, value in values.items()}
+    def log(self, step: int, values: Mapping[str, Value]) -> None:
+        """One point of each tag; numbers make a line of metrics.jsonl, too, null for one that is none.
+
+        Those of single episodes (`episode/...`) make none: they may be many.
+        """
+        self._board.log(step, values)
+        numbers = {tag: value for tag, value in numbers_of(values).items() if not tag.startswith(OF_AN_EPISODE)}
+        if not numbers:
+            return
+        finite = {tag: value if math.isfinite(value) else None for tag, value in numbers.items()}
         record = {"step": step, "frame": step * self.frames_per_step, "time": time.time(), **finite}
         self._metrics.write(json.dumps(record) + "\n")
-        self._board.scalars(values, step)
         self._board.flush()
         self._newest = step
 
-    def episode(self, game: EpisodeScore, step: int) -> None:
-        """A game of training that ended at an agent step; for TensorBoard alone, where they may be many."""
-        self._board.scalars({"episode/return": game.episode_return, "episode/length": game.episode_length}, step)
-
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        """Distribution of `values`, any shape."""
-        self._board.histogram(tag, values, step)
-
-    def image(self, tag: str, image: np.ndarray, step: int) -> None:
-        """A picture: [H, W] or [H, W, 3] uint8."""
-        self._board.image(tag, image, step)
-
-    def animation(self, tag: str, gif: bytes, step: int) -> None:
-        """A GIF among the images; TensorBoard plays it."""
-        self._board.animation(tag, gif, step)
-
     def evaluation(self, result: Evaluation, best: bool) -> None:
-        """One row of evals.csv; `best`: better than all before it in this run."""
+        """One row of evals.csv."""
         step = result.step or 0
         more = {"frames": step * self.frames_per_step, "best": best}
         row = [more[name] if name in more else getattr(result, name) for name in EVAL_COLUMNS]
@@ -126,7 +114,6 @@ class RunLogger:
         )
 
     def message(self, text: str) -> None:
-        """One line for whoever watches."""
         self._tell(text)
 
     def flush(self) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from atari_dqn.dqn.ports import Animation, Histogram, Image, Value
 from atari_dqn.runs.event_file import EventFile
 from atari_dqn.runs.tags import description
 
@@ -63,33 +62,10 @@ class TensorBoard:
         for title, rows in (("run", facts), ("settings", settings)):
             self._file.add(text(title, _table(rows)), step)
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """One point of each curve."""
-        from torch.utils.tensorboard.summary import scalar
-
+    def log(self, step: int, values: Mapping[str, Value]) -> None:
+        """One point of each tag."""
         for tag, value in values.items():
-            self._add(tag, scalar(tag, value), step)
-
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        """Distribution of `values`, any shape."""
-        from torch.utils.tensorboard.summary import histogram
-
-        self._add(tag, histogram(tag, values, HISTOGRAM_BINS), step)
-
-    def image(self, tag: str, image: np.ndarray, step: int) -> None:
-        """A picture: [H, W] or [H, W, 3] uint8."""
-        from torch.utils.tensorboard.summary import image as picture
-
-        layout = "HW" if image.ndim == 2 else "HWC"
-        self._add(tag, picture(tag, image, dataformats=layout), step)
-
-    def animation(self, tag: str, gif: bytes, step: int) -> None:
-        """A GIF among the images; TensorBoard plays it."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        width, height = struct.unpack("<HH", gif[6:10])
-        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=gif)
-        self._add(tag, Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+            self._add(tag, _summary(tag, value), step)
 
     def _add(self, tag: str, summary: Any, step: int) -> None:
         """Write one value in TensorBoard's newer form: of older ones its fast reader drops the description."""
@@ -113,6 +89,22 @@ class TensorBoard:
                 self._file.add(self._session_end)
         finally:
             self._file.close()
+
+
+def _summary(tag: str, value: Value) -> Any:
+    """A point as TensorBoard reads it."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from torch.utils.tensorboard import summary
+
+    if isinstance(value, Histogram):
+        return summary.histogram(tag, value.values, HISTOGRAM_BINS)
+    if isinstance(value, Image):
+        return summary.image(tag, value.pixels, dataformats="HW" if value.pixels.ndim == 2 else "HWC")
+    if isinstance(value, Animation):
+        width, height = struct.unpack("<HH", value.gif[6:10])
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=value.gif)
+        return Summary(value=[Summary.Value(tag=tag, image=image)])
+    return summary.scalar(tag, value)
 
 
 def _put_first(summary: Any) -> None:

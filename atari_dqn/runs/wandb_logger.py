@@ -13,15 +13,15 @@ import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.ports import Evaluation, Logger
+from atari_dqn.dqn.ports import Animation, Evaluation, Histogram, Image, Logger, Value
 from atari_dqn.errors import UsageError
 from atari_dqn.runs.tensorboard import HISTOGRAM_BINS
 from atari_dqn.safe_files import TABLE_BYTES, read_text, write_text
-from atari_dqn.types import EpisodeScore
 
 RUN_ID = "wandb_id"  # file in the run folder
 PROJECT = "atari_dqn"  # unless WANDB_PROJECT says otherwise
@@ -75,21 +75,19 @@ class WandbLogger:
             ) from error
         self._wandb = wandb
 
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        self._run.log({tag: value for tag, value in values.items() if math.isfinite(value)}, step=step)
+    def log(self, step: int, values: Mapping[str, Value]) -> None:
+        theirs = {tag: self._theirs(value) for tag, value in values.items()}
+        self._run.log({tag: value for tag, value in theirs.items() if value is not None}, step=step)
 
-    def episode(self, game: EpisodeScore, step: int) -> None:
-        self._run.log({"episode/return": game.episode_return, "episode/length": game.episode_length}, step=step)
-
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        counted = np.histogram(values, HISTOGRAM_BINS)  # wandb would make a list of millions of weights first
-        self._run.log({tag: self._wandb.Histogram(np_histogram=counted)}, step=step)
-
-    def image(self, tag: str, image: np.ndarray, step: int) -> None:
-        self._run.log({tag: self._wandb.Image(image)}, step=step)
-
-    def animation(self, tag: str, gif: bytes, step: int) -> None:
-        self._run.log({tag: self._wandb.Video(io.BytesIO(gif), format="gif")}, step=step)
+    def _theirs(self, value: Value) -> Any:
+        """What wandb draws as this; None of a number that is none."""
+        if isinstance(value, Histogram):  # wandb would make a list of millions of weights first
+            return self._wandb.Histogram(np_histogram=np.histogram(value.values, HISTOGRAM_BINS))
+        if isinstance(value, Image):
+            return self._wandb.Image(value.pixels)
+        if isinstance(value, Animation):
+            return self._wandb.Video(io.BytesIO(value.gif), format="gif")
+        return value if math.isfinite(value) else None
 
     def evaluation(self, result: Evaluation, best: bool) -> None:
         """The curves have its numbers already; here only which one was the best."""
@@ -110,25 +108,9 @@ class CompositeLogger:
     def __init__(self, first: Logger, second: Logger) -> None:
         self.both = first, second
 
-    def log(self, step: int, values: Mapping[str, float]) -> None:
+    def log(self, step: int, values: Mapping[str, Value]) -> None:
         for logger in self.both:
             logger.log(step, values)
-
-    def episode(self, game: EpisodeScore, step: int) -> None:
-        for logger in self.both:
-            logger.episode(game, step)
-
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        for logger in self.both:
-            logger.histogram(tag, values, step)
-
-    def image(self, tag: str, image: np.ndarray, step: int) -> None:
-        for logger in self.both:
-            logger.image(tag, image, step)
-
-    def animation(self, tag: str, gif: bytes, step: int) -> None:
-        for logger in self.both:
-            logger.animation(tag, gif, step)
 
     def evaluation(self, result: Evaluation, best: bool) -> None:
         for logger in self.both:

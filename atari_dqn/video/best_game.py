@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.ports import Logger
+from atari_dqn.dqn.ports import Animation, Logger
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol
@@ -60,7 +60,7 @@ class BestGameGif:
         if not self.actions:
             return
         try:
-            logger.animation(tag, self.gif(seed), step)
+            logger.log(step, {tag: Animation(self.gif(seed))})
         except UsageError as error:
             self._limit = 0
             self.actions.clear()
