@@ -29,6 +29,7 @@ from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments, segments_of
 from atari_dqn.storage.saver import Saver
+from atari_dqn.storage.steps import list_steps
 from atari_dqn.types import EnvSpec, Step
 
 BLOCK = 32 * 2**20
@@ -88,7 +89,7 @@ def main() -> None:
     size = first["bytes"]
     plain = timed(lambda: write_plainly(options.folder / "plain", int(size)))
     plain_read = timed(lambda: read_plainly(options.folder / "plain"))
-    resumed = timed(lambda: read_back(checkpoint.list_steps(options.folder)[-1], replay))
+    resumed = timed(lambda: read_back(list_steps(options.folder)[-1], replay))
     print(f"plain writing of {size / 1e9:.2f} GB with its checksum: {plain:.1f} s, reading {plain_read:.1f} s")
     print(f"reading the checkpoint into the replay: {resumed:.1f} s; memory beside the replay: {extra / MIB:.0f} MiB")
     finish(

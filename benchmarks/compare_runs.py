@@ -20,6 +20,7 @@ import torch
 import zstandard
 
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps
 
 LEFT_OUT = re.compile("time$|machine/.*|.*_per_second$")  # of metrics.jsonl
 
@@ -33,7 +34,7 @@ def differences(folder: Path, other: Path) -> list[str]:
 
 def what_a_run_left(folder: Path) -> dict[str, Any]:
     """Everything that has to be equal, by name, in a form that `==` compares."""
-    newest = checkpoint.list_steps(folder / "checkpoints")[-1]
+    newest = list_steps(folder / "checkpoints")[-1]
     state, meta = checkpoint.load(newest)
     left = {path: _comparable(value) for path, value in _flat(state)}
     segments = meta["frames"]

@@ -35,6 +35,7 @@ from atari_dqn.runs import monitor
 from atari_dqn.runs import train as run
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments
+from atari_dqn.storage.steps import list_steps
 
 RESEED_AFTER = 400  # steps of a game, instead of 100,000: what a life plays again stays short, and it happens often
 SETTINGS = {
@@ -207,7 +208,7 @@ def main() -> None:
 
 def _step(folder: Path) -> int:
     """Agent step of the newest checkpoint, 0 before the first."""
-    steps = checkpoint.list_steps(folder / "checkpoints")
+    steps = list_steps(folder / "checkpoints")
     return int(steps[-1].name.removeprefix("step_")) if steps else 0
 
 

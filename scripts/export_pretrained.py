@@ -24,6 +24,7 @@ from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.model_card import THESE_WEIGHTS, card, facts_of, score_rows, training_rows
+from atari_dqn.runs.network_folder import write_network
 
 
 def main() -> int:
@@ -42,7 +43,7 @@ def main() -> int:
         meta = read_json(words.run / "meta.json")
         text = model_card(folder, player, words.checkpoint, scores_of(words.scores, words.run, player.step))
         source = {"commit": str(meta.get("commit")), "seed": str(folder.config.seed), "preset": folder.config.preset}
-        pretrained.export(player.agent, folder.config, player.step, text, words.out, source)
+        write_network(player.agent, folder.config, player.step, text, words.out, source)
     except UsageError as error:
         print(f"export_pretrained: {error}", file=sys.stderr)
         return 2

@@ -18,6 +18,7 @@ from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments
 from atari_dqn.storage.saver import Saver
+from atari_dqn.storage.steps import step_directory
 from atari_dqn.types import EnvSpec, Step
 
 
@@ -184,5 +185,5 @@ def make_run(path, config):
     state = {"agent": make_agent(config, envs.spec).state_dict(), "counters": {"best_step": -1}}
     envs.close()
     meta = {"game": config.game, "preset": config.preset, "step": 700}
-    checkpoint.save(checkpoint.step_directory(folder.checkpoints, 700), state, meta)
+    checkpoint.save(step_directory(folder.checkpoints, 700), state, meta)
     return path

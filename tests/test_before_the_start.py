@@ -58,7 +58,7 @@ def test_a_network_is_evaluated_in_the_games_it_was_trained_for(preset, protocol
 @pytest.mark.parametrize("flags", ["", "--num-envs 8 --device cpu", "--seed=3"])
 def test_days_of_work_are_not_begun_unasked(flags, monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("atari_dqn.runs.refusals.update_seconds", lambda config: 0.04)
+    monkeypatch.setattr("atari_dqn.runs.machine.update_seconds", lambda config: 0.04)
     assert main(["train", "pong", "--env-threads", "1", *flags.split()]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     # 49,950,000 steps of a quarter of 40 ms and 0.3 ms each, 25 million of 0.3 ms in evaluations: 6.04 days

@@ -7,6 +7,7 @@ from atari_dqn import Callback, presets, train
 from atari_dqn.dqn.callbacks import Callbacks
 from atari_dqn.errors import UsageError
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps
 from atari_dqn.types import EpisodeScore
 from tests.fakes import ScriptedEvaluator, make_trainer, tiny_config
 
@@ -87,7 +88,7 @@ def test_a_callback_stops_a_run_which_a_resume_finishes(tmp_path, caplog):
     run = train(QUICK, tmp_path / "run", callbacks=[Tape(), StopAt(320)])
     assert (run.exit_code, run.finished) == (0, False)
     assert "stopped by StopAt.on_step at step 320; saved" in caplog.text
-    assert checkpoint.list_steps(tmp_path / "run/checkpoints")[-1].name == "step_0000000320"
+    assert list_steps(tmp_path / "run/checkpoints")[-1].name == "step_0000000320"
     whole = train(QUICK, tmp_path / "run", resume=True)
     assert whole.finished
 
@@ -103,7 +104,7 @@ def test_what_a_callback_raises_ends_the_run_after_it_is_saved(error, tmp_path):
         train(QUICK, tmp_path / "run", callbacks=[Fails(error), after])
     assert raised.value is error
     (note,) = raised.value.__notes__
-    (newest,) = checkpoint.list_steps(tmp_path / "run/checkpoints")
+    (newest,) = list_steps(tmp_path / "run/checkpoints")
     step = checkpoint.read_meta(newest)["step"]
     assert note == f"raised by Fails.on_episode at agent step {step}; the run was saved"
     assert after.events[-1] == ("step", step - QUICK.env.num_envs)  # none is told anything more

@@ -11,7 +11,7 @@ from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
 from atari_dqn.runs.monitor import Monitor
-from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps
 from benchmarks.compare_runs import differences
 
 GOOD = {
@@ -265,7 +265,7 @@ def test_a_game_that_breaks_costs_nothing_of_the_run(where, quiet, tmp_path, mon
         assert train_fragile(tmp_path / "run") == 2
     error = capsys.readouterr().err
     assert "ValueError: out of order" in error
-    newest = int(checkpoint.list_steps(tmp_path / "run/checkpoints")[-1].name.removeprefix("step_"))
+    newest = int(list_steps(tmp_path / "run/checkpoints")[-1].name.removeprefix("step_"))
     assert f"The run is saved at step {newest:,}: mend the game, then go on with --resume" in error
     assert newest == 300 if where == "an evaluation" else newest > 300 and newest % 250
     assert train_fragile(tmp_path / "run", "--resume") == 0

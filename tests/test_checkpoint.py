@@ -13,6 +13,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.newest import load_best, load_newest
 from atari_dqn.storage.schema import CheckpointError
+from atari_dqn.storage.steps import step_directory
 
 STATE = {
     "weights": torch.arange(6.0).reshape(2, 3).t(),  # not contiguous
@@ -47,7 +48,7 @@ def assert_same(one, two):
 
 
 def test_round_trip(tmp_path):
-    directory = checkpoint.step_directory(tmp_path, 12)
+    directory = step_directory(tmp_path, 12)
     assert directory.name == "step_0000000012"
     checkpoint.save(directory, STATE, {"game": "pong"})
     state, meta = checkpoint.load(directory)
@@ -69,7 +70,7 @@ def test_no_pickle_is_written_or_read(tmp_path):
 
 @pytest.mark.parametrize("function", ["replace", "fsync"])
 def test_a_save_that_fails_leaves_the_old_checkpoint(tmp_path, monkeypatch, function):
-    old, new = (checkpoint.step_directory(tmp_path, step) for step in (1, 2))
+    old, new = (step_directory(tmp_path, step) for step in (1, 2))
     checkpoint.save(old, STATE, {})
 
     def fail(*args):
@@ -109,7 +110,7 @@ def another_version(path):
     ],
 )
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, name, damage, caplog):
-    old, new = (checkpoint.step_directory(tmp_path, step) for step in (1, 2))
+    old, new = (step_directory(tmp_path, step) for step in (1, 2))
     for directory in (old, new):
         checkpoint.save(directory, STATE, {})
     damage(new / name)
@@ -121,9 +122,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, name
 
 def test_pruning_keeps_the_newest_and_the_protected(tmp_path):
     for step in (1, 2, 3, 4):
-        checkpoint.save(checkpoint.step_directory(tmp_path, step), {"a": 1}, {})
+        checkpoint.save(step_directory(tmp_path, step), {"a": 1}, {})
     (tmp_path / "step_0000000009.partial").mkdir()
-    checkpoint.prune(tmp_path, keep=2, protect={checkpoint.step_directory(tmp_path, 1)})
+    checkpoint.prune(tmp_path, keep=2, protect={step_directory(tmp_path, 1)})
     assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["1", "3", "4"]
 
 
@@ -138,7 +139,7 @@ def run_beside(folder, monkeypatch, *, deletes, writes, best):
     def read_late(directory):
         if directory.exists() and directory.name == f"step_{deletes:010d}":
             for step in writes:
-                checkpoint.save(checkpoint.step_directory(folder, step), counted(step, best), {})
+                checkpoint.save(step_directory(folder, step), counted(step, best), {})
             shutil.rmtree(directory)
         return read(directory)
 
@@ -146,25 +147,25 @@ def run_beside(folder, monkeypatch, *, deletes, writes, best):
 
 
 def test_a_checkpoint_deleted_while_it_is_read_has_a_newer_one_after_it(tmp_path, monkeypatch):
-    checkpoint.save(checkpoint.step_directory(tmp_path, 1), counted(1, -1), {})
+    checkpoint.save(step_directory(tmp_path, 1), counted(1, -1), {})
     run_beside(tmp_path, monkeypatch, deletes=1, writes=(2, 3), best=-1)
     assert load_newest(tmp_path).state["counters"]["step"] == 3
 
 
 def test_so_has_the_best_one(tmp_path, monkeypatch):
     for step in (1, 2):
-        checkpoint.save(checkpoint.step_directory(tmp_path, step), counted(step, 1), {})
+        checkpoint.save(step_directory(tmp_path, step), counted(step, 1), {})
     newest = load_newest(tmp_path)
     run_beside(tmp_path, monkeypatch, deletes=1, writes=(3,), best=3)
     assert load_best(tmp_path, newest).state["counters"]["step"] == 3
-    shutil.rmtree(checkpoint.step_directory(tmp_path, 3))
+    shutil.rmtree(step_directory(tmp_path, 3))
     with pytest.raises(CheckpointError, match=r"best checkpoint .*step_0000000001.*--checkpoint last"):
         load_best(tmp_path, newest)
 
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_checkpoint_that_is_written_again_is_the_new_one_or_the_old_one(killed, tmp_path, monkeypatch):
-    directory = checkpoint.step_directory(tmp_path, 1)
+    directory = step_directory(tmp_path, 1)
     checkpoint.save(directory, {"a": 1}, {})
     replace = os.replace
 

@@ -19,6 +19,7 @@ from atari_dqn.cli import main
 from atari_dqn.commands.presets import differences
 from atari_dqn.presets import PRESETS
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps
 from atari_dqn.terminal import messages_shown
 
 ROOT = Path(__file__).parent.parent
@@ -224,7 +225,7 @@ def test_a_checkpoint_of_another_game_or_network_is_refused(capsys):
     shutil.copytree("wide/checkpoints", "mine/checkpoints")
     assert run("train", "cartpole", "--resume", "--run-dir", "mine") == 2
     assert "does not fit the networks" in capsys.readouterr().err
-    newest = checkpoint.list_steps(Path("mine/checkpoints"))[-1]
+    newest = list_steps(Path("mine/checkpoints"))[-1]
     meta = json.loads((newest / "meta.json").read_text()) | {"game": "gym:Acrobot-v1"}
     (newest / "meta.json").write_text(json.dumps(meta))
     (newest / checkpoint.SUMS).write_text(checkpoint.checksums(newest))

@@ -163,3 +163,37 @@ def test_help_and_wrong_flags_do_not_wait_for_torch(words, code):
         "sys.exit(code if 'torch' not in sys.modules and 'gymnasium' not in sys.modules else 'torch was imported')"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True).returncode == code
+
+
+WRONG_GAMES_AND_FOLDERS = [
+    "train nosuchgame",
+    "train gym:Nosuch-v0",
+    "train pong --run-dir afile/run",
+    "train pong --total-steps 50000",
+    "train cartpole --resume --run-dir nothere",
+    "train cartpole --run-dir there",
+    "train cartpole --resume --run-dir there --gamma 0.5",
+    "evaluate nothere",
+    "evaluate there --protocol nature",
+    "evaluate pretrained:pongg",
+    "evaluate there --out afile/games",
+    "evaluate nosuchgame --policy random",
+    "video nothere",
+    "watch nothere",
+    "export nothere --to onnx",
+    "export there --to hub-folder --out there",
+]
+
+
+def test_wrong_games_and_folders_do_not_wait_for_torch(tmp_path):
+    (tmp_path / "afile").write_text("")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/config.json").write_text(cartpole().to_json())
+    script = (
+        "import sys\nfrom atari_dqn.cli import main\n"
+        f"for line in {WRONG_GAMES_AND_FOLDERS!r}:\n"
+        "    assert main(line.split()) == 2, line\n    assert 'torch' not in sys.modules, line\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == len(WRONG_GAMES_AND_FOLDERS)

@@ -8,6 +8,7 @@ from atari_dqn.cli import main
 from atari_dqn.envs import make_envs
 from atari_dqn.presets import cartpole
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps
 
 
 def make(game="cartpole", num_envs=3, max_episode_steps=500):
@@ -133,7 +134,7 @@ gymnasium.register("Loose-v0", entry_point=Loose)
 def test_games_that_take_another_course_on_a_resume_are_told_and_given_up_for_new_ones(tmp_path, capsys):
     words = "train gym:Loose-v0 --learning-starts 50 --batch-size 8 --num-envs 3 --torch-threads 1 --run-dir".split()
     assert main([*words, str(tmp_path), "--total-steps", "300"]) == 0
-    state, _ = checkpoint.load(checkpoint.list_steps(tmp_path / "checkpoints")[-1])
+    state, _ = checkpoint.load(list_steps(tmp_path / "checkpoints")[-1])
     capsys.readouterr()
     assert main([*words, str(tmp_path), "--total-steps", "600", "--resume"]) == 0
     told = "warning: 3 of 3 games of gym:Loose-v0 took another course than before"

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from atari_dqn.cli import main
 from atari_dqn.config_json import flattened
-from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps
 from tests.test_state import altered
 
 TRAIN = (
@@ -28,7 +28,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def leaves(trained):
-    return load_file(checkpoint.list_steps(trained / "checkpoints")[-1] / "tensors.safetensors")[LEAVES]
+    return load_file(list_steps(trained / "checkpoints")[-1] / "tensors.safetensors")[LEAVES]
 
 
 def resume(folder):
@@ -110,5 +110,5 @@ def test_a_preset_cannot_be_changed_by_a_resume(trained, capsys):
 
 
 def test_what_the_network_learned_is_finite_after_all(trained):
-    tensors = load_file(checkpoint.list_steps(trained / "checkpoints")[-1] / "tensors.safetensors")
+    tensors = load_file(list_steps(trained / "checkpoints")[-1] / "tensors.safetensors")
     assert all(np.isfinite(value.numpy()).all() for name, value in tensors.items() if "/model/" in name)

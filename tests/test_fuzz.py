@@ -18,6 +18,7 @@ from atari_dqn.config_json import GROUPS
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps
 
 CASES = int(os.environ.get("ATARI_DQN_FUZZ_CASES", "60"))  # each test; more for a long run
 fuzz = settings(
@@ -125,14 +126,14 @@ def test_meta_of_a_checkpoint(run_folder, tmp_path, names, value):
         return json.dumps(json.loads(content) | dict.fromkeys(names, value)).encode()
 
     copy = harmed(run_folder, tmp_path, "checkpoints/step_*/meta.json", harm)
-    newest = checkpoint.list_steps(copy / "checkpoints")[-1]
+    newest = list_steps(copy / "checkpoints")[-1]
     (newest / checkpoint.SUMS).write_text(checkpoint.checksums(newest))  # written so, not damaged
     assert exit_code("train", "cartpole", "--resume", "--run-dir", str(copy)) in (0, 2)
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["copy"]
 
 
 def test_a_state_cannot_name_a_tensor_that_is_not_there(run_folder, tmp_path):
-    newest = checkpoint.list_steps(run_folder / "checkpoints")[-1]
+    newest = list_steps(run_folder / "checkpoints")[-1]
     copy = tmp_path / newest.name
     shutil.copytree(newest, copy)
     meta = json.loads((copy / "meta.json").read_text())
@@ -228,7 +229,7 @@ def leaves(tree, place=()):
 @given(data=st.data(), value=VALUES, door=st.sampled_from(["resume", "evaluate", "best"]))
 def test_states_of_a_stranger(run_folder, tmp_path, capsys, data, value, door):
     copy, _ = fresh_copy(run_folder, tmp_path)
-    for directory in checkpoint.list_steps(copy / "checkpoints"):
+    for directory in list_steps(copy / "checkpoints"):
         meta = json.loads((directory / "meta.json").read_text())
         *path, last = data.draw(st.sampled_from(list(leaves(meta))), label=directory.name)
         inner = meta

@@ -14,6 +14,7 @@ from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.errors import UsageError
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
 
@@ -43,7 +44,7 @@ def quartic(error):
 
 
 def final_state(folder):
-    state, _ = checkpoint.load(checkpoint.list_steps(folder / "checkpoints")[-1])
+    state, _ = checkpoint.load(list_steps(folder / "checkpoints")[-1])
     return state["agent"]["algorithm"]
 
 

@@ -17,6 +17,7 @@ from atari_dqn.evaluation import protocols
 from atari_dqn.presets import nature
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import load_player
+from atari_dqn.runs.network_folder import write_network
 from tests.fakes import make_run
 
 ROOT = Path(__file__).parent.parent
@@ -150,7 +151,7 @@ def test_weights_beyond_half_precision_are_refused(run, tmp_path):
     with torch.no_grad():
         next(iter(player.agent.algorithm.model.parameters()))[0] = 70_000.0
     with pytest.raises(UsageError, match="half precision holds no weight above 65504"):
-        pretrained.export(player.agent, player.config, 1, "", tmp_path / "out", {})
+        write_network(player.agent, player.config, 1, "", tmp_path / "out", {})
     assert not (tmp_path / "out").exists()
 
 

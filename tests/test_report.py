@@ -22,7 +22,7 @@ from atari_dqn.report.game_chapters import curves
 from atari_dqn.report.missing import MAY_DIFFER
 from atari_dqn.report.read_runs import read_runs
 from atari_dqn.report.tables import Group
-from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
+from atari_dqn.runs.refusals import MAY_CHANGE_ON_RESUME
 from tests.run_folders import evaluation, write_run
 
 CASES = int(os.environ.get("ATARI_DQN_FUZZ_CASES", "25"))  # more for a long run

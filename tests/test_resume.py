@@ -30,6 +30,7 @@ from atari_dqn.runs.monitor import Monitor
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments, segments_of
 from atari_dqn.storage.saver import Saver
+from atari_dqn.storage.steps import list_steps, step_directory
 from atari_dqn.types import EpisodeScore
 from benchmarks.compare_runs import differences
 from tests.fakes import ScriptedEnvs
@@ -89,7 +90,7 @@ def test_a_recipe_counted_in_games_and_interrupted_again_and_again_ends_as_the_q
     assert train([*recipe, "--eval-period-episodes", "7"], tmp_path / "run", "--total-episodes", "11") == 0
     for games in ("23", "40"):
         # the end of a run is evaluated and saved; an interruption is not an end
-        newest = checkpoint.list_steps(tmp_path / "run/checkpoints")[-1]
+        newest = list_steps(tmp_path / "run/checkpoints")[-1]
         shutil.rmtree(newest)
         assert train(recipe, tmp_path / "run", *goes_on, games) == 0
     assert_same(tmp_path / "run", tmp_path / "quiet")
@@ -100,7 +101,7 @@ def test_worker_processes_dealt_out_anew_end_as_the_quiet_run(tmp_path):
     words = [*PONG, "--backend", "workers", "--resize", "replay", "--env-groups", "2"]
     assert train(words, tmp_path / "quiet") == 0
     assert train(words, tmp_path / "run", "--total-steps", "304", "--env-threads", "2") == 0
-    shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", 304))
+    shutil.rmtree(step_directory(tmp_path / "run/checkpoints", 304))
     assert train(words, tmp_path / "run", "--resume", "--env-threads", "3") == 0
     assert_same(tmp_path / "run", tmp_path / "quiet")
 
@@ -111,11 +112,11 @@ def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(groups, tmp_path
     assert train(PONG, tmp_path / "quiet", *turns) == 0
     assert train(PONG, tmp_path / "run", *turns, "--total-steps", "304") == 0
     # the end of a run is evaluated; an interruption is not an end
-    shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", 304))
+    shutil.rmtree(step_directory(tmp_path / "run/checkpoints", 304))
     for steps in ("704", "1200"):
         assert train(PONG, tmp_path / "run", "--resume", "--total-steps", steps) == 0
         if steps != "1200":
-            shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", int(steps)))
+            shutil.rmtree(step_directory(tmp_path / "run/checkpoints", int(steps)))
     assert_same(tmp_path / "run", tmp_path / "quiet")
 
 
@@ -129,7 +130,7 @@ def test_a_run_interrupted_before_its_first_step_ends_as_the_quiet_one(tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(FrameReplay, "start", interrupted)
         assert train(CARTPOLE, tmp_path / "run") == 128 + signal.SIGTERM
-    assert checkpoint.list_steps(tmp_path / "run/checkpoints")[-1].name == "step_0000000000"
+    assert list_steps(tmp_path / "run/checkpoints")[-1].name == "step_0000000000"
     assert train(CARTPOLE, tmp_path / "run", "--resume") == 0
     assert_same(tmp_path / "run", quiet_cartpole)
 
@@ -306,7 +307,7 @@ def test_an_extension_that_makes_the_step_size_jump_says_so_and_the_step_size_is
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "gone", "tensors"])
 def test_damage_is_named_and_the_checkpoint_before_is_used(harm, finished, quiet_cartpole, capsys):
-    newest = checkpoint.list_steps(finished / "checkpoints")[-1]
+    newest = list_steps(finished / "checkpoints")[-1]
     meta = checkpoint.read_meta(newest)
     path = finished / "checkpoints/frames" / meta["frames"][-1]["name"]
     if harm == "tensors":
@@ -328,15 +329,15 @@ def test_damage_is_named_and_the_checkpoint_before_is_used(harm, finished, quiet
 def test_without_its_replay_a_run_refills_and_says_so(finished, capsys):
     assert train(CARTPOLE, finished, "--resume", "--no-save-replay", "--total-steps", "9000") == 0
     assert "not an exact continuation" in capsys.readouterr().err
-    newest = checkpoint.list_steps(finished / "checkpoints")[-1]
+    newest = list_steps(finished / "checkpoints")[-1]
     assert checkpoint.read_meta(newest)["frames"] == []
 
 
 def test_a_full_disk_leaves_the_older_checkpoints(tmp_path, quiet_cartpole):
     folder = tmp_path / "run"
     assert train(CARTPOLE, folder, "--total-steps", "2300") == 0  # the newest checkpoint within is of step 2000
-    shutil.rmtree(checkpoint.step_directory(folder / "checkpoints", 2304))
-    older = checkpoint.list_steps(folder / "checkpoints")
+    shutil.rmtree(step_directory(folder / "checkpoints", 2304))
+    older = list_steps(folder / "checkpoints")
     limit = 3 * max(path.stat().st_size for path in older[-1].iterdir()) // 4
 
     def disk_is_full():
@@ -348,7 +349,7 @@ def test_a_full_disk_leaves_the_older_checkpoints(tmp_path, quiet_cartpole):
     assert stopped.returncode == 2, error.decode()
     assert b"older checkpoints are intact" in error
     assert b"Traceback" not in error
-    assert checkpoint.list_steps(folder / "checkpoints") == older
+    assert list_steps(folder / "checkpoints") == older
     assert train(CARTPOLE, folder, "--resume") == 0
     assert_same(folder, quiet_cartpole)
 
@@ -365,7 +366,7 @@ def test_tensorboard_shows_each_step_once_and_in_order_whatever_the_clock_says(c
     recipe, now = [*CARTPOLE, "--total-steps", "2000"], time.time
     monkeypatch.setattr(time, "time", lambda: now() + clocks[0])
     assert train(recipe, tmp_path / "run") == 0
-    shutil.rmtree(checkpoint.step_directory(tmp_path / "run/checkpoints", 2000))  # as if killed after the one before
+    shutil.rmtree(step_directory(tmp_path / "run/checkpoints", 2000))  # as if killed after the one before
     monkeypatch.setattr(time, "time", lambda: now() + clocks[1])
     assert train(recipe, tmp_path / "run", "--resume") == 0
     points = EventAccumulator(str(tmp_path / "run")).Reload().Tensors("train/epsilon")
@@ -405,7 +406,7 @@ entry()
 def test_a_process_that_was_stopped_goes_on(tmp_path):
     words = [*CARTPOLE, "--total-steps", "1000000"]
     stopped = process(words, tmp_path / "run", code=STOPPED_FOR_LONG)
-    while not checkpoint.list_steps(tmp_path / "run/checkpoints"):
+    while not list_steps(tmp_path / "run/checkpoints"):
         assert stopped.poll() is None
         time.sleep(0.1)
     time.sleep(1.5)  # the watch has begun
@@ -425,13 +426,13 @@ def test_a_run_whose_terminal_is_closed_saves(tmp_path):
         os.environ["PYTHONPATH"] = str(ROOT)
         words = ["-m", "atari_dqn", "train", *CARTPOLE, "--total-steps", "1000000", "--run-dir", str(tmp_path / "run")]
         os.execv(sys.executable, [sys.executable, *words])
-    while not (steps := checkpoint.list_steps(tmp_path / "run/checkpoints")):
+    while not (steps := list_steps(tmp_path / "run/checkpoints")):
         select.select([terminal], [], [], 0.1)
         os.read(terminal, 4096)
     os.close(terminal)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
-    (newest,) = checkpoint.list_steps(tmp_path / "run/checkpoints")[-1:]
+    (newest,) = list_steps(tmp_path / "run/checkpoints")[-1:]
     assert int(newest.name[5:]) % 400 != 0 or newest > steps[-1]  # of the step at which it ended
 
 
@@ -540,10 +541,10 @@ def test_play_goes_on_while_a_checkpoint_is_written_and_waits_before_it_replaces
 
     free = replay.ring.num_times - len(range(replay.ring.times[0], replay.ring.times[1] + 1))
     play(free)
-    assert checkpoint.list_steps(tmp_path) == []
+    assert list_steps(tmp_path) == []
     threading.Timer(0.3, slow_disk.set).start()
     play(1)  # waits for the timer
-    (saved,) = checkpoint.list_steps(tmp_path)
+    (saved,) = list_steps(tmp_path)
     state, meta = checkpoint.load(saved)
     assert state["counter"].tolist() == [0, 0, 0]
     other = FrameReplay(ReplayLayout(30, 2, (3, 2), "uint8", frame_stack=4))
@@ -558,8 +559,8 @@ def test_the_best_checkpoint_of_the_one_before_the_newest_stays(tmp_path):
     for step, best in ((1, 1), (2, 1), (3, 1), (4, 4), (5, 4)):
         saver.save(step, {}, {}, best_step=best)
         saver.wait()
-        assert checkpoint.step_directory(tmp_path, 1).exists() == (step < 5)  # at 4, a resume may yet go back to 3
-    assert [path.name[-1] for path in checkpoint.list_steps(tmp_path)] == ["4", "5"]
+        assert step_directory(tmp_path, 1).exists() == (step < 5)  # at 4, a resume may yet go back to 3
+    assert [path.name[-1] for path in list_steps(tmp_path)] == ["4", "5"]
 
 
 def test_a_save_that_failed_is_told_at_the_next_step(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from atari_dqn.runs.train import replay_layout
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import segments_of
 from atari_dqn.storage.schema import CheckpointError, array, integer, none_or, number, row, several, table, text
+from atari_dqn.storage.steps import list_steps
 
 TRAIN = "train cartpole --device cpu --learning-starts 100 --capacity 200 --eval-period 100 --eval-steps 20".split()
 
@@ -43,7 +44,7 @@ def kind(trained):
 
 @pytest.fixture
 def state(trained):
-    state, _ = checkpoint.load(checkpoint.list_steps(trained / "checkpoints")[-1])
+    state, _ = checkpoint.load(list_steps(trained / "checkpoints")[-1])
     return copy.deepcopy(state)
 
 
@@ -197,7 +198,7 @@ def test_a_wrong_piece_of_the_replay_is_named(change):
 def altered(trained, folder, place, value):
     """A copy of the run whose only checkpoint has another value in its state, with checksums that are right."""
     copied = shutil.copytree(trained, folder)
-    *others, newest = checkpoint.list_steps(copied / "checkpoints")
+    *others, newest = list_steps(copied / "checkpoints")
     for other in others:
         shutil.rmtree(other)
     meta = json.loads((newest / "meta.json").read_text())
@@ -246,7 +247,7 @@ def test_a_wrong_state_is_one_message(trained, tmp_path, capsys, door, place, va
 @pytest.mark.parametrize("depth", [300, 900, 100_000])
 def test_a_deep_state_is_one_message(trained, tmp_path, depth):
     folder = altered(trained, tmp_path / "run", "recent", "DEEP")
-    newest = checkpoint.list_steps(folder / "checkpoints")[-1]
+    newest = list_steps(folder / "checkpoints")[-1]
     text = (newest / "meta.json").read_text().replace('"DEEP"', '{"":' * depth + "0" + "}" * depth)
     (newest / "meta.json").write_text(text)
     (newest / checkpoint.SUMS).write_text(checkpoint.checksums(newest))

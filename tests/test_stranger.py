@@ -20,6 +20,7 @@ from atari_dqn.runs.folder import in_use
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments, Segment
 from atari_dqn.storage.schema import CheckpointError
+from atari_dqn.storage.steps import list_steps
 from atari_dqn.suite import jobs, local
 from atari_dqn.suite.cost import Rate
 from atari_dqn.suite.jobs import Job, JobRun, Settings, last_line, make_jobs
@@ -173,7 +174,7 @@ def module_of_a_stranger(tmp_path, monkeypatch):
 def as_game(run, game):
     """Make a run one of another game, checksums and all."""
     rewrite(run / "config.json", game=game)
-    for directory in checkpoint.list_steps(run / "checkpoints"):
+    for directory in list_steps(run / "checkpoints"):
         rewrite(directory / "meta.json", game=game)
         (directory / checkpoint.SUMS).write_text(checkpoint.checksums(directory))
 

@@ -18,6 +18,7 @@ from atari_dqn.presets import nature
 from atari_dqn.report.read_runs import training_pair
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.newest import load_newest
+from atari_dqn.storage.steps import list_steps, step_directory
 from atari_dqn.types import EpisodeScore, LearnStats
 from tests.fakes import Recorder, ScriptedEnvs, ScriptedEvaluator, make_step, make_trainer, tiny_config
 
@@ -295,7 +296,7 @@ def test_evaluations_come_at_their_period_and_at_the_end_and_the_best_is_kept(tm
     assert [(result.step, result.mean, result.std, best) for result, best in logger.rows] == [
         (200, 3.0, 1.0, True), (400, 7.0, 1.0, True), (600, 5.0, 1.0, False), (700, 6.0, 1.0, False),
     ]  # fmt: skip
-    kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
+    kept = [int(path.name.removeprefix("step_")) for path in list_steps(tmp_path)]
     assert kept == [400, 600, 700]  # the best and the newest two
     assert trainer.evaluations.best_step == 400
     assert evaluator.shown == [("eval/best_game", 200), ("eval/best_game", 400)]
@@ -309,11 +310,11 @@ def test_early_evaluations_come_besides_and_are_shown_whatever_they_score(tmp_pa
     trainer.run()
     assert [(result.step, best) for result, best in logger.rows] == [(0, True), (24, False), (200, False), (300, False)]
     assert evaluator.shown == [("eval/best_game", 0), ("eval/early_game", 24)]
-    kept = [int(path.name.removeprefix("step_")) for path in checkpoint.list_steps(tmp_path)]
+    kept = [int(path.name.removeprefix("step_")) for path in list_steps(tmp_path)]
     assert kept == [0, 200, 300]
 
     again = make_trainer(config, checkpoints=tmp_path, evaluator=evaluator)  # goes on from the checkpoint of step 0
-    state, _ = checkpoint.load(checkpoint.step_directory(tmp_path, 0))
+    state, _ = checkpoint.load(step_directory(tmp_path, 0))
     again.load_state_dict(state)
     assert not again.evaluations.is_due(again.step, again.episodes)
     without = make_trainer(config.replace(eval_early_steps=(), eval_period=0))
@@ -376,7 +377,7 @@ def test_a_stop_request_ends_after_the_vector_step_and_saves(tmp_path):
     trainer.logger = StopAt()
     trainer.run()
     assert trainer.step == 200
-    assert [path.name for path in checkpoint.list_steps(tmp_path)] == ["step_0000000200"]
+    assert [path.name for path in list_steps(tmp_path)] == ["step_0000000200"]
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
@@ -389,7 +390,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
     trainer.agent.learn = diverge
     with pytest.raises(TrainingDiverged, match="at step 100"):
         trainer.run()
-    assert checkpoint.list_steps(tmp_path) == []
+    assert list_steps(tmp_path) == []
 
 
 def test_counters_epsilon_target_phase_and_moments_come_back(tmp_path):

@@ -17,6 +17,7 @@ from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.storage import checkpoint
+from atari_dqn.storage.steps import list_steps, step_directory
 from atari_dqn.video import browser, by_hand, window
 from atari_dqn.video.browser import Page
 from atari_dqn.video.camera import AtariCamera
@@ -143,7 +144,7 @@ class Looker:
 
 def test_each_game_is_played_by_the_newest_checkpoint(run, monkeypatch, capsys):
     monkeypatch.setattr(window, "Window", Looker)
-    steps, first = iter(range(3)), checkpoint.list_steps(run / "checkpoints")[-1]
+    steps, first = iter(range(3)), list_steps(run / "checkpoints")[-1]
     add = Looker.add
 
     def trains_on(looker, picture):
@@ -152,7 +153,7 @@ def test_each_game_is_played_by_the_newest_checkpoint(run, monkeypatch, capsys):
         if looker.pictures == 40 and next(steps) == 0:
             state, meta = checkpoint.load(first)
             later = meta["step"] + 5
-            checkpoint.save(checkpoint.step_directory(run / "checkpoints", later), state, meta | {"step": later})
+            checkpoint.save(step_directory(run / "checkpoints", later), state, meta | {"step": later})
 
     monkeypatch.setattr(Looker, "add", trains_on)
     assert main(["watch", str(run), "--games", "2", "--episode", "3"]) == 0

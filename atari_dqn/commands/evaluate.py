@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from atari_dqn.commands import parse
+from atari_dqn.envs.games import check_rom, is_vector_game, known_game
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.protocols import protocol_named
+from atari_dqn.runs import pretrained
 from atari_dqn.runs.display import Display
+from atari_dqn.runs.folder import find_run, refuse_links
+from atari_dqn.runs.refusals import check_named
+from atari_dqn.runs.results import FOLDER, check_writable, write_evaluation
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.runs.evaluate import PlayedEvaluation
@@ -68,18 +74,21 @@ def run(words: Sequence[str]) -> int:
     """Evaluate a run, a checkpoint or a policy; returns the exit code."""
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
     _check(command)
-    with Display() as display:
-        display.doing("loading torch")
-        return _evaluate(command, display)
-
-
-def _evaluate(command: Evaluate, display: Display) -> int:
-    from atari_dqn.runs import evaluate as evaluation
-    from atari_dqn.runs.results import check_writable
-
+    if command.policy == "network":
+        protocol_named(command.protocol, check_named(Path(command.run), allow_import=command.allow_import))
+    elif not is_vector_game(game := known_game(command.run)):
+        check_rom(game)
     folder = _destination(command)
     if folder is not None:
         check_writable(folder)
+    with Display() as display:
+        display.doing("loading torch")
+        return _evaluate(command, folder, display)
+
+
+def _evaluate(command: Evaluate, folder: Path | None, display: Display) -> int:
+    from atari_dqn.runs import evaluate as evaluation
+
     selection = evaluation.Selection(
         command.protocol,
         command.episodes,
@@ -124,11 +133,6 @@ def _check(command: Evaluate) -> None:
 
 def _destination(command: Evaluate) -> Path | None:
     """Where the files go; None for nowhere."""
-    from atari_dqn.runs import pretrained
-    from atari_dqn.runs.evaluate import find_run
-    from atari_dqn.runs.folder import refuse_links
-    from atari_dqn.runs.results import FOLDER
-
     if not command.write:
         return None
     if command.out is not None:
@@ -147,9 +151,6 @@ def _destination(command: Evaluate) -> Path | None:
 
 
 def _keep(command: Evaluate, folder: Path | None, played: PlayedEvaluation) -> None:
-    from atari_dqn.runs import pretrained
-    from atari_dqn.runs.results import write_evaluation
-
     if folder is not None:
         write_evaluation(folder, played.name, played.result, played.games)
         log.info(f"games: {folder / played.name}.csv and .json")

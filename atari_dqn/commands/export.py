@@ -11,6 +11,8 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.runs.folder import refuse_full_folder
+from atari_dqn.runs.refusals import check_named
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt"}
 
@@ -38,11 +40,12 @@ def run(words: Sequence[str]) -> int:
     ending = ENDINGS.get(command.to, "")
     if command.out is not None and command.out.suffix != ending and ending:
         raise UsageError(f"{command.out} must end in {ending}")
+    check_named(command.run, allow_import=command.allow_import)
+    if command.out is not None and command.to == "hub-folder":
+        refuse_full_folder(command.out)
     from atari_dqn.runs import export
     from atari_dqn.runs.evaluate import load_player
 
-    if command.out is not None and command.to == "hub-folder":
-        export.refuse_full_folder(command.out)
     player = load_player(command.run, which=command.checkpoint, device="cpu", allow_import=command.allow_import)
     game = player.config.game.replace(":", "_")
     out = command.out or Path(f"{game}{ending}" if ending else f"{game}_hub")

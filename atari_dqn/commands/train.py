@@ -22,6 +22,8 @@ from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS
 from atari_dqn.runs.display import Display
+from atari_dqn.runs.folder import RunFolder, default_run_dir
+from atari_dqn.runs.refusals import check_start
 from atari_dqn.safe_files import TABLE_BYTES, read_text
 from atari_dqn.settings.extensions import ExtensionsConfig
 from atari_dqn.settings.running import EvaluationConfig, LoggingConfig, MachineConfig
@@ -74,16 +76,15 @@ def run(words: Sequence[str]) -> int:
     game, flags = split_game(with_help_all(words))
     if game is None and not {*HELP, HELP_ALL} & set(flags) and "game" not in stated(flags):
         raise UsageError("train needs a GAME: a ROM id such as pong or ms_pacman, cartpole, or gym:ID")
-    with Display() as display:
-        if "--resume" in flags:  # the config is the folder's, which torch is needed to read
-            display.doing("loading torch")
-        command = parse_command(game, flags)
-        if command.wandb:
-            from atari_dqn.runs import wandb_logger
+    command = parse_command(game, flags)
+    check_start(command.config, command.run_dir or default_run_dir(command.config), resume=command.resume)
+    if command.wandb:
+        from atari_dqn.runs import wandb_logger
 
-            wandb_logger.check_installed()
+        wandb_logger.check_installed()
+    with Display() as display:
         display.doing("loading torch")
-        from atari_dqn.runs import train as training  # it takes seconds: wrong flags are answered before
+        from atari_dqn.runs import train as training  # it takes seconds: what is wrong is told before
 
         run = training.train(
             command.config,
@@ -224,6 +225,4 @@ def base_config(game: str, name: str | None, seed: str | None, **made_by: str) -
 
 def _stored_config(base: Config, flags: Sequence[str]) -> Config:
     """The config of the run to resume: flags that are not given keep their stored values."""
-    from atari_dqn.runs.folder import RunFolder, default_run_dir
-
     return RunFolder.open(Path(flag_value("--run-dir", flags) or default_run_dir(base))).config

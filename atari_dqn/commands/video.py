@@ -12,7 +12,10 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.display import Display
+from atari_dqn.runs.folder import refuse_links
+from atari_dqn.runs.refusals import check_named
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.evaluation.player import Player
@@ -62,13 +65,13 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
+    protocol_named(command.protocol, check_named(command.run, allow_import=command.allow_import))
     with Display() as display:
         display.doing("loading torch")
         return _film(command, display)
 
 
 def _film(command: Video, display: Display) -> int:
-    from atari_dqn.evaluation.protocols import protocol_named
     from atari_dqn.runs.evaluate import load_player
     from atari_dqn.video import record as video
 
@@ -101,8 +104,6 @@ def _film(command: Video, display: Display) -> int:
 
 
 def _default_out(command: Video, protocol: str, player: Player) -> Path:
-    from atari_dqn.runs.folder import refuse_links
-
     if (command.run / "config.json").is_file() and (command.run / "checkpoints").is_dir():
         refuse_links(command.run)
         return command.run / "videos" / f"{protocol}_{command.checkpoint}_game{command.episode}.mp4"

@@ -13,7 +13,10 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.display import Display
+from atari_dqn.runs.refusals import check_named
+from atari_dqn.storage.steps import list_steps
 from atari_dqn.terminal import say
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
@@ -65,9 +68,9 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if not 0 <= command.port <= LAST_PORT:
         raise UsageError(f"port is {command.port}; it must lie in [0, {LAST_PORT:,}]")
+    protocol_named(command.protocol, check_named(command.run, allow_import=command.allow_import))
     with Display() as display:
         display.doing("loading torch")
-        from atari_dqn.evaluation.protocols import protocol_named
         from atari_dqn.seeding import stream
         from atari_dqn.video.gym_camera import has_display, make_camera
         from atari_dqn.video.record import show_game
@@ -110,8 +113,6 @@ def _load(command: Watch) -> Player:
 
 def _newest(command: Watch) -> Path | None:
     """The newest checkpoint of a run folder; None of anything else."""
-    from atari_dqn.storage.checkpoint import list_steps
-
     return next(reversed(list_steps(command.run / "checkpoints")), None)
 
 

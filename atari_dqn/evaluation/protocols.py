@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import FIVE_MINUTES, THIRTY_MINUTES
+
+if TYPE_CHECKING:  # torch takes seconds
+    from torch import Tensor
 
 
 class Policy(Protocol):

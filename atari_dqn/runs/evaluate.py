@@ -14,7 +14,7 @@ from torch import nn
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of, with_own_time_limit
-from atari_dqn.envs.games import code_of, is_vector_game, known_game
+from atari_dqn.envs.games import is_vector_game, known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import EvalStep, play, result_of
 from atari_dqn.evaluation.player import Player
@@ -23,9 +23,11 @@ from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import published
 from atari_dqn.runs import pretrained
-from atari_dqn.runs.folder import RunFolder
+from atari_dqn.runs.folder import RunFolder, find_run
 from atari_dqn.runs.machine import resolve
 from atari_dqn.runs.memory import refuse_large_network
+from atari_dqn.runs.network_folder import read_network
+from atari_dqn.runs.refusals import refuse_import
 from atari_dqn.runs.state import agent_state
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
@@ -145,26 +147,17 @@ def load_player(
     }
     if (exported := pretrained.find(path)) is not None:
         config = pretrained.config_of(exported)
-        _refuse_import(path, config, allow_import)
+        refuse_import(path, config, allow_import)
         config = resolve(config.replace(**here), begun=True)
-        agent, step = pretrained.load_agent(exported, config)
+        agent, step = read_network(exported, config)
         return Player(agent, config, str(path), "pretrained", step, spec_of(config))
     folder, names_checkpoint = find_run(path)
-    _refuse_import(path, folder.config, allow_import)
+    refuse_import(path, folder.config, allow_import)
     found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which)
     config = resolve(folder.config.replace(**here), begun=True)
     agent, step = _load_agent(config, found, model)
     label = found.directory.name if names_checkpoint else which
     return Player(agent, config, str(found.directory), label, step, spec_of(config))
-
-
-def _refuse_import(path: Path, config: Config, allowed: bool) -> None:
-    """A folder may be a stranger's: it does not decide which code runs."""
-    if (code := code_of(config)) is not None and not allowed:
-        raise UsageError(
-            f"{path} plays {config.game!r}, which {code}; "
-            "if you trust that, add --allow-import (in Python: allow_import=True)"
-        )
 
 
 @torch_defaults()
@@ -225,16 +218,6 @@ def _evaluate(
     assert games is not None
     result = result_of(config, protocol, games, seed=selection.seed, **origin)
     return PlayedEvaluation(f"{protocol.name}_{label}", result, games)
-
-
-def find_run(path: Path) -> tuple[RunFolder, bool]:
-    """The run that a path means, and whether it names one of the run's checkpoints.
-
-    Raises:
-      UsageError: there is no run.
-    """
-    names_checkpoint = checkpoint.STEP_PATTERN.fullmatch(path.resolve().name) is not None
-    return RunFolder.open(path.resolve().parent.parent if names_checkpoint else path), names_checkpoint
 
 
 def _find(folder: RunFolder, which: str) -> Loaded:

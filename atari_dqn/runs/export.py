@@ -22,8 +22,9 @@ from atari_dqn import __version__
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
 from atari_dqn.runs import pretrained
-from atari_dqn.runs.evaluate import find_run
+from atari_dqn.runs.folder import find_run, refuse_full_folder
 from atari_dqn.runs.model_card import THESE_WEIGHTS, card, facts_of, head, score_rows, scores_in, training_rows
+from atari_dqn.runs.network_folder import write_network
 from atari_dqn.runs.results import FOLDER, read_result
 from atari_dqn.safe_files import TABLE_BYTES, read_json, read_text, replacing
 from atari_dqn.torch_defaults import torch_defaults
@@ -138,7 +139,7 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
         origin = facts_of(folder.config, folder.path, player, _meta(folder.path), checkpoint)
         body = card(name, about, origin, rows, use)
     source = {"seed": str(player.config.seed), "preset": player.config.preset}
-    pretrained.export(
+    write_network(
         player.agent,
         player.config,
         player.step,
@@ -149,12 +150,6 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
         dtype=torch.float32,
     )
     return [f"{result['protocol']} {result['mean']:.1f} over {result['episodes']} games" for result in results]
-
-
-def refuse_full_folder(out: Path) -> None:
-    """Raises UsageError if a folder or file of this name would be written over."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already; choose another --out, or remove it")
 
 
 def _evaluations(run: Path, step: int) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from atari_dqn.safe_files import (
     refuse_kind,
     write_text,
 )
+from atari_dqn.storage.steps import STEP_PATTERN
 
 PID_LENGTH = 20
 LONGEST_FACT = 200  # letters
@@ -122,6 +123,16 @@ class RunFolder:
         write_text(self.done, json.dumps(summary, indent=2) + "\n")
 
 
+def find_run(path: Path) -> tuple[RunFolder, bool]:
+    """The run that a path means, and whether it names one of the run's checkpoints.
+
+    Raises:
+      UsageError: there is no run.
+    """
+    names_checkpoint = STEP_PATTERN.fullmatch(path.resolve().name) is not None
+    return RunFolder.open(path.resolve().parent.parent if names_checkpoint else path), names_checkpoint
+
+
 def _runs_near(path: Path) -> str:
     """What else to name: runs below a folder, or beside one that is missing, at most three folders away."""
     for top, depth in ((path, 3), *((parent, 1 + level) for level, parent in enumerate(path.parents[:3]))):
@@ -168,6 +179,12 @@ def make_folder(path: Path, config: Config) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write the run folder {path} ({error.strerror}); choose another --run-dir") from error
+
+
+def refuse_full_folder(out: Path) -> None:
+    """Raises UsageError if a folder or file of this name would be written over."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already; choose another --out, or remove it")
 
 
 @contextmanager

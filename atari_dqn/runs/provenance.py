@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 PACKAGES = ("atari-dqn", "torch", "numpy", "gymnasium", "ale-py", "opencv-python-headless", "tensorboard")
 
 
@@ -24,6 +22,8 @@ def without_its_path(text: str, run: Path) -> str:
 
 def hardware() -> dict[str, Any]:
     """What the numbers of a run or a benchmark depend on: versions, commit, processor, GPU."""
+    import torch  # it takes seconds, and a run folder is opened without
+
     packages: dict[str, str | None] = {}
     for name in PACKAGES:
         try:

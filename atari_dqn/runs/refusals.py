@@ -2,15 +2,82 @@
 
 from __future__ import annotations
 
-import torch
+from pathlib import Path
 
-from atari_dqn.config import Config
-from atari_dqn.envs.games import is_vector_game
+from atari_dqn.config import SETTINGS, Config
+from atari_dqn.envs import check_game
+from atari_dqn.envs.games import code_of, is_vector_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import quick
-from atari_dqn.runs.machine import update_seconds
+from atari_dqn.runs import pretrained
+from atari_dqn.runs.folder import RunFolder, find_run, refuse_folder
 from atari_dqn.runs.pace import Moment, Pace, duration
 from atari_dqn.settings.running import Precision
+
+MAY_CHANGE_ON_RESUME = {name for name, setting in SETTINGS.items() if setting.may.change}
+
+
+def check_start(config: Config, run_dir: Path, *, resume: bool) -> tuple[Config, RunFolder | None]:
+    """Look at the game, the folder and the settings of a run, before anything is loaded; changes nothing.
+
+    Returns:
+      What is to be done, and the run folder that a resume goes on in.
+
+    Raises:
+      UsageError: the run cannot be.
+    """
+    folder = RunFolder.open(run_dir) if resume else None
+    if folder:
+        config = check_resume(folder.config, config)
+    else:
+        refuse_folder(run_dir, config)
+    refuse_too_short(config)
+    check_game(config)
+    return config, folder
+
+
+def check_resume(stored: Config, wanted: Config) -> Config:
+    """Refuse changes that would make the stored state another run's.
+
+    Returns:
+      The wanted config; a precision that was left to a measurement stays the one that was measured.
+
+    Raises:
+      UsageError: naming each field, its stored and its wanted value.
+    """
+    if wanted.machine.precision == "auto":
+        wanted = wanted.replace(precision=stored.machine.precision)
+    if wanted.machine.resize == "auto":
+        wanted = wanted.replace(resize=stored.machine.resize)
+    changed = stored.differences(wanted)
+    told = ", ".join(f"{name} {a!r} -> {b!r}" for name, (a, b) in changed.items() if name not in MAY_CHANGE_ON_RESUME)
+    if told:
+        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")
+    return wanted
+
+
+def check_named(path: Path, *, allow_import: bool) -> Config:
+    """Look for the run, checkpoint or pretrained network that a command names, before anything is loaded.
+
+    Returns:
+      The config of its run.
+
+    Raises:
+      UsageError: there is none, or its game executes other code and `allow_import` is off.
+    """
+    exported = pretrained.find(path)
+    config = find_run(path)[0].config if exported is None else pretrained.config_of(exported)
+    refuse_import(path, config, allow_import)
+    return config
+
+
+def refuse_import(path: Path, config: Config, allowed: bool) -> None:
+    """A folder may be a stranger's: it does not decide which code runs."""
+    if (code := code_of(config)) is not None and not allowed:
+        raise UsageError(
+            f"{path} plays {config.game!r}, which {code}; "
+            "if you trust that, add --allow-import (in Python: allow_import=True)"
+        )
 
 
 def refuse_too_short(config: Config) -> None:
@@ -32,7 +99,7 @@ def refuse_what_mps_lacks(config: Config) -> None:
 def refuse_far_priorities(config: Config) -> None:
     """Raises UsageError where priorities would lie on another device than the network."""
     alpha, machine = config.extensions.priority_alpha, config.machine
-    if alpha and torch.device(machine.device).type != torch.device(machine.replay_device).type:
+    if alpha and machine.device.partition(":")[0] != machine.replay_device.partition(":")[0]:
         raise UsageError(
             f"priority_alpha is {alpha}, but the replay is on {machine.replay_device} and the "
             f"network on {machine.device}; bring them together with a lower --capacity, or use --priority-alpha 0"
@@ -50,6 +117,8 @@ def refuse_unasked(config: Config) -> None:
     """
     if config.machine.device != "cpu" or is_vector_game(config.game):
         return
+    from atari_dqn.runs.machine import update_seconds  # torch takes seconds, and the other refusals do without
+
     laptops = quick(config.game).replace(device="cpu", env_threads=config.machine.env_threads)
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     fastest = min(filter(None, (update_seconds(laptops.replace(precision=name)) for name in precisions)))

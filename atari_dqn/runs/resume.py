@@ -1,4 +1,4 @@
-"""Going on with a run: what a new command line may change, and the newest checkpoint that can be read."""
+"""Going on with a run: the newest checkpoint that can be read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atari_dqn.config import SETTINGS, Config
+from atari_dqn.config import Config
 from atari_dqn.dqn import schedules
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.errors import MachineRefused, UsageError
@@ -18,34 +18,13 @@ from atari_dqn.runs.folder import RunFolder, read_done
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments, segments_of
 from atari_dqn.storage.schema import CheckpointError, Kind
+from atari_dqn.storage.steps import list_steps
 
 log = logging.getLogger(__name__)
-
-MAY_CHANGE_ON_RESUME = {name for name, setting in SETTINGS.items() if setting.may.change}
 
 
 class ForeignCheckpoint(UsageError):
     """A checkpoint that is whole, but of another game or network."""
-
-
-def check_resume(stored: Config, wanted: Config) -> Config:
-    """Refuse changes that would make the stored state another run's.
-
-    Returns:
-      The wanted config; a precision that was left to a measurement stays the one that was measured.
-
-    Raises:
-      UsageError: naming each field, its stored and its wanted value.
-    """
-    if wanted.machine.precision == "auto":
-        wanted = wanted.replace(precision=stored.machine.precision)
-    if wanted.machine.resize == "auto":
-        wanted = wanted.replace(resize=stored.machine.resize)
-    changed = stored.differences(wanted)
-    told = ", ".join(f"{name} {a!r} -> {b!r}" for name, (a, b) in changed.items() if name not in MAY_CHANGE_ON_RESUME)
-    if told:
-        raise UsageError(f"a resumed run cannot change {told}; start a new run in another --run-dir")
-    return wanted
 
 
 def read_newest(
@@ -74,7 +53,7 @@ def read_newest(
     """
     checkpoint.restore_replaced(folder.checkpoints)
     damaged: list[Path] = []
-    for directory in reversed(checkpoint.list_steps(folder.checkpoints)):
+    for directory in reversed(list_steps(folder.checkpoints)):
         try:
             state, is_exact = _read(directory, config, replay, store, kind)
         except (ForeignCheckpoint, MachineRefused):
@@ -88,7 +67,7 @@ def read_newest(
             os.replace(other, other.with_name(f"damaged_{other.name}_{time.time_ns()}"))
         _tell(directory, state["envs"], is_exact)
         return state
-    if checkpoint.list_steps(folder.checkpoints):
+    if list_steps(folder.checkpoints):
         raise UsageError(
             f"no checkpoint in {folder.checkpoints} can be read with its replay; was config.json changed? "
             "--no-save-replay goes on from the newest network with an empty one"

@@ -18,12 +18,12 @@ from atari_dqn.dqn.agent import Agent, Loss, make_agent, with_own_parts
 from atari_dqn.dqn.callbacks import Callback, Callbacks
 from atari_dqn.dqn.ports import Logger
 from atari_dqn.dqn.trainer import Trainer
-from atari_dqn.envs import check_game, make_envs, time_limit_told
+from atari_dqn.envs import make_envs, time_limit_told
 from atari_dqn.errors import UsageError, refusal
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.display import Display
-from atari_dqn.runs.folder import RunFolder, default_run_dir, lock, make_folder, refuse_folder
+from atari_dqn.runs.folder import RunFolder, default_run_dir, lock, make_folder
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.machine import (
     flushed_denormals,
@@ -34,12 +34,12 @@ from atari_dqn.runs.machine import (
 from atari_dqn.runs.memory import place_replay, refuse_large_network
 from atari_dqn.runs.monitor import Monitor
 from atari_dqn.runs.refusals import (
+    check_start,
     refuse_far_priorities,
-    refuse_too_short,
     refuse_unasked,
     refuse_what_mps_lacks,
 )
-from atari_dqn.runs.resume import check_resume, go_on, nothing_is_left, read_newest
+from atari_dqn.runs.resume import go_on, nothing_is_left, read_newest
 from atari_dqn.runs.run import Run
 from atari_dqn.runs.safety import Watchdog, saved_where_a_game_breaks, stopped_by_signals
 from atari_dqn.runs.state import run_state
@@ -115,13 +115,7 @@ class _Wishes(NamedTuple):
 
 def _train(config: Config, run_dir: Path, wishes: _Wishes) -> Run:
     model, loss, resume, display = wishes.model, wishes.loss, wishes.resume, wishes.display
-    folder = RunFolder.open(run_dir) if resume else None
-    if folder:
-        config = check_resume(folder.config, config)
-    else:
-        refuse_folder(run_dir, config)
-    refuse_too_short(config)
-    check_game(config)
+    config, folder = check_start(config, run_dir, resume=resume)
     if limit := time_limit_told(config):
         log.info(limit)
     display.doing("looking at the machine: cores, precision")

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -29,13 +28,13 @@ from safetensors.torch import load_file, save_file
 from atari_dqn.errors import MachineRefused, UsageError, refusal
 from atari_dqn.safe_files import MEMORY_BYTES, TABLE_BYTES, open_to_read, read_json, read_text
 from atari_dqn.storage.schema import CheckpointError, integer, table
+from atari_dqn.storage.steps import list_steps
 
 FORMAT_VERSION = 5
 META_FIELDS = table({}, optional={"step": integer(0), "best_step": integer(-1)}, more=True)
 TENSORS, META, SUMS = "tensors.safetensors", "meta.json", "SHA256SUMS"
 META_BYTES = 2**26  # a checkpoint of 64 games has 100 kB
 REPLACED = ".replaced"
-STEP_PATTERN = re.compile(r"step_(\d{10})")
 
 
 class Snapshot(NamedTuple):
@@ -45,16 +44,6 @@ class Snapshot(NamedTuple):
     """What JSON can hold, with marks where tensors were."""
     tensors: dict[str, torch.Tensor]
     """By their path in the state."""
-
-
-def step_name(step: int) -> str:
-    """Name of what belongs to an agent step: `step_<10 digits>`."""
-    return f"step_{step:010d}"
-
-
-def step_directory(folder: Path, step: int) -> Path:
-    """Where the checkpoint of an agent step lies."""
-    return folder / step_name(step)
 
 
 def save(directory: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
@@ -176,13 +165,6 @@ def restore_replaced(folder: Path) -> None:
             shutil.rmtree(replaced)
         else:
             os.replace(replaced, directory)
-
-
-def list_steps(folder: Path) -> list[Path]:
-    """Complete checkpoints, oldest first."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if STEP_PATTERN.fullmatch(path.name) and path.is_dir())
 
 
 def prune(folder: Path, keep: int, protect: Collection[Path] = ()) -> None:

@@ -23,8 +23,9 @@ import zstandard
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.safe_files import open_to_read
-from atari_dqn.storage.checkpoint import force_to_disk, read_meta, refuse_as_machine, step_name
+from atari_dqn.storage.checkpoint import force_to_disk, read_meta, refuse_as_machine
 from atari_dqn.storage.schema import CheckpointError, integer, several, table, text
+from atari_dqn.storage.steps import step_name
 
 SEGMENT = table(  # no name leads out of the folder
     {

@@ -9,8 +9,9 @@ import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from atari_dqn.storage.checkpoint import list_steps, load, step_directory
+from atari_dqn.storage.checkpoint import load
 from atari_dqn.storage.schema import CheckpointError, integer, table
+from atari_dqn.storage.steps import list_steps, step_directory
 
 log = logging.getLogger(__name__)
 

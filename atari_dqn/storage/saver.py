@@ -21,6 +21,7 @@ from atari_dqn.replay.frames import FrameRing
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments
 from atari_dqn.storage.schema import CheckpointError
+from atari_dqn.storage.steps import list_steps, step_directory
 
 CHECKPOINTS_KEPT = 2  # the newest ones; the best is kept besides
 
@@ -98,9 +99,9 @@ class Saver:
         self.check()
         with after_play_so_far:
             meta["frames"] = self.store.write(self.ring, times, step) if self.save_frames else []
-        directory = checkpoint.step_directory(self.folder, step)
+        directory = step_directory(self.folder, step)
         checkpoint.write(directory, snapshot, meta)
-        newest = checkpoint.list_steps(self.folder)[-CHECKPOINTS_KEPT:]
+        newest = list_steps(self.folder)[-CHECKPOINTS_KEPT:]
         # should the newest be damaged, the one before it is gone on from: its best one must be there, too
         checkpoint.prune(self.folder, keep=CHECKPOINTS_KEPT, protect=set(map(_best, newest)))
         self.store.prune(newest)
@@ -136,5 +137,5 @@ class Saver:
 def _best(directory: Path) -> Path:
     """The best checkpoint at the time of this one; a damaged one needs none."""
     with suppress(CheckpointError):
-        return checkpoint.step_directory(directory.parent, checkpoint.read_meta(directory).get("best_step", -1))
+        return step_directory(directory.parent, checkpoint.read_meta(directory).get("best_step", -1))
     return directory

@@ -25,7 +25,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
 from atari_dqn.published.aggregates import mean_interval
 from atari_dqn.runs.provenance import hardware
-from atari_dqn.runs.resume import MAY_CHANGE_ON_RESUME
+from atari_dqn.runs.refusals import MAY_CHANGE_ON_RESUME
 from atari_dqn.safe_files import LOG_BYTES, read_text, replacing, write_text
 from atari_dqn.suite import local
 from atari_dqn.suite.jobs import LOG, Job, JobRun, Settings, refuse_other_run
