@@ -10,14 +10,14 @@ import dataclasses
 import difflib
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, Protocol, Self
 
 from tyro.conf import Suppress
 
-from atari_dqn.config_checks import complaints
+from atari_dqn.config_checks import complaints, without_effect
 from atari_dqn.config_json import settings_in
 from atari_dqn.errors import UsageError
 from atari_dqn.settings.bounds import EpisodesOrNone, May, Name, Range, Steps
@@ -98,8 +98,16 @@ class Config:
         """The same config with other values, each by its name, whatever its group.
 
         Raises:
-          UsageError: an unknown name, or a value that cannot work.
+          UsageError: an unknown name, a value that cannot work, or one that does nothing beside the others, as
+            `eval_period` beside `eval_period_episodes`. What stood there before may lie idle.
         """
+        config = self.with_idle(settings)
+        for complaint in without_effect(config.differences(self), config.namespace()):
+            raise UsageError(complaint)
+        return config
+
+    def with_idle(self, settings: Mapping[str, Any]) -> Self:
+        """As `replace`, but a value may do nothing: for what is a record, or not yet all that is asked for."""
         changed: dict[str, Any] = {}
         for name, value in settings.items():
             if name not in GROUP_OF:
@@ -117,10 +125,12 @@ class Config:
     def from_json(cls, text: str) -> Config:
         """Read what `to_json` wrote, or a flat config of an older version; settings that it lacks get their defaults.
 
+        It is the record of a run, of a preset of that day: values that do nothing beside the others are kept.
+
         Raises:
           UsageError: not JSON, not an object, no game, an unknown setting, a wrong type, a value out of range.
         """
-        return Config().replace(**settings_in(text, SETTINGS))
+        return Config().with_idle(settings_in(text, SETTINGS))
 
 
 class Preset(Protocol):

@@ -40,6 +40,8 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
         "priority_alpha above 0",
     ),
     (["n_step_end"], lambda c: c.n_step_decay_steps is not None, "n_step_decay_steps"),
+    (["n_step_decay_steps"], lambda c: c.n_step_end < c.n_step, "n_step above n_step_end"),
+    (["replay_window_fraction"], lambda c: c.replay, "replay on"),
     (
         ["replay_window_growth_steps", "replay_window_min"],
         lambda c: c.replay_window_fraction < 1.0,
@@ -66,10 +68,12 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["optimizer_eps"], lambda c: c.optimizer != "sgd", "optimizer rmsprop or adam"),
     (["update_period"], lambda c: not c.game_end_updates, "game_end_updates none"),
     (["target_update_period"], lambda c: c.target and not c.game_end_updates, "target on, and game_end_updates none"),
+    (["epsilon_from_zero"], lambda c: c.random_warm_up, "random_warm_up on"),
     (["epsilon_decay_steps"], lambda c: c.epsilon_decay_factor is None, "epsilon_decay_factor none"),
     (["eval_period"], lambda c: not c.eval_period_episodes, "eval_period_episodes none"),
     (["eval_early_steps"], lambda c: c.eval_period or c.eval_period_episodes, "eval_period above 0"),
     (["eval_steps"], lambda c: not c.eval_episodes, "eval_episodes none"),
+    (["pad_stack"], lambda c: c.frame_stack > 1, "frame_stack above 1"),
     (["resize"], lambda c: c.backend == "workers", "backend workers"),
 )
 
@@ -135,7 +139,7 @@ def without_effect(changed: Mapping[str, tuple[Any, Any]], config: Any) -> Itera
     """Settings that somebody asked for and that do nothing, one sentence each.
 
     Args:
-      changed: what differs from the preset: by name, the value and the preset's.
+      changed: what differs from before: by name, the value and the one before.
       config:  all settings.
     """
     for names, counts, condition in DEPENDENT:

@@ -31,7 +31,7 @@ RUNS: dict[str, tuple[str, str, dict[str, object]]] = {
     "nature_serial": ("nature", "breakout", ATARI | dict(num_envs=1, total_steps=200, overlap=False)),
     "quick": ("quick", "breakout", ATARI | RESET),
     "cartpole": ("cartpole", "cartpole", CARTPOLE | dict(total_steps=1_500, learning_starts=200)),
-    "cartpole_tf2": ("cartpole_tf2", "cartpole", CARTPOLE | dict(total_episodes=40)),
+    "cartpole_tf2": ("cartpole_tf2", "cartpole", dict(capacity=2_000, batch_size=8, total_episodes=40)),
     "cartpole_parl": ("cartpole_parl", "cartpole", CARTPOLE | dict(total_episodes=40)),
 }
 """Preset, game and settings of each; only names that every commit to compare with knows."""

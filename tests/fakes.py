@@ -158,7 +158,7 @@ def tiny_config(**settings):
         "checkpoint_period": 0,
         "device": "cpu",
     }
-    return Config().replace(**(defaults | settings))
+    return Config().replace(**defaults).replace(**settings)
 
 
 def make_trainer(config, envs=None, agent=None, *, logger=None, checkpoints=None, evaluator=None):

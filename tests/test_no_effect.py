@@ -48,6 +48,10 @@ ALONE = [
     ("pong", "--priority-sampler exact", "priority_sampler is 'exact'", "priority_alpha above 0"),
     ("pong", "--priority-beta 0.1", "priority_beta is 0.1", "priority_alpha above 0"),
     ("pong", "--n-step 5 --n-step-end 3", "n_step_end is 3", "n_step_decay_steps"),
+    ("pong", "--n-step-decay-steps 10", "n_step_decay_steps is 10", "n_step above n_step_end"),
+    ("pong", "--no-replay --replay-window-fraction 0.5", "replay_window_fraction is 0.5", "replay on"),
+    ("pong", "--no-random-warm-up --epsilon-from-zero", "epsilon_from_zero is True", "random_warm_up on"),
+    ("pong", "--frame-stack 1 --pad-stack first_frame", "pad_stack is 'first_frame'", "frame_stack above 1"),
     ("pong", "--replay-window-growth-steps 10", "replay_window_growth_steps is 10", "replay_window_fraction below 1"),
     ("pong", "--replay-window-min 10", "replay_window_min is 10", "replay_window_fraction below 1"),
     ("pong", "--reset-updates 10", "reset_updates is 10", "reset_steps"),
@@ -74,6 +78,46 @@ def test_a_flag_whose_condition_is_off_is_refused(game, flags, setting, needed):
         parse_command(game, flags.split())
     assert setting in str(caught.value)
     assert needed in str(caught.value)
+
+
+PAIRS = [
+    {"eval_period": 8, "eval_period_episodes": 3},
+    {"eval_steps": 8, "eval_episodes": 3},
+    {"update_period": 8, "game_end_updates": 3},
+    {"target_update_period": 8, "game_end_updates": 3},
+    {"epsilon_decay_steps": 8, "epsilon_decay_factor": 0.9},
+    {"loss": "mse", "categorical_bins": 51},
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
+def test_two_settings_that_exclude_each_other_are_refused_wherever_they_are_said(pair, tmp_path):
+    first, second = pair
+    (tmp_path / "config.json").write_text(json.dumps(pair))
+    said = {
+        "from Python": lambda: cartpole().replace(**pair),
+        "of a preset": lambda: cartpole(**pair),
+        "in two steps": lambda: cartpole().replace(**{second: pair[second]}).replace(**{first: pair[first]}),
+        "in a file": lambda: parse_command("cartpole", ["--config", str(tmp_path)]),
+        "in flags": lambda: parse_command(
+            "cartpole", [f"--{name.replace('_', '-')}={value}" for name, value in pair.items()]
+        ),
+    }
+    for ask in said.values():
+        with pytest.raises(UsageError, match=f"^{first} is {pair[first]!r}, which does nothing here: it needs .*"):
+            ask()
+
+
+def test_a_flag_may_wake_what_a_file_says(tmp_path):
+    (tmp_path / "config.json").write_text('{"priority_decay_steps": 70000}')
+    config = parse_command("pong", ["--config", str(tmp_path), "--priority-alpha", "0.5"]).config
+    assert (config.extensions.priority_alpha, config.extensions.priority_decay_steps) == (0.5, 70_000)
+
+
+def test_the_record_of_a_run_is_read_as_it_is():
+    """A preset of that day may have had other idle values, and a run made by a program any."""
+    config = cartpole().with_idle({"preset": "of_another_day", "priority_decay_steps": 8})
+    assert Config.from_json(config.to_json()) == config
 
 
 def test_what_a_preset_says_may_lie_idle():

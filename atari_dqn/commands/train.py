@@ -15,7 +15,6 @@ from tyro.conf import Suppress
 
 from atari_dqn.commands import parse
 from atari_dqn.config import DEFAULTS, SETTINGS, Config
-from atari_dqn.config_checks import without_effect
 from atari_dqn.config_json import some_settings_in
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
@@ -148,16 +147,16 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     stored = _stored_config(base, flags) if "--resume" in flags else None
     if stored:
         _executed(stored.flat(), flags)
-    start = stored or base.replace(**{name: value for name, value in table.items() if name not in ("game", "preset")})
+    start = stored or base.with_idle({name: table[name] for name in table.keys() - {"game", "preset"}})
     prog = f"atari-dqn train {game or 'GAME'}"
     if HELP_ALL in flags:
         parse(Train, ["--help"], prog=prog, default=Train(config=start))
     if HELP & set(flags):
         parse(ShortTrain, ["--help"], prog=prog, default=ShortTrain(config=ShortConfig(**vars(start))))
     command: Train = parse(Train, flags, prog=prog, default=Train(config=start))
-    for complaint in without_effect(command.config.differences(stored or base), command.config.namespace()):
-        raise UsageError(complaint)
-    return dataclasses.replace(command, config=command.config.replace(game=base.game))
+    before = stored or base
+    asked = {name: wanted for name, (wanted, _) in command.config.differences(before).items()}
+    return dataclasses.replace(command, config=before.replace(**asked | {"game": base.game}))
 
 
 def _executed(table: Mapping[str, Any], flags: Sequence[str]) -> dict[str, str]:

@@ -88,8 +88,10 @@ def measure(config: Config, seconds: float = MEASURE_SECONDS) -> Rate:
         learning_starts=warm_up,
         capacity=max(warm_up, 10_000),
         eval_period=0,
+        eval_period_episodes=None,
         checkpoint_period=0,
         log_period=2**40,
+        epsilon_decay_factor=None,
         epsilon_decay_steps=1,  # acts with the network, as in nearly all of a run
     )
     config = settle_compile(resolve(config))
