@@ -18,13 +18,14 @@ from atari_dqn.networks.heads import Dueling
 from atari_dqn.presets import PRESETS, nature
 from atari_dqn.presets.family import FAMILY
 from atari_dqn.types import EnvSpec
+from atari_dqn.video.record import _Thinking
 from benchmarks.compare_runs import differences
 from tests.fakes import make_trainer
 
 PIXELS = EnvSpec("pong", (84, 84), "uint8", ("noop", "right", "left"), 4)
 SHORT = (
-    "--total-steps 1600 --learning-starts 200 --capacity 600 --eval-period 800 --eval-steps 100 --log-period 200 "
-    "--checkpoint-period 400 --torch-threads 1 --epsilon-decay-steps 400 --batch-size 8 --hidden-sizes 16"
+    "--total-steps 640 --learning-starts 160 --capacity 300 --eval-period 320 --eval-steps 100 --log-period 80 "
+    "--checkpoint-period 160 --torch-threads 1 --epsilon-decay-steps 200 --batch-size 8 --hidden-sizes 16"
 ).split()
 
 
@@ -108,7 +109,7 @@ def test_the_update_ratio_is_exact_and_a_seed_is_repeated(name):
         first.agent.algorithm.model.parameters(), begun.parameters(), strict=True))  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["prioritized", "iqn", "munchausen", "noisy", "rainbow"])
+@pytest.mark.parametrize("name", FAMILY)
 def test_an_interrupted_run_ends_as_the_quiet_one(name, tmp_path, monkeypatch):
     words = ["train", "cartpole", "--preset", name, *SHORT]
     assert main([*words, "--run-dir", str(tmp_path / "quiet")]) == 0
@@ -117,7 +118,7 @@ def test_an_interrupted_run_ends_as_the_quiet_one(name, tmp_path, monkeypatch):
     run = Trainer.run
 
     def stopped(trainer):
-        trainer.callbacks.on_step = lambda _: setattr(trainer, "stop_requested", trainer.step == 1_000)
+        trainer.callbacks.on_step = lambda _: setattr(trainer, "stop_requested", trainer.step == 400)
         run(trainer)
 
     with monkeypatch.context() as patch:
@@ -137,6 +138,14 @@ def test_evaluations_are_played_without_chance(name):
         agent.predict(obs)
         q.append(agent.algorithm.predict(obs))
     assert torch.equal(*q)
+
+
+def test_a_film_shows_the_q_values_that_were_acted_by():
+    agent, obs = make_trainer(small("noisy")).agent, torch.randn(1, 1, 3)
+    agent.sample(obs, epsilon=0.0)  # in training: draws
+    policy = _Thinking(agent)
+    assert policy.predict(obs)[0] == policy.q.argmax()
+    np.testing.assert_array_equal(policy.q, agent.algorithm.predict(obs)[0])
 
 
 def test_noise_explores_in_training():

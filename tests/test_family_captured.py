@@ -16,7 +16,8 @@ from atari_dqn.extensions.quantiles import QuantileHead
 from atari_dqn.extensions.random_buffers import draw_noise
 from atari_dqn.networks import initialize
 from atari_dqn.networks.vector import MLP
-from tests.test_capture_agrees import NothingFromTheHost
+from atari_dqn.presets.family import FAMILY
+from tests.test_capture_agrees import NothingFromTheHost, assert_same, atari_trainer, trained
 
 BATCH, ACTIONS = 8, 3
 
@@ -124,3 +125,29 @@ def test_a_sum_tree_on_a_gpu_is_that_of_the_host():
         on_host.tree.set(leaves, value)
         on_gpu.tree.set(leaves.cuda(), value.cuda())
         assert torch.equal(on_gpu.tree.draw(unit.cuda()).cpu(), on_host.tree.draw(unit))
+
+
+SMALL = {"hidden_sizes": (32,), "batch_size": 8}
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_learner_of_a_member_exchanges_nothing_with_the_host(name):
+    """What is captured on a GPU, whole: tensors without values cannot be read."""
+    trainer = atari_trainer(FAMILY[name], total_steps=112, **SMALL)
+    trainer.run()
+    inputs = next(trainer.learner.sampler.draw(2, trainer.step))
+    with NothingFromTheHost():
+        trainer.learner.learn_from(*inputs)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        trainer.learner.learn_from(*map(mode.from_tensor, inputs))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.filterwarnings("ignore")  # the compiler's: fp32 could be faster as tf32
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_member_trained_by_graphs_is_the_one_trained_eagerly(name, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    eager, replayed = (trained(FAMILY[name], device="cuda", cuda_graph=graph) for graph in (False, True))
+    assert any(plan.graph for plan in replayed.learner.learn_from.plans.values())  # some of it was replayed
+    assert_same(eager, replayed)

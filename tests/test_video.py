@@ -184,14 +184,17 @@ def test_the_panel_shows_the_returns_that_a_distributional_network_expects():
     assert not (plain == EXPECTED).all(axis=2).any()
 
 
-@pytest.mark.parametrize("preset", ["c51", "qr_dqn", "iqn", "quick"])
-def test_a_distributional_network_can_be_filmed(preset, tmp_path):
+@pytest.mark.parametrize("preset", ["c51", "qr_dqn", "iqn", "rainbow", "noisy", "dueling", "quick"])
+def test_a_member_of_the_family_can_be_filmed_with_what_it_expects(preset, tmp_path):
     config = PRESETS[preset]("pong").replace(device="cpu", compile="off", precision="fp32")
     run = make_run(tmp_path / "run", config.replace(torch_threads=1, env_threads=1, hidden_sizes=(16,)))
     player = load_player(run, which="last", device="cpu")
-    film(player, tmp_path / "film.png", overlay=True, seconds=1)
+    few = dataclasses.replace(SHORT, max_episode_steps=8)
+    video.film_game(player, few, outs=[tmp_path / "film.png"], number=1, seed=4, overlay=True, seconds=1)
     picture = np.array(Image.open(tmp_path / "film.png"))
-    assert (picture == EXPECTED).all(axis=2).any()
+    distributional = config.extensions.distribution != "none" or config.extensions.categorical_bins
+    assert (picture == EXPECTED).all(axis=2).any() == bool(distributional)
+    assert (picture == GREEDY).all(axis=2).any() or (picture == RANDOM).all(axis=2).any()
 
 
 def test_a_film_that_fails_leaves_what_stood_there(tmp_path):

@@ -162,8 +162,9 @@ class _Thinking:
     def predict(self, obs: Tensor) -> np.ndarray:
         self.planes = obs[0].cpu().numpy()
         self.obs = obs
+        action = self.agent.predict(obs)  # first: it silences the noise that the Q-values would else be shown with
         self.q = self.agent.algorithm.predict(obs)[0].cpu().numpy()
-        return self.agent.predict(obs)
+        return action
 
     def returns_of(self, action: int) -> tuple[np.ndarray, np.ndarray] | None:
         """What a distributional network expects of an action, see `DQN.distribution`; None of others."""
