@@ -17,10 +17,10 @@ from typing import Annotated, Any, Protocol, Self
 
 from tyro.conf import Suppress
 
-from atari_dqn.config_checks import complaints, without_effect
 from atari_dqn.config_json import settings_in
 from atari_dqn.errors import UsageError
 from atari_dqn.settings.bounds import EpisodesOrNone, May, Name, Range, Steps
+from atari_dqn.settings.checks import complaints, without_effect
 from atari_dqn.settings.extensions import ExtensionsConfig
 from atari_dqn.settings.learning import AlgorithmConfig, NetworkConfig, OptimizerConfig, ReplayConfig
 from atari_dqn.settings.play import EnvConfig, ExplorationConfig

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from atari_dqn.config_checks import UNUSED, about_single_values
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import parse_json
+from atari_dqn.settings.checks import UNUSED, about_single_values
 from atari_dqn.settings.table import Setting
 
 GROUPS = (

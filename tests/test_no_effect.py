@@ -7,9 +7,9 @@ import pytest
 from atari_dqn.cli import main
 from atari_dqn.commands.train import parse_command
 from atari_dqn.config import DEFAULTS, Config
-from atari_dqn.config_checks import UNUSED
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS, cartpole, nature
+from atari_dqn.settings.checks import UNUSED
 
 VECTORS = [
     ("--sticky-probability 0.5", "sticky_probability 0.5 (leave it at 0.0)"),

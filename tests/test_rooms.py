@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 VOCABULARY = set(
-    "config config_checks config_json cuda_graph errors host presets presets.cartpole presets.family presets.papers "
+    "config settings.checks config_json cuda_graph errors host presets presets.cartpole presets.family presets.papers "
     "presets.pixels presets.quick safe_files seeding settings settings.bounds settings.extensions settings.learning "
     "settings.play settings.running settings.table terminal torch_defaults types".split()
 )
