@@ -17,11 +17,11 @@ from typing import Annotated, Any, Protocol, Self
 
 from tyro.conf import Suppress
 
-from atari_dqn.config_json import settings_in
 from atari_dqn.errors import UsageError
 from atari_dqn.settings.bounds import EpisodesOrNone, May, Name, Range, Steps
 from atari_dqn.settings.checks import complaints, without_effect
 from atari_dqn.settings.extensions import ExtensionsConfig
+from atari_dqn.settings.from_file import settings_in
 from atari_dqn.settings.learning import AlgorithmConfig, NetworkConfig, OptimizerConfig, ReplayConfig
 from atari_dqn.settings.play import EnvConfig, ExplorationConfig
 from atari_dqn.settings.running import EvaluationConfig, LoggingConfig, MachineConfig

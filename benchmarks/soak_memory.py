@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from measuring import finish
 
-from atari_dqn.config_json import flattened
+from atari_dqn.settings.from_file import flattened
 
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 COLUMNS = ("seconds", "step", "resident_bytes", "anonymous_bytes", "file_handles", "threads")

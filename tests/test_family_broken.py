@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from atari_dqn.cli import main
-from atari_dqn.config_json import flattened
+from atari_dqn.settings.from_file import flattened
 from atari_dqn.storage.steps import list_steps
 from tests.test_state import altered
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from atari_dqn.cli import main
 from atari_dqn.config import Config
-from atari_dqn.config_json import GROUPS
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
+from atari_dqn.settings.from_file import GROUPS
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.steps import list_steps
 

@@ -9,8 +9,8 @@ import re
 import pytest
 
 from atari_dqn.config import DEFAULTS, Config
-from atari_dqn.config_json import GROUPS, RENAMED
 from atari_dqn.presets import PRESETS, cartpole_parl, cartpole_tf2, nature, nnabla, quick, rl_zoo
+from atari_dqn.settings.from_file import GROUPS, RENAMED
 from tests.golden_presets import GOLDEN, current
 
 

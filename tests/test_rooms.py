@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 VOCABULARY = set(
-    "config settings.checks config_json cuda_graph errors host presets presets.cartpole presets.family presets.papers "
+    "config settings.checks settings.from_file cuda_graph errors host presets presets.cartpole presets.family presets.papers "
     "presets.pixels presets.quick safe_files seeding settings settings.bounds settings.extensions settings.learning "
     "settings.play settings.running settings.table terminal torch_defaults types".split()
 )
@@ -28,7 +28,7 @@ MAY_IMPORT = {  # besides the vocabulary and itself
     "report": "published evaluation",
     "commands": "published networks replay envs storage extensions dqn evaluation video runs suite report",
 }
-VOCABULARY_OF_REPORT = {"config", "config_json", "errors", "safe_files"}  # no torch: it reads what runs wrote
+VOCABULARY_OF_REPORT = {"config", "settings.from_file", "errors", "safe_files"}  # no torch: it reads what runs wrote
 EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.learner", "dqn.parts"}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 50  # lines, docstrings included
 LONGER_FUNCTIONS = {"suite.on_slurm.run": 52}  # eight arguments, each with a line

@@ -9,10 +9,10 @@ import pytest
 
 from atari_dqn.cli import main
 from atari_dqn.config import DEFAULTS, GROUP_OF, SETTINGS, Config
-from atari_dqn.config_json import GROUPS, flattened
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS, nature, quick
 from atari_dqn.settings.bounds import Range
+from atari_dqn.settings.from_file import GROUPS, flattened
 
 ROOT = Path(__file__).parent.parent
 FLAGS = """

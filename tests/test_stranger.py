@@ -10,13 +10,13 @@ import pytest
 
 from atari_dqn.cli import main
 from atari_dqn.config import SETTINGS, Config
-from atari_dqn.config_json import flattened
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.event_file import _last_time
 from atari_dqn.runs.folder import in_use
+from atari_dqn.settings.from_file import flattened
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments, Segment
 from atari_dqn.storage.schema import CheckpointError

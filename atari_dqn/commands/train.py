@@ -15,7 +15,6 @@ from tyro.conf import Suppress
 
 from atari_dqn.commands import parse
 from atari_dqn.config import DEFAULTS, SETTINGS, Config
-from atari_dqn.config_json import some_settings_in
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
@@ -25,6 +24,7 @@ from atari_dqn.runs.folder import RunFolder, default_run_dir
 from atari_dqn.runs.refusals import check_start
 from atari_dqn.safe_files import TABLE_BYTES, read_text
 from atari_dqn.settings.extensions import ExtensionsConfig
+from atari_dqn.settings.from_file import some_settings_in
 from atari_dqn.settings.running import EvaluationConfig, LoggingConfig, MachineConfig
 
 MANY = 1_000  # words that a flag with a list may take

@@ -17,13 +17,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from atari_dqn.config_json import flattened
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.curves import Metric
 from atari_dqn.published.scores import Pair, game_label, human_pair
 from atari_dqn.report.parsing import Problem, printable, read_object, read_text
 from atari_dqn.safe_files import integer, number, parse_json
+from atari_dqn.settings.from_file import flattened
 
 NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
 EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")
