@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from atari_dqn import __version__
 from atari_dqn.errors import UsageError, refusal
 from atari_dqn.host import refuse_little_address_space
-from atari_dqn.terminal import messages_shown, say, silence
+from atari_dqn.runs.terminal import messages_shown, say, silence
 
 EXIT_USAGE = 2
 EXIT_UNREAD = 141  # 128 + SIGPIPE, as of other programs

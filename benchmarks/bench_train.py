@@ -29,7 +29,7 @@ import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
 from atari_dqn.presets import PRESETS
-from atari_dqn.terminal import messages_shown
+from atari_dqn.runs.terminal import messages_shown
 from atari_dqn.types import Step, VecEnv
 
 UPDATE_PERIOD = 4  # agent steps, ours and the peer's

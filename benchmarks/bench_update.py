@@ -26,8 +26,8 @@ from atari_dqn.dqn.samplers import UPDATES_AT_ONCE
 from atari_dqn.presets import PRESETS
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
+from atari_dqn.runs.terminal import messages_shown
 from atari_dqn.runs.train import replay_layout
-from atari_dqn.terminal import messages_shown
 from atari_dqn.types import EnvSpec, Step
 
 BATCH_SIZE = 32

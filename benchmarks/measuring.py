@@ -19,7 +19,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.provenance import hardware
-from atari_dqn.terminal import messages_shown
+from atari_dqn.runs.terminal import messages_shown
 
 ROOT = Path(__file__).parent.parent
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from atari_dqn.commands.cartpole_study import budget, compare_on_cartpole
-from atari_dqn.terminal import messages_shown
+from atari_dqn.runs.terminal import messages_shown
 
 STEPS = 40_000
 BASE = "--n-step 1 --no-double-q --batch-size 32 --hidden-sizes 256 256 --learning-rate 5e-4 --eval-episodes 20".split()

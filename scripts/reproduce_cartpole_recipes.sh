@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from atari_dqn.commands.cartpole_study import compare_on_cartpole
-from atari_dqn.terminal import messages_shown
+from atari_dqn.runs.terminal import messages_shown
 
 presets = {name: ["--preset", name] for name in ("cartpole_tf2", "cartpole_parl")}
 with messages_shown():

@@ -18,9 +18,9 @@ from rich.console import Console
 from atari_dqn.cli import main
 from atari_dqn.commands.presets import differences
 from atari_dqn.presets import PRESETS
+from atari_dqn.runs.terminal import messages_shown
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.steps import list_steps
-from atari_dqn.terminal import messages_shown
 
 ROOT = Path(__file__).parent.parent
 TINY = (

@@ -16,7 +16,7 @@ from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import nature
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.summary import first_lines, next_commands, summary_lines
-from atari_dqn.terminal import messages_shown, redraws
+from atari_dqn.runs.terminal import messages_shown, redraws
 from tests.fakes import make_step
 
 CONFIG = nature().replace(

@@ -194,7 +194,7 @@ def test_a_vector_is_made_of_what_is_no_picture():
 
 
 def test_a_library_that_sets_up_the_root_logger_shows_nothing_twice():
-    code = "import logging; from atari_dqn.terminal import messages_shown\nwith messages_shown():\n"
+    code = "import logging; from atari_dqn.runs.terminal import messages_shown\nwith messages_shown():\n"
     code += " logging.warning('theirs'); logging.getLogger('atari_dqn.runs').info('ours')"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
     assert said.splitlines() == ["WARNING:root:theirs", "ours"]

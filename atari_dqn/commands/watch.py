@@ -16,8 +16,8 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.refusals import check_named
+from atari_dqn.runs.terminal import say
 from atari_dqn.storage.steps import list_steps
-from atari_dqn.terminal import say
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.evaluation.player import Player

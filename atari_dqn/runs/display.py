@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from atari_dqn.runs import pace as pacing
-from atari_dqn.terminal import redraws, say
+from atari_dqn.runs.terminal import redraws, say
 
 if TYPE_CHECKING:
     from atari_dqn.config import Config

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol
-from atari_dqn.terminal import redraws, say
+from atari_dqn.runs.terminal import redraws, say
 
 PLAIN_PERIOD_SECONDS = 30.0
 Watch = Callable[[EvalStep], None]

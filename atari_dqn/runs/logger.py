@@ -19,8 +19,8 @@ from typing import Any
 
 from atari_dqn.dqn.ports import Evaluation, Value, numbers_of
 from atari_dqn.runs.tensorboard import TensorBoard
+from atari_dqn.runs.terminal import say
 from atari_dqn.safe_files import LOG_BYTES, open_to_append, parse_json, read_text, write_text
-from atari_dqn.terminal import say
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
 EVAL_COLUMNS = (

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as RichTable
 
+from atari_dqn.runs.terminal import redraws
 from atari_dqn.safe_files import integer, number, open_to_read, parse_json
 from atari_dqn.suite.jobs import JobRun, State
-from atari_dqn.terminal import redraws
 
 TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
 TERMINAL_SECONDS, PIPE_SECONDS = 1.0, 60.0  # between two looks at the folders
