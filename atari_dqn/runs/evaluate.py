@@ -29,11 +29,11 @@ from atari_dqn.runs.memory import refuse_large_network
 from atari_dqn.runs.network_folder import read_network
 from atari_dqn.runs.refusals import refuse_import
 from atari_dqn.runs.state import agent_state
+from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.newest import Loaded, load_best, load_newest
 from atari_dqn.storage.schema import integer, table
-from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EpisodeScore
 
 Show = Callable[[EvalProtocol], AbstractContextManager[Callable[[EvalStep], None]]]

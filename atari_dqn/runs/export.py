@@ -26,8 +26,8 @@ from atari_dqn.runs.folder import find_run, refuse_full_folder
 from atari_dqn.runs.model_card import THESE_WEIGHTS, card, facts_of, head, score_rows, scores_in, training_rows
 from atari_dqn.runs.network_folder import write_network
 from atari_dqn.runs.results import FOLDER, read_result
+from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.safe_files import TABLE_BYTES, read_json, read_text, replacing
-from atari_dqn.torch_defaults import torch_defaults
 
 TRIED = 64  # observations on which an exported file is compared with the network
 INPUT, OUTPUT = "obs", "q"

@@ -16,8 +16,8 @@ from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.evaluate import EVERY_GAME, PlayedEvaluation, Selection, evaluate_run, load_player
 from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.logger import METRICS
+from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.safe_files import LOG_BYTES, parse_json, read_text
-from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.video.record import film_game
 
 Which = Literal["last", "best"]
@@ -54,6 +54,7 @@ class Run:
         """Play a protocol with a checkpoint of the run; see `evaluate_run`."""
         return evaluate_run(self.folder, selection, which=which, **self._own_parts())
 
+    @torch_defaults()
     def video(
         self,
         out: Path | str,

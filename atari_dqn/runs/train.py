@@ -44,10 +44,10 @@ from atari_dqn.runs.run import Run
 from atari_dqn.runs.safety import Watchdog, saved_where_a_game_breaks, stopped_by_signals
 from atari_dqn.runs.state import run_state
 from atari_dqn.runs.summary import first_lines, humans_of, next_commands, summarize, summary_lines
+from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
 from atari_dqn.storage.frame_segments import FrameSegments
 from atari_dqn.storage.saver import Saver
-from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.types import EnvSpec, VecEnv
 
 log = logging.getLogger(__name__)

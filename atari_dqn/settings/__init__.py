@@ -2,7 +2,7 @@
 
 play.py: environments, exploration. learning.py: replay, algorithm, network, optimizer. extensions.py: what the paper
 does not have. running.py: evaluation, logging, machine. bounds.py and table.py: what is known of a setting besides its
-value. `config.py` puts them together.
+value. checks.py: what does not go together. from_file.py: settings in JSON. `config.py` puts them together.
 
 Units: an *agent step* is one action (4 emulator frames on Atari). A field counts agent steps unless its name ends
 in `_frames`, `_updates`, `_episodes` or `_seconds`. The sentence under a field is also its help text on the command

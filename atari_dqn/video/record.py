@@ -28,14 +28,12 @@ from atari_dqn.evaluation.play import EvalStep, game_seed, play
 from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.seeding import stream
-from atari_dqn.torch_defaults import torch_defaults
 from atari_dqn.video.camera import Camera
 from atari_dqn.video.gym_camera import make_camera
 from atari_dqn.video.panel import HEIGHT, AgentView, Panel
 from atari_dqn.video.writers import Film, filming
 
 
-@torch_defaults()
 def film_game(
     player: Player,
     protocol: EvalProtocol,
@@ -94,7 +92,6 @@ class Shown(NamedTuple):
     whole: bool  # played out
 
 
-@torch_defaults()
 def show_game(
     player: Player,
     protocol: EvalProtocol,
