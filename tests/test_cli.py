@@ -79,6 +79,10 @@ def test_presets_are_listed_and_one_says_what_it_changes(capsys):
     assert not any(line.startswith("gamma") for line in lines), "as in nature"
     assert run("presets", "nature") == 0
     assert any(line.startswith("gamma") for line in capsys.readouterr().out.splitlines())
+    assert run("presets", "quick") == 0
+    table = {line.split()[0]: line.split()[1:3] for line in capsys.readouterr().out.splitlines()}
+    assert table["replay_window_fraction"] == ["0.333333", "1"]
+    assert table["reset_steps"] == ["110,000", "none"]
     assert run("presets", "rainbo") == 2
     assert "did you mean rainbow?" in capsys.readouterr().err
 
@@ -128,14 +132,15 @@ def test_an_atari_run_from_pixels(capsys):
     text = capsys.readouterr().err
     assert "replay: " in text
     assert "GiB are free" in text
-    assert "published, 5-minute games: random -20.7, human 9.3" in text
+    assert "paper, 5-min games: random -20.7, human 9.3, DQN 18.9 (200 M frames)" in text
 
 
 WRONG = [
     ("train", "needs a GAME"),
     ("trane", "unknown command 'trane'"),
     ("train pongg", "did you mean pong"),
-    ("train pong --preset quik", "choose one of nature"),
+    ("train pong --preset quik", "did you mean quick?"),
+    ("train pong --preset zzz", "choose one of nature"),
     ("train cartpole --preset nature", "use cartpole"),
     ("train cartpole --preset cartpole_tf2 --reward-scale 0", "reward_scale is 0.0"),
     ("train cartpole --epsilon-decay-factor 1.01", "epsilon_decay_factor is 1.01"),

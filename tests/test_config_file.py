@@ -55,7 +55,7 @@ WRONG = [
     ({"machin": {"device": "cpu"}}, "unknown settings: machin (did you mean machine?)"),
     ({"gamma": "high"}, "gamma must be float, not 'high'"),
     ({"gamma": 1.5}, "gamma is 1.5"),
-    ({"preset": "quik"}, "preset is 'quik'"),
+    ({"preset": "quik"}, "there is no preset 'quik'; did you mean quick?"),
     ([1, 2], "must be a JSON object"),
 ]
 

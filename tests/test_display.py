@@ -13,8 +13,11 @@ import pytest
 
 from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol
-from atari_dqn.presets import nature
+from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.presets import cartpole, nature
+from atari_dqn.published.scores import nature_49, published
 from atari_dqn.runs.display import Display
+from atari_dqn.runs.evaluate import evaluation_lines
 from atari_dqn.runs.summary import first_lines, next_commands, summary_lines
 from atari_dqn.runs.terminal import messages_shown, redraws
 from tests.fakes import make_step
@@ -150,6 +153,9 @@ def test_the_first_and_the_last_words_of_a_run(tmp_path):
     # 600,000 steps of 0.3 ms on one core and 147,500 updates of 40 ms: 6,080 s
     assert lines[0] == "nature on pong, 600,000 steps (2,400,000 frames), about 1:41 h here"
     assert lines[1:] == [f"folder: {folder}", f"watch:  tensorboard --logdir '{tmp_path / 'my runs'}'"]
+    assert f"        atari-dqn video '{folder}'" in next_commands(folder, cartpole())
+    trusted = next_commands(folder, cartpole().replace(env_kwargs='{"sutton_barto_reward": true}'))
+    assert trusted[1] == f"next:   atari-dqn evaluate '{folder}' --allow-import"
     assert next_commands(folder, CONFIG)[1:] == [
         f"next:   atari-dqn evaluate '{folder}'",
         f"        atari-dqn video '{folder}'",
@@ -158,9 +164,22 @@ def test_the_first_and_the_last_words_of_a_run(tmp_path):
     summary = {"game": "pong", "steps": 600_000, "updates": 147_500, "episodes": 300, "since_step": 0}
     summary |= {"seconds": 4_800.0, "frames_per_second": 500.0}
     summary |= {"recent_mean_return": 18.0, "last_eval": 19.0, "best_eval": 20.0}
-    assert summary_lines(summary, 4)[0] == (
-        "done: 600,000 steps (2,400,000 frames), 147,500 updates, 300 games; 1:20 h, 125 steps/s"
-    )
+    assert summary_lines(summary, 4)[:2] == [
+        "done: 600,000 steps (2,400,000 frames), 147,500 updates, 300 games",
+        "time: 1:20 h, 125 steps/s",
+    ]
+
+
+@pytest.mark.parametrize("game", nature_49())
+def test_results_in_words_fit_80_columns(game):
+    score = published(game).dqn_nature
+    summary = {"game": game, "steps": 50_000_000, "updates": 12_487_500, "episodes": 100_000, "since_step": 40_000_000}
+    summary |= {"seconds": 300_000.0, "frames_per_second": 2_000.0}
+    summary |= {"recent_mean_return": score / 2, "last_eval": score, "best_eval": score}
+    result = EvaluationResult(game, "sticky", "zoo", 100, score, score / 3, scores=(0.0, 2 * score), step=50_000_000)
+    lines = summary_lines(summary, 4) + evaluation_lines(result)
+    assert len(lines) == 8
+    assert max(map(len, lines)) <= 80, max(lines, key=len)
 
 
 def test_a_terminal_that_cannot_draw_anew_gets_lines(monkeypatch):

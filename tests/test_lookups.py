@@ -134,7 +134,9 @@ def test_the_doctor_looks_at_all_there_is_in_80_columns(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "play", lambda config, seconds: (6_000, 1.0))
     monkeypatch.setattr("atari_dqn.runs.machine._seconds_per_update", lambda *_: 0.008)
     assert main(["doctor"]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    messages = [line for line in err.splitlines() if not line.endswith("...")]
+    assert len(set(messages)) == len(messages), "said once"
     for word in ("python", "torch", "compiler", "ffmpeg", "extras", "processor", "GPU", "memory", "disk", "presets"):
         assert f"\n{word} " in f"\n{out}"
     assert "pong: 6,000 agent steps/s played" in out

@@ -94,7 +94,9 @@ def test_evaluate_and_video_take_it_by_name(package, tmp_path, monkeypatch, caps
     protocol = dataclasses.replace(protocols.nature(), max_episode_steps=20)
     monkeypatch.setattr("atari_dqn.evaluation.protocols.nature", lambda *_, **__: protocol)
     assert main(["evaluate", "pretrained:pong", "--protocol", "nature", "--episodes", "1"]) == 0
-    assert "pong, protocol nature, checkpoint of step 700: 0.0 +- 0.0 over 1 games" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    said = lines.index("pong, protocol nature, checkpoint of step 700")
+    assert lines[said + 1] == "score: 0.0 +- 0.0 over 1 games, from 0 to 0"
 
 
 @pytest.mark.parametrize("command", ["evaluate", "video"])

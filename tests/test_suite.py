@@ -289,7 +289,7 @@ WRONG = [
     ("suite --games", "games"),
     ("suite --games pongg", "did you mean pong"),
     ("suite --games pong cartpole --preset nature", "does not fit 'cartpole'"),
-    ("suite --games pong --preset quik", "choose one of nature"),
+    ("suite --games pong --preset quik", "did you mean quick?"),
     ("suite --games pong --gamma 7", "gamma is 7"),
     ("suite --games pong --gama 0.9", "gama"),
     ("suite --games pong --seed 3", "use --seeds"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 from atari_dqn.commands import report, suite
 from atari_dqn.commands.train import flag_value
 from atari_dqn.errors import UsageError
-from atari_dqn.presets import PRESETS
+from atari_dqn.presets import preset_named
 
 HELP = """usage: atari-dqn compare PRESET... --games GAME... [--seeds 0 1 2] [--runs-dir runs] [--out report] [...]
 
@@ -46,10 +45,7 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     first_flag = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
     presets, flags = list(dict.fromkeys(words[:first_flag])), list(words[first_flag:])
     for preset in presets:
-        if preset not in PRESETS:
-            near = difflib.get_close_matches(preset, PRESETS, n=1)
-            hint = f"did you mean {near[0]}?" if near else "atari-dqn presets lists them"
-            raise UsageError(f"there is no preset {preset!r}; {hint}")
+        preset_named(preset)
     if len(presets) < 2:
         raise UsageError("compare needs two presets or more, before the flags: atari-dqn compare nature rainbow ...")
     if flag_value("--preset", flags) is not None:

@@ -179,7 +179,9 @@ def speed(game: str, seconds: float) -> Iterator[tuple[str, str]]:
     from atari_dqn.runs.pace import Moment, Pace, duration
 
     with flushed_denormals():
-        small, paper = resolve(quick(game)), resolve(nature(game))
+        small = resolve(quick(game))
+        here = ("device", "torch_threads", "env_threads")  # as decided: said once
+        paper = nature(game).replace(**{name: getattr(small.machine, name) for name in here})
         steps, took = play(small, seconds / 2)
         yield "speed", f"{game}: {steps / took:,.0f} agent steps/s played, with random actions"
         for config in (small, paper):

@@ -18,7 +18,7 @@ from atari_dqn.config import DEFAULTS, SETTINGS, Config
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
-from atari_dqn.presets import PRESETS
+from atari_dqn.presets import preset_named
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import RunFolder, default_run_dir
 from atari_dqn.runs.refusals import check_start
@@ -30,7 +30,6 @@ from atari_dqn.settings.running import EvaluationConfig, LoggingConfig, MachineC
 MANY = 1_000  # words that a flag with a list may take
 LENGTHS = {"--preset", "--config", "--total-steps", "--total-episodes", "--resume"}  # with one, a length is wished
 HELP, HELP_ALL = {"-h", "--help"}, "--help-all"
-PRESET_NAMES = ", ".join(PRESETS)
 
 
 @dataclass(frozen=True)
@@ -211,14 +210,13 @@ def base_config(game: str, name: str | None, seed: str | None, **made_by: str) -
     game = known_game(game)
     vectors = is_vector_game(game)
     name = name or ("cartpole" if vectors else "nature")
-    if name not in PRESETS:
-        raise UsageError(f"preset is {name!r}; choose one of {PRESET_NAMES}")
-    if vectors != (PRESETS[name](game).env.backend == "classic"):
+    preset = preset_named(name)
+    if vectors != (preset(game).env.backend == "classic"):
         raise UsageError(
             f"preset {name!r} does not fit {game!r}: "
             f"{'use cartpole, or pixels for pictures' if vectors else 'it is for games of gymnasium'}"
         )
-    config = with_own_time_limit(PRESETS[name](game).replace(**made_by))
+    config = with_own_time_limit(preset(game).replace(**made_by))
     return config.replace(seed=int(seed)) if seed and seed.isdecimal() else config
 
 

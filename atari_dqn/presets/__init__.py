@@ -8,7 +8,10 @@ Each takes a game, and settings that are to differ, by their names: `quick("pong
 
 from __future__ import annotations
 
+import difflib
+
 from atari_dqn.config import Preset
+from atari_dqn.errors import UsageError
 from atari_dqn.presets.cartpole import cartpole, cartpole_parl, cartpole_tf2
 from atari_dqn.presets.family import FAMILY
 from atari_dqn.presets.papers import nature, nnabla, rl_zoo, sticky
@@ -16,7 +19,8 @@ from atari_dqn.presets.pixels import pixels
 from atari_dqn.presets.quick import quick
 
 __all__ = [
-    "PRESETS", "cartpole", "cartpole_parl", "cartpole_tf2", "nature", "nnabla", "pixels", "quick", "rl_zoo", "sticky",
+    "PRESETS", "cartpole", "cartpole_parl", "cartpole_tf2", "nature", "nnabla", "pixels", "preset_named", "quick",
+    "rl_zoo", "sticky",
 ]  # fmt: skip
 
 PRESETS: dict[str, Preset] = {
@@ -31,3 +35,16 @@ PRESETS: dict[str, Preset] = {
     "pixels": pixels,
     **FAMILY,
 }
+
+
+def preset_named(name: str) -> Preset:
+    """The preset that a user names.
+
+    Raises:
+      UsageError: there is none; the nearest names are told, else all of them.
+    """
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"choose one of {', '.join(PRESETS)}"
+        raise UsageError(f"there is no preset {name!r}; {hint}")
+    return PRESETS[name]

@@ -252,17 +252,18 @@ def _load_agent(config: Config, found: Loaded, model: nn.Module | None) -> tuple
 
 
 def evaluation_lines(result: EvaluationResult) -> list[str]:
-    """The result of an evaluation in words."""
+    """The result of an evaluation in words; each line fits 80 columns."""
     player = f"policy {result.policy}" if result.step is None else f"checkpoint of step {result.step:,}"
     lines = [
-        f"{result.game}, protocol {result.protocol}, {player}: {result.mean:.1f} +- {result.std:.1f} "
-        f"over {result.episodes} games (from {min(result.scores):.0f} to {max(result.scores):.0f})"
+        f"{result.game}, protocol {result.protocol}, {player}",
+        f"score: {result.mean:,.1f} +- {result.std:,.1f} over {result.episodes} games, "
+        f"from {min(result.scores):,.0f} to {max(result.scores):,.0f}",
     ]
     scores = published(result.game)
     if scores is not None and scores.dqn_nature is not None:
         lines.append(
-            f"published, 5-minute games: random {scores.random_nature}, human {scores.human_nature}, "
-            f"DQN {scores.dqn_nature} +- {scores.dqn_nature_std} (Mnih et al. 2015)"
+            f"paper, 5-min games: random {scores.random_nature:,.1f}, human {scores.human_nature:,.1f}, "
+            f"DQN {scores.dqn_nature:,.1f} +- {scores.dqn_nature_std:,.1f}"
         )
     if result.human_normalized is not None:
         minutes = "5" if result.human_pair == "nature" else "30"

@@ -8,10 +8,10 @@ from typing import Any
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.trainer import Trainer
-from atari_dqn.envs.games import is_vector_game
+from atari_dqn.envs.games import code_of
 from atari_dqn.published.scores import game_label, human_pair, published
 from atari_dqn.runs.folder import default_run_dir
-from atari_dqn.runs.pace import Moment, Pace, duration
+from atari_dqn.runs.pace import Moment, Pace, duration, score
 
 
 def first_lines(folder: Path, config: Config, step: int, update_seconds: float | None) -> list[str]:
@@ -46,9 +46,8 @@ def _label(config: Config) -> str:
 def next_commands(folder: Path, config: Config) -> list[str]:
     """What to do with a finished run, a command a line."""
     run, root = _quoted(folder), _quoted(_root(folder, config))
-    commands = [f"atari-dqn evaluate {run}", f"atari-dqn video {run}", f"atari-dqn report {root}"]
-    if is_vector_game(config.game):
-        del commands[1]  # there is no picture of it
+    trust = "" if code_of(config) is None else " --allow-import"  # as the run itself was trusted
+    commands = [f"atari-dqn evaluate {run}{trust}", f"atari-dqn video {run}{trust}", f"atari-dqn report {root}"]
     return [f"folder: {folder}", *(f"{'        ' if i else 'next:   '}{line}" for i, line in enumerate(commands))]
 
 
@@ -83,7 +82,7 @@ def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, An
 
 
 def summary_lines(summary: dict[str, Any], frames_per_step: int) -> list[str]:
-    """The end of a run in words, its score beside published ones."""
+    """The end of a run in words, its score beside the paper's; each line fits 80 columns."""
     resumed = f" since step {summary['since_step']:,}" if summary["since_step"] else ""
     frames, speed = "", ""
     if frames_per_step > 1:
@@ -91,20 +90,20 @@ def summary_lines(summary: dict[str, Any], frames_per_step: int) -> list[str]:
     if (rate := summary["frames_per_second"]) is not None:
         speed = f", {rate / frames_per_step:,.0f} steps/s"
     lines = [
-        f"done: {summary['steps']:,} steps{frames}, {summary['updates']:,} updates, {summary['episodes']:,} games; "
-        f"{duration(summary['seconds'])}{resumed}{speed}",
-        f"score: {_number(summary['recent_mean_return'])} in the last games of training; "
-        f"evaluation {_number(summary['last_eval'])}, best {_number(summary['best_eval'])}",
+        f"done: {summary['steps']:,} steps{frames}, {summary['updates']:,} updates, {summary['episodes']:,} games",
+        f"time: {duration(summary['seconds'])}{resumed}{speed}",
+        f"score: evaluation {_number(summary['last_eval'])}, best {_number(summary['best_eval'])}; "
+        f"last games of training {_number(summary['recent_mean_return'])}",
     ]
     scores = published(summary["game"])
     if scores is None or scores.dqn_nature is None:
         return lines
     lines.append(
-        f"published, 5-minute games: random {_number(scores.random_nature)}, human {_number(scores.human_nature)}, "
-        f"DQN after 200 million frames {_number(scores.dqn_nature)} (Mnih et al. 2015)"
+        f"paper, 5-min games: random {_number(scores.random_nature)}, human {_number(scores.human_nature)}, "
+        f"DQN {_number(scores.dqn_nature)} (200 M frames)"
     )
     return lines
 
 
 def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:,.1f}"
+    return "none" if value is None else score(value)
