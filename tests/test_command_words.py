@@ -1,12 +1,14 @@
 """What people type: names of games, numbers, the order of words, slips; and how soon a wrong word is answered."""
 
+import re
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
-from atari_dqn.cli import main
-from atari_dqn.commands import whole_number
+from atari_dqn.cli import COMMANDS, main
+from atari_dqn.commands.parser import whole_number
 from atari_dqn.commands.suite import Suite, _configs
 from atari_dqn.commands.train import parse_command, split_game
 from atari_dqn.envs.games import atari_games, check_rom, known_game
@@ -73,7 +75,7 @@ def test_whole_numbers_as_people_write_them(text, number):
 
 @pytest.mark.parametrize("text", ["1.5", "1.25e1", "1e-3", "1e999", "six", ""])
 def test_what_is_no_whole_number(text):
-    with pytest.raises(ValueError, match="whole number|invalid literal"):
+    with pytest.raises(ValueError, match="is no whole number"):
         whole_number(text)
 
 
@@ -197,3 +199,21 @@ def test_wrong_games_and_folders_do_not_wait_for_torch(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(done.stderr.splitlines()) == len(WRONG_GAMES_AND_FOLDERS)
+
+
+PAGES = [[command, "--help"] for command in COMMANDS] + [["train", "--help", "all"]]
+
+
+@pytest.mark.parametrize("words", PAGES, ids=" ".join)
+def test_help_reads_well_at_80_columns(words, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with suppress(SystemExit):
+        main(words)
+    page = capsys.readouterr().out
+    usage, *lines = page.splitlines()
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= 80
+    assert not re.findall(r"\{None\}|None\)|default: \)|\[\[|\[INT", page)
+    assert not re.findall(r"\d,\s*│\n│\s*\d{3}\b", page), "a number is torn apart: say it in other words"
+    told = re.findall(r"[a-z,]\s*│\n│\s+(?!-)(\S{1,12}) *│\n│ {6,}\S", page)
+    assert not told, "a line is broken as its source is"

@@ -29,8 +29,9 @@ CARTPOLE_STEPS, ATARI_STEPS = 20_000, 10_000_000
 class Ablation:
     """Train with and without the paper's two ideas, replay and target network.
 
-    On CartPole: minutes, with a table and a plot. On Atari: prints the commands of the suite that train the four
-    variants (with --start, runs them), and then the best evaluation of each beside the paper's.
+    - CartPole: takes minutes, with a table and a plot.
+    - Atari: prints the commands of four suites, one a variant; --start runs them.
+      Then it prints the best evaluation of each beside the paper's.
     """
 
     out: Path

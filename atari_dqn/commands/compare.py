@@ -10,12 +10,19 @@ from atari_dqn.commands.train import flag_value
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import preset_named
 
-HELP = """usage: atari-dqn compare PRESET... --games GAME... [--seeds 0 1 2] [--runs-dir runs] [--out report] [...]
+HELP = """usage: atari-dqn compare PRESET ... --games GAME ... [OPTIONS]
 
-Train several presets on the same games with the same seeds, and lay them beside each other in a report.
+Train several presets on the same games with the same seeds, and report them.
 
-All other flags are those of `atari-dqn suite` and of `atari-dqn train`. What is finished is not done again, so a
-comparison can be interrupted, and another preset, game or seed added later. With --dry-run nothing is started.
+  --games GAME ...   ROM ids, cartpole, or sets: atari49, atari57, atari10
+  --seeds INT ...    a run for each (default: 0)
+  --runs-dir PATH    folder of the runs (default: runs)
+  --out PATH         folder of the report (default: report)
+  --dry-run          print the jobs, and start nothing
+
+All other flags are those of `atari-dqn suite` and of `atari-dqn train`. What is
+finished is not done again: interrupt a comparison and go on with it, or add a
+preset, a game or a seed later.
 
   e.g. atari-dqn compare nature rainbow --games breakout pong --seeds 0 1 2"""
 

@@ -22,10 +22,11 @@ APPROXIMATORS = {
 
 @dataclass(frozen=True)
 class CompareApproximators:
-    """Learn CartPole with a Q table, a linear function, polynomials and a network, and compare.
+    """Learn CartPole with a Q table, a linear function, polynomials and a network.
 
-    Budget, seeds and all else but the step size are the same, those of the preset `cartpole`. Writes curves.csv,
-    table.csv and curves.png.
+    All but the step size is that of preset `cartpole`, for each of them.
+
+    Writes curves.csv, table.csv and curves.png.
     """
 
     out: Path

@@ -41,8 +41,9 @@ HIDDEN = set(get_args(Suppress[int])[1:]) | set(get_args(Positional[int])[1:])  
 class Completion:
     """Print what completes the words of atari-dqn in a shell; to be read at its start.
 
-    bash: `source <(atari-dqn completion bash)` in ~/.bashrc. zsh: the same with zsh in ~/.zshrc.
-    fish: `atari-dqn completion fish > ~/.config/fish/completions/atari-dqn.fish`.
+    - bash: `source <(atari-dqn completion bash)` in ~/.bashrc
+    - zsh: `source <(atari-dqn completion zsh)` in ~/.zshrc
+    - fish: `atari-dqn completion fish > ~/.config/fish/completions/atari-dqn.fish`
     """
 
     shell: Annotated[tyro.conf.Positional[Literal["bash", "zsh", "fish"]], tyro.conf.arg(metavar="SHELL")]

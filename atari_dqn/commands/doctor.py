@@ -41,7 +41,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class Doctor:
-    """Look at this machine: what is installed, what each preset needs, and how fast it would train."""
+    """Look at this machine: what it has, what each preset needs, how fast it trains."""
 
     game: str = "pong"
     """Game of the measurement, a ROM id."""

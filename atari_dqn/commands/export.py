@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -19,9 +19,9 @@ ENDINGS = {"onnx": ".onnx", "torchscript": ".pt"}
 
 @dataclass(frozen=True)
 class Export:
-    """Write a trained network for other programs: it takes observations and gives Q-values."""
+    """Write a trained network for other programs: from observations to Q-values."""
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
     to: Literal["onnx", "torchscript", "hub-folder"]
     """`onnx`: for onnxruntime and others (needs the `export` extra). `torchscript`: for torch in C++. `hub-folder`: a

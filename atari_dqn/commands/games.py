@@ -28,7 +28,7 @@ cartpole, and every gym:ID of vectors and numbered actions (gym:Acrobot-v1)."""
 class Games:
     """List the games that can be played, with published scores."""
 
-    part: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="PART")] = ""
+    part: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[PART]")] = ""
     """Only games whose name contains this."""
 
 

@@ -20,7 +20,7 @@ from atari_dqn.presets import PRESETS, preset_named
 class Presets:
     """List the presets, or print what one of them changes."""
 
-    name: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="NAME")] = None
+    name: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[NAME]")] = None
     """One preset: what differs from `nature`, each value with its unit. Without a name: all presets, a line each."""
 
 

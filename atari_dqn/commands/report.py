@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -14,9 +15,9 @@ from atari_dqn.errors import UsageError
 
 @dataclass(frozen=True)
 class Report:
-    """Write one HTML page and CSV files about runs: scores beside the paper's, aggregates, curves, what is missing."""
+    """Write one HTML page and CSV files about runs: scores beside the paper's, curves."""
 
-    runs: tyro.conf.Positional[tuple[Path, ...]]
+    runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RUNS ...")]
     """Run folders, or folders that hold some at any depth. Each preset in them gets a column."""
     out: Path = Path("report")
     """Folder of the report: index.html, scores.csv, table.csv, aggregates.csv."""

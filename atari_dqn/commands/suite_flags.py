@@ -13,9 +13,9 @@ from atari_dqn.suite.flags import by_flag, field_name
 
 @dataclass(frozen=True)
 class Suite:
-    """Train and evaluate many games and seeds, each in a process and a run folder of its own.
+    """Train and evaluate many games and seeds, each run in a process of its own.
 
-    Flags that are not listed here are those of `atari-dqn train`, and hold for every job.
+    Flags that are not listed here are those of `atari-dqn train`, for every job.
     """
 
     games: tuple[str, ...]

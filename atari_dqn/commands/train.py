@@ -34,7 +34,7 @@ HELP, HELP_ALL = {"-h", "--help"}, "--help-all"
 
 @dataclass(frozen=True)
 class Train:
-    """Train one game and write everything into a run folder."""
+    """Train one game, and write everything into a run folder."""
 
     config: Annotated[Config, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes]
     config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
@@ -64,7 +64,10 @@ class ShortConfig(Config):
 
 @dataclass(frozen=True)
 class ShortTrain(Train):
-    """Train one game and write everything into a run folder. Extensions, evaluation, logging, machine: --help all."""
+    """Train one game, and write everything into a run folder.
+
+    Flags of extensions, evaluation, logging and machine: --help all.
+    """
 
     config: Annotated[ShortConfig, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
 
 @dataclass(frozen=True)
 class Video:
-    """Film one game of an evaluation, in true colours and at 60 frames per second; CartPole as it draws itself."""
+    """Film one game of an evaluation, in true colours and at 60 frames per second."""
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
     out: Path | None = None
     """File to write: .mp4 (H.264, needs the `video` extra), .gif (30 frames per second, half the size) or .png (the

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -28,12 +28,12 @@ LAST_PORT = 65_535
 
 @dataclass(frozen=True)
 class Watch:
-    """Watch a network play, game after game; while its run trains, each game is played by the newest checkpoint.
+    """Watch a network play, game after game: the newest one of a run that trains.
 
     In the window P pauses, N goes on to the next game, Esc ends.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
     browser: bool = False
     """Show a page in a browser instead of a window. So it is where there is no display."""
