@@ -20,6 +20,7 @@ from typing import Any
 from atari_dqn import safe_files
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.evaluate import load_player
 from atari_dqn.runs.folder import RunFolder
@@ -70,14 +71,27 @@ def read_json(path: Path) -> dict[str, Any]:
     return table
 
 
-def scores_of(files: Iterable[Path], run: Path, step: int) -> list[tuple[str, dict[str, Any]]]:
+def scores_of(files: Iterable[Path], run: Path, step: int) -> list[tuple[str, EvaluationResult]]:
     """Evaluations of this step: of the exported weights, and of the checkpoint before rounding."""
-    found = [(THESE_WEIGHTS, read_json(path)) for path in files]
-    found += [("checkpoint in float32", read_json(path)) for path in sorted(run.glob("evaluations/*.json"))]
-    return [(what, result) for what, result in found if result.get("step") == step]
+    found = [(THESE_WEIGHTS, path) for path in files]
+    found += [("checkpoint in float32", path) for path in sorted(run.glob("evaluations/*.json"))]
+    results = [(who, read_result(path)) for who, path in found]
+    return [(who, result) for who, result in results if result.step == step and result.scores]
 
 
-def model_card(folder: RunFolder, player: Player, checkpoint: str, scores: list[tuple[str, dict[str, Any]]]) -> str:
+def read_result(path: Path) -> EvaluationResult:
+    """The evaluation in a file.
+
+    Raises:
+      UsageError: there is none.
+    """
+    try:
+        return EvaluationResult.from_dict(read_json(path))
+    except ValueError as error:
+        raise UsageError(f"{path} holds no evaluation: it {error}") from error
+
+
+def model_card(folder: RunFolder, player: Player, checkpoint: str, scores: list[tuple[str, EvaluationResult]]) -> str:
     """MODEL_CARD.md as text."""
     name = f"{pretrained.PREFIX}{folder.config.game}"
     facts = facts_of(folder.config, folder.path, player, read_json(folder.path / "meta.json"), checkpoint)

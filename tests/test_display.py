@@ -18,7 +18,7 @@ from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import nature_49, published
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.evaluate import evaluation_lines
-from atari_dqn.runs.summary import first_lines, next_commands, summary_lines
+from atari_dqn.runs.summary import RunSummary, first_lines, next_commands, summary_lines
 from atari_dqn.runs.terminal import messages_shown, redraws
 from tests.fakes import make_step
 
@@ -161,9 +161,10 @@ def test_the_first_and_the_last_words_of_a_run(tmp_path):
         f"        atari-dqn video '{folder}'",
         f"        atari-dqn report '{tmp_path / 'my runs'}'",
     ]
-    summary = {"game": "pong", "steps": 600_000, "updates": 147_500, "episodes": 300, "since_step": 0}
-    summary |= {"seconds": 4_800.0, "frames_per_second": 500.0}
-    summary |= {"recent_mean_return": 18.0, "last_eval": 19.0, "best_eval": 20.0}
+    summary = RunSummary(
+        "pong", "nature", 0, steps=600_000, updates=147_500, episodes=300, since_step=0, seconds=4_800.0,
+        frames_per_second=500.0, recent_mean_return=18.0, last_eval=19.0, best_eval=20.0, best_eval_step=400_000,
+    )  # fmt: skip
     assert summary_lines(summary, 4)[:2] == [
         "done: 600,000 steps (2,400,000 frames), 147,500 updates, 300 games",
         "time: 1:20 h, 125 steps/s",
@@ -173,9 +174,11 @@ def test_the_first_and_the_last_words_of_a_run(tmp_path):
 @pytest.mark.parametrize("game", nature_49())
 def test_results_in_words_fit_80_columns(game):
     score = published(game).dqn_nature
-    summary = {"game": game, "steps": 50_000_000, "updates": 12_487_500, "episodes": 100_000, "since_step": 40_000_000}
-    summary |= {"seconds": 300_000.0, "frames_per_second": 2_000.0}
-    summary |= {"recent_mean_return": score / 2, "last_eval": score, "best_eval": score}
+    summary = RunSummary(
+        game, "nature", 0, steps=50_000_000, updates=12_487_500, episodes=100_000, since_step=40_000_000,
+        seconds=300_000.0, frames_per_second=2_000.0, recent_mean_return=score / 2, last_eval=score, best_eval=score,
+        best_eval_step=50_000_000,
+    )  # fmt: skip
     result = EvaluationResult(game, "sticky", "zoo", 100, score, score / 3, scores=(0.0, 2 * score), step=50_000_000)
     lines = summary_lines(summary, 4) + evaluation_lines(result)
     assert len(lines) == 8

@@ -33,8 +33,8 @@ def run(tmp_path_factory):
     )
     (folder / "evaluations").mkdir()
     (folder / "evaluations/nature_last.json").write_text(
-        '{"step": 700, "protocol": "nature", "episodes": 30, "mean": -18.25, "std": 2.0, "min": -21.0, "max": -15.0,'
-        ' "seed": 0}\n'
+        '{"game": "pong", "step": 700, "protocol": "nature", "human_pair": "nature", "episodes": 30, "mean": -18.25,'
+        ' "std": 2.0, "scores": [-21.0, -15.0], "seed": 0}\n'
     )
     return folder
 

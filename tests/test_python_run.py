@@ -57,7 +57,7 @@ def test_a_run_of_a_game_with_pictures_is_filmed(tmp_path):
     )  # fmt: skip
     run = train(config, tmp_path / "run")
     film = run.video(tmp_path / "pong.gif", seconds=0.5)
-    assert (film["game"], film["step"], film["whole"]) == ("pong", 80, False)
+    assert (film.game, film.step, film.whole) == ("pong", 80, False)
     assert (tmp_path / "pong.gif").read_bytes()[:3] == b"GIF"
 
 

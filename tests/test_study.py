@@ -18,9 +18,10 @@ from atari_dqn.suite import jobs, study
 
 
 def test_a_row_by_hand():
-    row = study.table_row("x", np.array([[10.0, 40.0, 20.0], [0.0, 10.0, 10.0]]))
-    assert (row["last"], row["best"], row["all"]) == (15.0, 25.0, 15.0)  # (20+10)/2, (40+10)/2, (70/3 + 20/3)/2
-    assert (row["last_low"], row["last_high"]) == (10.0, 20.0)  # with two seeds: the two of them
+    row = study.reached("x", np.array([[10.0, 40.0, 20.0], [0.0, 10.0, 10.0]]))
+    means = row.last.value, row.best.value, row.all.value
+    assert means == (15.0, 25.0, 15.0)  # (20+10)/2, (40+10)/2, (70/3 + 20/3)/2
+    assert (row.last.low, row.last.high) == (10.0, 20.0)  # with two seeds: the two of them
 
 
 def write_evaluations(folder, rows):

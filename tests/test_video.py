@@ -80,9 +80,9 @@ def test_the_film_is_of_the_game_that_is_scored(player, tmp_path, monkeypatch):
     for score in scores:
         filmed.clear()
         result = film(player, tmp_path / "game.png", number=score.number)
-        assert (result["episode_return"], result["episode_length"]) == (score.episode_return, score.episode_length)
+        assert (result.episode_return, result.episode_length) == (score.episode_return, score.episode_length)
         assert filmed == actions[score.number]
-        assert (result["whole"], result["frames"]) == (True, 4 * score.episode_length)
+        assert (result.whole, result.frames) == (True, 4 * score.episode_length)
     assert len({tuple(played) for played in actions.values()}) == 3
     assert any(score.episode_return for score in scores)
 
@@ -93,7 +93,7 @@ def test_an_mp4_has_every_frame_at_60_a_second_in_the_colours_of_the_emulator(pl
     facts, frames = read_video(tmp_path / "game.mp4")
     assert "yuv420p(tv, bt709, progressive), 840x630" in facts
     assert "60 fps" in facts
-    assert len(frames) == result["frames"] == 240
+    assert len(frames) == result.frames == 240
     with Image.open(tmp_path / "game.png") as picture:
         true, seen = np.array(picture).astype(int), frames[-1].astype(int)
     assert true[300, 400].tolist() == [144, 72, 17]  # the brown of Pong
@@ -105,7 +105,7 @@ def test_an_mp4_has_every_frame_at_60_a_second_in_the_colours_of_the_emulator(pl
 
 def test_a_gif_has_every_second_frame_at_half_the_size(player, tmp_path):
     result = film(player, tmp_path / "game.gif", overlay=True, seconds=1.0)
-    assert (result["whole"], result["frames"], result["episode_length"]) == (False, 60, 15)
+    assert (result.whole, result.frames, result.episode_length) == (False, 60, 15)
     with Image.open(tmp_path / "game.gif") as image:
         assert image.size == (640, 315)
         assert image.n_frames <= 30

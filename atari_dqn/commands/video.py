@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def _film(command: Video, display: Display) -> int:
     protocol = protocol_named(command.protocol, player.config)
     out = command.out or _default_out(command, protocol.name, player)
     with display.games(protocol.only(command.episode)) as watch:
-        result = video.film_game(
+        film = video.film_game(
             player,
             protocol,
             number=command.episode,
@@ -96,10 +97,10 @@ def _film(command: Video, display: Display) -> int:
             seconds=command.seconds,
             watch=watch,
         )
-    for line in video.video_lines(result):
+    for line in video.video_lines(film):
         print(line)
     if command.json:
-        print(json.dumps(result))
+        print(json.dumps(dataclasses.asdict(film)))
     return 0
 
 

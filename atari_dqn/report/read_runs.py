@@ -49,6 +49,16 @@ class Point(NamedTuple):
     value: float
 
 
+class EvalRow(NamedTuple):
+    """An evaluation during training: a row of evals.csv."""
+
+    step: int
+    episodes: int
+    mean: float
+    std: float
+    epsilon: float | None
+
+
 @dataclass(frozen=True)
 class Run:
     """What the files of one run say."""
@@ -121,7 +131,7 @@ def read_run(folder: Path, problems: list[Problem]) -> Run | None:
     metrics = list(_read_lines(folder / "metrics.jsonl", problems))
     rows = _read_evals(folder / "evals.csv", problems)
     skip = frames_per_step(config)
-    steps = [record["step"] for record in metrics] + [row["step"] for row in rows]
+    steps = [record["step"] for record in metrics] + [row.step for row in rows]
     speed, hours = _speed(metrics)
     return Run(
         path=folder,
@@ -133,7 +143,7 @@ def read_run(folder: Path, problems: list[Problem]) -> Run | None:
         finished=done is not None,
         steps=max([integer((done or {}).get("steps")) or 0, *steps]),
         evaluations=_evaluations(folder, config, rows, problems),
-        monitored=tuple(Point(row["step"] * skip, row["mean"]) for row in rows),
+        monitored=tuple(Point(row.step * skip, row.mean) for row in rows),
         trained=tuple(
             Point(record["step"] * skip, value)
             for record in metrics
@@ -165,7 +175,7 @@ def _run_folders(root: Path, problems: list[Problem]) -> Iterator[Path]:
 
 
 def _evaluations(
-    folder: Path, config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], problems: list[Problem]
+    folder: Path, config: Mapping[str, Any], rows: Sequence[EvalRow], problems: list[Problem]
 ) -> tuple[Evaluation, ...]:
     """Those of evaluations/; where there are none, the best and the last one during training."""
     found = []
@@ -179,7 +189,7 @@ def _evaluations(
                 problems.append(Problem(str(path), f"{error}; left out"))
     if found or not rows:
         return tuple(found)
-    best = max(rows, key=lambda row: row["mean"])
+    best = max(rows, key=lambda row: row.mean)
     return tuple(_monitored(row, config, which) for row, which in ((best, "best"), (rows[-1], "last")))
 
 
@@ -195,9 +205,9 @@ def _evaluation(table: Mapping[str, Any], game: str, checkpoint: str, source: st
     return Evaluation(dataclasses.replace(result, protocol=printable(result.protocol)), checkpoint, source)
 
 
-def _monitored(row: Mapping[str, Any], config: Mapping[str, Any], checkpoint: str) -> Evaluation:
+def _monitored(row: EvalRow, config: Mapping[str, Any], checkpoint: str) -> Evaluation:
     """A row of evals.csv as a score."""
-    result = EvaluationResult(config["game"], "monitor", training_pair(config), **row)
+    result = EvaluationResult(config["game"], "monitor", training_pair(config), **row._asdict())
     return Evaluation(result, checkpoint, source="evals.csv")
 
 
@@ -211,7 +221,7 @@ def frames_per_step(config: Mapping[str, Any]) -> int:
     return 1 if config.get("backend") == "classic" else integer(config.get("frame_skip")) or 4
 
 
-def _read_evals(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
+def _read_evals(path: Path, problems: list[Problem]) -> list[EvalRow]:
     """The evaluations during training, by step; rows that were cut off are left out."""
     try:
         table = list(csv.DictReader((read_text(path, problems) or "").splitlines()))
@@ -220,13 +230,13 @@ def _read_evals(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
         return []
     rows = []
     for place, cells in enumerate(table, start=1):
-        row: dict[str, Any] = {name: integer(cells.get(name)) for name in ("step", "episodes")}
-        row |= {name: number(cells.get(name)) for name in ("mean", "std", "epsilon")}
-        if row["step"] is None or not row["episodes"] or row["mean"] is None or row["std"] is None:
+        step, episodes = (integer(cells.get(name)) for name in ("step", "episodes"))
+        mean, std, epsilon = (number(cells.get(name)) for name in ("mean", "std", "epsilon"))
+        if step is None or not episodes or mean is None or std is None:
             problems.append(Problem(str(path), f"row {place} is damaged; left out"))
         else:
-            rows.append(row)
-    return sorted(rows, key=lambda row: row["step"])
+            rows.append(EvalRow(step, episodes, mean, std, epsilon))
+    return sorted(rows, key=lambda row: row.step)
 
 
 def _read_lines(path: Path, problems: list[Problem]) -> Iterator[dict[str, Any]]:

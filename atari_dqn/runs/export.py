@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from atari_dqn import __version__
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import find_run, refuse_full_folder
-from atari_dqn.runs.model_card import THESE_WEIGHTS, card, facts_of, head, score_rows, scores_in, training_rows
+from atari_dqn.runs.model_card import THESE_WEIGHTS, Score, card, facts_of, head, score_rows, scores_in, training_rows
 from atari_dqn.runs.network_folder import write_network
 from atari_dqn.runs.results import FOLDER, read_result
 from atari_dqn.runs.torch_defaults import torch_defaults
@@ -129,10 +130,11 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
     ]
     if (exported := pretrained.find(path)) is not None:
         body = _old_card(exported)
-        results = scores_in(body)
+        scores = scores_in(body)
     else:
         folder = find_run(path)[0]
         results = _evaluations(folder.path, player.step)
+        scores = [Score(result.protocol, result.episodes, result.mean, result.std) for result in results]
         about = f"A deep Q-network (Mnih et al. 2015) for {player.config.game}, trained with atari-dqn."
         rows = score_rows((THESE_WEIGHTS, result) for result in results)
         rows += training_rows(folder.path, player.step)
@@ -143,20 +145,19 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
         player.agent,
         player.config,
         player.step,
-        head(name, player.config.game, results) + body,
+        head(name, player.config.game, scores) + body,
         out,
         source,
         card_name="README.md",
         dtype=torch.float32,
     )
-    return [f"{result['protocol']} {result['mean']:.1f} over {result['episodes']} games" for result in results]
+    return [f"{score.protocol} {score.mean:.1f} over {score.episodes} games" for score in scores]
 
 
-def _evaluations(run: Path, step: int) -> list[dict[str, Any]]:
+def _evaluations(run: Path, step: int) -> list[EvaluationResult]:
     """Results in the run folder that are of this step's network."""
     found = [read_result(run, file.stem) for file in sorted((run / FOLDER).glob("*.json"))]
-    return [result.to_dict() | {"min": min(result.scores), "max": max(result.scores)}
-            for result in found if result is not None and result.step == step and result.scores]  # fmt: skip
+    return [result for result in found if result is not None and result.step == step and result.scores]
 
 
 def _meta(run: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from filelock import lock_descriptor
 
@@ -23,6 +23,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.runs.provenance import hardware
 from atari_dqn.safe_files import (
     TABLE_BYTES,
+    number,
     open_to_append,
     read_json,
     read_text,
@@ -223,14 +224,24 @@ def lock(path: Path) -> Iterator[Callable[[], None]]:
             raise
 
 
-def read_done(folder: Path) -> dict[str, Any] | None:
-    """What a finished run says of itself; None if it is not finished."""
+class Done(NamedTuple):
+    """What DONE says to those who go on from a finished run; `summary.RunSummary` has all of it."""
+
+    steps: int
+    episodes: int
+    best_eval_step: int | None
+    frames_per_second: float | None
+
+
+def read_done(folder: Path) -> Done | None:
+    """What a finished run says of itself; None if it is not finished, or the file is damaged."""
     try:
-        done = read_json(folder / "DONE", TABLE_BYTES)
-        whole = type(done["steps"]) is type(done["episodes"]) is int and "best_eval_step" in done
-        return done if whole else None
+        table = read_json(folder / "DONE", TABLE_BYTES)
+        steps, episodes, best = table["steps"], table["episodes"], table["best_eval_step"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    whole = type(steps) is type(episodes) is int and (best is None or type(best) is int)
+    return Done(steps, episodes, best, number(table.get("frames_per_second"))) if whole else None
 
 
 def in_use(path: Path) -> str | None:

@@ -11,16 +11,26 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from atari_dqn.config import Config
 from atari_dqn.evaluation.player import Player
+from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.logger import EVALS
 from atari_dqn.runs.provenance import without_its_path
 from atari_dqn.safe_files import LOG_BYTES, read_text
 
 LIBRARY = "atari-dqn"
 THESE_WEIGHTS = "these weights"  # in the table of scores: not those of a checkpoint before rounding
+
+
+class Score(NamedTuple):
+    """A score of a card's very weights, as far as a hub reads it."""
+
+    protocol: str
+    episodes: int
+    mean: float
+    std: float
 
 
 def facts_of(config: Config, run: Path, player: Player, meta: Mapping[str, Any], checkpoint: str) -> dict[str, Any]:
@@ -89,22 +99,19 @@ def card(title: str, about: str, facts: Mapping[str, Any], rows: Sequence[str], 
     return "\n".join(lines)
 
 
-def score_rows(scores: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Evaluations as lines of the table: who played, and the evaluation's JSON."""
+def score_rows(scores: Iterable[tuple[str, EvaluationResult]]) -> list[str]:
+    """Evaluations, with all their scores, as lines of the table: who played, and what came out."""
     return [
-        f"| {who} | {result['protocol']} | {result['episodes']} | {result['mean']:.1f} ± {result['std']:.1f} | "
-        f"{result['min']:.0f} to {result['max']:.0f} | {result['seed']} |"
+        f"| {who} | {result.protocol} | {result.episodes} | {result.mean:.1f} ± {result.std:.1f} | "
+        f"{min(result.scores):.0f} to {max(result.scores):.0f} | {result.seed} |"
         for who, result in scores
     ]
 
 
-def scores_in(text: str) -> list[dict[str, Any]]:
-    """What `score_rows` wrote into a card of these weights, as far as `head` needs it."""
+def scores_in(text: str) -> list[Score]:
+    """What `score_rows` wrote into a card of these weights."""
     rows = re.findall(rf"^\| {THESE_WEIGHTS} \| (\w+) \| (\d+) \| (-?[\d.]+) ± ([\d.]+) \|", text, re.MULTILINE)
-    return [
-        {"protocol": protocol, "episodes": int(episodes), "mean": float(mean), "std": float(std)}
-        for protocol, episodes, mean, std in rows
-    ]
+    return [Score(protocol, int(episodes), float(mean), float(std)) for protocol, episodes, mean, std in rows]
 
 
 def training_rows(run: Path, step: int) -> list[str]:
@@ -120,13 +127,13 @@ def training_rows(run: Path, step: int) -> list[str]:
         ]
 
 
-def head(name: str, game: str, results: Sequence[Mapping[str, Any]]) -> str:
+def head(name: str, game: str, scores: Sequence[Score]) -> str:
     """The head of a card, YAML as the Hugging Face hub reads it: what it is, and its scores.
 
     Args:
-      name:    of the network.
-      game:    ROM id or gymnasium id.
-      results: JSON of evaluations of these very weights.
+      name:   of the network.
+      game:   ROM id or gymnasium id.
+      scores: of these very weights.
     """
 
     def text(value: str) -> str:
@@ -134,13 +141,9 @@ def head(name: str, game: str, results: Sequence[Mapping[str, Any]]) -> str:
 
     lines = ["---", f"library_name: {LIBRARY}", "pipeline_tag: reinforcement-learning", "tags:"]
     lines += [f"- {text(tag)}" for tag in ("deep-reinforcement-learning", "dqn", game)]
-    if results:
+    if scores:
         lines += ["model-index:", f"- name: {text(name)}", "  results:"]
-    for result in results:
-        score, what = (
-            f"{result['mean']:.1f} +/- {result['std']:.1f}",
-            f"{result['protocol']}, {result['episodes']} games",
-        )
+    for score in scores:
         lines += [
             "  - task:",
             "      type: reinforcement-learning",
@@ -149,7 +152,7 @@ def head(name: str, game: str, results: Sequence[Mapping[str, Any]]) -> str:
             f"      name: {text(game)}",
             "    metrics:",
             "    - type: mean_reward",
-            f"      value: {text(score)}",
-            f"      name: {text(what)}",
+            f"      value: {text(f'{score.mean:.1f} +/- {score.std:.1f}')}",
+            f"      name: {text(f'{score.protocol}, {score.episodes} games')}",
         ]
     return "\n".join([*lines, "---", ""])

@@ -18,7 +18,7 @@ from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.logger import METRICS
 from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.safe_files import LOG_BYTES, parse_json, read_text
-from atari_dqn.video.record import film_game
+from atari_dqn.video.record import FilmedGame, film_game
 
 Which = Literal["last", "best"]
 
@@ -65,7 +65,7 @@ class Run:
         seed: int = 0,
         overlay: bool = False,
         seconds: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> FilmedGame:
         """Film one game of an evaluation.
 
         Args:
@@ -76,9 +76,6 @@ class Run:
           seed:     root of the games' seeds.
           overlay:  draw what the network sees and thinks beside the game.
           seconds:  film no more than this from the start; None for the whole game.
-
-        Returns:
-          Which game, its score and length, the files; see `film_game`.
 
         Raises:
           UsageError: there is no such game or checkpoint, or it cannot be filmed here.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from atari_dqn.config import Config
 from atari_dqn.dqn.trainer import Trainer
@@ -61,41 +61,66 @@ def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-def summarize(trainer: Trainer, seconds: float, since_step: int) -> dict[str, Any]:
-    """What a finished run says of itself; `DONE` holds it. Its last process took `seconds` from `since_step` on."""
+@dataclass(frozen=True)
+class RunSummary:
+    """What a finished run says of itself; DONE is this as JSON."""
+
+    game: str
+    preset: str
+    seed: int
+    steps: int
+    """Agent steps."""
+    updates: int
+    episodes: int
+    since_step: int
+    """Agent step at which the last process began."""
+    seconds: float
+    """That it took."""
+    frames_per_second: float | None
+    """Of that process, emulator frames; None if it played nothing."""
+    recent_mean_return: float | None
+    """Of the last episodes of training."""
+    last_eval: float | None
+    best_eval: float | None
+    best_eval_step: int | None
+
+
+def summarize(trainer: Trainer, seconds: float, since_step: int) -> RunSummary:
+    """The summary of a run whose last process took `seconds` from `since_step` on."""
     config, steps, evaluations = trainer.config, trainer.step - since_step, trainer.evaluations
-    return {
-        "game": _label(config),
-        "preset": config.preset,
-        "seed": config.seed,
-        "steps": trainer.step,
-        "updates": trainer.learner.updates,
-        "episodes": trainer.episodes,
-        "since_step": since_step,
-        "seconds": round(seconds, 1),
-        "frames_per_second": round(steps * config.frames_per_step / max(seconds, 1e-9), 1) if steps else None,
-        "recent_mean_return": trainer.metrics.recent_return,
-        "last_eval": evaluations.last_score,
-        "best_eval": evaluations.best_score if evaluations.best_step >= 0 else None,
-        "best_eval_step": evaluations.best_step if evaluations.best_step >= 0 else None,
-    }
+    evaluated = evaluations.best_step >= 0
+    return RunSummary(
+        game=_label(config),
+        preset=config.preset,
+        seed=config.seed,
+        steps=trainer.step,
+        updates=trainer.learner.updates,
+        episodes=trainer.episodes,
+        since_step=since_step,
+        seconds=round(seconds, 1),
+        frames_per_second=round(steps * config.frames_per_step / max(seconds, 1e-9), 1) if steps else None,
+        recent_mean_return=trainer.metrics.recent_return,
+        last_eval=evaluations.last_score,
+        best_eval=evaluations.best_score if evaluated else None,
+        best_eval_step=evaluations.best_step if evaluated else None,
+    )
 
 
-def summary_lines(summary: dict[str, Any], frames_per_step: int) -> list[str]:
+def summary_lines(summary: RunSummary, frames_per_step: int) -> list[str]:
     """The end of a run in words, its score beside the paper's; each line fits 80 columns."""
-    resumed = f" since step {summary['since_step']:,}" if summary["since_step"] else ""
+    resumed = f" since step {summary.since_step:,}" if summary.since_step else ""
     frames, speed = "", ""
     if frames_per_step > 1:
-        frames = f" ({summary['steps'] * frames_per_step:,} frames)"
-    if (rate := summary["frames_per_second"]) is not None:
+        frames = f" ({summary.steps * frames_per_step:,} frames)"
+    if (rate := summary.frames_per_second) is not None:
         speed = f", {rate / frames_per_step:,.0f} steps/s"
     lines = [
-        f"done: {summary['steps']:,} steps{frames}, {summary['updates']:,} updates, {summary['episodes']:,} games",
-        f"time: {duration(summary['seconds'])}{resumed}{speed}",
-        f"score: evaluation {_number(summary['last_eval'])}, best {_number(summary['best_eval'])}; "
-        f"last games of training {_number(summary['recent_mean_return'])}",
+        f"done: {summary.steps:,} steps{frames}, {summary.updates:,} updates, {summary.episodes:,} games",
+        f"time: {duration(summary.seconds)}{resumed}{speed}",
+        f"score: evaluation {_number(summary.last_eval)}, best {_number(summary.best_eval)}; "
+        f"last games of training {_number(summary.recent_mean_return)}",
     ]
-    scores = published(summary["game"])
+    scores = published(summary.game)
     if scores is None or scores.dqn_nature is None:
         return lines
     lines.append(

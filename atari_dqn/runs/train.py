@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
 import time
@@ -243,7 +244,7 @@ def _end(trainer: Trainer, folder: RunFolder, seconds: float, first_step: int) -
         log.info(f"stopped by {stopped_by} at step {trainer.step:,}; saved. Go on with --resume")
         return
     summary = summarize(trainer, seconds, first_step)
-    folder.mark_done(summary)
+    folder.mark_done(dataclasses.asdict(summary))
     for line in (*summary_lines(summary, config.frames_per_step), *next_commands(folder.path, config)):
         log.info(line)
 

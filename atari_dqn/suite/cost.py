@@ -18,7 +18,6 @@ from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.runs.train import replay_layout
-from atari_dqn.safe_files import number
 from atari_dqn.storage.saver import CHECKPOINTS_KEPT
 from atari_dqn.suite.jobs import Job
 from atari_dqn.types import EnvSpec
@@ -66,8 +65,8 @@ def rate_of_finished(runs_dir: Path, config: Config) -> Rate | None:
     """Median over the finished runs of the same preset, evaluations included; None where there is none."""
     rates = []
     for done in runs_dir.glob(f"*/{config.preset}/seed*/DONE"):
-        summary = read_done(done.parent)
-        if summary is not None and (rate := number(summary.get("frames_per_second")) or 0) > 0:
+        finished = read_done(done.parent)
+        if finished is not None and (rate := finished.frames_per_second or 0) > 0:
             rates.append(rate / config.frames_per_step)
     if not rates:
         return None
@@ -139,4 +138,4 @@ def steps_left(job: Job, step: int | None) -> int:
       step: where its run is; None for not begun.
     """
     done = read_done(job.folder)
-    return max(0, job.config.total_steps - max(step or 0, done["steps"] if done else 0))
+    return max(0, job.config.total_steps - max(step or 0, done.steps if done else 0))

@@ -114,12 +114,12 @@ def refuse_other_run(job: Job, may_change: AbstractSet[str] = MAY_CHANGE_ON_RESU
 def next_stage(job: Job, settings: Settings) -> Stage | None:
     """What the folder of a job still lacks; None if nothing."""
     done = read_done(job.folder)
-    if done is None or not job.config.is_over(done["steps"], done["episodes"]):
+    if done is None or not job.config.is_over(done.steps, done.episodes):
         return Stage("train", _train_words(job, settings))
     if not settings.evaluate:
         return None
     protocol = protocol_name(settings.protocol, job.config)
-    for which, step in (("last", done["steps"]), ("best", done["best_eval_step"])):
+    for which, step in (("last", done.steps), ("best", done.best_eval_step)):
         result = read_result(job.folder, f"{protocol}_{which}")
         if step is not None and (result is None or result.step != step):
             words = ["evaluate", str(job.folder), "--protocol", protocol, "--checkpoint", which]

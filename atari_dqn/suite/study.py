@@ -23,7 +23,7 @@ import numpy as np
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
-from atari_dqn.published.aggregates import mean_interval
+from atari_dqn.published.aggregates import Estimate, mean_interval
 from atari_dqn.runs.provenance import hardware
 from atari_dqn.runs.refusals import MAY_CHANGE_ON_RESUME
 from atari_dqn.safe_files import LOG_BYTES, read_text, replacing, write_text
@@ -91,8 +91,8 @@ def run_study(study: Study, *, jobs: int) -> int:
         for variant in study.variants
     }
     unit = "games" if study.eval_period_episodes else "step"
-    rows = [table_row(variant, curve.returns) for variant, curve in curves.items()]
-    write_csv(study.out / "table.csv", rows)
+    rows = [reached(variant, curve.returns) for variant, curve in curves.items()]
+    write_csv(study.out / "table.csv", [row.cells() for row in rows])
     points = [
         {"variant": variant, "seed": seed, unit: when, "return": round(value, 2)}
         for variant, curve in curves.items()
@@ -172,37 +172,51 @@ def _evaluations(folder: Path) -> list[tuple[int, float]]:
         raise UsageError(f"{path} is damaged ({error!r}); delete {folder} to do it again") from error
 
 
-def table_row(variant: str, returns: np.ndarray) -> dict[str, Any]:
-    """What a variant reached, over its seeds.
+@dataclass(frozen=True)
+class Reached:
+    """What a variant reached: mean returns over its seeds, and their intervals."""
 
-    Args:
-      variant: its name.
-      returns: [seeds, T], mean return of each evaluation.
+    variant: str
+    seeds: int
+    last: Estimate
+    """Of the last evaluation."""
+    best: Estimate
+    """Of each seed's best evaluation."""
+    all: Estimate
+    """Of all evaluations."""
 
-    Returns:
-      Means over seeds with their intervals: of the last evaluation, of the best one, and of all.
-    """
-    numbers = {"last": returns[:, -1], "best": returns.max(axis=1), "all": returns.mean(axis=1)}
-    row: dict[str, Any] = {"variant": variant, "seeds": len(returns)}
-    for name, values in numbers.items():
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        return {"last": self.last, "best": self.best, "all": self.all}
+
+    def cells(self) -> dict[str, Any]:
+        """The row of table.csv."""
+        numbers: dict[str, float | None] = {}
+        for name, found in self.estimates.items():
+            numbers |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        return {"variant": self.variant, "seeds": self.seeds, **numbers}
+
+
+def reached(variant: str, returns: np.ndarray) -> Reached:
+    """What the evaluations of a variant say; `returns` are their means, [seeds, T]."""
+
+    def estimate(values: np.ndarray) -> Estimate:
         low, high = mean_interval(values[:, None])
-        row |= {name: round(float(values.mean()), 1)}
-        row |= {f"{name}_low": round(float(low[0]), 1), f"{name}_high": round(float(high[0]), 1)}
-    return row
+        return Estimate(*(round(float(number), 1) for number in (values.mean(), low[0], high[0])))
+
+    return Reached(
+        variant, len(returns), estimate(returns[:, -1]), estimate(returns.max(axis=1)), estimate(returns.mean(axis=1))
+    )
 
 
-def in_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def in_columns(rows: Sequence[Reached]) -> list[str]:
     """The table for people: mean [low, high] over seeds of the last, the best and all evaluations."""
     shown = [["variant", "seeds", "last evaluation", "best evaluation", "mean of all"]]
     for row in rows:
-        cells = [_with_interval(row, name) for name in ("last", "best", "all")]
-        shown.append([row["variant"], str(row["seeds"]), *cells])
+        cells = [f"{found.value:.1f} [{found.low:.1f}, {found.high:.1f}]" for found in row.estimates.values()]
+        shown.append([row.variant, str(row.seeds), *cells])
     widths = [max(len(line[column]) for line in shown) for column in range(len(shown[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in shown]
-
-
-def _with_interval(row: Mapping[str, Any], name: str) -> str:
-    return f"{row[name]:.1f} [{row[name + '_low']:.1f}, {row[name + '_high']:.1f}]"
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,6 +35,32 @@ from atari_dqn.video.panel import HEIGHT, AgentView, Panel
 from atari_dqn.video.writers import Film, filming
 
 
+@dataclass(frozen=True)
+class FilmedGame:
+    """A game of an evaluation that was filmed; `atari-dqn video --json` prints it."""
+
+    game: str
+    protocol: str
+    episode: int
+    """Its number in the evaluation."""
+    seed: int
+    """Root of the evaluation's seeds."""
+    checkpoint: str
+    step: int
+    """Agent step of the network."""
+    episode_return: float
+    """Raw score."""
+    episode_length: int
+    """Agent steps."""
+    whole: bool
+    """Was it played out?"""
+    frames: int
+    """That were filmed."""
+    seconds: float
+    """Length of the film."""
+    files: tuple[str, ...]
+
+
 def film_game(
     player: Player,
     protocol: EvalProtocol,
@@ -44,7 +71,7 @@ def film_game(
     overlay: bool,
     seconds: float | None = None,
     watch: Callable[[EvalStep], None] = lambda moment: None,
-) -> dict[str, Any]:
+) -> FilmedGame:
     """Play one game of an evaluation and write it to films.
 
     Args:
@@ -57,9 +84,6 @@ def film_game(
       seconds:  film no more than this from the start; None for the whole game.
       watch:    is shown every step.
 
-    Returns:
-      A JSON object: which game, its score and length, how many frames were filmed; `whole` if it was played out.
-
     Raises:
       UsageError: there is no such game, or it cannot be filmed here.
     """
@@ -67,20 +91,20 @@ def film_game(
     with closing(make_camera(one_game.env_config(player.config, 1))) as camera, filming(outs, camera.fps) as films:
         limit = math.inf if seconds is None else seconds * camera.fps
         shown = show_game(player, one_game, root, camera, films, overlay=overlay, limit=limit, watch=watch)
-    return {
-        "game": player.config.game,
-        "protocol": protocol.name,
-        "episode": number,
-        "seed": seed,
-        "checkpoint": player.source,
-        "step": player.step,
-        "episode_return": shown.score,
-        "episode_length": shown.steps,
-        "whole": shown.whole,
-        "frames": shown.frames,
-        "seconds": round(shown.frames / camera.fps, 3),
-        "files": [str(path) for path in outs],
-    }
+    return FilmedGame(
+        game=player.config.game,
+        protocol=protocol.name,
+        episode=number,
+        seed=seed,
+        checkpoint=player.source,
+        step=player.step,
+        episode_return=shown.score,
+        episode_length=shown.steps,
+        whole=shown.whole,
+        frames=shown.frames,
+        seconds=round(shown.frames / camera.fps, 3),
+        files=tuple(str(path) for path in outs),
+    )
 
 
 class Shown(NamedTuple):
@@ -206,10 +230,9 @@ class _Take:
         self.steps, self.frames = self.steps + 1, self.frames + len(shots)
 
 
-def video_lines(result: dict[str, Any]) -> list[str]:
-    """The result of `film_game` in words."""
-    length = f"{result['seconds']:.1f} s"
-    what = f"game {result['episode']} of protocol {result['protocol']} with seed {result['seed']}"
-    score = f"score {result['episode_return']:.0f} after {result['episode_length']:,} agent steps"
-    told = score if result["whole"] else f"not played out ({score})"
-    return [f"{result['game']}, {what}: {told}", *(f"{path}: {length} at 4:3" for path in result["files"])]
+def video_lines(film: FilmedGame) -> list[str]:
+    """A filmed game in words."""
+    what = f"game {film.episode} of protocol {film.protocol} with seed {film.seed}"
+    score = f"score {film.episode_return:.0f} after {film.episode_length:,} agent steps"
+    told = score if film.whole else f"not played out ({score})"
+    return [f"{film.game}, {what}: {told}", *(f"{path}: {film.seconds:.1f} s at 4:3" for path in film.files)]
