@@ -77,6 +77,15 @@ def test_of_two_runs_begun_at_once_in_a_folder_one_is_refused_and_writes_nothing
     assert "--seed" not in json.loads((tmp_path / "run/meta.json").read_text())["command"]
 
 
+@pytest.mark.parametrize("words", [(), ("--resume",)], ids=str)
+def test_a_folder_in_use_is_refused_before_anything_is_measured(words, finished, tmp_path, monkeypatch, capsys):
+    run = shutil.copytree(finished, tmp_path / "run")
+    monkeypatch.setattr("atari_dqn.runs.train.resolve", lambda *_, **__: pytest.fail("the machine was looked at"))
+    with folder.lock(run):
+        assert train(run, *words) == 2
+    assert f"is training in {run}; wait for it, stop it, or choose another" in capsys.readouterr().err
+
+
 def test_so_is_one_whose_folder_was_taken_before_it_had_the_lock(tmp_path, monkeypatch, capsys):
     make_folder, begun = folder.make_folder, []
 

@@ -201,9 +201,7 @@ def lock(path: Path) -> Iterator[Callable[[], None]]:
     refuse_links(path)
     with open_to_append(path / "lock") as file:
         if not lock_descriptor(file.fileno(), blocking=False):
-            raise UsageError(
-                f"process {_holder(file)} is training in {path}; wait for it, stop it, or choose another --run-dir"
-            )
+            raise UsageError(_taken(path, _holder(file)))
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -253,6 +251,16 @@ def in_use(path: Path) -> str | None:
     except OSError:  # none that could be locked
         pass
     return None
+
+
+def refuse_in_use(path: Path) -> None:
+    """Raises UsageError if another process trains in a run folder; only a `lock` keeps that from changing."""
+    if (holder := in_use(path)) is not None:
+        raise UsageError(_taken(path, holder))
+
+
+def _taken(path: Path, holder: str) -> str:
+    return f"process {holder} is training in {path}; wait for it, stop it, or choose another --run-dir"
 
 
 def _holder(lock: IO[str]) -> str:

@@ -10,7 +10,7 @@ from atari_dqn.envs.games import code_of, is_vector_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import quick
 from atari_dqn.runs import pretrained
-from atari_dqn.runs.folder import RunFolder, find_run, refuse_folder
+from atari_dqn.runs.folder import RunFolder, find_run, refuse_folder, refuse_in_use
 from atari_dqn.runs.pace import Moment, Pace, duration
 from atari_dqn.settings.running import Precision
 
@@ -26,6 +26,7 @@ def check_start(config: Config, run_dir: Path, *, resume: bool) -> tuple[Config,
     Raises:
       UsageError: the run cannot be.
     """
+    refuse_in_use(run_dir)
     folder = RunFolder.open(run_dir) if resume else None
     if folder:
         config = check_resume(folder.config, config)

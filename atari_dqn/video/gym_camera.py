@@ -15,6 +15,7 @@ from atari_dqn.video.panel import letterbox
 
 USUAL_FPS = 30  # of games that do not say it
 ACTION_NAMES = {
+    "CarRacing": ("no action", "right", "left", "gas", "brake"),
     "CartPole": ("left", "right"),
     "Acrobot": ("torque -1", "no torque", "torque +1"),
     "MountainCar": ("left", "no push", "right"),
