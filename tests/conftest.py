@@ -1,6 +1,16 @@
-"""Signals as a terminal has them: a runner in the background may hand on ignored ones, and runs keep them so."""
+"""Signals as a terminal has them: a runner in the background may hand on ignored ones, and runs keep them so.
 
+And nothing is kept in the user's cache folder.
+"""
+
+import atexit
+import os
 import signal
+import tempfile
+
+_cache = tempfile.TemporaryDirectory(prefix="atari_dqn_", ignore_cleanup_errors=True)
+atexit.register(_cache.cleanup)
+os.environ["ATARI_DQN_CACHE"] = _cache.name
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):

@@ -15,6 +15,7 @@ SMALL = {
     "bench_envs.py": "--backends native workers screens --num-envs 4 --env-groups 2 --threads 1 --steps 40 --repeats 1",
     "bench_replay.py": "--device cpu --capacity 2000 --batches 3 --repeats 1",
     "bench_checkpoint.py": "--capacity 1000 --new 200 --folder checkpoints",
+    "bench_startup.py": "--starts cartpole:cartpole --flags=--learning-starts=64 --look-ups presets --repeats 1",
     "precision_error.py": "pretrained:pong --steps 400 --minibatches 2",
     "learning_curve.py": f"{ROOT / 'benchmarks/results/quick_202611/pong/quick/seed0'} --out curve",
 }

@@ -130,7 +130,8 @@ def test_zsh_reads_its_script(tmp_path):
 # --- doctor
 
 
-def test_the_doctor_looks_at_all_there_is_in_80_columns(monkeypatch, capsys):
+def test_the_doctor_looks_at_all_there_is_in_80_columns(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("ATARI_DQN_CACHE", str(tmp_path))
     monkeypatch.setattr(doctor, "play", lambda config, seconds: (6_000, 1.0))
     monkeypatch.setattr("atari_dqn.runs.machine._seconds_per_update", lambda *_: 0.008)
     assert main(["doctor"]) == 0
@@ -141,7 +142,8 @@ def test_the_doctor_looks_at_all_there_is_in_80_columns(monkeypatch, capsys):
         assert f"\n{word} " in f"\n{out}"
     assert "pong: 6,000 agent steps/s played" in out
     # 590,000 steps of 2 ms and 1 / 6 ms, 10,000 updates, 10,000 steps and eight evaluations of play: 1,372 s
-    assert "quick: an update in 8.0 ms, 600,000 steps in about 22:5" in out
+    assert "quick: 8.0 ms an update in fp32, 600,000 steps in about 22:5" in out
+    assert "kept       no measurement of --precision auto yet" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
@@ -158,10 +160,10 @@ def test_what_presets_need_is_told_together():
 
 
 def test_bfloat16_by_the_flags_of_a_processor():
-    assert bf16_told("model name : x\nflags\t\t: fpu avx512_bf16 amx_bf16\n") == "bf16 by AMX"
-    assert bf16_told("flags : fpu avx512_bf16\n") == "bf16 by AVX-512"
-    assert bf16_told("flags : fpu avx2\n") == "no bf16"
-    assert bf16_told("") == "bf16 unknown"
+    assert bf16_told(["fpu", "avx512_bf16", "amx_bf16"]) == "bf16 by AMX"
+    assert bf16_told(["fpu", "avx512_bf16"]) == "bf16 by AVX-512"
+    assert bf16_told(["fpu", "avx2"]) == "no bf16"
+    assert bf16_told([]) == "bf16 unknown"
 
 
 def test_the_doctor_knows_the_extras_of_the_package():

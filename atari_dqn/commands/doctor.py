@@ -34,9 +34,8 @@ EXTRAS = {  # of pyproject.toml, each with a module that it brings
     "slurm": "submitit",
     "bench": "stable_baselines3",
 }
-BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}  # flags of /proc/cpuinfo
+BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "the processor"}  # flags of /proc/cpuinfo; ARM's
 COLUMNS, INDENT = 80, 11
-CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def run(words: Sequence[str]) -> int:
         from atari_dqn.envs.games import check_rom
 
         check_rom(game)
-        lines = [*software(), *hardware(), *needs(command.runs_dir)]
+        lines = [*software(), *hardware(), *needs(command.runs_dir), *kept()]
         if command.seconds:
             display.doing(f"measuring for about {command.seconds:.0f} s")
             lines += speed(game, command.seconds)
@@ -105,11 +104,10 @@ def hardware() -> Iterator[tuple[str, str]]:
 
     from atari_dqn import host
     from atari_dqn.runs.memory import GIB
-    from atari_dqn.runs.provenance import processor
+    from atari_dqn.runs.provenance import processor, processor_flags
 
-    text = CPUINFO.read_text() if CPUINFO.exists() else ""
     yield "processor", processor()
-    yield "", f"{host.cores()} cores for this process, {bf16_told(text)}"
+    yield "", f"{host.cores()} cores for this process, {bf16_told(processor_flags())}"
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             free, total = torch.cuda.mem_get_info(index)
@@ -123,10 +121,9 @@ def hardware() -> Iterator[tuple[str, str]]:
         yield "GPU", "none"
 
 
-def bf16_told(cpuinfo: str) -> str:
-    """Whether a processor computes with bfloat16 itself, by the text of /proc/cpuinfo; empty: nobody knows."""
-    flags = next((line.split(":")[1].split() for line in cpuinfo.splitlines() if line.startswith("flags")), None)
-    if flags is None:
+def bf16_told(flags: Sequence[str]) -> str:
+    """Whether a processor with these flags computes with bfloat16 itself; without any, nobody knows."""
+    if not flags:
         return "bf16 unknown"
     by = [name for flag, name in BF16.items() if flag in flags]
     return f"bf16 by {by[0]}" if by else "no bf16"
@@ -173,6 +170,17 @@ def _gib(number: int) -> str:
     return f"{-(-number // 2**30)} GiB"
 
 
+def kept() -> Iterator[tuple[str, str]]:
+    """What earlier starts measured here, and how to have it measured anew."""
+    from atari_dqn.runs.measured import cache_folder, kept_files
+
+    if count := len(kept_files()):
+        told = f"{count} measurement{'s' * (count > 1)} of --precision auto in {cache_folder()}"
+        yield "kept", f"{told}; without that folder the next run measures anew"
+    else:
+        yield "kept", f"no measurement of --precision auto yet; the first goes to {cache_folder() or 'no folder'}"
+
+
 def speed(game: str, seconds: float) -> Iterator[tuple[str, str]]:
     """Rates of play and of updates, and what follows for the paper's preset and for the laptop's."""
     from atari_dqn.runs.machine import flushed_denormals, resolve, update_seconds
@@ -194,8 +202,8 @@ def speed(game: str, seconds: float) -> Iterator[tuple[str, str]]:
             yield (
                 "",
                 (
-                    f"{config.preset}: an update in {1e3 * update:.1f} ms, {config.total_steps:,} steps in about "
-                    f"{duration(left or 0.0)}"
+                    f"{config.preset}: {1e3 * update:.1f} ms an update in {config.machine.precision}, "
+                    f"{config.total_steps:,} steps in about {duration(left or 0.0)}"
                 ),
             )
 

@@ -21,6 +21,7 @@ from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.dqn.agent import make_agent, uses_own_kernels
 from atari_dqn.errors import UsageError
+from atari_dqn.runs.measured import seconds_per_update
 from atari_dqn.runs.memory import refuse_large_network
 from atari_dqn.settings.running import Precision
 from atari_dqn.types import EnvSpec, Transitions
@@ -138,10 +139,11 @@ def _precision(config: Config, begun: bool) -> Precision:
             precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
-            cost = {name: _seconds_per_update(config, name) for name in candidates}
-            precision = min(cost, key=lambda name: cost[name])
-            told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in cost.items())
+            found = seconds_per_update(config, candidates, lambda name: _seconds_per_update(config, name))
+            precision = min(candidates, key=lambda name: found.seconds[name])
+            told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in found.seconds.items())
             log.info(f"precision: {precision} (one update: {told}; --precision decides)")
+            log.info(f"precision: {found.told}")
     if on_gpu:
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.allow_tf32 = precision == "tf32"

@@ -65,9 +65,19 @@ def _commit() -> str | None:
 
 def processor() -> str:
     """Name of the processor."""
+    return _of_cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def processor_flags() -> list[str]:
+    """What the processor can do, in the words of Linux; empty elsewhere."""
+    return (_of_cpuinfo("flags") or _of_cpuinfo("Features")).split()  # ARM's are called Features
+
+
+def _of_cpuinfo(name: str) -> str:
+    """What /proc/cpuinfo says of the first core; empty if nothing, or where there is no such file."""
     cpuinfo = Path("/proc/cpuinfo")
     if sys.platform == "linux" and cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
+            if line.split(":")[0].strip() == name:
                 return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    return ""
