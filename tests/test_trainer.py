@@ -40,8 +40,9 @@ class TapeEnvs(ScriptedEnvs):
 class TapeAgent:
     exploration = SimpleNamespace(act=lambda step, **_: None)
     algorithm = SimpleNamespace(
-        surprise=None, chance=NoChance(), model=torch.nn.Identity(), predict=lambda obs: torch.zeros(len(obs), 3)
-    )
+        surprise=None, chance=NoChance(), model=torch.nn.Identity(), optimizer=None,
+        predict=lambda obs: torch.zeros(len(obs), 3),
+    )  # fmt: skip
 
     def __init__(self, tape, num_actions=3, *, asks=False):
         self.tape, self.num_actions = tape, num_actions
@@ -61,9 +62,6 @@ class TapeAgent:
     def learn(self, batch, updates=1, weights=None):
         self.tape += ["learn"] * updates
         return LearnStats(*torch.zeros(4))
-
-    def denominators(self):
-        return {}
 
     def sync_target(self):
         self.tape.append("sync")

@@ -18,10 +18,9 @@ from atari_dqn.dqn import parts, schedules
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.exploration import EpsilonGreedy
 from atari_dqn.dqn.losses import LOSSES
-from atari_dqn.dqn.optim import CenteredRMSProp, make_optimizer
+from atari_dqn.dqn.optim import make_optimizer
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import check_model, make_model
-from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.weights import get_weights, set_weights
 from atari_dqn.seeding import stream
 from atari_dqn.storage import checkpoint
@@ -118,13 +117,6 @@ class Agent:
     def learn(self, batch: Transitions, updates: int = 1, weights: Tensor | None = None) -> LearnStats:
         return self.algorithm.learn(batch, updates, weights)
 
-    def denominators(self) -> dict[str, Tensor]:
-        """`CenteredRMSProp.denominators` by the names of the parameters; none of other optimizers."""
-        if not isinstance(self.algorithm.optimizer, CenteredRMSProp):
-            return {}
-        names = [name for name, _ in self.algorithm.model.named_parameters()]
-        return dict(zip(names, self.algorithm.optimizer.denominators(), strict=True))
-
     def get_weights(self) -> dict[str, np.ndarray]:
         """The online network as plain arrays by name: copies, on the host."""
         return get_weights(self.algorithm.model)
@@ -142,13 +134,6 @@ class Agent:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.algorithm.load_state_dict(state["algorithm"])
         self.exploration.load_state_dict(state["exploration"])
-
-    def set_mean_frame(self, mean_frame: Tensor) -> None:
-        """Both networks see pixels less `mean_frame` ([H, W]) from now on; before the first update."""
-        model = self.algorithm.model
-        assert isinstance(model, NatureCNN)
-        model.set_mean_frame(mean_frame)
-        self.sync_target()
 
     def sync_target(self) -> None:
         self.algorithm.sync_target()

@@ -15,7 +15,7 @@ from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.dqn import schedules
 from atari_dqn.dqn.agent import Agent
-from atari_dqn.dqn.optim import set_learning_rate
+from atari_dqn.dqn.optim import named_denominators, set_learning_rate
 from atari_dqn.dqn.samplers import UPDATES_AT_ONCE, LatestSampler, Sampler, UniformSampler
 from atari_dqn.dqn.schedules import learning_plan
 from atari_dqn.extensions.network_reset import NetworkReset
@@ -96,7 +96,7 @@ class Learner:
     def learn(self, step: int, updates: int, sync: bool) -> None:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
         if self.config.extensions.subtract_mean_frame and not self.updates:  # the warm-up is over
-            self.agent.set_mean_frame(self.replay.ring.mean_frame())
+            self.agent.algorithm.set_mean_frame(self.replay.ring.mean_frame())
         for drawn in self.sampler.draw(updates, step):
             self.learn_from(*drawn)
         self.stats_count += updates
@@ -119,8 +119,10 @@ class Learner:
         means = (self.stats_sum / self.stats_count).tolist()
         self.stats_sum.zero_()
         self.stats_count = 0
+        algorithm = self.agent.algorithm
+        divided_by = named_denominators(algorithm.model, algorithm.optimizer)
         return dict(zip(LearnStats._fields, means, strict=True)) | {
-            f"rmsprop_denominator/{name}": mean.item() for name, mean in self.agent.denominators().items()
+            f"rmsprop_denominator/{name}": mean.item() for name, mean in divided_by.items()
         }
 
     def state_dict(self) -> dict[str, Any]:

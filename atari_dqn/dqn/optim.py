@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch._dynamo  # torch's first optimizer would do so, and hold all that is under way until a garbage collection
-from torch import Tensor
+from torch import Tensor, nn
 
 from atari_dqn.settings.learning import OptimizerConfig
 from atari_dqn.storage.schema import Kind, array, table
@@ -128,6 +128,13 @@ def make_optimizer(
     if settings.optimizer == "sgd":
         return torch.optim.SGD(params, lr=lr, fused=True)
     return CenteredRMSProp(params, lr=lr, decay=settings.rmsprop_decay, eps=eps, compiled=compiled)
+
+
+def named_denominators(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """`CenteredRMSProp.denominators` by the names of the model's parameters; none of other optimizers."""
+    if not isinstance(optimizer, CenteredRMSProp):
+        return {}
+    return dict(zip((name for name, _ in model.named_parameters()), optimizer.denominators(), strict=True))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
