@@ -25,7 +25,7 @@ def test_a_result_is_small_and_somebody_reads_it(entry):
 
 
 def test_all_results_together_are_small():
-    assert sum(map(size, ENTRIES)) <= 1_200_000
+    assert sum(map(size, ENTRIES)) <= 1_000_000
 
 
 def test_results_name_no_folder_of_a_machine():
