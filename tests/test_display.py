@@ -88,7 +88,7 @@ def test_an_evaluation_of_so_many_steps_plays_its_last_game_to_the_end(clock, ca
             watch(moment)
             display.tick(fake_trainer(2_000, updates=1), last=True)
     before, after = capsys.readouterr().err.splitlines()
-    assert "evaluating: 2 / 3 steps" in before
+    assert "evaluating: 2 / 3 agent steps" in before
     assert "evaluating: 4 steps, to the game's end" in after
 
 

@@ -44,7 +44,7 @@ def test_a_protocol_of_steps_counts_those(monkeypatch, capsys):
     monkeypatch.setattr(games_bar, "PLAIN_PERIOD_SECONDS", 0.0)
     with games_bar.shown(dataclasses.replace(PROTOCOL, episodes=None, steps=1_000)) as watch:
         watch(moment())
-    assert capsys.readouterr().err.splitlines()[-1] == "playing: 2 of 1,000 steps, 2 agent steps"
+    assert capsys.readouterr().err.splitlines()[-1] == "playing: 2 of 1,000 agent steps"
 
 
 def test_a_terminal_gets_a_bar(monkeypatch, capsys):

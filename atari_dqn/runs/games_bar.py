@@ -23,25 +23,26 @@ def shown(protocol: EvalProtocol) -> Iterator[Watch]:
     """
     total, unit = length(protocol)
     with (_bar if redraws() else _lines)(total, unit) as update:
-        yield counting(protocol, lambda done, total, unit, steps: update(done, f"{steps:,} agent steps"))
+        status = "{:,} agent steps" if unit == "games" else ""
+        yield counting(protocol, lambda done, total, unit, steps: update(done, status.format(steps)))
 
 
 def counting(protocol: EvalProtocol, count: Callable[[int, int, str, int], None]) -> Watch:
     """What to call with every vector step of a protocol; it calls `count` with (done, total, unit, agent steps)."""
     total, unit = length(protocol)
-    counted = {"games": 0, "steps": 0}
+    counted = {"games": 0, "agent steps": 0}
 
     def watch(moment: EvalStep) -> None:
         counted["games"] += int(moment.step.finished.sum())
-        counted["steps"] += len(moment.action) - int(moment.step.started.sum())
-        count(min(counted[unit], total), total, unit, counted["steps"])
+        counted["agent steps"] += len(moment.action) - int(moment.step.started.sum())
+        count(min(counted[unit], total), total, unit, counted["agent steps"])
 
     return watch
 
 
 def length(protocol: EvalProtocol) -> tuple[int, str]:
     """How much is to be played, and the unit: games, or agent steps where there is no number of games."""
-    return (protocol.episodes, "games") if protocol.episodes else (protocol.steps or 0, "steps")
+    return (protocol.episodes, "games") if protocol.episodes else (protocol.steps or 0, "agent steps")
 
 
 Update = Callable[[int, str], None]
@@ -67,6 +68,6 @@ def _lines(total: int, unit: str) -> Iterator[Update]:
         nonlocal printed
         if time.monotonic() - printed >= PLAIN_PERIOD_SECONDS:
             printed = time.monotonic()
-            say(f"playing: {done:,} of {total:,} {unit}, {status}")
+            say(f"playing: {done:,} of {total:,} {unit}" + f", {status}" * bool(status))
 
     yield update
