@@ -26,7 +26,8 @@ PACKAGE = ROOT / "atari_dqn"
 MARKS = "<!-- {}: written by benchmarks/readme_table.py -->", "<!-- end of {} -->"
 PROOF = RESULTS / "proof_202611"  # run folders of benchmarks/proof.sh
 PROVED = [
-    ("nnabla", "breakout"), ("nnabla", "pong"), ("rl_zoo", "pong"), ("rl_zoo", "breakout"), ("nature", "pong"),
+    ("nnabla", "breakout"), ("nnabla", "pong"), ("rl_zoo", "pong"), ("rl_zoo", "breakout"), ("c51", "breakout"),
+    ("rainbow", "breakout"), ("nature", "pong"),
 ]  # fmt: skip
 FAMILY_RESULTS = RESULTS / "family_202611"
 QUICK = RESULTS / "quick_202611"  # run folders, at any depth
