@@ -121,8 +121,9 @@ def test_values_that_fill_the_range_are_told_once():
         make_trainer(config, Rich(num_envs=4, frame_shape=(3,), end_rate=0.0, life_rate=0.0), logger=Listener()).run()
         return messages
 
-    told = messages_with(categorical_bins=21, value_support=1.0)
-    assert len(told) == 1
-    assert "cannot go beyond value_support (1)" in told[0]
+    for settings in ({"categorical_bins": 21}, {"distribution": "c51", "atoms": 21}):
+        told = messages_with(**settings, value_support=1.0)
+        assert len(told) == 1
+        assert "cannot go beyond value_support (1)" in told[0]
     assert messages_with(categorical_bins=21, value_support=100.0) == []
     assert messages_with() == []

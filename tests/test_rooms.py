@@ -29,7 +29,7 @@ MAY_IMPORT = {  # besides the vocabulary and itself
     "commands": "published networks replay envs storage extensions dqn evaluation video runs suite report",
 }
 VOCABULARY_OF_REPORT = {"config", "settings.from_file", "errors", "safe_files"}  # no torch: it reads what runs wrote
-EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.learner", "dqn.parts"}
+EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.parts"}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 50  # lines, docstrings included
 LONGER_FUNCTIONS = {"suite.on_slurm.run": 52}  # eight arguments, each with a line
 
@@ -124,3 +124,12 @@ def test_files_that_are_named_exist():
     for path in [*PACKAGE.rglob("*.py"), *(root / "benchmarks").glob("*.py")]:
         for name in re.findall(r"`([\w/]+\.py)`", path.read_text(encoding="utf-8")):
             assert any(f"/{other}".endswith(f"/{name}") for other in known), f"{path.name} names {name}"
+
+
+def test_the_loop_has_no_branch_of_a_member_of_the_family():
+    """What `extensions` settings it reads: those of a network that is drawn anew, and of the mean frame."""
+    known = {"reset_updates", "subtract_mean_frame"}
+    for name in ("dqn.trainer", "dqn.learner", "dqn.algorithm"):
+        text = MODULES[name].read_text(encoding="utf-8")
+        assert set(re.findall(r"config\.extensions\.(\w+)", text)) <= known, name
+        assert not re.search(r"double_q|isinstance\(self\.(head|target_rule|sampler)", text), name

@@ -184,6 +184,16 @@ def test_the_panel_shows_the_returns_that_a_distributional_network_expects():
     assert not (plain == EXPECTED).all(axis=2).any()
 
 
+def test_equal_chances_are_columns_of_equal_height():
+    panel, planes, q = Panel("", "", ("a", "b"), 1 / 15), np.zeros((4, 84, 84), np.uint8), np.zeros(2, np.float32)
+    returns = np.linspace(-10, 10, 51, dtype=np.float32), np.full(51, 1 / 51, np.float32)
+    picture = panel.draw(AgentView(0, planes, q, 1, False, returns), 0.0)
+    heights = (picture[DISTRIBUTION_TOP:] == EXPECTED).all(axis=2).sum(axis=0)
+    assert len(set(heights[heights > 0])) == 1
+    edges = np.flatnonzero(np.diff((heights > 0).astype(int)) == 1)
+    assert len(edges) == 51
+
+
 @pytest.mark.parametrize("preset", ["c51", "qr_dqn", "iqn", "rainbow", "noisy", "dueling", "quick"])
 def test_a_member_of_the_family_can_be_filmed_with_what_it_expects(preset, tmp_path):
     config = PRESETS[preset]("pong").replace(device="cpu", compile="off", precision="fp32")

@@ -182,7 +182,7 @@ class DQN:
             reward, following = self.target_rule(self.head, batch, next_outputs, self)
         outputs = self._outputs(self.model, batch.obs)
         losses, error = self.head.losses(outputs, batch.action, reward, discount, following)
-        surprise = losses.detach() if self.head.priority == "loss" else error
+        surprise = self.head.surprise(losses.detach(), error)
         if weight is not None:
             losses = losses * weight
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()

@@ -6,6 +6,7 @@ losses    = head.losses(online network at s, r + discount * following)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ class ScalarHead:
     """
 
     outputs = 1
-    priority = "td_error"
+    limit = math.inf
 
     def __init__(self, loss: Callable[[Tensor], Tensor]) -> None:
         self.loss = loss
@@ -38,6 +39,9 @@ class ScalarHead:
     def blend(self, outputs: Tensor, weights: Tensor, shift: Tensor) -> Tensor:
         """Of a policy instead of one action: sum_a weights_a (Q_a + shift_a), [B, A] each -> [B]."""
         return (weights * (outputs + shift)).sum(dim=1)
+
+    def surprise(self, losses: Tensor, error: Tensor) -> Tensor:
+        return error
 
     def losses(
         self, outputs: Tensor, action: Tensor, reward: Tensor, discount: Tensor, following: Tensor

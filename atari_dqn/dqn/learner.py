@@ -13,14 +13,10 @@ from torch import Tensor
 
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
-from atari_dqn.dqn import schedules
+from atari_dqn.dqn import parts, schedules
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.optim import named_denominators, set_learning_rate
-from atari_dqn.dqn.samplers import UPDATES_AT_ONCE, LatestSampler, Sampler, UniformSampler
 from atari_dqn.dqn.schedules import learning_plan
-from atari_dqn.extensions.network_reset import NetworkReset
-from atari_dqn.extensions.priorities import PrioritizedSampler
-from atari_dqn.extensions.prioritized import ProportionalSampler
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import stream
 from atari_dqn.types import LearnStats
@@ -39,8 +35,8 @@ class Learner:
         self.config, self.agent, self.replay = config, agent, replay
         self.generator = np.random.default_rng(stream(config.seed, "replay"))
         self.updates = 0  # optimizer steps done
-        self.sampler = make_sampler(config, replay, self.generator)
-        self.reset = NetworkReset(config, agent.algorithm)
+        self.sampler = parts.make_sampler(config, replay, self.generator)
+        self.reset = parts.make_reset(config, agent.algorithm)
         self.stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)  # over the updates since `read`
         self.stats_count = 0
         self.record()
@@ -145,27 +141,3 @@ class Learner:
         if "priorities" in state and not self.replay.is_empty:  # an empty one gets new transitions, and priorities
             self.sampler.load_state_dict(state["priorities"])
         self.record()
-
-
-def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Generator) -> Sampler:
-    """The sampler that a run asks for."""
-    kind = UniformSampler if config.algorithm.replay else LatestSampler
-    plain = kind(replay, config.replay.batch_size, generator, lambda step: schedules.replay_window(config, step))
-    if config.extensions.priority_alpha == 0.0:
-        return plain
-    if config.extensions.priority_sampler == "exact":
-        return ProportionalSampler(
-            replay,
-            config.replay.batch_size,
-            generator,
-            exponent=config.extensions.priority_alpha,
-            correction=lambda step: schedules.priority_beta(config, step),
-            at_once=UPDATES_AT_ONCE[replay.device.type],
-        )
-    return PrioritizedSampler(
-        replay,
-        plain,
-        exponent=lambda step: schedules.priority_alpha(config, step),
-        correction=config.extensions.priority_beta,
-        at_once=UPDATES_AT_ONCE[replay.device.type],
-    )

@@ -5,20 +5,26 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 
 from atari_dqn.config import Config
+from atari_dqn.dqn import schedules
 from atari_dqn.dqn.bellman import Chance, GreedyTarget, NoChance, Target
-from atari_dqn.dqn.samplers import UPDATES_AT_ONCE
+from atari_dqn.dqn.samplers import UPDATES_AT_ONCE, LatestSampler, Sampler, UniformSampler
 from atari_dqn.extensions.c51 import CategoricalHead
 from atari_dqn.extensions.hl_gauss import HLGauss
 from atari_dqn.extensions.iqn import ImplicitQuantileNetwork
 from atari_dqn.extensions.munchausen import MunchausenTarget
+from atari_dqn.extensions.network_reset import NetworkReset, Resettable
 from atari_dqn.extensions.noisy import NoisyLinear
+from atari_dqn.extensions.priorities import PrioritizedSampler
+from atari_dqn.extensions.prioritized import ProportionalSampler
 from atari_dqn.extensions.quantiles import QuantileHead
 from atari_dqn.extensions.random_buffers import DrawnBuffers
 from atari_dqn.networks.heads import Head, QNetwork
+from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import stream
 from atari_dqn.settings.extensions import ExtensionsConfig
 
@@ -66,3 +72,32 @@ def make_chance(config: Config) -> Chance:
         return NoChance()
     seed = int(stream(config.seed, "noise").generate_state(1)[0])
     return DrawnBuffers(torch.Generator(config.machine.device).manual_seed(seed))
+
+
+def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Generator) -> Sampler:
+    """Which transitions are learned from."""
+    kind = UniformSampler if config.algorithm.replay else LatestSampler
+    plain = kind(replay, config.replay.batch_size, generator, lambda step: schedules.replay_window(config, step))
+    if config.extensions.priority_alpha == 0.0:
+        return plain
+    if config.extensions.priority_sampler == "exact":
+        return ProportionalSampler(
+            replay,
+            config.replay.batch_size,
+            generator,
+            exponent=config.extensions.priority_alpha,
+            correction=lambda step: schedules.priority_beta(config, step),
+            at_once=UPDATES_AT_ONCE[replay.device.type],
+        )
+    return PrioritizedSampler(
+        replay,
+        plain,
+        exponent=lambda step: schedules.priority_alpha(config, step),
+        correction=config.extensions.priority_beta,
+        at_once=UPDATES_AT_ONCE[replay.device.type],
+    )
+
+
+def make_reset(config: Config, algorithm: Resettable) -> NetworkReset:
+    """Networks that are drawn anew in the middle of a run."""
+    return NetworkReset(config, algorithm)

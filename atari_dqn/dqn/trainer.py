@@ -9,7 +9,6 @@ environments that take turns a vector step is one group's, and the others play w
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -73,9 +72,7 @@ class Trainer:
         self.episodes = 0  # games finished
         self.learning_starts_at = self._end_of_warm_up()  # agent step from which updates are due, None until known
         self.evaluations = Evaluations(config)
-        self.value_range = ValueRange(
-            config.extensions.value_support if config.extensions.categorical_bins else math.inf
-        )
+        self.value_range = ValueRange(agent.algorithm.head.limit)
         self.saved: tuple[int, ...] = ()  # what the newest checkpoint is of; see `save`
         self.stop_requested = False  # set from a signal handler; the run saves and ends
         self.speedometer = Speedometer(config.frames_per_step)

@@ -49,17 +49,14 @@ class CategoricalHead(DistributionalHead):
       atoms: M.
       limit: largest value that can be told, in discounted (clipped) rewards; larger targets count as this one.
 
-    Attributes:
-      priority: prioritized replay takes the loss for the TD error (Hessel et al. 2018, Rainbow, section 3).
-
     Source: Bellemare et al. 2017, A distributional perspective on reinforcement learning.
     """
 
-    priority = "loss"
     support: Tensor
 
     def __init__(self, atoms: int = 51, limit: float = 10.0) -> None:
         super().__init__(atoms)
+        self.limit = limit
         self.register_buffer("support", torch.linspace(-limit, limit, atoms), persistent=False)
 
     def values(self, outputs: Tensor) -> Tensor:
@@ -74,6 +71,10 @@ class CategoricalHead(DistributionalHead):
     def mean(self, probability: Tensor) -> Tensor:
         """[..., M] float32 -> [...]."""
         return (probability * self.support).sum(dim=-1)
+
+    def surprise(self, losses: Tensor, error: Tensor) -> Tensor:
+        """Prioritized replay goes by the loss. Source: Hessel et al. 2018, Rainbow, section 3."""
+        return losses
 
     def losses(
         self, outputs: Tensor, action: Tensor, reward: Tensor, discount: Tensor, following: Tensor

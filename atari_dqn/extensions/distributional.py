@@ -7,6 +7,8 @@ The loss and the Q-values are of the heads themselves: c51.py and quantiles.py.
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 
@@ -20,6 +22,12 @@ class DistributionalHead(nn.Module):
     def __init__(self, outputs: int) -> None:
         super().__init__()
         self.outputs = outputs
+
+    limit = math.inf
+
+    def surprise(self, losses: Tensor, error: Tensor) -> Tensor:
+        """Prioritized replay goes by the TD errors of the means."""
+        return error
 
     def by_action(self, outputs: Tensor) -> Tensor:
         """[B, A * M] -> [B, A, M], the same memory."""

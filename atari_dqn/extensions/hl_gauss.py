@@ -23,7 +23,6 @@ class HLGauss(nn.Module):
       for Q-learning, Farebrother et al. 2024, Stop regressing.
     """
 
-    priority = "td_error"
     edges: Tensor
     centers: Tensor
 
@@ -62,6 +61,10 @@ class HLGauss(nn.Module):
     def of_actions(self, outputs: Tensor, action: Tensor) -> Tensor:
         """Values of one action each: [B, A * N], [B] int64 -> [B]. The target is a number, whatever its histogram."""
         return self.values(outputs).gather(1, action[:, None]).squeeze(1)
+
+    def surprise(self, losses: Tensor, error: Tensor) -> Tensor:
+        """Prioritized replay goes by the TD errors."""
+        return error
 
     def distribution(self, outputs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Values in the middle of the bins and how likely each is, of one action in each state: [B, N] both."""

@@ -100,7 +100,7 @@ class ProportionalPriorities:
 
         Args:
           leaves: [B] int64, from `draw`; of a repeated one the largest error counts.
-          error:  [B] float32, TD errors, or the losses where the head has `priority = "loss"`.
+          error:  [B] float32, TD errors, or what else the head calls `surprise`.
         """
         error = error.abs() + SMALLEST
         self.largest.copy_(torch.fmax(self.largest, error.amax()))

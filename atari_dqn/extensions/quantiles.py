@@ -52,13 +52,9 @@ class QuantileHead(DistributionalHead):
     Args:
       quantiles: N.
 
-    Attributes:
-      priority: prioritized replay takes the TD error of the means.
-
     Source: Dabney et al. 2018a, Distributional reinforcement learning with quantile regression.
     """
 
-    priority = "td_error"
     levels: Tensor
 
     def __init__(self, quantiles: int = 200) -> None:

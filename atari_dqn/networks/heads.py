@@ -42,8 +42,12 @@ class Head(Protocol):
         ...
 
     @property
-    def priority(self) -> str:
-        """By which of the two that `losses` returns prioritized replay goes: "td_error" or "loss"."""
+    def limit(self) -> float:
+        """Largest value that can be told, in discounted (clipped) rewards; infinite where there is none."""
+        ...
+
+    def surprise(self, losses: Tensor, error: Tensor) -> Tensor:
+        """What prioritized replay goes by, [B], of the two that `losses` returns."""
         ...
 
     def values(self, outputs: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ PLANES_SHOWN = 4  # the newest
 
 BACKGROUND, RAISED, QUIET, TEXT = (16, 19, 26), (34, 40, 53), (134, 146, 166), (232, 237, 245)
 GREEDY, RANDOM, OTHER, EXPECTED = (72, 199, 142), (245, 166, 66), (78, 99, 138), (122, 162, 247)
-DISTRIBUTION_TOP, COLUMNS = HEIGHT - 140, 40
+DISTRIBUTION_TOP, COLUMNS, MOST_COLUMNS = HEIGHT - 140, 40, 100
 FADING = 0.9  # a step: half of a large difference between Q-values is forgotten in half a second
 NUMBERS_IN_LINE = 6
 
@@ -72,6 +72,24 @@ def spelled(name: str) -> str:
         return name
     direction = "-".join(part for part in parts.groups()[:2] if part)
     return " + ".join(part for part in (direction, parts[3]) if part)
+
+
+def columns_of(returns: np.ndarray, low: float, high: float) -> tuple[int, float]:
+    """How many columns a distribution is drawn in, and by how much the outer ones reach beyond `low` and `high`.
+
+    Atoms of a fixed support get a column each: in fewer columns some would hold two, and stand twice as high.
+
+    Args:
+      returns: [M], what may come.
+      low:     the least that is drawn.
+      high:    the greatest.
+    """
+    apart = np.diff(returns)
+    if len(apart) and apart[0] > 0 and np.allclose(apart, apart[0]):
+        atoms = round((high - low) / float(apart[0])) + 1
+        if 1 < atoms <= MOST_COLUMNS:
+            return atoms, float(apart[0]) / 2
+    return COLUMNS, 0.0
 
 
 class Panel:
@@ -159,10 +177,11 @@ class Panel:
         likely = returns[chances >= chances.max() / 100]
         self._worst, self._best = min(self._worst, float(likely.min())), max(self._best, float(likely.max()))
         low, high = self._worst, max(self._best, self._worst + 1e-6)
-        heights, _ = np.histogram(returns, bins=COLUMNS, range=(low, high), weights=chances)
+        columns, half = columns_of(returns, low, high)
+        heights, _ = np.histogram(returns, bins=columns, range=(low - half, high + half), weights=chances)
         left, right, bottom = MARGIN, PANEL_WIDTH - MARGIN, HEIGHT - 26
         draw.text((left, DISTRIBUTION_TOP), "returns of the action", QUIET, self._font(14))
-        width, tallest = (right - left) / COLUMNS, bottom - DISTRIBUTION_TOP - 26
+        width, tallest = (right - left) / columns, bottom - DISTRIBUTION_TOP - 26
         for column, height in enumerate(heights / max(float(heights.max()), 1e-9)):
             x = left + column * width
             draw.rectangle((x, bottom - max(1.0, height * tallest), x + width - 2, bottom), EXPECTED)
