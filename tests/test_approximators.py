@@ -17,7 +17,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.networks import make_model
 from atari_dqn.networks.vector import LinearQ, PolynomialQ, Scaling, TabularQ
 from atari_dqn.presets import cartpole
-from atari_dqn.settings.learning import OptimizerConfig
+from atari_dqn.settings.learning import NetworkConfig, OptimizerConfig
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
 from tests.test_algorithm import NoReadBack, random_batch
@@ -103,15 +103,15 @@ def test_the_table_learns_as_watkins_wrote_it():
 
 @pytest.mark.parametrize("network", ["tabular", "linear", "polynomial"])
 def test_every_kind_is_made_for_vectors_with_ranges_only(network):
-    model = make_model(VECTORS, network=network, frame_stack=2, hidden_sizes=(), table_bins=3, seed=0)
+    model = make_model(VECTORS, NetworkConfig(network, hidden_sizes=(), table_bins=3), frame_stack=2, seed=0)
     assert model(torch.rand(5, 2, 2)).shape == (5, 3)
     with pytest.raises(UsageError, match="no known range: use 'mlp'"):
         make_model(
-            dataclasses.replace(VECTORS, frame_range=()), network=network, frame_stack=1, hidden_sizes=(), seed=0
+            dataclasses.replace(VECTORS, frame_range=()), NetworkConfig(network, hidden_sizes=()), frame_stack=1, seed=0
         )
     pixels = EnvSpec("pong", (84, 84), "uint8", tuple("abc"), 4)
     with pytest.raises(UsageError, match="use 'nature_cnn'"):
-        make_model(pixels, network=network, frame_stack=4, hidden_sizes=(), seed=0)
+        make_model(pixels, NetworkConfig(network, hidden_sizes=()), frame_stack=4, seed=0)
 
 
 @pytest.mark.parametrize("network", ["tabular", "linear", "polynomial"])

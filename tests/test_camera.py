@@ -19,7 +19,7 @@ def plane(screens):
 @pytest.mark.parametrize(("game", "sticky", "seed"), [("pong", 0.0, 5), ("ms_pacman", 0.25, 6), ("seaquest", 0.25, 7)])
 def test_the_planes_of_a_game_are_in_the_film_of_its_screens(game, sticky, seed):
     config = nature(game).replace(sticky_probability=sticky, terminal_on_life_loss=False)
-    envs = NativeEnvs(atari_rules(config), 1, num_threads=1)
+    envs = NativeEnvs(atari_rules(config.game, config.env), 1, num_threads=1)
     gray, colour = AtariCamera(config, colours=False), AtariCamera(config)
     step, opening = envs.reset(np.array([seed])), gray.open(seed)
     colour.open(seed)

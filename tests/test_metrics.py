@@ -12,6 +12,7 @@ from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.networks import make_model
 from atari_dqn.networks.dead_units import dead_units
 from atari_dqn.runs.tags import SHOWN_BY_FAMILY, SHOWN_BY_TAG, description
+from atari_dqn.settings.learning import NetworkConfig
 from atari_dqn.storage.newest import load_newest
 from atari_dqn.types import EnvSpec, EpisodeScore
 from tests.fakes import Recorder, ScriptedEvaluator, make_trainer, tiny_config
@@ -115,7 +116,7 @@ def test_dead_units_by_hand():
 
 def test_channels_of_convolutions_are_units():
     spec = EnvSpec("pong", (84, 84), "uint8", ("a", "b"), 4)
-    model = make_model(spec, network="nature_cnn", frame_stack=4, hidden_sizes=(16,), seed=1)
+    model = make_model(spec, NetworkConfig("nature_cnn", hidden_sizes=(16,)), frame_stack=4, seed=1)
     obs = torch.randint(0, 256, (2, 4, 84, 84), dtype=torch.uint8)
     with torch.no_grad():
         model.conv2.bias[:16] = -1e6

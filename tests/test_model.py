@@ -12,6 +12,7 @@ from atari_dqn.networks.convolutions import space_to_depth, space_to_depth_kerne
 from atari_dqn.networks.heads import dueling_values
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP
+from atari_dqn.settings.learning import NetworkConfig
 from atari_dqn.types import EnvSpec
 
 ATARI = EnvSpec("pong", (84, 84), "uint8", tuple("abcdef"), 4)
@@ -19,7 +20,7 @@ CARTPOLE = EnvSpec("cartpole", (4,), "float32", ("left", "right"), 1)
 
 
 def nature_cnn(seed=0):
-    return make_model(ATARI, network="nature_cnn", frame_stack=4, hidden_sizes=(512,), seed=seed)
+    return make_model(ATARI, NetworkConfig("nature_cnn", hidden_sizes=(512,)), frame_stack=4, seed=seed)
 
 
 def random_obs(batch=3, seed=0):
@@ -155,7 +156,9 @@ def test_layer_norm_keeps_units_alive_whatever_the_bias(spec, network):
     obs = random_obs() if spec is ATARI else torch.randn(shape, generator=torch.Generator().manual_seed(0))
     values = {}
     for layer_norm in (False, True):
-        model = make_model(spec, network=network, frame_stack=4, hidden_sizes=(64,), layer_norm=layer_norm, seed=0)
+        model = make_model(
+            spec, NetworkConfig(network, hidden_sizes=(64,), layer_norm=layer_norm), frame_stack=4, seed=0
+        )
         with torch.no_grad():
             before = model(obs)
             model.hidden[0].bias -= 100.0
@@ -168,7 +171,7 @@ def test_layer_norm_keeps_units_alive_whatever_the_bias(spec, network):
 
 def test_layer_norm_is_that_of_its_source():
     """Ba et al. 2016, eq. 3, written out."""
-    model = make_model(CARTPOLE, network="mlp", frame_stack=1, hidden_sizes=(8,), layer_norm=True, seed=0)
+    model = make_model(CARTPOLE, NetworkConfig("mlp", hidden_sizes=(8,), layer_norm=True), frame_stack=1, seed=0)
     obs = torch.randn(5, 1, 4, generator=torch.Generator().manual_seed(0))
     sums = model.hidden[0](obs.flatten(1))
     centered = sums - sums.mean(dim=1, keepdim=True)
@@ -195,8 +198,8 @@ def test_dueling_values_are_equation_9_and_their_mean_is_the_state_s():
 
 @pytest.mark.parametrize("bins", [0, 5])
 def test_a_dueling_network_adds_what_actions_differ_by(bins):
-    shape = {"network": "mlp", "frame_stack": 1, "hidden_sizes": (7,), "seed": 0}
-    model = make_model(CARTPOLE, dueling=True, head=HLGauss(bins, 10.0) if bins else None, **shape)
+    small, head = NetworkConfig("mlp", hidden_sizes=(7,)), HLGauss(bins, 10.0) if bins else None
+    model = make_model(CARTPOLE, small, frame_stack=1, seed=0, dueling=True, head=head)
     obs = torch.randn(3, 1, 4, generator=torch.Generator().manual_seed(0))
     hidden, each = model.hidden(obs.flatten(1)), bins or 1
     value = (hidden[:, :3] @ model.last.value.weight.T + model.last.value.bias).reshape(3, 1, each)
@@ -212,8 +215,8 @@ def test_a_dueling_network_adds_what_actions_differ_by(bins):
 
 def test_centered_pixels_are_those_less_the_mean_frame():
     """The mean may as well be taken off the observation first; rounded, so that bfloat16 holds the difference."""
-    shape = {"network": "nature_cnn", "frame_stack": 4, "hidden_sizes": (64,), "seed": 0}
-    centered, plain = make_model(ATARI, subtract_mean_frame=True, **shape), make_model(ATARI, **shape)
+    small, options = NetworkConfig(hidden_sizes=(64,)), {"frame_stack": 4, "seed": 0}
+    centered, plain = (make_model(ATARI, small, subtract_mean_frame=yes, **options) for yes in (True, False))
     obs = random_obs()
     torch.testing.assert_close(centered(obs), plain(obs))  # until it has been told
     mean = torch.rand(84, 84, generator=torch.Generator().manual_seed(1)) * 255
@@ -230,7 +233,7 @@ def test_a_network_without_centered_pixels_has_no_mean_frame_to_store():
 
 
 def test_mlp_takes_vectors():
-    model = make_model(CARTPOLE, network="mlp", frame_stack=1, hidden_sizes=(128, 128), seed=0)
+    model = make_model(CARTPOLE, NetworkConfig("mlp", hidden_sizes=(128, 128)), frame_stack=1, seed=0)
     assert isinstance(model, MLP)
     assert model(torch.zeros(5, 1, 4)).shape == (5, 2)
 
@@ -238,7 +241,7 @@ def test_mlp_takes_vectors():
 @pytest.mark.parametrize(("spec", "network"), [(ATARI, "mlp"), (CARTPOLE, "nature_cnn")])
 def test_a_network_of_the_wrong_kind_is_refused(spec, network):
     with pytest.raises(UsageError, match="use '"):
-        make_model(spec, network=network, frame_stack=1, hidden_sizes=(8,), seed=0)
+        make_model(spec, NetworkConfig(network, hidden_sizes=(8,)), frame_stack=1, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from atari_dqn import presets
 from atari_dqn.cli import main
 from atari_dqn.runs import folder
 from atari_dqn.runs.folder import default_run_dir
+from atari_dqn.runs.lock import lock
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.safe_files import open_to_read
 from atari_dqn.storage import checkpoint
@@ -81,7 +82,7 @@ def test_of_two_runs_begun_at_once_in_a_folder_one_is_refused_and_writes_nothing
 def test_a_folder_in_use_is_refused_before_anything_is_measured(words, finished, tmp_path, monkeypatch, capsys):
     run = shutil.copytree(finished, tmp_path / "run")
     monkeypatch.setattr("atari_dqn.runs.train.resolve", lambda *_, **__: pytest.fail("the machine was looked at"))
-    with folder.lock(run):
+    with lock(run):
         assert train(run, *words) == 2
     assert f"is training in {run}; wait for it, stop it, or choose another" in capsys.readouterr().err
 

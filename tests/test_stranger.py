@@ -15,7 +15,7 @@ from atari_dqn.presets import cartpole
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.event_file import _last_time
-from atari_dqn.runs.folder import in_use
+from atari_dqn.runs.lock import in_use
 from atari_dqn.settings.from_file import flattened
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.frame_segments import FrameSegments, Segment

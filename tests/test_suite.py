@@ -18,7 +18,8 @@ from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import atari_10, atari_57
-from atari_dqn.runs.folder import RunFolder, lock
+from atari_dqn.runs.folder import RunFolder
+from atari_dqn.runs.lock import lock
 from atari_dqn.suite import cost
 from atari_dqn.suite import jobs as suite
 from atari_dqn.suite import local as local_engine

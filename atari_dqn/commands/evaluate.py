@@ -17,7 +17,8 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.display import Display
-from atari_dqn.runs.folder import find_run, refuse_links
+from atari_dqn.runs.folder import find_run
+from atari_dqn.runs.lock import refuse_links
 from atari_dqn.runs.refusals import check_named
 from atari_dqn.runs.results import FOLDER, check_writable, write_evaluation
 

@@ -15,7 +15,7 @@ from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.display import Display
-from atari_dqn.runs.folder import refuse_links
+from atari_dqn.runs.lock import refuse_links
 from atari_dqn.runs.refusals import check_named
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before

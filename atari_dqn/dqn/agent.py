@@ -170,8 +170,8 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
         model,
         optimizer,
         gamma=config.algorithm.gamma,
-        target_rule=parts.make_target(config),
-        chance=parts.make_chance(config),
+        target_rule=parts.make_target(config.algorithm, config.extensions),
+        chance=parts.make_chance(config.extensions, seed=config.seed, device=config.machine.device),
         use_target=config.algorithm.target,
         reward_scale=config.algorithm.reward_scale,
         clip_rewards=config.algorithm.clip_reward,
@@ -243,19 +243,14 @@ def count_weights(config: Config, spec: EnvSpec) -> int:
 def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
     return make_model(
         spec,
-        network=config.network.network,
+        config.network,
         frame_stack=config.env.frame_stack,
-        hidden_sizes=config.network.hidden_sizes,
-        initializer=config.network.initializer,
-        layer_norm=config.network.layer_norm,
+        seed=int(stream(config.seed, "init").generate_state(1)[0]),
         subtract_mean_frame=config.extensions.subtract_mean_frame,
         head=parts.make_head(config.extensions),
         dueling=config.extensions.dueling,
         linear=parts.make_linear(config.extensions),
-        wrap=parts.make_wrap(config),
-        polynomial_degree=config.network.polynomial_degree,
-        table_bins=config.network.table_bins,
-        seed=int(stream(config.seed, "init").generate_state(1)[0]),
+        wrap=parts.make_wrap(config.extensions, config.replay.batch_size),
     )
 
 

@@ -27,6 +27,7 @@ from atari_dqn.networks.heads import Head, QNetwork
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import stream
 from atari_dqn.settings.extensions import ExtensionsConfig
+from atari_dqn.settings.learning import AlgorithmConfig
 
 
 def make_head(settings: ExtensionsConfig) -> Head | None:
@@ -40,11 +41,11 @@ def make_head(settings: ExtensionsConfig) -> Head | None:
     return None  # of "iqn" the network brings its own
 
 
-def make_target(config: Config) -> Target:
+def make_target(algorithm: AlgorithmConfig, extensions: ExtensionsConfig) -> Target:
     """What is bootstrapped from."""
-    if config.extensions.munchausen_alpha:
-        return MunchausenTarget(config.extensions.munchausen_alpha, config.extensions.munchausen_temperature)
-    return GreedyTarget(config.algorithm.double_q)
+    if extensions.munchausen_alpha:
+        return MunchausenTarget(extensions.munchausen_alpha, extensions.munchausen_temperature)
+    return GreedyTarget(algorithm.double_q)
 
 
 def make_linear(settings: ExtensionsConfig) -> Callable[[int, int], nn.Linear]:
@@ -53,11 +54,11 @@ def make_linear(settings: ExtensionsConfig) -> Callable[[int, int], nn.Linear]:
     return functools.partial(NoisyLinear, sigma=sigma) if sigma else nn.Linear
 
 
-def make_wrap(config: Config) -> Callable[[QNetwork], QNetwork] | None:
-    """What a network is put into before its weights are drawn."""
-    if config.extensions.distribution != "iqn":
+def make_wrap(settings: ExtensionsConfig, batch_size: int) -> Callable[[QNetwork], QNetwork] | None:
+    """What a network is put into before its weights are drawn; None: nothing."""
+    if settings.distribution != "iqn":
         return None
-    rows = config.replay.batch_size * max(UPDATES_AT_ONCE.values())
+    rows = batch_size * max(UPDATES_AT_ONCE.values())
     return functools.partial(ImplicitQuantileNetwork, rows=rows)
 
 
@@ -66,12 +67,12 @@ def networks_draw(settings: ExtensionsConfig) -> bool:
     return settings.distribution == "iqn" or settings.noisy_sigma > 0.0
 
 
-def make_chance(config: Config) -> Chance:
-    """Random numbers that the networks compute with."""
-    if not networks_draw(config.extensions):
+def make_chance(settings: ExtensionsConfig, *, seed: int, device: str) -> Chance:
+    """Random numbers that the networks compute with; `seed` is the run's."""
+    if not networks_draw(settings):
         return NoChance()
-    seed = int(stream(config.seed, "noise").generate_state(1)[0])
-    return DrawnBuffers(torch.Generator(config.machine.device).manual_seed(seed))
+    drawn = int(stream(seed, "noise").generate_state(1)[0])
+    return DrawnBuffers(torch.Generator(device).manual_seed(drawn))
 
 
 def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Generator) -> Sampler:

@@ -18,6 +18,7 @@ from atari_dqn.envs.games import atari_games as atari_games
 from atari_dqn.envs.games import check_rom
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.errors import UsageError
+from atari_dqn.settings.play import EnvConfig
 from atari_dqn.types import EnvSpec, VecEnv
 
 RESEED_AFTER = 100_000  # agent steps; bounds what a resume has to play again
@@ -38,16 +39,16 @@ def make_envs(config: Config) -> VecEnv:
         from atari_dqn.envs.classic import ClassicEnvs, gym_game
 
         limits = {"max_episode_steps": config.env.max_episode_steps, "reseed_after": RESEED_AFTER}
-        return ClassicEnvs(gym_game(config), config.env.num_envs, **limits)
+        return ClassicEnvs(gym_game(config.game, config.env), config.env.num_envs, **limits)
     check_rom(config.game)
     if config.env.backend == "reference":
         from atari_dqn.envs.reference import ReferenceEnvs
 
-        return ReferenceEnvs(atari_rules(config), config.env.num_envs, reseed_after=RESEED_AFTER)
+        return ReferenceEnvs(atari_rules(config.game, config.env), config.env.num_envs, reseed_after=RESEED_AFTER)
     from atari_dqn.envs.native import NativeEnvs
 
     options = {"num_threads": config.machine.env_threads, "reseed_after": RESEED_AFTER}
-    return NativeEnvs(atari_rules(config), config.env.num_envs, **options)
+    return NativeEnvs(atari_rules(config.game, config.env), config.env.num_envs, **options)
 
 
 def _in_workers(config: Config) -> VecEnv:
@@ -59,7 +60,7 @@ def _in_workers(config: Config) -> VecEnv:
     if sys.platform == "win32":  # which hands no file descriptors on
         raise UsageError("backend 'workers' is for Linux and macOS; use --backend native")
     pool = WorkerPool(
-        atari_rules(config),
+        atari_rules(config.game, config.env),
         config.env.num_envs,
         groups=config.env.env_groups,
         num_workers=config.machine.env_threads,
@@ -107,21 +108,21 @@ def _own_time_limit(config: Config) -> int | None:
         return None
     from atari_dqn.envs.classic import gym_game, own_time_limit
 
-    return own_time_limit(gym_game(config))
+    return own_time_limit(gym_game(config.game, config.env))
 
 
-def atari_rules(config: Config) -> AtariRules:
-    """How the Atari games of a config are played, whichever backend plays them."""
+def atari_rules(game: str, env: EnvConfig) -> AtariRules:
+    """How an Atari game is played, whichever backend plays it."""
     return AtariRules(
-        game=config.game,
-        frame_skip=config.env.frame_skip,
-        noop_max=config.env.noop_max,
-        sticky_probability=config.env.sticky_probability,
-        action_set=config.env.action_set,
-        life_loss=config.env.terminal_on_life_loss,
-        max_episode_steps=config.env.max_episode_steps,
-        mode=config.env.game_mode,
-        difficulty=config.env.difficulty,
+        game=game,
+        frame_skip=env.frame_skip,
+        noop_max=env.noop_max,
+        sticky_probability=env.sticky_probability,
+        action_set=env.action_set,
+        life_loss=env.terminal_on_life_loss,
+        max_episode_steps=env.max_episode_steps,
+        mode=env.game_mode,
+        difficulty=env.difficulty,
     )
 
 

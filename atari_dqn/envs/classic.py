@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 
-from atari_dqn.config import Config
 from atari_dqn.envs.atari import SIZE
 from atari_dqn.envs.checked_game import CheckedGame, told
 from atari_dqn.envs.games import GYM_PREFIX
 from atari_dqn.envs.pictures import PictureGame
 from atari_dqn.envs.single import Game, SingleEnvs
 from atari_dqn.errors import UsageError
+from atari_dqn.settings.play import EnvConfig
 from atari_dqn.types import EnvSpec
 
 # What play shows of CartPole. Its own bounds are no help: infinite for velocities, and twice the position and the angle
@@ -49,9 +49,9 @@ class GymGame(NamedTuple):
     """`MODULE:FUNCTION`, called with each game; "" for none."""
 
 
-def gym_game(config: Config) -> GymGame:
-    """The game of a config."""
-    return GymGame(config.game, config.env.env_kwargs, config.env.wrapper)
+def gym_game(game: str, env: EnvConfig) -> GymGame:
+    """A game as the settings have it made."""
+    return GymGame(game, env.env_kwargs, env.wrapper)
 
 
 def make_game(game: GymGame, render_mode: str | None = None) -> CheckedGame:

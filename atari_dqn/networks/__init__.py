@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.networks.heads import Head, Linear, QNetwork
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, TabularQ
+from atari_dqn.settings.learning import NetworkConfig
 from atari_dqn.types import EnvSpec
 
 
@@ -94,47 +95,53 @@ def check_model(model: nn.Module, spec: EnvSpec, frame_stack: int) -> None:
 
 def make_model(
     spec: EnvSpec,
+    settings: NetworkConfig,
     *,
-    network: str,
     frame_stack: int,
-    hidden_sizes: Sequence[int],
-    initializer: str = "torch7",
-    layer_norm: bool = False,
+    seed: int,
     subtract_mean_frame: bool = False,
     head: Head | None = None,
     dueling: bool = False,
     linear: Linear = nn.Linear,
     wrap: Callable[[QNetwork], QNetwork] | None = None,
-    polynomial_degree: int = 2,
-    table_bins: int = 8,
-    seed: int,
 ) -> Model:
     """A network for this game with weights drawn from `seed`, on the CPU.
 
+    Args:
+      spec:        of the game.
+      settings:    which network, its size, and the law of its first weights.
+      frame_stack: K, frames in an observation.
+      seed:        of the weights.
+      subtract_mean_frame: a network for images sees pixels less the mean frame of the warm-up.
+      head:        how the last layer says values; None: it says them itself.
+      dueling:     half of the last hidden layer values the state, half what each action adds.
+      linear:      makes the fully connected layers of networks that have hidden ones.
+      wrap:        what the network is put into before its weights are drawn.
+
     Raises:
-      UsageError: a network for pixels was asked for a game of vectors, or the other way round; one that needs the
-        ranges of the numbers it sees, for a game that has none.
+      UsageError: the game shows another kind of observations, or numbers without known ranges that it needs.
     """
+    network = settings.network
     _refuse_another_kind(network, spec)
     ranges = spec.frame_range * frame_stack
-    ending: dict[str, Any] = {"layer_norm": layer_norm, "head": head, "dueling": dueling, "linear": linear}
+    ending: dict[str, Any] = {"layer_norm": settings.layer_norm, "head": head, "dueling": dueling, "linear": linear}
     model: Model
     if network == "nature_cnn":
         height, width = spec.frame_shape
         ending["subtract_mean_frame"] = subtract_mean_frame
-        model = NatureCNN(frame_stack, (height, width), spec.num_actions, hidden_sizes, **ending)
+        model = NatureCNN(frame_stack, (height, width), spec.num_actions, settings.hidden_sizes, **ending)
     elif network == "tabular":
-        model = TabularQ(ranges, spec.num_actions, table_bins)
+        model = TabularQ(ranges, spec.num_actions, settings.table_bins)
     elif network == "linear":
         model = LinearQ(ranges, spec.num_actions)
     elif network == "polynomial":
-        model = PolynomialQ(ranges, spec.num_actions, polynomial_degree)
+        model = PolynomialQ(ranges, spec.num_actions, settings.polynomial_degree)
     else:
-        model = MLP(frame_stack * math.prod(spec.frame_shape), spec.num_actions, hidden_sizes, **ending)
+        model = MLP(frame_stack * math.prod(spec.frame_shape), spec.num_actions, settings.hidden_sizes, **ending)
     if wrap:
         assert isinstance(model, QNetwork)
         model = wrap(model)
-    initialize(model, torch.Generator().manual_seed(seed), initializer)
+    initialize(model, torch.Generator().manual_seed(seed), settings.initializer)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU
 
 

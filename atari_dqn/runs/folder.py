@@ -9,14 +9,11 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-
-from filelock import lock_descriptor
+from typing import Any, NamedTuple
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
@@ -24,19 +21,14 @@ from atari_dqn.runs.provenance import hardware
 from atari_dqn.safe_files import (
     TABLE_BYTES,
     number,
-    open_to_append,
     read_json,
     read_text,
-    refuse_kind,
     write_text,
 )
 from atari_dqn.storage.steps import STEP_PATTERN
 
-PID_LENGTH = 20
 LONGEST_FACT = 200  # letters
 NAMED = 5  # runs in a message
-WRITTEN = ("lock", "metrics.jsonl", "evals.csv", "checkpoints", "evaluations", "videos", "suite.log", "wandb")
-"""What a run, its evaluations and its suite write in a run folder, besides files that are replaced as a whole."""
 LEFT_BY_A_RUN = ("checkpoints/*", "evaluations/*", "metrics.jsonl", "evals.csv", "DONE", "events.out.tfevents.*")
 """A new run beside these would be mixed up with the one that they are of."""
 
@@ -188,40 +180,6 @@ def refuse_full_folder(out: Path) -> None:
         raise UsageError(f"{out} is there already; choose another --out, or remove it")
 
 
-@contextmanager
-def lock(path: Path) -> Iterator[Callable[[], None]]:
-    """Keep other processes from training in a run folder; the lock of a dead process is void.
-
-    Yields:
-      Raises a UsageError if the folder at this path is no longer the one that was locked.
-
-    Raises:
-      UsageError: another process is training here, or a link would lead what is written elsewhere.
-    """
-    refuse_links(path)
-    with open_to_append(path / "lock") as file:
-        if not lock_descriptor(file.fileno(), blocking=False):
-            raise UsageError(_taken(path, _holder(file)))
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-
-        def check() -> None:
-            with suppress(OSError):
-                if os.path.samestat(os.stat(path / "lock"), os.fstat(file.fileno())):
-                    return
-            raise UsageError(
-                f"{path} was deleted or moved while this process trained there, so nothing more is written; "
-                "move it back and go on from its newest checkpoint with --resume, or start again"
-            )
-
-        try:
-            yield check
-        except (OSError, UsageError):
-            check()  # if that is why, it says so
-            raise
-
-
 class Done(NamedTuple):
     """What DONE says to those who go on from a finished run; `summary.RunSummary` has all of it."""
 
@@ -240,57 +198,6 @@ def read_done(folder: Path) -> Done | None:
         return None
     whole = type(steps) is type(episodes) is int and (best is None or type(best) is int)
     return Done(steps, episodes, best, number(table.get("frames_per_second"))) if whole else None
-
-
-def in_use(path: Path) -> str | None:
-    """The number of the process that trains in a run folder; None if there is none."""
-    try:
-        if (path / "lock").exists():
-            with open_to_append(path / "lock") as file:
-                return None if lock_descriptor(file.fileno(), blocking=False) else _holder(file)
-    except OSError:  # none that could be locked
-        pass
-    return None
-
-
-def refuse_in_use(path: Path) -> None:
-    """Raises UsageError if another process trains in a run folder; only a `lock` keeps that from changing."""
-    if (holder := in_use(path)) is not None:
-        raise UsageError(_taken(path, holder))
-
-
-def _taken(path: Path, holder: str) -> str:
-    return f"process {holder} is training in {path}; wait for it, stop it, or choose another --run-dir"
-
-
-def _holder(lock: IO[str]) -> str:
-    """The number that the process which holds a lock wrote into it."""
-    try:
-        lock.seek(0)
-        return lock.read(PID_LENGTH).strip() or "unknown"
-    except (OSError, UnicodeDecodeError):  # Windows lets nobody else read what is locked
-        return "unknown"
-
-
-def refuse_links(path: Path) -> None:
-    """Refuse to write into a run folder in which a link, a pipe or a device stands where a run writes.
-
-    Raises:
-      UsageError: naming it.
-    """
-    checkpoints = path / "checkpoints"
-    inside = [
-        entry for folder in (checkpoints, checkpoints / "frames") if folder.is_dir() for entry in folder.iterdir()
-    ]
-    for entry in [*(path / name for name in WRITTEN), *inside]:
-        try:
-            refuse_kind(entry, os.lstat(entry))
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise UsageError(
-                f"{entry} {error.strerror}, and nothing is written through it: remove it, or choose another folder"
-            ) from error
 
 
 def _refuse_existing(found: RunFolder, wanted: Config) -> None:

@@ -10,7 +10,8 @@ from atari_dqn.envs.games import code_of, is_vector_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import quick
 from atari_dqn.runs import pretrained
-from atari_dqn.runs.folder import RunFolder, find_run, refuse_folder, refuse_in_use
+from atari_dqn.runs.folder import RunFolder, find_run, refuse_folder
+from atari_dqn.runs.lock import refuse_in_use
 from atari_dqn.runs.pace import Moment, Pace, duration
 from atari_dqn.settings.running import Precision
 

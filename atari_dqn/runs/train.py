@@ -24,7 +24,8 @@ from atari_dqn.errors import UsageError, refusal
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.runs.display import Display
-from atari_dqn.runs.folder import RunFolder, default_run_dir, lock, make_folder
+from atari_dqn.runs.folder import RunFolder, default_run_dir, make_folder
+from atari_dqn.runs.lock import lock
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.runs.machine import (
     flushed_denormals,

@@ -23,7 +23,8 @@ from atari_dqn.config import Config
 from atari_dqn.envs.games import EXECUTED, code_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import protocol_name
-from atari_dqn.runs.folder import RunFolder, default_run_dir, in_use, read_done
+from atari_dqn.runs.folder import RunFolder, default_run_dir, read_done
+from atari_dqn.runs.lock import in_use
 from atari_dqn.runs.refusals import MAY_CHANGE_ON_RESUME
 from atari_dqn.runs.results import read_result
 from atari_dqn.runs.safety import not_ignored

@@ -83,7 +83,7 @@ class AtariCamera:
             )
         self.frame_skip = config.env.frame_skip
         height, width = _screen_size(config.game)
-        rules = atari_rules(config)
+        rules = atari_rules(config.game, config.env)
         self._emulator = make_emulators(
             rules,
             1,
