@@ -13,6 +13,7 @@ from atari_dqn.envs import check_game
 from atari_dqn.envs.games import known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import atari_10, atari_57, nature_49
+from atari_dqn.runs.folder import refuse_unwritable
 from atari_dqn.suite.flags import field_name
 
 SETS = {"atari49": nature_49, "atari57": atari_57, "atari10": atari_10}
@@ -31,6 +32,7 @@ def run(words: Sequence[str]) -> int:
     own, passed = split_flags(words)
     command = parse(Suite, own, prog="atari-dqn suite")
     _check(command, passed)
+    refuse_unwritable(command.runs_dir, "the runs folder", "--runs-dir")
     configs = _configs(command, passed)
     from atari_dqn.commands.suite_jobs import run_jobs  # torch takes seconds: wrong flags are answered before
 

@@ -18,6 +18,7 @@ from atari_dqn.envs.games import atari_games as atari_games
 from atari_dqn.envs.games import check_rom
 from atari_dqn.envs.in_turns import EnvsInTurns
 from atari_dqn.errors import UsageError
+from atari_dqn.settings.checks import about_the_observations
 from atari_dqn.settings.play import EnvConfig
 from atari_dqn.types import EnvSpec, VecEnv
 
@@ -127,12 +128,18 @@ def atari_rules(game: str, env: EnvConfig) -> AtariRules:
 
 
 def check_game(config: Config) -> None:
-    """Refuse a game that cannot be played: an unknown name, or a Gymnasium game that breaks its contract at once.
+    """Refuse a game that cannot be played, or learned by the network of the config.
 
     Raises:
-      UsageError: naming it.
+      UsageError: an unknown name, a Gymnasium game that breaks its contract at once, one for another kind of network.
     """
+    images, ranges = True, False
     if config.env.backend == "classic":
-        spec_of(config)
+        spec = spec_of(config)
+        images, ranges = len(spec.frame_shape) == 2, bool(spec.frame_range)
     else:
         check_rom(config.game)
+    if config.network.network == "own":  # of which only its caller knows
+        return
+    for complaint in about_the_observations(config.network.network, config.game, images=images, ranges=ranges):
+        raise UsageError(complaint)

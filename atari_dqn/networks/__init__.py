@@ -19,6 +19,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.networks.heads import Head, Linear, QNetwork
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, TabularQ
+from atari_dqn.settings.checks import about_the_observations
 from atari_dqn.settings.learning import NetworkConfig
 from atari_dqn.types import EnvSpec
 
@@ -148,9 +149,6 @@ def make_model(
 def _refuse_another_kind(network: str, spec: EnvSpec) -> None:
     if network == "own":
         raise UsageError("network is 'own': it comes from Python; pass it as model=...")
-    is_image = len(spec.frame_shape) == 2
-    if is_image != (network == "nature_cnn"):
-        kind, right = ("images", "nature_cnn") if is_image else ("vectors", "mlp")
-        raise UsageError(f"network is {network!r}, but {spec.game} shows {kind}: use {right!r}")
-    if network in ("tabular", "linear", "polynomial") and not spec.frame_range:
-        raise UsageError(f"network is {network!r}, but numbers that {spec.game} shows have no known range: use 'mlp'")
+    images, ranges = len(spec.frame_shape) == 2, bool(spec.frame_range)
+    for complaint in about_the_observations(network, spec.game, images=images, ranges=ranges):
+        raise UsageError(complaint)

@@ -155,10 +155,15 @@ def refuse_folder(path: Path, config: Config) -> None:
             f"{path} holds {left[0].relative_to(path)} of a run whose config.json is gone; "
             "bring that back, or choose another --run-dir"
         )
+    refuse_unwritable(path, "the run folder", "--run-dir")
+
+
+def refuse_unwritable(path: Path, what: str, flag: str) -> None:
+    """Raises UsageError if a folder cannot be made here, or written; changes nothing."""
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         why = "permission denied" if there.is_dir() else f"{there} is a file"
-        raise UsageError(f"cannot write the run folder {path} ({why}); choose another --run-dir")
+        raise UsageError(f"cannot write {what} {path} ({why}); choose another {flag}")
 
 
 def make_folder(path: Path, config: Config) -> None:

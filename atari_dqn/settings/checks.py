@@ -166,6 +166,15 @@ def complaints(config: Any, settings: Mapping[str, Setting]) -> Iterator[str]:
     yield from _about_the_warm_up(config)
 
 
+def about_the_observations(network: str, game: str, *, images: bool, ranges: bool) -> Iterator[str]:
+    """A network for what the game shows: images, or vectors whose numbers have known ranges or not."""
+    if images != (network == "nature_cnn"):
+        kind, right = ("images", "nature_cnn") if images else ("vectors", "mlp")
+        yield f"network is {network!r}, but {game} shows {kind}: use {right!r}"
+    elif network in ("tabular", "linear", "polynomial") and not ranges:
+        yield f"network is {network!r}, but numbers that {game} shows have no known range: use 'mlp'"
+
+
 def about_single_values(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> Iterator[str]:
     """Each number within its bounds, each word one of those that there are."""
     for name, setting in settings.items():
