@@ -18,7 +18,7 @@ from atari_dqn.dqn import parts, schedules
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.exploration import EpsilonGreedy
 from atari_dqn.dqn.losses import LOSSES
-from atari_dqn.dqn.optim import make_optimizer
+from atari_dqn.dqn.optim import NoOptimizer, make_optimizer
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import check_model, make_model
 from atari_dqn.networks.weights import get_weights, set_weights
@@ -148,7 +148,9 @@ class Agent:
         self.load_state_dict(state["agent"])
 
 
-def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None, loss: Loss | None = None) -> Agent:
+def make_agent(
+    config: Config, spec: EnvSpec, *, model: nn.Module | None = None, loss: Loss | None = None, learns: bool = True
+) -> Agent:
     """The agent of a run on `config.machine.device` (resolved).
 
     Args:
@@ -156,6 +158,7 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
       spec:   the game.
       model:  a network of your own, [B, K, ...] -> [B, A]; it is trained itself. None: the config's, fresh weights.
       loss:   a loss of your own, of the TD error, [B] -> [B]. None: the config's.
+      learns: no: it only plays, and has no optimizer.
 
     Raises:
       UsageError: the network does not fit the game.
@@ -165,7 +168,9 @@ def make_agent(config: Config, spec: EnvSpec, *, model: nn.Module | None = None,
     else:
         check_model(model, spec, config.env.frame_stack)
     model = model.to(config.machine.device)
-    optimizer = make_optimizer(model.parameters(), config.optimizer, compiled=config.machine.compile == "on")
+    optimizer: Optimizer = NoOptimizer()
+    if learns:
+        optimizer = make_optimizer(model.parameters(), config.optimizer, compiled=config.machine.compile == "on")
     algorithm = DQN(
         model,
         optimizer,
@@ -241,13 +246,15 @@ def count_weights(config: Config, spec: EnvSpec) -> int:
 
 
 def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
+    with torch.device("cpu"):  # where weights are only counted, arithmetic would load torch's compiler
+        head = parts.make_head(config.extensions)
     return make_model(
         spec,
         config.network,
         frame_stack=config.env.frame_stack,
         seed=int(stream(config.seed, "init").generate_state(1)[0]),
         subtract_mean_frame=config.extensions.subtract_mean_frame,
-        head=parts.make_head(config.extensions),
+        head=head,
         dueling=config.extensions.dueling,
         linear=parts.make_linear(config.extensions),
         wrap=parts.make_wrap(config.extensions, config.replay.batch_size),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from atari_dqn.dqn.bellman import Chance, GreedyTarget, NoChance, ScalarHead, Target
 from atari_dqn.dqn.losses import clip_reward, clipped_loss, n_step_return
-from atari_dqn.dqn.optim import CenteredRMSProp, moments_of
+from atari_dqn.dqn.optim import CenteredRMSProp, NoOptimizer, moments_of
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import frozen_copy
 from atari_dqn.networks.heads import Head, QNetwork
@@ -232,6 +232,8 @@ class DQN:
             raise UsageError(f"the stored weights fit another network than this one ({told})") from error
         if "chance" in state:
             self.chance.load_state_dict(state["chance"])
+        if isinstance(self.optimizer, NoOptimizer):
+            return
         groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         moments_of(self.optimizer)(state["optimizer"], "agent.algorithm.optimizer")

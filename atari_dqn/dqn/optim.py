@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-import torch._dynamo  # torch's first optimizer would do so, and hold all that is under way until a garbage collection
 from torch import Tensor, nn
 
+from atari_dqn.errors import UsageError
 from atari_dqn.settings.learning import OptimizerConfig
 from atari_dqn.storage.schema import Kind, array, table
 
@@ -135,6 +136,25 @@ def named_denominators(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
     if not isinstance(optimizer, CenteredRMSProp):
         return {}
     return dict(zip((name for name, _ in model.named_parameters()), optimizer.denominators(), strict=True))
+
+
+class NoOptimizer(torch.optim.Optimizer):
+    """Of a network that only plays: it takes no memory, and no second in which torch loads its compiler."""
+
+    def __init__(self) -> None:  # torch's would load it
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: defaultdict[Tensor, Any] = defaultdict(dict)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        """Refuse.
+
+        Raises:
+          UsageError: always.
+        """
+        raise UsageError("this network was loaded to play, without an optimizer; make_agent(config, spec) makes one")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"state": {}, "param_groups": []}
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+# torch's first optimizer would do so, and hold all that is under way until a garbage collection
+import torch._dynamo  # noqa: F401
+
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.callbacks import Callbacks

@@ -78,8 +78,8 @@ class NoisyLinear(nn.Linear, RandomBuffers):
     def __init__(self, in_features: int, out_features: int, sigma: float = 0.5) -> None:
         super().__init__(in_features, out_features)
         self.sigma = sigma
-        self.sigma_weight = nn.Parameter(torch.empty_like(self.weight))
-        self.sigma_bias = nn.Parameter(torch.empty_like(self.bias))
+        self.sigma_weight = nn.Parameter(torch.empty(self.weight.shape))
+        self.sigma_bias = nn.Parameter(torch.empty(self.bias.shape))
         self.register_buffer("noise_in", torch.zeros(in_features), persistent=False)
         self.register_buffer("noise_out", torch.zeros(out_features), persistent=False)
         self.reset_sigma()

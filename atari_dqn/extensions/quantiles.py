@@ -19,7 +19,7 @@ def midpoints(count: int) -> Tensor:
 
     Source: Dabney et al. 2018a, lemma 2: their quantiles are nearest to the distribution (Wasserstein distance).
     """
-    return (torch.arange(count) + 0.5) / count
+    return (torch.arange(count, device="cpu") + 0.5) / count
 
 
 def quantile_huber_loss(quantile: Tensor, level: Tensor, target: Tensor, kappa: float = 1.0) -> Tensor:

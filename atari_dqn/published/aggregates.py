@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 Games = Sequence[np.ndarray]
 
@@ -35,6 +34,8 @@ def iqm(*games: np.ndarray, axis: int = -1) -> Any:
 
     Runs are pooled as in the source, so a game with more seeds weighs more. Cuts whole runs: of n, floor(n / 4) a side.
     """
+    from scipy import stats  # it takes a second: a report may find no runs
+
     return stats.trim_mean(np.concatenate(games, axis=axis), 0.25, axis=axis)
 
 
@@ -151,6 +152,8 @@ def _estimate(statistic: Callable[..., Any], samples: Games, seed: int) -> Estim
         for index, sample in zip(drawn, resampled, strict=True):
             every[index] = sample
         return statistic(*every, axis=axis)
+
+    from scipy import stats
 
     interval = stats.bootstrap(
         [samples[index] for index in drawn],

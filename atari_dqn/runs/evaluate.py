@@ -238,7 +238,7 @@ def _load_agent(config: Config, found: Loaded, model: nn.Module | None) -> tuple
     spec = spec_of(config)
     if model is None:
         refuse_large_network(config, spec)
-    agent = make_agent(config, spec, model=model)
+    agent = make_agent(config, spec, model=model, learns=False)
     try:
         table({"agent": agent_state(config, spec)}, more=True)(state, "")
         state["agent"]["algorithm"].pop("chance", None)  # games are played without; it may be of another device

@@ -42,7 +42,7 @@ def read_network(folder: Path, config: Config) -> tuple[Agent, int]:
     """
     spec = spec_of(config)
     refuse_large_network(config, spec)
-    agent = make_agent(config, spec)
+    agent = make_agent(config, spec, learns=False)
     try:
         open_to_read(folder / MODEL, MEMORY_BYTES).close()
         with safe_open(folder / MODEL, framework="pt") as file:
