@@ -1,11 +1,10 @@
-"""The camera films the very game that the native environment plays: its planes can be rebuilt from the film."""
+"""The camera films the very game that is played: the planes that the network sees can be rebuilt from the film."""
 
 import cv2
 import numpy as np
 import pytest
 
-from atari_dqn.envs import atari_rules
-from atari_dqn.envs.native import NativeEnvs
+from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.video.camera import AtariCamera
@@ -16,10 +15,14 @@ def plane(screens):
     return cv2.resize(np.maximum.reduce(screens[-2:]), (84, 84), interpolation=cv2.INTER_AREA)
 
 
-@pytest.mark.parametrize(("game", "sticky", "seed"), [("pong", 0.0, 5), ("ms_pacman", 0.25, 6), ("seaquest", 0.25, 7)])
-def test_the_planes_of_a_game_are_in_the_film_of_its_screens(game, sticky, seed):
-    config = nature(game).replace(sticky_probability=sticky, terminal_on_life_loss=False)
-    envs = NativeEnvs(atari_rules(config.game, config.env), 1, num_threads=1)
+MODE = {"backend": "reference", "game_mode": 4, "difficulty": 1}
+FILMED = [("pong", 0.0, 5, {}), ("ms_pacman", 0.25, 6, {}), ("seaquest", 0.25, 7, {}), ("breakout", 0.25, 5, MODE)]
+
+
+@pytest.mark.parametrize(("game", "sticky", "seed", "how"), FILMED, ids=str)
+def test_the_planes_of_a_game_are_in_the_film_of_its_screens(game, sticky, seed, how):
+    config = nature(game).replace(sticky_probability=sticky, terminal_on_life_loss=False, **how)
+    envs = make_envs(config.replace(num_envs=1, env_threads=1))
     gray, colour = AtariCamera(config, colours=False), AtariCamera(config)
     step, opening = envs.reset(np.array([seed])), gray.open(seed)
     colour.open(seed)

@@ -64,10 +64,13 @@ def test_no_published_score_is_set_beside_another_mode(tmp_path, capsys):
     words += " --reset-steps --batch-size 4 --hidden-sizes 8 --eval-period 0 --game-mode 1 --update-period 20"
     words += " --precision fp32 --compile off --torch-threads 1 --run-dir"
     assert main(["train", "pong", *words.split(), str(tmp_path / "run")]) == 0
-    assert "published, " not in capsys.readouterr().err
+    assert "paper, " not in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "run"), "--episodes", "1", "--max-episode-steps", "20", "--json"]) == 0
     said = capsys.readouterr().out
     result = json.loads(said.splitlines()[-1])
     assert (result["game"], result["human_normalized"]) == ("pong_mode1", None)
-    assert "published, " not in said
+    assert "paper, " not in said
     assert read_run(tmp_path / "run", []).game == "pong_mode1"
+    film = ["video", str(tmp_path / "run"), "--seconds", "0.5", "--out", str(tmp_path / "film.gif")]
+    assert main(film) == 0
+    assert "pong, game 0 of protocol nature with seed 0" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from atari_dqn.cli import main
 from atari_dqn.commands.train import parse_command
 from atari_dqn.config import DEFAULTS, Config
 from atari_dqn.errors import UsageError
-from atari_dqn.presets import PRESETS, cartpole, nature
+from atari_dqn.presets import PRESETS, cartpole
 from atari_dqn.settings.checks import UNUSED
 
 VECTORS = [
@@ -39,8 +39,6 @@ def test_the_table_names_fields_and_lets_the_presets_pass():
     assert {name for table in UNUSED.values() for name in table} <= fields
     for preset in PRESETS.values():
         preset("any")  # raises if it is refused
-    with pytest.raises(UsageError, match="film_seconds 30"):
-        nature().replace(backend="reference", film_seconds=30)
 
 
 ALONE = [

@@ -32,36 +32,49 @@ class ReferenceEnvs(SingleEnvs):
     def __init__(
         self, rules: AtariRules, num_envs: int, *, reseed_after: int = 0, interpolation: Interpolation = "area"
     ) -> None:
-        from ale_py.env import AtariEnv
-
-        emulator_of(rules)  # refuses what the cartridge does not have
-
-        def make_game() -> Any:
-            return AtariEnv(
-                game=rules.game,
-                mode=rules.mode,
-                difficulty=rules.difficulty,
-                obs_type="grayscale",
-                frameskip=1,
-                repeat_action_probability=rules.sticky_probability,
-                full_action_space=rules.action_set == "full",
-                max_num_frames_per_episode=NO_LIMIT,
-            )
 
         def make_one() -> gymnasium.Env[Any, Any]:
-            env: gymnasium.Env[Any, Any] = NoopStart(make_game(), rules.noop_max)
+            env: gymnasium.Env[Any, Any] = make_game(rules)
             if rules.life_loss:
                 env = LifeLoss(env)
             env = gymnasium.wrappers.TransformAction(env, lambda action: int(chosen[action]), actions)
             return Resize(SkipAndMax(env, rules.frame_skip), interpolation)
 
-        probe = make_game()
-        names = tuple(name.lower() for name in probe.get_action_meanings())
+        probe = make_game(rules)
+        names = action_names(probe)
         probe.close()
         chosen = rules.chosen_actions(names)
         actions = gymnasium.spaces.Discrete(len(chosen))
         limits = {"max_episode_steps": rules.max_episode_steps, "reseed_after": reseed_after}
         super().__init__(make_one, num_envs, spec=rules.spec(names), **limits)
+
+
+def make_game(rules: AtariRules, *, colours: bool = False) -> NoopStart:
+    """A game of ale-py's, frame by frame, that opens with no-ops; its screens as luminance [H, W], or RGB [H, W, 3].
+
+    Raises:
+      UsageError: the game has no such mode or difficulty.
+    """
+    from ale_py.env import AtariEnv
+
+    emulator_of(rules)  # refuses what the cartridge does not have
+    game = AtariEnv(
+        game=rules.game,
+        mode=rules.mode,
+        difficulty=rules.difficulty,
+        obs_type="rgb" if colours else "grayscale",
+        frameskip=1,
+        repeat_action_probability=rules.sticky_probability,
+        full_action_space=rules.action_set == "full",
+        max_num_frames_per_episode=NO_LIMIT,
+    )
+    return NoopStart(game, rules.noop_max)
+
+
+def action_names(game: gymnasium.Env[Any, Any]) -> tuple[str, ...]:
+    """The emulator's actions by their numbers, as `noop`, `fire`, `rightfire`."""
+    meanings: list[str] = game.unwrapped.get_action_meanings()  # type: ignore[attr-defined]
+    return tuple(name.lower() for name in meanings)
 
 
 class NoopStart(gymnasium.Wrapper[Any, Any, Any, Any]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -71,13 +71,13 @@ class EvalProtocol:
         )
 
 
-def _fresh_backend(config: Config) -> dict[str, Any]:
+def _fresh_backend(config: Config) -> dict[str, str]:
     """Where each game opens by a reset of its own, which worker processes spare."""
     if config.env.backend != "workers":
         return {"backend": config.env.backend}
     if config.env.game_mode is config.env.difficulty is None:
         return {"backend": "native"}
-    return {"backend": "reference", "film_seconds": 0}  # the native one knows no modes
+    return {"backend": "reference"}  # the native one knows no modes
 
 
 def monitor(config: Config) -> EvalProtocol:

@@ -30,7 +30,7 @@ UNUSED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     },
     "native": ONLY_GYM,
     "workers": ONLY_GYM,
-    "reference": {"film_seconds": (0, 20), **ONLY_GYM},
+    "reference": ONLY_GYM,
 }
 # Settings that do nothing while another one says so: their names, when they count, and what to change instead.
 DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (

@@ -40,8 +40,7 @@ class BestGameGif:
         self.config = protocol.env_config(config, 1)
         self.actions: list[int] = []
         fps = GYM_FPS if config.env.backend == "classic" else FRAMES_PER_SECOND
-        filmed = self.config.env.backend in ("native", "classic")
-        self._limit = config.logging.film_seconds * fps // config.env.frame_skip if filmed else 0  # agent steps
+        self._limit = config.logging.film_seconds * fps // config.env.frame_skip  # agent steps
 
     def begin(self) -> Callable[[EvalStep], None]:
         """Forget the evaluation before; returns who is to watch the next one."""
