@@ -66,6 +66,12 @@ ALONE = [
     ("pong", "--epsilon-decay-factor 0.9 --epsilon-decay-steps 8", "epsilon_decay_steps is 8", "decay_factor none"),
     ("pong", "--eval-period-episodes 3 --eval-period 8", "eval_period is 8", "eval_period_episodes none"),
     ("pong", "--eval-episodes 3 --eval-steps 8", "eval_steps is 8", "eval_episodes none"),
+    ("pong", "--preset rainbow --epsilon-ladder 2", "epsilon_ladder is 2.0", "epsilon_end above 0"),
+    ("pong", "--preset iqn --atoms 9", "atoms is 9", "distribution c51 or quantiles"),
+    ("pong", "--preset qr_dqn --value-support 20", "value_support is 20.0", "or distribution c51"),
+    ("pong", "--preset c51 --loss mse", "loss is 'mse'", "distribution none"),
+    ("pong", "--preset iqn --munchausen-temperature 1", "munchausen_temperature is 1.0", "munchausen_alpha above 0"),
+    ("pong", "--preset double --priority-beta-end 1", "priority_beta_end is 1.0", "priority_sampler exact"),
     ("pong", "--resize games", "resize is 'games'", "backend workers"),
 ]
 

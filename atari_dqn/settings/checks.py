@@ -70,6 +70,7 @@ DEPENDENT: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
     (["target_update_period"], lambda c: c.target and not c.game_end_updates, "target on, and game_end_updates none"),
     (["epsilon_from_zero"], lambda c: c.random_warm_up, "random_warm_up on"),
     (["epsilon_decay_steps"], lambda c: c.epsilon_decay_factor is None, "epsilon_decay_factor none"),
+    (["epsilon_ladder"], lambda c: c.epsilon_start > 0 or c.epsilon_end > 0, "epsilon_start or epsilon_end above 0"),
     (["eval_period"], lambda c: not c.eval_period_episodes, "eval_period_episodes none"),
     (["eval_early_steps"], lambda c: c.eval_period or c.eval_period_episodes, "eval_period above 0"),
     (["eval_steps"], lambda c: not c.eval_episodes, "eval_episodes none"),
