@@ -1,5 +1,6 @@
 """What a run shows while it comes along: a bar on a terminal of 80 columns, plain lines elsewhere."""
 
+import dataclasses
 import os
 import re
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from atari_dqn.evaluation.play import EvalStep
-from atari_dqn.evaluation.protocols import EvalProtocol
+from atari_dqn.evaluation.protocols import EvalProtocol, monitor
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import nature_49, published
@@ -77,6 +78,16 @@ def test_an_evaluation_stops_the_clock_and_tells_its_games(clock, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert "evaluating: 1 / 3 games" in lines[-2]
     assert "1,000 steps/s" in lines[-1]
+
+
+def test_the_short_evaluation_of_step_0_foretells_no_other(clock):
+    usual = monitor(CONFIG)
+    with Display() as display:
+        display.begin(CONFIG, updates=0)
+        for protocol, known in ((dataclasses.replace(usual, episodes=4, steps=None), None), (usual, 50.0)):
+            with display.evaluation(protocol):
+                clock[0] += 50.0
+            assert display._pace.evaluation_seconds == known
 
 
 def test_an_evaluation_of_so_many_steps_plays_its_last_game_to_the_end(clock, capsys):

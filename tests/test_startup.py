@@ -1,9 +1,13 @@
-"""What a command does not need is not loaded: torch takes a second, its compiler another, scipy one more."""
+"""A start takes no longer than it has to: what is not needed is not loaded, and a run soon learns."""
 
 import subprocess
 import sys
 
 import pytest
+
+from atari_dqn.presets import quick
+from atari_dqn.runs import monitor
+from atari_dqn.runs.monitor import Monitor
 
 # Modules that take long, and words of commands that do without them.
 TORCH = ("torch", "scipy", "tensorboard", "ale_py")
@@ -42,3 +46,19 @@ def test_a_command_loads_no_more_than_it_needs(words, tmp_path):
     code = TELL.format(names=WITHOUT[words])
     done = subprocess.run([sys.executable, "-c", code, *words.split()], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "", done.stderr
+
+
+def test_before_it_learns_a_run_is_evaluated_by_few_games(monkeypatch):
+    played = []
+
+    def play(agent, config, protocol, *, num_envs, **options):
+        played.append((protocol.episodes, protocol.steps, num_envs))
+
+    monkeypatch.setattr(monitor, "play", play)
+    for config in (quick(), quick(eval_num_envs=2), quick(eval_episodes=3), quick(eval_episodes=30)):
+        for step in (0, 25_000):
+            Monitor(config, None).play(step, lambda: False)
+    assert played[:2] == [(4, None, 4), (None, 10_000, 8)]
+    assert played[2:4] == [(4, None, 2), (None, 10_000, 2)]
+    assert played[4:6] == [(3, None, 3), (3, None, 3)]
+    assert played[6:] == [(4, None, 4), (30, None, 8)]

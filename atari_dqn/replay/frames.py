@@ -37,7 +37,7 @@ class PlainFrames:
     """
 
     def __init__(self, rows: int, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device | str) -> None:
-        self.pixels = torch.zeros((rows, *shape), dtype=dtype, device=device)
+        self.pixels = torch.empty((rows, *shape), dtype=dtype, device=device)
         self.pixels.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
         self.shape, self.dtype, self.device = shape, dtype, self.pixels.device
         self._upload = Upload(self.device)

@@ -104,6 +104,7 @@ class Display:
     @contextmanager
     def evaluation(self, protocol: EvalProtocol) -> Iterator[Watch]:
         """An evaluation is played meanwhile; yields what to call with every vector step of it."""
+        from atari_dqn.evaluation.protocols import monitor
         from atari_dqn.runs.games_bar import counting
 
         def count(done: int, total: int, unit: str, steps: int) -> None:
@@ -117,7 +118,7 @@ class Display:
             took = time.monotonic() - self._evaluation_began
             self._evaluation_began, self._evaluated = None, ""
             self._stood += took
-            if self._pace is not None:
+            if self._pace is not None and protocol == monitor(self._pace.config):  # that of step 0 is shorter
                 self._pace.evaluation_seconds = took
 
     @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -10,12 +12,14 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.ports import Logger
 from atari_dqn.evaluation.play import EvalStep, play, result_of
-from atari_dqn.evaluation.protocols import monitor
+from atari_dqn.evaluation.protocols import EvalProtocol, monitor
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.evaluate import Show, unseen
 from atari_dqn.seeding import stream
 from atari_dqn.types import EpisodeScore
 from atari_dqn.video.best_game import BestGameGif
+
+GAMES_AT_STEP_0 = 4  # before it learns, a network scores next to nothing, and the run waits for its first update
 
 
 class Monitor:
@@ -46,7 +50,8 @@ class Monitor:
         """The games at an agent step; each step has its own: the same ones every time would reward luck with them."""
         root = stream(self.config.seed, "eval")
         remember = self.first_game.begin()
-        with self.shown(self.protocol) as count:
+        protocol = self.protocol_at(step)
+        with self.shown(protocol) as count:
 
             def watch(moment: EvalStep) -> None:
                 remember(moment)
@@ -55,12 +60,19 @@ class Monitor:
             return play(
                 self.agent,
                 self.config,
-                self.protocol,
-                num_envs=self.config.evaluation.eval_num_envs,
+                protocol,
+                num_envs=min(self.config.evaluation.eval_num_envs, protocol.episodes or sys.maxsize),
                 seed=np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, step)),
                 should_stop=should_stop,
                 watch=watch,
             )
+
+    def protocol_at(self, step: int) -> EvalProtocol:
+        """What is played at an agent step: at 0 a few games, later as many as the config says."""
+        if step > 0:
+            return self.protocol
+        episodes = min(self.protocol.episodes or GAMES_AT_STEP_0, GAMES_AT_STEP_0)
+        return dataclasses.replace(self.protocol, episodes=episodes, steps=None)
 
     def show(self, tag: str, logger: Logger, step: int) -> None:
         """See `ports.Evaluator`."""
