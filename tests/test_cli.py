@@ -177,7 +177,7 @@ WRONG = [
     ("train pong --batch-size 60000", "larger than the warm-up"),
     ("train pong --num-envs many", "many"),
     ("train pong --device cuda:99", "device is 'cuda:99'"),
-    ("train pong --device tpu", "use cpu, cuda"),
+    ("train pong --device tpu", "it must be auto, cpu, cuda"),
     ("train pong --device cpu --capacity 90000000000", "GiB are free"),
     ("train pong --device cpu --precision tf32", "only CUDA GPUs have"),
     ("train pong --run-dir afile", "is a file"),

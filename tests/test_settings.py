@@ -114,7 +114,8 @@ BEYOND = [
     ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a positive number"),
     ({"max_grad_norm": 0.0}, "max_grad_norm is 0.0; it must be none, or be a positive number"),
     ({"hidden_sizes": (8, 0)}, r"hidden_sizes is \(8, 0\); it must hold at most 16 numbers in \[1, 65536\]"),
-    ({"device": ""}, "device is ''; it must have 1 to 100 printable characters"),
+    ({"preset": ""}, "preset is ''; it must have 1 to 100 printable characters"),
+    ({"device": "cuda:a"}, "device is 'cuda:a'; it must be auto, cpu, cuda, cuda:0 or mps"),
     ({"loss": "mae"}, "loss is 'mae'; it must be one of huber, mse, clipped_mse"),
 ]
 

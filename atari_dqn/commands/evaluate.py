@@ -76,7 +76,8 @@ def run(words: Sequence[str]) -> int:
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
     _check(command)
     if command.policy == "network":
-        protocol_named(command.protocol, check_named(Path(command.run), allow_import=command.allow_import))
+        config = check_named(Path(command.run), allow_import=command.allow_import).replace(device=command.device)
+        protocol_named(command.protocol, config)
     elif not is_vector_game(game := known_game(command.run)):
         check_rom(game)
     folder = _destination(command)

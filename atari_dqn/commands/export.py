@@ -11,7 +11,7 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
-from atari_dqn.runs.folder import refuse_full_folder
+from atari_dqn.runs.folder import refuse_full_folder, refuse_unwritable
 from atari_dqn.runs.refusals import check_named
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt"}
@@ -41,8 +41,10 @@ def run(words: Sequence[str]) -> int:
     if command.out is not None and command.out.suffix != ending and ending:
         raise UsageError(f"{command.out} must end in {ending}")
     check_named(command.run, allow_import=command.allow_import)
-    if command.out is not None and command.to == "hub-folder":
-        refuse_full_folder(command.out)
+    if command.out is not None:
+        refuse_unwritable(command.out.parent, "a network into", "--out")
+        if command.to == "hub-folder":
+            refuse_full_folder(command.out)
     from atari_dqn.runs import export
     from atari_dqn.runs.evaluate import load_player
 

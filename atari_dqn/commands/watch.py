@@ -68,7 +68,8 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if not 0 <= command.port <= LAST_PORT:
         raise UsageError(f"port is {command.port}; it must lie in [0, {LAST_PORT:,}]")
-    protocol_named(command.protocol, check_named(command.run, allow_import=command.allow_import))
+    config = check_named(command.run, allow_import=command.allow_import).replace(device=command.device)
+    protocol_named(command.protocol, config)
     with Display() as display:
         display.doing("loading torch")
         from atari_dqn.seeding import stream

@@ -74,6 +74,15 @@ class JsonObject(Word):
         return "" if good else 'be a JSON object such as {"continuous": false}'
 
 
+class Device(Word):
+    """Bounds of a text that names a device; whether it is to be had, torch says at the start of a run."""
+
+    def complaint(self, value: Any) -> str:
+        """See `Word`."""
+        named = len(value) <= self.longest and re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value)
+        return "" if named else "be auto, cpu, cuda, cuda:0 or mps"
+
+
 class Function(Word):
     """Bounds of a text that names a function of Python, or is empty."""
 

@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, Literal
 from atari_dqn.settings.bounds import (
     FIXED,
     FREE,
+    Device,
     Environments,
     EpisodesOrNone,
     May,
-    Name,
     Period,
     Probability,
     Range,
@@ -72,9 +72,9 @@ class MachineConfig:
 
     may: ClassVar[May] = FREE
 
-    device: Name = "auto"
+    device: Annotated[str, Device(10)] = "auto"
     """`auto` (CUDA if present, printed), `cpu`, `cuda`, `cuda:1`, or `mps` (GPUs of Apple's; not measured)."""
-    replay_device: Name = "auto"
+    replay_device: Annotated[str, Device(10)] = "auto"
     """Where frames are kept: `auto` (beside the network if they fit), `cpu` or `cuda`."""
     replay_tiles: bool = False
     """Keep frames as tiles of 12 x 12 pixels on the host, each different one once, with the same minibatches: 0.2 to

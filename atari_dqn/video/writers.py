@@ -51,7 +51,7 @@ def filming(paths: Iterable[Path], fps: int) -> Iterator[list[Film]]:
         with ExitStack() as clean_up:
             films: list[Film] = []
             for path, partial in targets.items():
-                kind = _kind(path)
+                kind = kind_of_film(path)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial.unlink(missing_ok=True)  # of a killed process; a link is not followed
                 clean_up.callback(partial.unlink, missing_ok=True)
@@ -66,7 +66,12 @@ def filming(paths: Iterable[Path], fps: int) -> Iterator[list[Film]]:
         raise UsageError(f"cannot write {', '.join(map(str, targets))} ({reason})") from error
 
 
-def _kind(path: Path) -> Callable[[Path, int], Film]:
+def kind_of_film(path: Path) -> Callable[[Path, int], Film]:
+    """What writes a film into a file of this ending.
+
+    Raises:
+      UsageError: nothing does.
+    """
     kinds: dict[str, Callable[[Path, int], Film]] = {".mp4": Mp4, ".gif": GifFilm, ".png": Photo}
     if path.suffix not in kinds:
         raise UsageError(f"{path} must end in {' or '.join(kinds)}")
