@@ -337,6 +337,9 @@ def test_presets_are_compared_with_one_command(capsys):
         (["compare", "cartpole", "--games", "cartpole"], "two presets"),
         (["compare", "cartpole", "c52", "--games", "cartpole"], "did you mean c51?"),
         (["compare", "cartpole", "c51", "--preset", "iqn", "--games", "cartpole"], "before the flags"),
+        (["compare", "qr_dqn", "iqn", "--games", "cartpole", "--atoms", "9", *TINY], "atoms is 9, which does nothing"),
+        (["compare", "cartpole", "c51", "--games", "cartpole", "--out", __file__, *TINY], "choose another --out"),
     ):
         assert run(*wrong) == 2
         assert hint in capsys.readouterr().err
+    assert not Path("runs/cartpole/qr_dqn").exists(), "nothing is trained before all is understood"

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -402,6 +403,8 @@ def test_vector_games_have_scores_but_no_human(tmp_path):
     assert contents.curves["cartpole"][0].frames.tolist() == [10, 20]  # no emulator: a frame is a step
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "greedy protocol, last network<" in page and "network, human of" not in page
+    assert {anchor for anchor in re.findall(r'href="#(\w+)"', page) if f'id="{anchor}"' not in page} == set()
+    assert "Nothing: all runs finished and evaluated." in page  # of the paper's games none was asked for
     (score,) = rows_of(tmp_path / "out" / "scores.csv")
     assert (score["human_normalized"], score["human_pair"]) == ("", "")
 

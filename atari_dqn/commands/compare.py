@@ -9,6 +9,7 @@ from atari_dqn.commands import report, suite
 from atari_dqn.commands.train import flag_value
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import preset_named
+from atari_dqn.runs.folder import refuse_unwritable
 
 HELP = """usage: atari-dqn compare PRESET ... --games GAME ... [OPTIONS]
 
@@ -33,14 +34,17 @@ def run(words: Sequence[str]) -> int:
         print(HELP)
         return 0
     presets, flags = _split(words)
-    for preset in presets:
-        code = suite.run(["--preset", preset, *flags])
+    out = flag_value("--out", words) or "report"
+    refuse_unwritable(Path(out), "the report", "--out")
+    suites = [suite.understand(["--preset", preset, *flags]) for preset in presets]  # before hours go into the first
+    from atari_dqn.commands.suite_jobs import run_jobs  # torch takes seconds: wrong flags are answered before
+
+    for understood in suites:
+        code = run_jobs(*understood)
         if code:
             return code
-    if "--dry-run" in flags or "--dry_run" in flags:
-        return 0
-    runs = Path(flag_value("--runs-dir", flags) or "runs")
-    return report.run([str(runs), "--out", flag_value("--out", words) or "report"])
+    command = suites[0].command
+    return 0 if command.dry_run else report.run([str(command.runs_dir), "--out", out])
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from atari_dqn.commands import parse
 from atari_dqn.commands import train as train_command
@@ -27,16 +28,33 @@ OF_ENGINES = {
 }
 
 
-def run(words: Sequence[str]) -> int:
-    """Run a suite; returns the exit code: 0 all well, 1 some failed, 130 after Ctrl-C."""
+class Understood(NamedTuple):
+    """The words of a suite, found to be right; for `run_jobs`."""
+
+    command: Suite
+    configs: list[Config]
+    passed: tuple[tuple[str, ...], ...]
+
+
+def understand(words: Sequence[str]) -> Understood:
+    """Check the words of a suite, and start nothing.
+
+    Raises:
+      UsageError: what would stop a job is refused here.
+    """
     own, passed = split_flags(words)
     command = parse(Suite, own, prog="atari-dqn suite")
     _check(command, passed)
     refuse_unwritable(command.runs_dir, "the runs folder", "--runs-dir")
-    configs = _configs(command, passed)
+    return Understood(command, _configs(command, passed), passed)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a suite; returns the exit code: 0 all well, 1 some failed, 130 after Ctrl-C."""
+    understood = understand(words)
     from atari_dqn.commands.suite_jobs import run_jobs  # torch takes seconds: wrong flags are answered before
 
-    return run_jobs(command, configs, passed)
+    return run_jobs(*understood)
 
 
 def _check(command: Suite, passed: Sequence[tuple[str, ...]]) -> None:

@@ -168,7 +168,8 @@ def _few(games: Sequence[str]) -> str:
 def missing(contents: Contents) -> Markup:
     """Every gap, with where it was found."""
     if not contents.gaps:
-        return chapter("missing", "What is missing", note("Nothing: all 49 games, all runs finished and evaluated."))
+        games = "all 49 games, " if set(nature_49()) <= set(contents.games) else ""
+        return chapter("missing", "What is missing", note(f"Nothing: {games}all runs finished and evaluated."))
     parts: list[Markup] = []
     for gap in contents.gaps:
         items = [element("li", element("b", found.where), ": ", found.what) for found in gap.found]
@@ -181,7 +182,7 @@ METHOD = {
     "nature protocol": "30 episodes of at most 5 minutes, epsilon 0.05, up to 30 no-ops before: the paper's table.",
     "sticky protocol": "100 episodes of at most 30 minutes, epsilon 0.01, sticky actions 0.25 (Machado et al. 2018).",
     "monitor protocol": "Evaluations during training: the episodes that fit into a number of steps, with the preset's "
-    "`eval_epsilon`: 0.05 in `nature`.",
+    "eval_epsilon, 0.05 in nature.",
     "greedy protocol": "100 episodes without random actions.",
     "best, last network": "The network with the best evaluation during training, as in the paper, or that of its end. "
     "The best of many noisy evaluations is an optimistic choice: published medians differ by 25 to 35 points.",

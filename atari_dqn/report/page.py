@@ -23,7 +23,8 @@ def render(contents: Contents, *, command: Sequence[str], written: datetime) -> 
       command:  words that make it again.
       written:  when, UTC.
     """
-    body = [made for chapter in ALL if (made := chapter(contents)) is not None]
+    made = [(link, chapter(contents)) for link, chapter in zip(LINKS, ALL, strict=True)]
+    body = [chapter for _, chapter in made if chapter is not None]
     names = " and ".join(one.name for one in contents.series)
     page = element(
         "html",
@@ -39,7 +40,7 @@ def render(contents: Contents, *, command: Sequence[str], written: datetime) -> 
             "body",
             element("a", "Skip to the results", href="#overview", class_="skip"),
             _header(contents, names, written),
-            _toolbar(),
+            _toolbar([link for link, chapter in made if chapter is not None]),
             element("main", *body),
             _footer(command),
             element("script", _file("report.js")),
@@ -69,8 +70,9 @@ def _header(contents: Contents, names: str, written: datetime) -> Markup:
     )
 
 
-def _toolbar() -> Markup:
-    links = [element("a", name, href=f"#{anchor}") for anchor, name in LINKS]
+def _toolbar(chapters: Sequence[tuple[str, str]]) -> Markup:
+    """Links to the chapters that there are, (anchor, name) each, and what changes how the page looks."""
+    links = [element("a", name, href=f"#{anchor}") for anchor, name in chapters]
     search = element(
         "label",
         element("span", "Filter games", class_="hidden"),
