@@ -14,7 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atari_dqn.cli import main
-from atari_dqn.published.curves import PublishedCurve, PublishedPoint, published_curve, series_of, verdicts
+from atari_dqn.published.curves import (
+    PublishedCurve,
+    PublishedPoint,
+    curve_beside,
+    published_curve,
+    series_of,
+    verdicts,
+)
 from atari_dqn.published.scores import human_normalized, published
 from atari_dqn.report import write_report
 from atari_dqn.report.chapters import speed
@@ -246,6 +253,22 @@ def test_the_card_of_a_game_says_whether_a_run_is_inside_its_published_range(tmp
     text = str(curves(report_of(tmp_path)))
     assert "2M: 3.0 (3.7, 1.3 to 5.6: inside)" in text
     assert "5M: 50.0 (30.1, 24.4 to 35.6: outside)" in text
+
+
+def test_members_of_the_family_have_the_curves_of_their_recipe_beside_them(tmp_path):
+    assert curve_beside("c51", "breakout").source == "nnabla_rl"
+    for preset in ("c51", "qr_dqn", "iqn", "rainbow"):
+        beside = curve_beside(preset, "beam_rider" if preset != "c51" else "pooyan")
+        assert (beside.source, beside.recipe) == ("dopamine", preset), "Dopamine's where nnabla-rl has none"
+        assert curve_beside(preset, "pong").source == "nnabla_rl"
+    assert curve_beside("noisy", "pong") is None
+    for preset in ("rainbow", "nature"):
+        write_run(tmp_path, "breakout", preset=preset, evals=[(500_000, 9.0, 1.0, 5), (1_250_000, 9.0, 1.0, 5)])
+    text = str(curves(report_of(tmp_path)))
+    assert "nnabla-rl, rainbow" in text and 'class="published nnabla_rl member"' in text
+    # beside the run of `nature` stands DQN, whatever was published of the other's recipe
+    assert "nature: 9.0 at 5M frames (evaluation, one seed); nnabla-rl 30.1 at 5M" in text
+    assert re.search(r"rainbow, seed 0, beside its published curve .*2M: 9\.0 \(17\.3, 12\.2 to 25\.5: outside\)", text)
 
 
 # --- what is missing

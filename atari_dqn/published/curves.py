@@ -147,6 +147,15 @@ def series_of(preset: str, game: str) -> PublishedCurve | None:
     return None if series is None else published_curve(game, *series)
 
 
+def curve_beside(preset: str, game: str) -> PublishedCurve | None:
+    """The curve to draw beside a run of a preset: that of its settings, else Dopamine's of the same recipe.
+
+    Dopamine has C51, QR-DQN, IQN and Rainbow on sixty games, with sticky actions: to look at, not to be held against.
+    """
+    series = SERIES_OF_PRESET.get(preset)
+    return None if series is None else series_of(preset, game) or published_curve(game, "dopamine", series.recipe)
+
+
 ZOO_MILLIONS = (1, 2, 5, 10, 20, 50, 100, 200)
 
 

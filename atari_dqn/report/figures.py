@@ -30,6 +30,11 @@ def colour(index: int) -> str:
     return f"series{index % COLOURS}"
 
 
+def name_of(line: PublishedCurve) -> str:
+    """Who published a curve, and of which recipe unless it is DQN."""
+    return NAMES[line.source] + ("" if line.recipe == "dqn" else f", {line.recipe}")
+
+
 def curve_chart(
     title: str,
     curves: Sequence[tuple[int, Curve]],
@@ -140,17 +145,18 @@ def _published(line: PublishedCurve, x: LogScale, y: LinearScale) -> Markup:
     across, up = [x(point.frames) for point in points], [y(point.mean) for point in points]
     marks = []
     for point, left, top in zip(points, across, up, strict=True):
-        said = f"{NAMES[line.source]}: {_ranged(score(point.mean), point.low, point.high)} at {short(point.frames)}"
+        said = f"{name_of(line)}: {_ranged(score(point.mean), point.low, point.high)} at {short(point.frames)}"
         whisker = straight(left, y(point.low), left, y(point.high), None)
         marks.append(join(whisker, element("circle", element("title", f"{said} frames"), cx=left, cy=top, r=2.6)))
     hover = _hover(
-        NAMES[line.source],
+        name_of(line),
         [point.frames for point in points],
         "frames",
         [_ranged(score(point.mean), point.low, point.high) for point in points],
     )
     drawn = element("polyline", points=_points(across, up))
-    return element("g", drawn, *marks, class_=f"published {line.source}", **hover)
+    member = None if line.recipe == "dqn" else "member"
+    return element("g", drawn, *marks, class_=" ".join(filter(None, ["published", line.source, member])), **hover)
 
 
 def _diamond(x: float, y: float, score: float) -> Markup:

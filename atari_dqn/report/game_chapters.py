@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from atari_dqn.published.curves import PROTOCOLS, PublishedCurve, Source, published_curve, series_of, verdicts
+from atari_dqn.published.curves import (
+    PROTOCOLS,
+    PublishedCurve,
+    Source,
+    curve_beside,
+    published_curve,
+    series_of,
+    verdicts,
+)
 from atari_dqn.published.scores import Pair, human_normalized, nature_49, published
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.curves import Curve
-from atari_dqn.report.figures import bar_axis, bar_strip, colour, curve_chart, swatch
+from atari_dqn.report.figures import bar_axis, bar_strip, colour, curve_chart, name_of, swatch
 from atari_dqn.report.formatting import DASH, HUMANS, count, percent, score, title
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.scales import BentScale, short
@@ -152,8 +160,14 @@ def curves(contents: Contents) -> Markup | None:
     legend = [
         element("li", swatch(f"line {colour(number)}"), " ", one.name) for number, one in enumerate(contents.series)
     ]
-    drawn = {curve.source for game in contents.curves for curve in _beside(contents, game)}
-    legend += [element("li", swatch(f"line {key}"), " ", text) for key, text in PROTOCOLS.items() if key in drawn]
+    drawn = {(curve.source, curve.recipe): curve for game in contents.curves for curve in _beside(contents, game)}
+    sources = {source for source, _ in drawn}
+    legend += [element("li", swatch(f"line {key}"), " ", text) for key, text in PROTOCOLS.items() if key in sources]
+    legend += [
+        element("li", swatch(f"line member {source}"), " ", name_of(curve))
+        for (source, recipe), curve in drawn.items()
+        if recipe != "dqn"
+    ]
     legend.append(element("li", swatch("diamond paper"), " ", "Mnih et al. 2015: best network, nature protocol"))
     text = note(
         "Raw score over emulator frames, or agent steps of games without an emulator, on a logarithmic axis; the "
@@ -214,8 +228,8 @@ def _curve_card(contents: Contents, game: str, lines: Sequence[Curve], begin: fl
 
 
 def _beside(contents: Contents, game: str) -> list[PublishedCurve]:
-    """The published curves that a card shows: of the settings of its runs, and two that many know."""
-    own = [series_of(run.preset, game) for run in contents.runs if run.game == game]
+    """The published curves that a card shows: of the recipes of its runs, and two of DQN that many know."""
+    own = [curve_beside(run.preset, game) for run in contents.runs if run.game == game]
     known = [published_curve(game, source) for source in WELL_KNOWN]
     return list({(curve.source, curve.recipe): curve for curve in [*own, *known] if curve is not None}.values())
 
@@ -258,7 +272,7 @@ def _said(curve: Curve, found: Sequence[PublishedCurve], unit: str = "") -> str:
     if curve.cut is not None:
         text += f", to where the shortest ends; the longest reached {short(curve.cut)}"
     nnabla: Source = "nnabla_rl"
-    line = next((line for line in found if line.source == nnabla), None)
+    line = next((line for line in found if (line.source, line.recipe) == (nnabla, "dqn")), None)
     points = [point for point in line.points if point.frames <= end] if line else []
     if points:
         text += f"; nnabla-rl {score(points[-1].mean)} at {short(points[-1].frames)}"
