@@ -12,6 +12,7 @@ from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import greedy_actions
+from atari_dqn.published.scores import game_label
 from atari_dqn.types import EnvSpec
 
 
@@ -24,6 +25,11 @@ class Player(NamedTuple):
     label: str  # what its evaluations are called: last, best, the checkpoint's name, or pretrained
     step: int  # agent step it was saved at
     spec: EnvSpec  # of its game
+
+    @property
+    def game(self) -> str:
+        """What scores of its game are listed under: `breakout`, `breakout_mode4`, ..."""
+        return game_label(self.config.game, self.config.env.game_mode, self.config.env.difficulty)
 
     @property
     def action_names(self) -> tuple[str, ...]:

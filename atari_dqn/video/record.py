@@ -92,7 +92,7 @@ def film_game(
         limit = math.inf if seconds is None else seconds * camera.fps
         shown = show_game(player, one_game, root, camera, films, overlay=overlay, limit=limit, watch=watch)
     return FilmedGame(
-        game=player.config.game,
+        game=player.game,
         protocol=protocol.name,
         episode=number,
         seed=seed,
@@ -168,7 +168,7 @@ def _one_game(protocol: EvalProtocol, number: int) -> EvalProtocol:
 
 
 def _panel(player: Player, protocol: EvalProtocol, camera: Camera) -> Panel:
-    game = player.config.game
+    game = player.game
     title = game.removeprefix("gym:") if ":" in game else game.replace("_", " ").title()
     subtitle = f"network of step {player.step:,}, protocol {protocol.name}, epsilon {protocol.epsilon:g}"
     return Panel(title, subtitle, camera.action_names, camera.frame_skip / camera.fps)
