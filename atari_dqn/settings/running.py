@@ -80,7 +80,8 @@ class MachineConfig:
     """Keep frames as tiles of 12 x 12 pixels on the host, each different one once, with the same minibatches: 0.2 to
     1.8 GB a million transitions of Atari instead of 7.1, and a little more work to read them."""
     precision: Annotated[Precision, COMPUTED] = "fp32"
-    """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto` (bf16 where a measurement says it helps)."""
+    """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto`: bf16 where a measurement finds it faster.
+    The next start finds that kept; `atari-dqn doctor` names the folder."""
     compile: Compile = "auto"
     """Compile what an update does: loss, gradients and the paper's RMSProp on a GPU, the last of these alone on a CPU.
     `on`, `off`, or `auto` (for the networks for images, where it works)."""
