@@ -21,6 +21,7 @@ from atari_dqn.presets import PRESETS
 from atari_dqn.runs.terminal import messages_shown
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.steps import list_steps
+from tests.suite_runs import in_this_process
 
 ROOT = Path(__file__).parent.parent
 TINY = (
@@ -128,7 +129,9 @@ def test_a_run_and_its_evaluation(capsys):
 
 
 def test_an_atari_run_from_pixels(capsys):
-    assert run("train", "pong", "--preset", "quick", "--num-envs", "2", "--precision", "fp32", *TINY) == 0
+    # without a limit an evaluation would play a whole game, of 760 steps
+    words = "--preset quick --num-envs 2 --eval-num-envs 2 --max-episode-steps 60 --precision fp32".split()
+    assert run("train", "pong", *words, *TINY) == 0
     text = capsys.readouterr().err
     assert "replay: " in text
     assert "GiB are free" in text
@@ -322,7 +325,8 @@ def test_a_terminal_of_ascii_is_enough(words):
     assert output.isascii()
 
 
-def test_presets_are_compared_with_one_command(capsys):
+def test_presets_are_compared_with_one_command(capsys, monkeypatch):
+    monkeypatch.setattr("atari_dqn.suite.jobs._start", in_this_process)
     words = ["compare", "cartpole", "c51", "--games", "cartpole", "--seeds", "0", "1", "--out", "page", *TINY]
     assert run(*words, "--dry-run") == 0
     assert not Path("runs").exists()

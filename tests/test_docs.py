@@ -15,7 +15,6 @@ import os
 import re
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -23,6 +22,7 @@ import torch
 
 from atari_dqn.cli import COMMANDS, main
 from atari_dqn.presets import PRESETS
+from tests.suite_runs import in_this_process
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -64,12 +64,6 @@ def run_bash(block, page):
             continue
         words = words[1:] + shlex.split(block.mark.removeprefix("test:"))
         assert main(words) == 0, f"{page.name}, line {block.line}: atari-dqn {' '.join(words)}"
-
-
-def in_this_process(words, folder, environment):
-    """What a job starts, `atari-dqn ...`, without the seconds that a process needs to import torch."""
-    code = main(words)
-    return SimpleNamespace(poll=lambda: code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

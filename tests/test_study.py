@@ -15,6 +15,7 @@ from atari_dqn.host import cores
 from atari_dqn.presets import cartpole
 from atari_dqn.published.scores import published_ablation
 from atari_dqn.suite import jobs, study
+from tests.suite_runs import in_this_process
 
 
 def test_a_row_by_hand():
@@ -45,7 +46,9 @@ def ablation(tmp_path_factory):
     """A whole ablation on CartPole, as short as it can be."""
     out = tmp_path_factory.mktemp("study") / "out"
     words = ["ablation", "--out", str(out), "--steps", "2000", "--seeds", "3", "--jobs", "2"]
-    assert main(words) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "_start", in_this_process)
+        assert main(words) == 0
     return out, words
 
 
