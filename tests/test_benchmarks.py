@@ -1,14 +1,21 @@
 """The benchmarks run at a small size and end with one JSON line: they are made of parts that change elsewhere."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.warm_process import WarmProcess
+
 ROOT = Path(__file__).parent.parent
+AS_A_SCRIPT = """
+import os, runpy, sys
+del sys.argv[0]  # "-c"
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 SMALL = {
     "bench_update.py": "--device cpu --precision fp32 --updates 2 --repeats 1 --capacity 2000 --compile off",
     "bench_train.py": "--device cpu --precision fp32 --num-envs 4 --steps 16 --warm-up 128 --repeats 1 --compile off",
@@ -22,16 +29,12 @@ SMALL = {
 
 
 @pytest.mark.parametrize(("script", "words"), SMALL.items(), ids=list(SMALL))
-def test_a_benchmark_runs_and_ends_with_json(script, words, tmp_path):
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / script, *words.split()],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
+def test_a_benchmark_runs_and_ends_with_json(script, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = WarmProcess(AS_A_SCRIPT, [ROOT / "benchmarks" / script, *words.split()], {"OMP_NUM_THREADS": "1"})
+    output, errors = done.communicate(timeout=300)
+    assert done.returncode == 0, errors
+    result = json.loads(output.splitlines()[-1])
     assert {"bench", "commit", "cpu", "torch"} <= result.keys()
     assert str(ROOT) not in result["command"], "it can be repeated elsewhere"
     if script == "bench_train.py":

@@ -22,6 +22,7 @@ from atari_dqn.runs.terminal import messages_shown
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.steps import list_steps
 from tests.suite_runs import in_this_process
+from tests.warm_process import COMMAND_LINE, WarmProcess
 
 ROOT = Path(__file__).parent.parent
 TINY = (
@@ -254,9 +255,7 @@ def test_a_full_gpu_is_told_with_what_was_asked_for(monkeypatch, capsys):
 
 def start_long_run():
     words = ["train", "cartpole", *TINY, "--total-steps", "1000000", "--checkpoint-period", "5000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "atari_dqn", *words], env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
-    )
+    process = WarmProcess(COMMAND_LINE, words)
     folder = Path("runs/cartpole/cartpole/seed0")
     for _ in range(600):
         if list(folder.glob("checkpoints/step_??????????")):
@@ -274,7 +273,7 @@ def test_an_interrupted_run_saves_and_goes_on(number, code, capsys):
     process.send_signal(number)
     _, error = process.communicate(timeout=10)  # clusters kill after a grace period
     assert process.returncode == code
-    assert b"Go on with --resume" in error
+    assert "Go on with --resume" in error
     steps = [int(path.name[5:]) for path in (folder / "checkpoints").glob("step_*")]
     assert run("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
     assert (folder / "DONE").exists()
@@ -296,7 +295,7 @@ def test_a_killed_run_resumes_and_a_running_one_is_left_alone(capsys):
 def process(*words, **environment):
     """The command line in a process of its own, its output in a pipe."""
     command = [sys.executable, "-m", "atari_dqn", *words]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), **environment}
+    env = os.environ | {"PYTHONPATH": str(ROOT), **environment}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
 
 

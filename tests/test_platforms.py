@@ -1,10 +1,6 @@
 """A process as macOS and Windows offer it: without what only Linux, or only Unix, has."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +8,7 @@ import pytest
 from atari_dqn.envs import make_envs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import nature
+from tests.warm_process import COMMAND_LINE, WarmProcess
 
 TINY = (
     "--total-steps 400 --learning-starts 100 --capacity 400 --eval-period 200 --eval-steps 50 --log-period 100 "
@@ -61,19 +58,14 @@ os.open = open_file
 import shutil
 shutil._use_fd_functions = False  # as on Windows: rmtree goes by names
 """
-RUN = """
-from atari_dqn.cli import entry
-entry()
-"""
 PLATFORMS = {"macos": COMMON, "windows": COMMON + WINDOWS}
 
 
 def command(platform, *words):
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    code = [sys.executable, "-c", PLATFORMS[platform] + RUN, *map(str, words)]
-    done = subprocess.run(code, capture_output=True, text=True, env=environment, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    process = WarmProcess(PLATFORMS[platform] + COMMAND_LINE, words)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output + errors
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import pty
-import resource
 import select
 import shutil
 import signal
@@ -34,16 +33,19 @@ from atari_dqn.storage.steps import list_steps, step_directory
 from atari_dqn.types import EpisodeScore
 from benchmarks.compare_runs import differences
 from tests.fakes import ScriptedEnvs
+from tests.warm_process import COMMAND_LINE, WarmProcess
 
 ROOT = Path(__file__).parent.parent
 CARTPOLE = (
-    "cartpole --total-steps 8000 --learning-starts 200 --capacity 1500 --eval-period 1000 --eval-steps 200 "
-    "--log-period 200 --checkpoint-period 400 --torch-threads 1 --epsilon-decay-steps 2000 --batch-size 32"
+    "cartpole --total-steps 4000 --learning-starts 200 --capacity 750 --eval-period 500 --eval-steps 100 "
+    "--log-period 200 --checkpoint-period 200 --torch-threads 1 --epsilon-decay-steps 1000 --batch-size 32 "
+    "--film-seconds 0"
 ).split()
-PONG = (
+PONG = (  # games of 70 steps: of the first one of an evaluation every step is played, which else are 760
     "pong --preset quick --total-steps 1200 --num-envs 4 --learning-starts 200 --capacity 300 --eval-period 600 "
-    "--eval-steps 100 --eval-num-envs 2 --log-period 100 --checkpoint-period 100 --torch-threads 1 --env-threads 1 "
-    "--precision fp32 --batch-size 8 --learning-rate-end-ratio 1"  # else it would depend on --total-steps
+    "--eval-steps 100 --eval-num-envs 2 --max-episode-steps 70 --log-period 100 --checkpoint-period 100 "
+    "--torch-threads 1 --env-threads 1 --precision fp32 --batch-size 8 --hidden-sizes 64 "
+    "--learning-rate-end-ratio 1"  # else it would depend on --total-steps
 ).split()
 
 
@@ -51,15 +53,9 @@ def train(words, folder, *more):
     return main(["train", *words, "--run-dir", str(folder), *more])
 
 
-def process(words, folder, *more, code="from atari_dqn.cli import entry; entry()", **options):
+def process(words, folder, *more, code=COMMAND_LINE):
     """The same command in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "train", *words, "--run-dir", str(folder), *more],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        **options,
-    )
+    return WarmProcess(code, ["train", *words, "--run-dir", folder, *more], {"OMP_NUM_THREADS": "1"})
 
 
 def assert_same(folder, quiet):
@@ -147,7 +143,7 @@ def interrupt_in_evaluation(patch, step):
     patch.setattr(Monitor, "play", interrupted)
 
 
-@pytest.mark.parametrize("step", [3000, 8000])
+@pytest.mark.parametrize("step", [1500, 4000])
 def test_a_run_interrupted_in_an_evaluation_ends_as_the_quiet_one(step, tmp_path, quiet_cartpole, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_in_evaluation(patch, step)
@@ -170,7 +166,7 @@ entry()
 """
 
 
-@pytest.mark.parametrize("step", [3000, 8000])
+@pytest.mark.parametrize("step", [1500, 4000])
 def test_a_kill_after_an_evaluation_that_a_resume_owed_leaves_no_row_twice(step, tmp_path, quiet_cartpole, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_in_evaluation(patch, step)
@@ -193,17 +189,17 @@ def board_steps(folder):
 
 
 def test_the_best_network_of_a_run_interrupted_in_its_last_evaluation_can_be_evaluated(tmp_path, monkeypatch, capsys):
-    recipe = [*CARTPOLE, "--total-steps", "2000"]
-    means = {1000: 1.0, 2000: 2.0}  # the last evaluation is the best one
+    recipe = [*CARTPOLE, "--total-steps", "1000"]
+    means = {500: 1.0, 1000: 2.0}  # the last evaluation is the best one
     monkeypatch.setattr(Monitor, "play", lambda monitor, at, should_stop: [EpisodeScore(0, 0, means[at], 1)])
     with monkeypatch.context() as patch:
-        interrupt_in_evaluation(patch, 2000)
+        interrupt_in_evaluation(patch, 1000)
         patch.setattr(Monitor, "play", given_up(Monitor.play))
         assert train(recipe, tmp_path / "run") == 128 + signal.SIGTERM
     assert train(recipe, tmp_path / "run", "--resume") == 0
     best = ["evaluate", str(tmp_path / "run"), "--checkpoint", "best", "--episodes", "1", "--no-write"]
     assert main(best) == 0
-    assert "checkpoint of step 2,000" in capsys.readouterr().out
+    assert "checkpoint of step 1,000" in capsys.readouterr().out
 
 
 def given_up(play):
@@ -257,9 +253,9 @@ def finished(tmp_path, quiet_cartpole):
 def test_a_moved_run_goes_on_and_says_since_when_it_counts_its_time(finished, capsys):
     before = json.loads((finished / "DONE").read_text())
     assert before["since_step"] == 0
-    assert train(CARTPOLE, finished, "--resume", "--total-steps", "9000", "--checkpoint-period", "100") == 0
+    assert train(CARTPOLE, finished, "--resume", "--total-steps", "4400", "--checkpoint-period", "100") == 0
     after = json.loads((finished / "DONE").read_text())
-    assert (after["steps"], after["since_step"]) == (9000, before["steps"])
+    assert (after["steps"], after["since_step"]) == (4400, before["steps"])
     assert f" s since step {before['steps']:,}, " in capsys.readouterr().err
 
 
@@ -268,17 +264,17 @@ def test_an_extension_is_stored_and_a_run_that_goes_on_is_not_done(finished, mon
 
     def interrupted(logger, step, values):
         record(logger, step, values)
-        if step == 8800:
+        if step == 4400:
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr(RunLogger, "log", interrupted)
-        assert train(CARTPOLE, finished, "--resume", "--total-steps", "9600") == 128 + signal.SIGTERM
+        assert train(CARTPOLE, finished, "--resume", "--total-steps", "4800") == 128 + signal.SIGTERM
     assert not (finished / "DONE").exists()
     assert not read_run(finished, []).finished
     capsys.readouterr()
     assert main(["train", "cartpole", "--resume", "--run-dir", str(finished)]) == 0
-    assert json.loads((finished / "DONE").read_text())["steps"] == 9600
+    assert json.loads((finished / "DONE").read_text())["steps"] == 4800
     assert "step size" not in capsys.readouterr().err
 
 
@@ -286,7 +282,7 @@ def test_a_resume_of_a_finished_run_changes_nothing_of_its_summary(finished, cap
     before = (finished / "DONE").read_bytes()
     assert train(CARTPOLE, finished, "--resume") == 0
     assert (finished / "DONE").read_bytes() == before
-    assert "is finished, at step 8,000; a larger --total-steps makes it longer" in capsys.readouterr().err
+    assert "is finished, at step 4,000; a larger --total-steps makes it longer" in capsys.readouterr().err
     (finished / "DONE").write_text("{")  # as a broken disk leaves it
     assert train(CARTPOLE, finished, "--resume") == 0
     assert json.loads((finished / "DONE").read_text())["frames_per_second"] is None  # nothing was played
@@ -327,28 +323,33 @@ def test_damage_is_named_and_the_checkpoint_before_is_used(harm, finished, quiet
 
 
 def test_without_its_replay_a_run_refills_and_says_so(finished, capsys):
-    assert train(CARTPOLE, finished, "--resume", "--no-save-replay", "--total-steps", "9000") == 0
+    assert train(CARTPOLE, finished, "--resume", "--no-save-replay", "--total-steps", "4400") == 0
     assert "not an exact continuation" in capsys.readouterr().err
     newest = list_steps(finished / "checkpoints")[-1]
     assert checkpoint.read_meta(newest)["frames"] == []
 
 
+DISK_IS_FULL = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
+from atari_dqn.cli import entry
+entry()
+"""
+
+
 def test_a_full_disk_leaves_the_older_checkpoints(tmp_path, quiet_cartpole):
     folder = tmp_path / "run"
-    assert train(CARTPOLE, folder, "--total-steps", "2300") == 0  # the newest checkpoint within is of step 2000
-    shutil.rmtree(step_directory(folder / "checkpoints", 2304))
+    assert train(CARTPOLE, folder, "--total-steps", "1100") == 0  # the newest checkpoint within is of step 1000
+    shutil.rmtree(step_directory(folder / "checkpoints", 1104))
     older = list_steps(folder / "checkpoints")
     limit = 3 * max(path.stat().st_size for path in older[-1].iterdir()) // 4
 
-    def disk_is_full():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    stopped = process(CARTPOLE, folder, "--resume", preexec_fn=disk_is_full)
+    stopped = process(CARTPOLE, folder, "--resume", code=DISK_IS_FULL.replace("LIMIT", str(limit)))
     _, error = stopped.communicate(timeout=60)
-    assert stopped.returncode == 2, error.decode()
-    assert b"older checkpoints are intact" in error
-    assert b"Traceback" not in error
+    assert stopped.returncode == 2, error
+    assert "older checkpoints are intact" in error
+    assert "Traceback" not in error
     assert list_steps(folder / "checkpoints") == older
     assert train(CARTPOLE, folder, "--resume") == 0
     assert_same(folder, quiet_cartpole)
@@ -392,7 +393,7 @@ def test_an_emulator_that_hangs_ends_the_process_and_is_named(tmp_path):
     hanging = process(CARTPOLE, tmp_path / "run", code=HANGING_EMULATOR)
     _, error = hanging.communicate(timeout=60)
     assert hanging.returncode == -signal.SIGKILL
-    assert b"in stuck_emulator" in error
+    assert "in stuck_emulator" in error
 
 
 STOPPED_FOR_LONG = """
@@ -416,8 +417,8 @@ def test_a_process_that_was_stopped_goes_on(tmp_path):
     time.sleep(2)
     stopped.send_signal(signal.SIGTERM)
     _, error = stopped.communicate(timeout=60)
-    assert stopped.returncode == 128 + signal.SIGTERM, error.decode()
-    assert b"Go on with --resume" in error
+    assert stopped.returncode == 128 + signal.SIGTERM, error
+    assert "Go on with --resume" in error
 
 
 def test_a_run_whose_terminal_is_closed_saves(tmp_path):
@@ -433,7 +434,7 @@ def test_a_run_whose_terminal_is_closed_saves(tmp_path):
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
     (newest,) = list_steps(tmp_path / "run/checkpoints")[-1:]
-    assert int(newest.name[5:]) % 400 != 0 or newest > steps[-1]  # of the step at which it ended
+    assert int(newest.name[5:]) % 200 != 0 or newest > steps[-1]  # of the step at which it ended
 
 
 # --- segments of frames

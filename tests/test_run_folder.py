@@ -4,8 +4,6 @@ import errno
 import json
 import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,8 +16,7 @@ from atari_dqn.runs.lock import lock
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.safe_files import open_to_read
 from atari_dqn.storage import checkpoint
-
-ROOT = Path(__file__).parent.parent
+from tests.warm_process import WarmProcess
 
 TINY = (
     "cartpole --total-steps 400 --learning-starts 100 --capacity 1000 --eval-period 200 --eval-steps 100 "
@@ -146,13 +143,14 @@ from atari_dqn.runs import train
 from atari_dqn import cli
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit({limit}, ({value}, {value}))
-sys.exit(cli.main({words}))
+sys.exit(cli.main(sys.argv[1:]))
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "Exception" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("atari-dqn: ")
+    limited = WarmProcess(code, words)
+    _, errors = limited.communicate(timeout=120)
+    assert limited.returncode == 2, errors
+    assert "Traceback" not in errors
+    assert "Exception" not in errors
+    assert errors.splitlines()[-1].startswith("atari-dqn: ")
 
 
 def test_a_full_memory_ends_in_one_message(tmp_path, monkeypatch, capsys):
