@@ -37,31 +37,33 @@ BACKENDS = ("native", "workers", "reference", "classic")
 REPLAYED = ("native", "reference", "classic")  # whose state is a log of actions
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_shapes_and_types_are_those_of_the_protocol(backend):
-    envs = make(backend)
-    steps = [envs.reset(np.array([1, 2])), *(step for _, step in play(envs, 3))]
+@pytest.fixture(scope="module", params=BACKENDS)
+def opened(request):
+    """Two games of each backend, for tests that begin with a reset and leave no step under way."""
+    envs = make(request.param)
+    yield envs
+    envs.close()
+
+
+def test_shapes_and_types_are_those_of_the_protocol(opened):
+    steps = [opened.reset(np.array([1, 2])), *(step for _, step in play(opened, 3))]
     for step in steps:
-        assert step.frame.shape == (2, *envs.spec.frame_shape)
-        assert step.frame.dtype == envs.spec.frame_dtype
+        assert step.frame.shape == (2, *opened.spec.frame_shape)
+        assert step.frame.dtype == opened.spec.frame_dtype
         assert step.reward.dtype == np.float32
         for flag in step[2:]:
             assert flag.shape == (2,)
             assert flag.dtype == bool
     assert steps[0].started.all()
     assert not any(step.started.any() for step in steps[1:])
-    envs.close()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_what_was_returned_is_never_written_again(backend):
-    envs = make(backend)
-    first = envs.reset(np.array([1, 2]))
+def test_what_was_returned_is_never_written_again(opened):
+    first = opened.reset(np.array([1, 2]))
     held = [array.copy() for array in first]
-    for _ in play(envs, 30):
+    for _ in play(opened, 30):
         pass
     assert all((mine == kept).all() for mine, kept in zip(first, held, strict=True))
-    envs.close()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -107,8 +109,9 @@ def test_at_the_time_limit_the_true_last_frame_is_shown(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_continuing_from_a_state_is_bit_for_bit_the_same(backend):
     """Seeds and action logs, across ends, time limits, lost lives and games with seeds of their own."""
+    envs = make(backend)
     for steps in (0, 1, 55):
-        envs, other = make(backend), make(backend)
+        other = make(backend)
         envs.reset(np.array([5, 6]))
         for number, _ in enumerate(play(envs, steps)):
             if number == 20:
@@ -117,8 +120,8 @@ def test_continuing_from_a_state_is_bit_for_bit_the_same(backend):
         other.load_state_dict(envs.state_dict())
         for (_, one), (_, two) in zip(play(envs, 120, 1), play(other, 120, 1), strict=True):
             assert all((left == right).all() for left, right in zip(one, two, strict=True))
-        envs.close()
         other.close()
+    envs.close()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -160,20 +163,17 @@ def test_reseeding_keeps_logs_short_and_is_repeated_after_a_resume(backend, monk
     other.close()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     "action",
     [[0, 99], [-1, 0], [0], [[0, 0]], [0.0, 1.0]],
     ids=["large", "negative", "few", "shape", "float"],
 )
-def test_a_wrong_action_is_refused_before_it_can_hang_a_worker(backend, action):
-    envs = make(backend)
-    envs.reset(np.array([1, 2]))
+def test_a_wrong_action_is_refused_before_it_can_hang_a_worker(opened, action):
+    opened.reset(np.array([1, 2]))
     with pytest.raises(UsageError, match="action"):
-        envs.send(np.array(action))
-    envs.send(np.array([0, 0]))  # nothing was begun
-    envs.recv()
-    envs.close()
+        opened.send(np.array(action))
+    opened.send(np.array([0, 0]))  # nothing was begun
+    opened.recv()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

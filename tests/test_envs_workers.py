@@ -265,14 +265,16 @@ def test_openings_are_drawn_evenly_and_after_every_number_of_noops():
 # --- the split
 
 
-@pytest.mark.parametrize("changes", [{"env_threads": 1}, {"env_threads": 3}, {"env_threads": 9}])
-def test_any_split_over_processes_plays_the_same_games(changes):
-    one, other = make("seaquest", sticky_probability=0.25), make("seaquest", sticky_probability=0.25, **changes)
-    assert_same(one.reset(np.arange(4)), other.reset(np.arange(4)))
-    for mine, theirs in zip(play(one, 120), play(other, 120), strict=True):
-        assert_same(mine, theirs)
-    one.close()
-    other.close()
+def test_any_split_over_processes_plays_the_same_games():
+    splits = [make("seaquest", sticky_probability=0.25, env_threads=threads) for threads in (2, 1, 3, 9)]
+    first, *others = (envs.reset(np.arange(4)) for envs in splits)
+    for other in others:
+        assert_same(first, other)
+    for first, *others in zip(*(play(envs, 120) for envs in splits), strict=True):
+        for other in others:
+            assert_same(first, other)
+    for envs in splits:
+        envs.close()
 
 
 @pytest.mark.parametrize("many_cores", [1, 10_000])

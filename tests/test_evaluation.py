@@ -40,8 +40,8 @@ def test_the_same_games_come_out_however_many_are_played_side_by_side(settings):
 @pytest.mark.parametrize(("game", "num_actions"), [("breakout", 4), ("cartpole", 2)])
 def test_the_same_games_come_out_of_a_network_at_1_8_and_64_side_by_side(game, num_actions):
     preset = nature if game == "breakout" else cartpole
-    config = preset(game).replace(device="cpu", compile="off", max_episode_steps=25, env_threads=2)
-    protocol = EvalProtocol("test", 9, None, 25, epsilon=0.05, noop_max=config.env.noop_max, sticky_probability=0.0)
+    config = preset(game).replace(device="cpu", compile="off", max_episode_steps=10, env_threads=2)
+    protocol = EvalProtocol("test", 9, None, 10, epsilon=0.05, noop_max=config.env.noop_max, sticky_probability=0.0)
     probe = make_envs(config.replace(num_envs=1))
     agent = make_agent(config, probe.spec)
     probe.close()

@@ -19,7 +19,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import atari_10, atari_57
 from atari_dqn.runs.folder import RunFolder
-from atari_dqn.runs.lock import lock
+from atari_dqn.runs.lock import in_use, lock
 from atari_dqn.suite import cost
 from atari_dqn.suite import jobs as suite
 from atari_dqn.suite import local as local_engine
@@ -335,7 +335,7 @@ def test_ray_that_is_not_there_is_named(tmp_path, monkeypatch, capsys):
 
 def test_a_suite_that_is_killed_leaves_no_process_behind_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    words = ["suite", "--games", "cartpole", *TINY, "--torch-threads", "1"]
+    words = ["suite", "--games", "cartpole", *TINY, "--torch-threads", "1", "--max-episode-steps", "60"]
     long = ["--total-steps", "1000000", "--checkpoint-period", "5000", "--eval-period", "0"]
     first = subprocess.Popen(
         [sys.executable, "-m", "atari_dqn", *words, *long],
@@ -348,8 +348,11 @@ def test_a_suite_that_is_killed_leaves_no_process_behind_and_goes_on(tmp_path, m
         time.sleep(0.1)
     first.kill()  # SIGKILL: it cannot tell its job
     first.wait()
+    while in_use(folder):  # the job has noticed, and saves
+        assert time.monotonic() < until
+        time.sleep(0.1)
     reached = max(int(path.name[5:]) for path in folder.glob("checkpoints/step_??????????"))
-    again = [*words, "--eval-period", "0", "--checkpoint-period", "5000", "--total-steps", str(reached + 20_000)]
+    again = [*words, "--eval-period", "0", "--checkpoint-period", "5000", "--total-steps", str(reached + 2_000)]
     assert run_words(*again) == 0
     log = (folder / suite.LOG).read_text()
     assert "interrupted at step" in log  # the job noticed, saved and ended
