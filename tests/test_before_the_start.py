@@ -3,6 +3,7 @@
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.envs import make_envs
 from atari_dqn.evaluation.protocols import protocol_name
 from atari_dqn.presets import PRESETS, cartpole
 from atari_dqn.suite.jobs import Job, Settings, next_stage
@@ -14,8 +15,12 @@ def nothing_is_compiled(monkeypatch, tmp_path):
     def compiles(*_):
         raise AssertionError("it began to compile")
 
+    def few_games(config):  # a tenth of a second each
+        return make_envs(config.replace(num_envs=2))
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("atari_dqn.runs.train.settle_compile", compiles)
+    monkeypatch.setattr("atari_dqn.runs.train.make_envs", few_games)
 
 
 WRONG = [

@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm_process import WarmProcess
+from tests.warm_process import A_SCRIPT, WarmProcess
 
 ROOT = Path(__file__).parent.parent
-AS_A_SCRIPT = """
-import os, runpy, sys
-del sys.argv[0]  # "-c"
-sys.path.insert(0, os.path.dirname(sys.argv[0]))
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 SMALL = {
     "bench_update.py": "--device cpu --precision fp32 --updates 2 --repeats 1 --capacity 2000 --compile off",
     "bench_train.py": "--device cpu --precision fp32 --num-envs 4 --steps 16 --warm-up 128 --repeats 1 --compile off",
@@ -31,7 +25,7 @@ SMALL = {
 @pytest.mark.parametrize(("script", "words"), SMALL.items(), ids=list(SMALL))
 def test_a_benchmark_runs_and_ends_with_json(script, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = WarmProcess(AS_A_SCRIPT, [ROOT / "benchmarks" / script, *words.split()], {"OMP_NUM_THREADS": "1"})
+    done = WarmProcess(A_SCRIPT, [ROOT / "benchmarks" / script, *words.split()], {"OMP_NUM_THREADS": "1"})
     output, errors = done.communicate(timeout=300)
     assert done.returncode == 0, errors
     result = json.loads(output.splitlines()[-1])

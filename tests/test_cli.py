@@ -132,7 +132,7 @@ def test_a_run_and_its_evaluation(capsys):
 def test_an_atari_run_from_pixels(capsys):
     # without a limit an evaluation would play a whole game, of 760 steps
     words = "--preset quick --num-envs 2 --eval-num-envs 2 --max-episode-steps 60 --precision fp32".split()
-    assert run("train", "pong", *words, *TINY) == 0
+    assert run("train", "pong", *words, *TINY, "--batch-size", "8") == 0
     text = capsys.readouterr().err
     assert "replay: " in text
     assert "GiB are free" in text
@@ -182,7 +182,7 @@ WRONG = [
     ("train pong --num-envs many", "many"),
     ("train pong --device cuda:99", "device is 'cuda:99'"),
     ("train pong --device tpu", "it must be auto, cpu, cuda"),
-    ("train pong --device cpu --capacity 90000000000", "GiB are free"),
+    ("train pong --num-envs 2 --device cpu --capacity 90000000000", "GiB are free"),
     ("train pong --device cpu --precision tf32", "only CUDA GPUs have"),
     ("train pong --run-dir afile", "is a file"),
     ("train cartpole --run-dir /sys/run", "cannot write the run folder /sys/run"),  # a folder that cannot be written

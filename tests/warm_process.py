@@ -16,6 +16,12 @@ SERVER.set_forkserver_preload(
      "zstandard", "torch._dynamo", "torch.utils.tensorboard"]
 )  # fmt: skip
 COMMAND_LINE = "from atari_dqn.cli import entry; entry()"
+A_SCRIPT = """
+import os, runpy, sys
+del sys.argv[0]  # "-c"
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""  # the first of WORDS, with the others after it
 
 
 class WarmProcess:
