@@ -75,5 +75,7 @@ def _run(code, words, environment, ends):
         os.dup2(end.fileno(), number)
         end.close()
     os.closerange(3, 256)  # files of the server
+    sys.stdout = os.fdopen(1, "w", closefd=False)  # the server has others
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.argv = ["-c", *words]
     exec(code, {"__name__": "__main__"})
