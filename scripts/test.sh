@@ -6,6 +6,9 @@ source "$(dirname "$0")/setup.sh"
 setup dev
 .venv/bin/ruff check
 .venv/bin/ruff format --check
-.venv/bin/mypy
+.venv/bin/mypy & # beside the tests: the first time it takes a minute
+types=$! code=0
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # of each process; the processes fill the cores
-exec .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile "$@"
+.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile "$@" || code=$?
+wait "$types" || { echo "test.sh: mypy found errors, see above" >&2; code=1; }
+exit "$code"
