@@ -36,8 +36,8 @@ from tests.warm_process import A_SCRIPT, COMMAND_LINE, WarmProcess
 
 ROOT = Path(__file__).parent.parent
 CARTPOLE = (
-    "cartpole --total-steps 4000 --learning-starts 200 --capacity 750 --eval-period 500 --eval-steps 100 "
-    "--log-period 200 --checkpoint-period 200 --torch-threads 1 --epsilon-decay-steps 1000 --batch-size 32 "
+    "cartpole --total-steps 4000 --learning-starts 200 --capacity 1500 --eval-period 1000 --eval-steps 200 "
+    "--log-period 200 --checkpoint-period 400 --torch-threads 1 --epsilon-decay-steps 2000 --batch-size 32 "
     "--film-seconds 0"
 ).split()
 PONG = (  # games of 70 steps: of the first one of an evaluation every step is played, which else are 760
@@ -143,7 +143,7 @@ def interrupt_in_evaluation(patch, step):
     patch.setattr(Monitor, "play", interrupted)
 
 
-@pytest.mark.parametrize("step", [1500, 4000])
+@pytest.mark.parametrize("step", [3000, 4000])
 def test_a_run_interrupted_in_an_evaluation_ends_as_the_quiet_one(step, tmp_path, quiet_cartpole, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_in_evaluation(patch, step)
@@ -166,7 +166,7 @@ entry()
 """
 
 
-@pytest.mark.parametrize("step", [1500, 4000])
+@pytest.mark.parametrize("step", [3000, 4000])
 def test_a_kill_after_an_evaluation_that_a_resume_owed_leaves_no_row_twice(step, tmp_path, quiet_cartpole, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_in_evaluation(patch, step)
@@ -189,17 +189,17 @@ def board_steps(folder):
 
 
 def test_the_best_network_of_a_run_interrupted_in_its_last_evaluation_can_be_evaluated(tmp_path, monkeypatch, capsys):
-    recipe = [*CARTPOLE, "--total-steps", "1000"]
-    means = {500: 1.0, 1000: 2.0}  # the last evaluation is the best one
+    recipe = [*CARTPOLE, "--total-steps", "2000"]
+    means = {1000: 1.0, 2000: 2.0}  # the last evaluation is the best one
     monkeypatch.setattr(Monitor, "play", lambda monitor, at, should_stop: [EpisodeScore(0, 0, means[at], 1)])
     with monkeypatch.context() as patch:
-        interrupt_in_evaluation(patch, 1000)
+        interrupt_in_evaluation(patch, 2000)
         patch.setattr(Monitor, "play", given_up(Monitor.play))
         assert train(recipe, tmp_path / "run") == 128 + signal.SIGTERM
     assert train(recipe, tmp_path / "run", "--resume") == 0
     best = ["evaluate", str(tmp_path / "run"), "--checkpoint", "best", "--episodes", "1", "--no-write"]
     assert main(best) == 0
-    assert "checkpoint of step 1,000" in capsys.readouterr().out
+    assert "checkpoint of step 2,000" in capsys.readouterr().out
 
 
 def given_up(play):
@@ -340,8 +340,8 @@ entry()
 
 def test_a_full_disk_leaves_the_older_checkpoints(tmp_path, quiet_cartpole):
     folder = tmp_path / "run"
-    assert train(CARTPOLE, folder, "--total-steps", "1100") == 0  # the newest checkpoint within is of step 1000
-    shutil.rmtree(step_directory(folder / "checkpoints", 1104))
+    assert train(CARTPOLE, folder, "--total-steps", "2300") == 0  # the newest checkpoint within is of step 2000
+    shutil.rmtree(step_directory(folder / "checkpoints", 2304))
     older = list_steps(folder / "checkpoints")
     limit = 3 * max(path.stat().st_size for path in older[-1].iterdir()) // 4
 
@@ -434,7 +434,7 @@ def test_a_run_whose_terminal_is_closed_saves(tmp_path):
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
     (newest,) = list_steps(tmp_path / "run/checkpoints")[-1:]
-    assert int(newest.name[5:]) % 200 != 0 or newest > steps[-1]  # of the step at which it ended
+    assert int(newest.name[5:]) % 400 != 0 or newest > steps[-1]  # of the step at which it ended
 
 
 # --- segments of frames
