@@ -332,7 +332,7 @@ def test_without_its_replay_a_run_refills_and_says_so(finished, capsys):
 DISK_IS_FULL = """
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
+resource.setrlimit(resource.RLIMIT_FSIZE, (BYTES, BYTES))
 from atari_dqn.cli import entry
 entry()
 """
@@ -345,7 +345,7 @@ def test_a_full_disk_leaves_the_older_checkpoints(tmp_path, quiet_cartpole):
     older = list_steps(folder / "checkpoints")
     limit = 3 * max(path.stat().st_size for path in older[-1].iterdir()) // 4
 
-    stopped = process(CARTPOLE, folder, "--resume", code=DISK_IS_FULL.replace("LIMIT", str(limit)))
+    stopped = process(CARTPOLE, folder, "--resume", code=DISK_IS_FULL.replace("BYTES", str(limit)))
     _, error = stopped.communicate(timeout=60)
     assert stopped.returncode == 2, error
     assert "older checkpoints are intact" in error
