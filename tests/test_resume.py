@@ -44,7 +44,7 @@ PONG = (  # games of 70 steps: of the first one of an evaluation every step is p
     "pong --preset quick --total-steps 1200 --num-envs 4 --learning-starts 200 --capacity 300 --eval-period 600 "
     "--eval-steps 100 --eval-num-envs 2 --max-episode-steps 70 --log-period 100 --checkpoint-period 100 "
     "--torch-threads 1 --env-threads 1 --precision fp32 --batch-size 4 --hidden-sizes 64 "
-    "--learning-rate-end-ratio 1"  # else it would depend on --total-steps
+    "--film-seconds 0 --learning-rate-end-ratio 1"  # else it would depend on --total-steps
 ).split()
 
 
