@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from atari_dqn import __version__
 from atari_dqn.errors import UsageError, refusal
 from atari_dqn.host import refuse_little_address_space
-from atari_dqn.runs.terminal import messages_shown, say, silence
+from atari_dqn.runs.terminal import broken_at_words, messages_shown, say, silence
 
 EXIT_USAGE = 2
 EXIT_UNREAD = 141  # 128 + SIGPIPE, as of other programs
@@ -125,7 +125,7 @@ def entry() -> None:
 
 
 def _fail(message: str) -> int:
-    say(f"atari-dqn: {message}")
+    say(broken_at_words(f"atari-dqn: {message}"))
     return EXIT_USAGE
 
 

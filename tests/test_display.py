@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from atari_dqn.cli import main
 from atari_dqn.evaluation.play import EvalStep
 from atari_dqn.evaluation.protocols import EvalProtocol, monitor
 from atari_dqn.evaluation.result import EvaluationResult
@@ -194,6 +195,19 @@ def test_results_in_words_fit_80_columns(game):
     lines = summary_lines(summary, 4) + evaluation_lines(result)
     assert len(lines) == 8
     assert max(map(len, lines)) <= 80, max(lines, key=len)
+
+
+def test_a_long_message_is_broken_between_words_on_a_terminal_alone(monkeypatch, capsys):
+    words = ["train", "pong", "--preset", "zzz"]
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert len(line) > 80
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(words) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(lines) == line
 
 
 def test_a_terminal_that_cannot_draw_anew_gets_lines(monkeypatch):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -16,6 +18,13 @@ def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
     except OSError:  # nobody reads any more, or the terminal is closed
         silence(sys.stderr)
+
+
+def broken_at_words(text: str) -> str:
+    """A long line for stderr, in lines that fit where that is a terminal, which would break it within words."""
+    if not sys.stderr.isatty():
+        return text
+    return textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
 
 
 def redraws() -> bool:
