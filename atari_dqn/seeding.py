@@ -17,9 +17,9 @@ def stream(seed: int, name: str) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed, spawn_key=(STREAMS.index(name),))
 
 
-def game_seeds(sequence: np.random.SeedSequence, count: int) -> np.ndarray:
+def episode_seeds(sequence: np.random.SeedSequence, count: int) -> np.ndarray:
     """`count` emulator seeds, [count] int64 in [0, 2**31), the range that ale-py accepts.
 
-    Runs with seeds 7 and 8 share no games, which `seed + i` would make them do.
+    Runs with seeds 7 and 8 share no episodes, which `seed + i` would make them do.
     """
     return (sequence.generate_state(count, np.uint32) >> 1).astype(np.int64)

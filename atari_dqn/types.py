@@ -54,15 +54,16 @@ class Step(NamedTuple):
     """One vector step: what N environments answered. All arrays are owned by the receiver (never reused).
 
     `terminated` and `started` are different facts: one cuts the Bellman sum, the other cuts the frame stack.
-    After an end the next step carries `started`: its frame opens the new game and its reward is 0.
+    An episode goes from a reset to its end; a lost life ends none. After an end the next step carries `started`: its
+    frame opens the new episode and its reward is 0.
     """
 
     frame: np.ndarray  # [N, *frame_shape] frame_dtype, the newest frame only
     reward: np.ndarray  # [N] float32, true score change, not clipped
     terminated: np.ndarray  # [N] bool, no value follows: game over, or a life lost if the environment says so
     truncated: np.ndarray  # [N] bool, the time limit was reached; `frame` is the true last frame
-    started: np.ndarray  # [N] bool, this frame opens a new game: earlier frames are not part of its stack
-    finished: np.ndarray  # [N] bool, a whole game ended: its score may be reported
+    started: np.ndarray  # [N] bool, this frame opens a new episode: earlier frames are not part of its stack
+    finished: np.ndarray  # [N] bool, an episode ended: its score may be reported
 
 
 class EpisodeScore(NamedTuple):
@@ -75,7 +76,7 @@ class EpisodeScore(NamedTuple):
 
 
 class Transitions(NamedTuple):
-    """A minibatch for the learner. Rewards are raw; beyond the end of a game they are zero."""
+    """A minibatch for the learner. Rewards are raw; beyond the end of an episode they are zero."""
 
     obs: Tensor  # [B, K, H, W] uint8 (or [B, K, D] float32 for vector observations)
     action: Tensor  # [B] int64
@@ -95,9 +96,9 @@ class LearnStats(NamedTuple):
 
 
 class VecEnv(Protocol):
-    """N games side by side. `reset` once, then `send` and `recv` in turns.
+    """N environments side by side. `reset` once, then `send` and `recv` in turns.
 
-    Between `send` and `recv` the games may play in threads of their own; the caller is free to work. Where groups of
+    Between `send` and `recv` they may play in threads of their own; the caller is free to work. Where groups of
     environments take turns (`envs/in_turns.py`), `send` and `recv` are about one group: N / groups environments.
     """
 
@@ -105,7 +106,7 @@ class VecEnv(Protocol):
     num_envs: int
 
     def reset(self, seeds: np.ndarray) -> Step:
-        """Start every game afresh; `seeds` is [N] int64 in [0, 2**31). All `started`, reward 0."""
+        """Start an episode in each; `seeds` is [N] int64 in [0, 2**31). All `started`, reward 0."""
         ...
 
     def send(self, action: np.ndarray) -> None:
@@ -116,8 +117,8 @@ class VecEnv(Protocol):
         """Wait for the step that `send` began."""
         ...
 
-    def seed_next_game(self, index: int, seed: int) -> None:
-        """Environment `index` opens its next game from `seed` instead of going on with its random stream."""
+    def seed_next_episode(self, index: int, seed: int) -> None:
+        """Environment `index` opens its next episode from `seed` instead of going on with its random stream."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

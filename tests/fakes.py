@@ -78,7 +78,7 @@ class ScriptedEnvs:
         self.ended = over
         return Step(self._frames(), reward, (over & ~by_time) | life, by_time, started, over)
 
-    def seed_next_game(self, index, seed):
+    def seed_next_episode(self, index, seed):
         pass
 
     def state_dict(self):

@@ -77,7 +77,7 @@ def test_an_evaluation_stops_the_clock_and_tells_its_games(clock, capsys):
             display.tick(fake_trainer(2_000, updates=1), last=True)
         display.tick(fake_trainer(3_000, updates=1), last=True)
     lines = capsys.readouterr().err.splitlines()
-    assert "evaluating: 1 / 3 games" in lines[-2]
+    assert "evaluating: 1 / 3 episodes" in lines[-2]
     assert "1,000 steps/s" in lines[-1]
 
 
@@ -101,7 +101,7 @@ def test_an_evaluation_of_so_many_steps_plays_its_last_game_to_the_end(clock, ca
             display.tick(fake_trainer(2_000, updates=1), last=True)
     before, after = capsys.readouterr().err.splitlines()
     assert "evaluating: 2 / 3 agent steps" in before
-    assert "evaluating: 4 steps, to the game's end" in after
+    assert "evaluating: 4 steps, to the episode's end" in after
 
 
 def test_a_network_drawn_anew_is_told(clock, capsys):
@@ -178,7 +178,7 @@ def test_the_first_and_the_last_words_of_a_run(tmp_path):
         frames_per_second=500.0, recent_mean_return=18.0, last_eval=19.0, best_eval=20.0, best_eval_step=400_000,
     )  # fmt: skip
     assert summary_lines(summary, 4)[:2] == [
-        "done: 600,000 steps (2,400,000 frames), 147,500 updates, 300 games",
+        "done: 600,000 steps (2.4 M frames), 147,500 updates, 300 episodes",
         "time: 1:20 h, 125 steps/s",
     ]
 
@@ -223,7 +223,7 @@ def test_games_alone_take_the_place_of_what_was_shown(monkeypatch):
     step = make_step(np.zeros((2, 4)), terminated=(True, False))
     with pseudo_terminal(monkeypatch) as text, Display() as display:
         display.doing("loading torch")
-        with display.games(protocol) as watch:
+        with display.episodes(protocol) as watch:
             watch(EvalStep(np.arange(2), np.zeros(2, np.int64), np.zeros(2, bool), step))
     assert "loading torch" in text[0]
-    assert "1/3 games" in text[0].rpartition("loading torch")[2]
+    assert "1/3 episodes" in text[0].rpartition("loading torch")[2]

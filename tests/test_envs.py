@@ -10,7 +10,7 @@ from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.envs.reference import ReferenceEnvs, Resize
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
-from atari_dqn.seeding import game_seeds, stream
+from atari_dqn.seeding import episode_seeds, stream
 
 SIX_GAMES = ("pong", "breakout", "seaquest", "space_invaders", "ms_pacman", "freeway")
 
@@ -115,8 +115,8 @@ def test_continuing_from_a_state_is_bit_for_bit_the_same(backend):
         envs.reset(np.array([5, 6]))
         for number, _ in enumerate(play(envs, steps)):
             if number == 20:
-                envs.seed_next_game(1, 99)
-        envs.seed_next_game(0, 77)
+                envs.seed_next_episode(1, 99)
+        envs.seed_next_episode(0, 77)
         other.load_state_dict(envs.state_dict())
         for (_, one), (_, two) in zip(play(envs, 120, 1), play(other, 120, 1), strict=True):
             assert all((left == right).all() for left, right in zip(one, two, strict=True))
@@ -130,7 +130,7 @@ def test_a_seeded_game_is_the_same_in_any_environment(backend):
     alone, among = make(backend, num_envs=1), make(backend, num_envs=3, max_episode_steps=9)
     opening = alone.reset(np.array([42])).frame[0]
     among.reset(np.array([1, 2, 3]))
-    among.seed_next_game(1, 42)
+    among.seed_next_episode(1, 42)
     for _, step in play(among, 12):
         if step.started[1]:
             break
@@ -153,7 +153,7 @@ def test_reseeding_keeps_logs_short_and_is_repeated_after_a_resume(backend, monk
         lengths.append(len(envs.state_dict()["log"]))
         seeds |= set(envs.state_dict()["seeds"].tolist())
         if number == 70:
-            envs.seed_next_game(0, 77)  # from here on the two open their logs at different steps
+            envs.seed_next_episode(0, 77)  # from here on the two open their logs at different steps
     assert max(lengths) <= 30 + 2 * 21
     assert len(seeds) > 4
     other.load_state_dict(envs.state_dict())
@@ -196,7 +196,7 @@ def test_calls_out_of_turn_say_so(backend):
 
 
 def test_runs_with_neighbouring_seeds_share_no_games():
-    seeds = [set(game_seeds(stream(seed, "envs"), 64).tolist()) for seed in (7, 8)]
+    seeds = [set(episode_seeds(stream(seed, "envs"), 64).tolist()) for seed in (7, 8)]
     assert not seeds[0] & seeds[1]
     assert all(0 <= seed < 2**31 for seed in seeds[0] | seeds[1])
 

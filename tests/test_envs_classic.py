@@ -69,10 +69,10 @@ def test_a_resumed_run_is_an_uninterrupted_one(game, tmp_path):
     envs.reset(np.array([1, 2, 3]))
     for number, action in enumerate(actions(envs, 130)):
         if number == 50:
-            envs.seed_next_game(1, 77)
+            envs.seed_next_episode(1, 77)
         envs.send(action)
         envs.recv()
-    envs.seed_next_game(0, 55)
+    envs.seed_next_episode(0, 55)
     checkpoint.save(tmp_path / "state", {"envs": envs.state_dict()}, {})
     other.load_state_dict(checkpoint.load(tmp_path / "state")[0]["envs"])
     for action in actions(envs, 250, seed=1):

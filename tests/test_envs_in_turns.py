@@ -62,7 +62,7 @@ def test_a_game_can_be_seeded_in_any_group():
     envs = make_envs(nature("pong").replace(num_envs=4, env_groups=2))
     envs.groups = [Noting(), Noting()]
     for index in range(4):
-        envs.seed_next_game(index, 10 + index)
+        envs.seed_next_episode(index, 10 + index)
     assert [group.seeded for group in envs.groups] == [[(0, 10), (1, 11)], [(0, 12), (1, 13)]]
 
 
@@ -71,7 +71,7 @@ class Noting(ScriptedEnvs):
         super().__init__(2)
         self.seeded = []
 
-    def seed_next_game(self, index, seed):
+    def seed_next_episode(self, index, seed):
         self.seeded.append((index, seed))
 
 

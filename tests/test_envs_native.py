@@ -153,7 +153,7 @@ def test_a_game_with_a_seed_of_its_own_opens_after_every_kind_of_end(end):
     envs.reset(np.array([3]))
     *_, last = play(envs, min(length, limit))
     assert last.finished[0]
-    envs.seed_next_game(0, 1234)
+    envs.seed_next_episode(0, 1234)
     opening = act(envs, 2)
     expected = fresh.reset(np.array([1234]))
     assert_same(opening, expected)
@@ -225,8 +225,8 @@ def test_a_resumed_run_is_an_uninterrupted_one(steps, tmp_path):
     envs.reset(np.array([5, 6, 7]))
     for number, _ in enumerate(play(envs, steps)):
         if number == 20:
-            envs.seed_next_game(1, 99)
-    envs.seed_next_game(2, 2**31 - 1)
+            envs.seed_next_episode(1, 99)
+    envs.seed_next_episode(2, 2**31 - 1)
     checkpoint.save(tmp_path / "state", {"envs": envs.state_dict()}, {})
     other.load_state_dict(checkpoint.load(tmp_path / "state")[0]["envs"])
     for mine, theirs in zip(play(envs, 220, 1), play(other, 220, 1), strict=True):
@@ -272,7 +272,7 @@ def test_seeds_that_ale_py_cannot_take_are_refused(seeds):
         envs.reset(np.array(seeds))
     envs.reset(np.array([0, 2**31 - 1]))
     with pytest.raises(UsageError, match="seeds must"):
-        envs.seed_next_game(0, -5)
+        envs.seed_next_episode(0, -5)
     envs.close()
 
 

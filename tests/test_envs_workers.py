@@ -366,8 +366,8 @@ def test_a_resumed_run_is_an_uninterrupted_one(steps, tmp_path):
     envs.reset(np.array([5, 6, 7, 8]))
     for number, _ in enumerate(play(envs, steps)):
         if number == 20:
-            envs.seed_next_game(1, 99)
-    envs.seed_next_game(2, 2**31 - 1)
+            envs.seed_next_episode(1, 99)
+    envs.seed_next_episode(2, 2**31 - 1)
     checkpoint.save(tmp_path / "state", {"envs": envs.state_dict()}, {})
     other.load_state_dict(checkpoint.load(tmp_path / "state")[0]["envs"])
     for mine, theirs in zip(play(envs, 150, 1), play(other, 150, 1), strict=True):

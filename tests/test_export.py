@@ -105,7 +105,7 @@ def test_a_pretrained_network_brings_its_card_along(tmp_path):
     text = (out / "README.md").read_text(encoding="utf-8")
     assert text.startswith("---\nlibrary_name: atari-dqn\n")
     assert "# pretrained:pong" in text
-    assert '      value: "19.4 +/- 1.3"\n      name: "nature, 30 games"\n' in text
+    assert '      value: "19.4 +/- 1.3"\n      name: "nature, 30 episodes"\n' in text
     again = tmp_path / "again"  # of a folder that was made so
     assert main(["export", str(out), "--to", "hub-folder", "--out", str(again)]) == 0
     assert (again / "README.md").read_text(encoding="utf-8") == text

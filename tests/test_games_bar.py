@@ -27,16 +27,16 @@ def moment(*, terminated=(False, False), started=(False, False)):
 def test_lines_tell_games_and_steps(monkeypatch, capsys):
     monkeypatch.setattr(games_bar, "PLAIN_PERIOD_SECONDS", 0.0)
     with games_bar.shown(PROTOCOL) as watch:
-        assert capsys.readouterr().err == "playing: 0 of 3 games\n"
+        assert capsys.readouterr().err == "playing: 0 of 3 episodes\n"
         watch(moment())
         watch(moment(terminated=(True, False), started=(False, True)))  # the second only opens a game
         watch(moment(terminated=(True, True)))
         watch(moment(terminated=(True, True)))  # games beyond the last one do not count
     assert capsys.readouterr().err.splitlines() == [
-        "playing: 0 of 3 games, 2 agent steps",
-        "playing: 1 of 3 games, 3 agent steps",
-        "playing: 3 of 3 games, 5 agent steps",
-        "playing: 3 of 3 games, 7 agent steps",
+        "playing: 0 of 3 episodes, 2 agent steps",
+        "playing: 1 of 3 episodes, 3 agent steps",
+        "playing: 3 of 3 episodes, 5 agent steps",
+        "playing: 3 of 3 episodes, 7 agent steps",
     ]
 
 
@@ -52,7 +52,7 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
     monkeypatch.setenv("TERM", "xterm")
     with games_bar.shown(PROTOCOL) as watch:
         watch(moment(terminated=(True, False)))
-    assert "1/3 games" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    assert "1/3 episodes" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def test_an_evaluation_says_how_far_it_is_and_takes_threads(run, capsys):
         assert main(["evaluate", str(run), "--episodes", "2", "--torch-threads", "2", "--env-threads", "3"]) == 0
         error = capsys.readouterr().err
         assert "threads: 2 for the network, 3 for the games" in error
-        assert "playing: 0 of 2 games" in error
+        assert "playing: 0 of 2 episodes" in error
         assert main(["evaluate", "cartpole", "--policy", "random", "--episodes", "2", "--env-threads", "1"]) == 0
-        assert "playing: 0 of 2 games" in capsys.readouterr().err
+        assert "playing: 0 of 2 episodes" in capsys.readouterr().err
         assert main(["evaluate", str(run), "--torch-threads", "-1"]) == 2
         assert "torch_threads is -1" in capsys.readouterr().err
     finally:

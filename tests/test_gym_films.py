@@ -13,7 +13,7 @@ from atari_dqn.cli import main
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import monitor
 from atari_dqn.presets import cartpole
-from atari_dqn.video.best_game import BestGameGif
+from atari_dqn.video.best_game import BestEpisodeGif
 from atari_dqn.video.gym_camera import GymCamera
 from atari_dqn.video.panel import BACKGROUND, TEXT, AgentView, Panel, letterbox
 from tests.fakes import make_run
@@ -141,7 +141,7 @@ def test_tensorboard_gets_a_film_where_there_is_one():
 
     for game in ("cartpole", "gym:Undrawn-v0"):
         config = cartpole(game).replace(film_seconds=1)
-        highlight = BestGameGif(config, monitor(config))
+        highlight = BestEpisodeGif(config, monitor(config))
         highlight.actions[:] = [0, 1] * 40
         highlight.show("eval/best_game", 5, Logger(), 10)
         highlight.show("eval/best_game", 5, Logger(), 20)

@@ -10,7 +10,7 @@ from atari_dqn.cli import main
 from atari_dqn.evaluation.play import play
 from atari_dqn.evaluation.protocols import EvalProtocol, monitor
 from atari_dqn.presets import nature
-from atari_dqn.video.best_game import BestGameGif
+from atari_dqn.video.best_game import BestEpisodeGif
 from atari_dqn.video.camera import AtariCamera
 from atari_dqn.video.panel import television
 
@@ -24,7 +24,7 @@ class Still:
 
 
 def test_it_shows_the_first_game_of_the_newest_evaluation():
-    highlight = BestGameGif(CONFIG, PROTOCOL)
+    highlight = BestEpisodeGif(CONFIG, PROTOCOL)
     for root in (1, 2):
         played, listen = [], highlight.begin()
 
@@ -51,7 +51,7 @@ def test_it_shows_the_first_game_of_the_newest_evaluation():
 
 def test_where_nothing_is_filmed_nothing_is_kept():
     config = CONFIG.replace(film_seconds=0)
-    highlight = BestGameGif(config, monitor(config))
+    highlight = BestEpisodeGif(config, monitor(config))
     assert highlight._limit == 0
     highlight.show("eval/best_game", 1, None, 10)  # no film, no logger
 

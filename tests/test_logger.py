@@ -48,7 +48,7 @@ def test_curves_files_and_pictures(tmp_path, capsys):
     about = events.SummaryMetadata("observation")
     assert about.plugin_data.plugin_name == "images"
     assert about.summary_description.startswith("What the network sees")
-    assert "evaluation 1.0 +- 0.0 over 2 games" in capsys.readouterr().err
+    assert "evaluation 1.0 +- 0.0 over 2 episodes" in capsys.readouterr().err
 
 
 def experiment_from_metadata(parts):

@@ -74,7 +74,7 @@ def test_a_run_from_its_start_to_its_resume_and_its_evaluation(platform, tmp_pat
     command(platform, "train", "cartpole", *TINY, "--run-dir", run)
     command(platform, "train", "cartpole", "--run-dir", run, "--resume", "--total-steps", 600)
     assert json.loads((run / "DONE").read_text())["steps"] == 600
-    assert "over 2 games" in command(platform, "evaluate", run, "--episodes", 2)
+    assert "over 2 episodes" in command(platform, "evaluate", run, "--episodes", 2)
     assert "free on this host" in command(
         platform, "suite", "--games", "cartpole", "--runs-dir", tmp_path / "suite", "--dry-run", *TINY
     )

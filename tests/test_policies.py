@@ -24,7 +24,7 @@ def test_random_cartpole_lasts_about_22_steps():
 
 def test_nothing_pressed_in_breakout_is_five_minutes_without_a_point():
     played = evaluate_policy("breakout", "noop", Selection("nature", episodes=1))
-    (game,) = played.games
+    (game,) = played.episodes
     assert (game.episode_return, game.episode_length) == (0.0, 4_500)
     assert played.name == "nature_noop"
     # (0 - 1.7) / (31.8 - 1.7)

@@ -53,7 +53,7 @@ def player(pong):
 
 def film(player, out, **options):
     options = {"number": 1, "seed": 4, "overlay": False} | options
-    return video.film_game(player, SHORT, outs=[out], **options)
+    return video.film_episode(player, SHORT, outs=[out], **options)
 
 
 def read_video(path):
@@ -200,7 +200,7 @@ def test_a_member_of_the_family_can_be_filmed_with_what_it_expects(preset, tmp_p
     run = make_run(tmp_path / "run", config.replace(torch_threads=1, env_threads=1, hidden_sizes=(16,)))
     player = load_player(run, which="last", device="cpu")
     few = dataclasses.replace(SHORT, max_episode_steps=8)
-    video.film_game(player, few, outs=[tmp_path / "film.png"], number=1, seed=4, overlay=True, seconds=1)
+    video.film_episode(player, few, outs=[tmp_path / "film.png"], number=1, seed=4, overlay=True, seconds=1)
     picture = np.array(Image.open(tmp_path / "film.png"))
     distributional = config.extensions.distribution != "none" or config.extensions.categorical_bins
     assert (picture == EXPECTED).all(axis=2).any() == bool(distributional)
@@ -227,7 +227,7 @@ def test_why_ffmpeg_gave_up_is_told(tmp_path):
 
 
 def test_a_camera_that_sees_another_game_is_noticed(player, tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "game_seed", lambda root, number: 99)
+    monkeypatch.setattr(video, "episode_seed", lambda root, number: 99)
     result = main(["video", "nowhere"])
     assert result == 2
     with pytest.raises(video.UsageError, match="the camera saw another game"):
@@ -243,7 +243,7 @@ def test_the_command_films_into_the_run_folder(pong, capsys):
     assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
-    assert lines[0].startswith("pong, game 2 of protocol nature with seed 0: not played out (score ")
+    assert lines[0].startswith("pong, episode 2 of protocol nature with seed 0: not played out (score ")
     assert result["files"] == [str(pong / "videos" / f"nature_last_game2{end}") for end in (".mp4", ".gif")]
     facts, frames = read_video(result["files"][0])
     assert frames.shape == (32, 630, 1280, 3)  # whole steps: 8 of 4 frames
@@ -251,7 +251,7 @@ def test_the_command_films_into_the_run_folder(pong, capsys):
 
 
 WRONG = [
-    ("--episode 30", "protocol nature has 30 games; they count from 0"),
+    ("--episode 30", "protocol nature has 30 episodes; they count from 0"),
     ("--episode -1", "episode is -1; it must be at least 0"),
     ("--seconds 0", "seconds is 0.0"),
     ("--seconds nan", "seconds is nan"),

@@ -54,7 +54,7 @@ def test_a_window_shows_the_very_picture_and_hears_its_keys():
         press("n")
         shown.add(PICTURE)
         assert shown.held() == {"fire"}
-        assert (shown.next_game(), shown.next_game(), shown.closed) == (True, False, False)
+        assert (shown.next_episode(), shown.next_episode(), shown.closed) == (True, False, False)
         press("escape")
         shown.add(PICTURE)
         assert shown.closed
@@ -135,7 +135,7 @@ class Looker:
         assert picture.shape[0] == 630
         self.pictures += 1
 
-    def next_game(self):
+    def next_episode(self):
         return self.pictures % 40 == 0 and self.pictures > 0
 
     def close(self):
@@ -157,10 +157,10 @@ def test_each_game_is_played_by_the_newest_checkpoint(run, monkeypatch, capsys):
 
     monkeypatch.setattr(Looker, "add", trains_on)
     assert main(["watch", str(run), "--games", "2", "--episode", "3"]) == 0
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("game ")]
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("episode ")]
     before = int(first.name.removeprefix("step_"))
     assert [line.partition(": ")[0] for line in told] == [
-        f"game 3, network of step {before:,}", f"game 4, network of step {before + 5:,}",
+        f"episode 3, network of step {before:,}", f"episode 4, network of step {before + 5:,}",
     ]  # fmt: skip
     assert all(": not played out (score " in line for line in told)
 
@@ -168,7 +168,7 @@ def test_each_game_is_played_by_the_newest_checkpoint(run, monkeypatch, capsys):
 def test_cartpole_is_watched_to_its_end(tmp_path, capsys):
     folder = make_run(tmp_path / "run", cartpole())
     assert main(["watch", str(folder), "--games", "2"]) == 0
-    assert "game 1, network of step 700: score " in capsys.readouterr().err
+    assert "episode 1, network of step 700: score " in capsys.readouterr().err
 
 
 def read_pictures(stream):
@@ -281,7 +281,7 @@ class Person:
         self.shown.append(picture)
         self.closed = len(self.shown) == len(self.keys)
 
-    def next_game(self):
+    def next_episode(self):
         return False
 
 

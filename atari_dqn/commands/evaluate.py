@@ -30,30 +30,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Play games with a trained network, or without one, and report the score."""
+    """Play episodes with a trained network, or without one, and report the score."""
 
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|GAME")]
     """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>; a game with
     `--policy random` or `noop`."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
-    """`nature`: 30 games of 5 minutes, epsilon 0.05. `sticky`: 100 games, sticky actions 0.25, epsilon 0.01.
-    `monitor`: as during training. `greedy`: 100 games, epsilon 0. `auto`: greedy for vector games, sticky for runs with
-    sticky actions, else nature."""
+    """`nature`: 30 episodes of 5 minutes, epsilon 0.05. `sticky`: 100 episodes, sticky actions 0.25, epsilon 0.01.
+    `monitor`: as during training. `greedy`: 100 episodes, epsilon 0. `auto`: greedy for vector games, sticky for runs
+    with sticky actions, else nature."""
     policy: Literal["network", "random", "random-10hz", "noop"] = "network"
     """`random`: a uniform action every agent step, 15 a second. `random-10hz`: one every 6 frames, as for the published
     random scores. `noop`: nothing is ever pressed. These need a game, not a run."""
     episodes: int | None = None
-    """Games to play, instead of the protocol's number."""
+    """Episodes to play, instead of the protocol's number."""
     max_episode_steps: int | None = None
-    """Time limit of a game, agent steps, instead of the protocol's."""
+    """Time limit of an episode, agent steps, instead of the protocol's."""
     only_episode: int | None = None
-    """Play again the one game with this number (first column of the CSV) and nothing else."""
+    """Play again the one episode with this number (first column of the CSV) and nothing else."""
     checkpoint: Literal["last", "best"] = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     seed: int = 0
-    """Root of the games' seeds."""
+    """Root of the episodes' seeds."""
     num_envs: int = 8
-    """Games played side by side; does not change which games are played."""
+    """Environments side by side; does not change which episodes are played."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
     torch_threads: int = 0
@@ -62,9 +62,9 @@ class Evaluate:
     """Threads of the emulators; 0 for all cores."""
     out: Path | None = None
     """Folder for <protocol>_<checkpoint or policy>.csv and .json. Default: evaluations/ in the run folder, if all
-    games of the protocol are played."""
+    episodes of the protocol are played."""
     write: bool = True
-    """Keep the games in files. No: only print."""
+    """Keep the episodes in files. No: only print."""
     allow_import: bool = False
     """Execute what the run's game names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs."""
     json: bool = False
@@ -108,11 +108,11 @@ def _evaluate(command: Evaluate, folder: Path | None, display: Display) -> int:
             allow_import=command.allow_import,
             torch_threads=command.torch_threads,
             env_threads=command.env_threads,
-            show=display.games,
+            show=display.episodes,
         )
     else:
         played = evaluation.evaluate_policy(
-            command.run, command.policy, selection, env_threads=command.env_threads, show=display.games
+            command.run, command.policy, selection, env_threads=command.env_threads, show=display.episodes
         )
     for line in evaluation.evaluation_lines(played.result):
         print(line)
@@ -154,12 +154,12 @@ def _destination(command: Evaluate) -> Path | None:
 
 def _keep(command: Evaluate, folder: Path | None, played: PlayedEvaluation) -> None:
     if folder is not None:
-        write_evaluation(folder, played.name, played.result, played.games)
-        log.info(f"games: {folder / played.name}.csv and .json")
+        write_evaluation(folder, played.name, played.result, played.episodes)
+        log.info(f"episodes: {folder / played.name}.csv and .json")
     elif command.write:
         why = (
             "not a run"
             if command.policy != "network" or pretrained.find(Path(command.run))
-            else "not all games of the protocol"
+            else "not all episodes of the protocol"
         )
-        log.info(f"games: kept in no file ({why}); --out FOLDER keeps them")
+        log.info(f"episodes: kept in no file ({why}); --out FOLDER keeps them")

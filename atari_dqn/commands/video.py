@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
 
 @dataclass(frozen=True)
 class Video:
-    """Film one game of an evaluation, in true colours and at 60 frames per second."""
+    """Film one episode of an evaluation, in true colours and at 60 frames per second."""
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
@@ -38,14 +38,14 @@ class Video:
     overlay: bool = False
     """Show beside the game what the network sees, its Q-values and the chosen action."""
     seconds: float | None = None
-    """Film no more than this from the start of the game."""
+    """Film no more than this from the start of the episode."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
-    """The evaluation that the game is taken from. `auto`: greedy for vector games, sticky for runs with sticky actions,
-    else nature."""
+    """The evaluation that the episode is taken from. `auto`: greedy for vector games, sticky for runs with sticky
+    actions, else nature."""
     episode: int = 0
-    """Which of its games; they count from 0."""
+    """Which of its episodes; they count from 0."""
     seed: int = 0
-    """Root of the games' seeds, as in `evaluate`."""
+    """Root of the episodes' seeds, as in `evaluate`."""
     checkpoint: Literal["last", "best"] = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     device: str = "auto"
@@ -61,7 +61,7 @@ class Video:
 
 
 def run(words: Sequence[str]) -> int:
-    """Film a game of a run, a checkpoint or a pretrained network; returns the exit code."""
+    """Film an episode of a run, a checkpoint or a pretrained network; returns the exit code."""
     command = parse(Video, words, prog="atari-dqn video")
     for name in ("episode", "seed", "torch_threads", "env_threads"):
         if (value := getattr(command, name)) < 0:
@@ -92,8 +92,8 @@ def _film(command: Video, display: Display) -> int:
     )
     protocol = protocol_named(command.protocol, player.config)
     out = command.out or _default_out(command, protocol.name, player)
-    with display.games(protocol.only(command.episode)) as watch:
-        film = video.film_game(
+    with display.episodes(protocol.only(command.episode)) as watch:
+        film = video.film_episode(
             player,
             protocol,
             number=command.episode,

@@ -28,9 +28,9 @@ LAST_PORT = 65_535
 
 @dataclass(frozen=True)
 class Watch:
-    """Watch a network play, game after game: the newest one of a run that trains.
+    """Watch a network play, episode after episode: the newest one of a run that trains.
 
-    In the window P pauses, N goes on to the next game, Esc ends.
+    In the window P pauses, N goes on to the next episode, Esc ends.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -42,14 +42,14 @@ class Watch:
     overlay: bool = True
     """Show beside the game what the network sees, its Q-values and the chosen action."""
     games: int = 0
-    """End after so many games; 0: go on."""
+    """End after so many episodes; 0: go on."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
-    """The evaluation that the games are taken from. `auto`: greedy for vector games, sticky for runs with sticky
+    """The evaluation that the episodes are taken from. `auto`: greedy for vector games, sticky for runs with sticky
     actions, else nature."""
     episode: int = 0
-    """The first of its games; they count from 0."""
+    """The first of its episodes; they count from 0."""
     seed: int = 0
-    """Root of the games' seeds, as in `evaluate`."""
+    """Root of the episodes' seeds, as in `evaluate`."""
     checkpoint: Literal["last", "best"] = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation so far."""
     device: str = "auto"
@@ -61,7 +61,7 @@ class Watch:
 
 
 def run(words: Sequence[str]) -> int:
-    """Show games of a run, a checkpoint or a pretrained network; returns the exit code."""
+    """Show episodes of a run, a checkpoint or a pretrained network; returns the exit code."""
     command = parse(Watch, words, prog="atari-dqn watch")
     for name in ("games", "episode", "seed", "torch_threads"):
         if (value := getattr(command, name)) < 0:
@@ -74,7 +74,7 @@ def run(words: Sequence[str]) -> int:
         display.doing("loading torch")
         from atari_dqn.seeding import stream
         from atari_dqn.video.gym_camera import has_display, make_camera
-        from atari_dqn.video.record import show_game
+        from atari_dqn.video.record import show_episode
 
         newest, player = _newest(command), _load(command)
     in_browser = command.browser or not has_display()
@@ -87,16 +87,15 @@ def run(words: Sequence[str]) -> int:
         for number in itertools.count(command.episode):
             if (there := _newest(command)) != newest:
                 newest, player = there, _load(command)
-            one_game, root = protocol.only(number), stream(command.seed, "eval")
-            options = {"overlay": command.overlay, "should_stop": lambda: screen.closed or screen.next_game()}
-            shown = show_game(player, one_game, root, camera, [screen], **options)
+            one_episode, root = protocol.only(number), stream(command.seed, "eval")
+            options = {"overlay": command.overlay, "should_stop": lambda: screen.closed or screen.next_episode()}
+            shown = show_episode(player, one_episode, root, camera, [screen], **options)
             told = f"score {shown.score:.0f} after {shown.steps:,} agent steps"
-            say(
-                f"game {number}, network of step {player.step:,}: {told if shown.whole else f'not played out ({told})'}"
-            )
+            told = told if shown.whole else f"not played out ({told})"
+            say(f"episode {number}, network of step {player.step:,}: {told}")
             if screen.closed or number == last:
                 return 0
-    raise AssertionError("the numbers of games never end")
+    raise AssertionError("the numbers of episodes never end")
 
 
 def _load(command: Watch) -> Player:

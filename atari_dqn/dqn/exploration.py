@@ -16,8 +16,8 @@ class EpsilonGreedy:
     A held action reaches what single random steps do not: Freeway's first reward is some forty steps in one direction
     away. Its length n is drawn with a chance in proportion to 1 / n^2, so most are of one step and a few are long. The
     other environments explore step by step, which finds the first rewards of Pong and Breakout twice as often. A run
-    holds in its warm-up only: the network learns from these games that there are rewards, and Pong learned later where
-    epsilon fell with actions held.
+    holds in its warm-up only: the network learns from these episodes that there are rewards, and Pong learned later
+    where epsilon fell with actions held.
 
     With a `ladder` s above 1 some environments explore more than others: the i-th with epsilon ** k, where k goes from
     1 / s to s. At s = 2 and epsilon 0.05 that is 0.22 for the first and 0.0025 for the last, 0.05 on average. So the

@@ -62,7 +62,7 @@ class Learner:
         config = self.config
         self._follow_schedules(step)
         if config.algorithm.game_end_updates:
-            return  # nothing is due within a game
+            return  # nothing is due within an episode
         if learning_starts is not None:
             self._learn_between(step, step + config.envs_at_once, step, learning_starts)
         self.reset.reset_if_due(step, step + config.envs_at_once)

@@ -24,7 +24,7 @@ def n_step_return(reward: Tensor, *, gamma: float) -> Tensor:
     """Discounted sum of the rewards on the way to the bootstrap state.
 
     Args:
-      reward: [B, n] float32, zero beyond the end of a game.
+      reward: [B, n] float32, zero beyond the end of an episode.
       gamma:  discount per agent step, in [0, 1].
 
     Returns:

@@ -23,7 +23,7 @@ from atari_dqn.networks.dead_units import dead_units
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.types import EpisodeScore
 
-RECENT_GAMES = 20  # finished games behind "mean return" in logs
+RECENT_EPISODES = 20  # finished ones behind "mean return" in logs
 HELD_OUT_STATES = 128  # whose values are followed
 GIB = 2**30
 
@@ -44,28 +44,28 @@ class Metrics:
     ) -> None:
         self.config, self.agent, self.learner, self.replay = config, agent, learner, replay
         self.action_names = action_names
-        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_GAMES)  # (return, length) of finished games
-        self.window: list[float] = []  # returns of the games that finished since the last point of the log
+        self.recent: deque[tuple[float, int]] = deque(maxlen=RECENT_EPISODES)  # (return, length) of finished ones
+        self.window: list[float] = []  # returns of the episodes that finished since the last point of the log
         self.logged_at = 0  # agent step of that point
         self.held_out: Tensor | None = None  # [HELD_OUT_STATES, K, ...], states of the warm-up
 
     @property
     def recent_return(self) -> float | None:
-        """Mean raw score of the last finished games; None before the first."""
+        """Mean raw score of the last finished episodes; None before the first."""
         return float(np.mean([score for score, _ in self.recent])) if self.recent else None
 
-    def tell_episode(self, logger: Logger, step: int, game: EpisodeScore) -> None:
-        """Write a game that ended at an agent step to the logs, and count it."""
-        logger.log(step, {"episode/return": game.episode_return, "episode/length": float(game.episode_length)})
-        self.recent.append((game.episode_return, game.episode_length))
-        self.window.append(game.episode_return)
+    def tell_episode(self, logger: Logger, step: int, episode: EpisodeScore) -> None:
+        """Write an episode that ended at an agent step to the logs, and count it."""
+        logger.log(step, {"episode/return": episode.episode_return, "episode/length": float(episode.episode_length)})
+        self.recent.append((episode.episode_return, episode.episode_length))
+        self.window.append(episode.episode_return)
 
     def read(self, step: int, episodes: int, *, learning: bool) -> dict[str, float]:
         """A point of the log: means since the last one. The only place that reads learning statistics from the device.
 
         Args:
           step:     agent steps so far.
-          episodes: games finished so far.
+          episodes: finished so far.
           learning: is the warm-up over?
         """
         values = {f"train/{name}": value for name, value in schedules.now(self.config, step).items()}
@@ -157,7 +157,7 @@ class Metrics:
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on from."""
         return {
-            "recent": [list(game) for game in self.recent],
+            "recent": [list(episode) for episode in self.recent],
             "window": list(self.window),
             "logged_at": self.logged_at,
             "held_out": self.held_out,

@@ -14,18 +14,18 @@ from atari_dqn.types import EpisodeScore, Step
 
 
 class EpisodeTracker:
-    """Adds up the rewards of N games and hands out each game when it has finished."""
+    """Adds up the rewards of N environments and hands out each episode when it has finished."""
 
     def __init__(self, num_envs: int) -> None:
         self.episode_return = np.zeros(num_envs, np.float64)
         self.episode_length = np.zeros(num_envs, np.int64)
 
     def update(self, step: Step, first: int = 0) -> list[EpisodeScore]:
-        """Count one step of the environments from `first` on; returns the games that it finished."""
+        """Count one step of the environments from `first` on; returns the episodes that it finished."""
         these = slice(first, first + len(step.reward))
         episodes: list[EpisodeScore] = []
         opens, ends = step.started.any(), step.finished.any()  # seldom
-        if opens and ends:  # an end that only showed when the next game had opened
+        if opens and ends:  # an end that only showed when the next episode had opened
             episodes = self._report(step.finished & step.started, first)
         if opens:
             self.episode_return[these][step.started] = 0.0

@@ -1,4 +1,4 @@
-"""The training loop: what the paper's algorithm box says, for N games at once.
+"""The training loop: what the paper's algorithm box says, for N environments at once.
 
     act -> send -> learn what is due (while the emulators play) -> recv -> store -> now and then: log, evaluate, save
 
@@ -28,11 +28,11 @@ from atari_dqn.dqn.progress import EpisodeTracker, Speedometer
 from atari_dqn.dqn.schedules import crossings
 from atari_dqn.dqn.turns import Turns
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.seeding import game_seeds, stream
+from atari_dqn.seeding import episode_seeds, stream
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
 
-UNKNOWN = 2**62  # in a checkpoint: the agent step of the first update, while a game is waited for
+UNKNOWN = 2**62  # in a checkpoint: the agent step of the first update, while the end of an episode is waited for
 
 
 class Trainer:
@@ -72,7 +72,7 @@ class Trainer:
         self.tracker = EpisodeTracker(config.env.num_envs)
         self.metrics = Metrics(config, agent, self.learner, replay, envs.spec.action_names)
         self.step = 0  # agent steps played
-        self.episodes = 0  # games finished
+        self.episodes = 0  # finished
         self.learning_starts_at = self._end_of_warm_up()  # agent step from which updates are due, None until known
         self.evaluations = Evaluations(config)
         self.value_range = ValueRange(agent.algorithm.head.limit)
@@ -83,7 +83,7 @@ class Trainer:
     def run(self) -> None:
         """Play and learn until the run is over, or until `stop_requested`; then save."""
         if self.replay.is_empty:
-            self.replay.start(self.envs.reset(game_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
+            self.replay.start(self.envs.reset(episode_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
         self._evaluate_if_due()  # a resumed run may owe one
         while self.turns.waiting > 1:  # all groups but one play at the beginning
             self.turns.ask(self.step)
@@ -174,12 +174,12 @@ class Trainer:
         return None if self.config.replay.whole_game_warm_up else self.step + self.config.replay.learning_starts
 
     def _on_episodes_finished(self, result: Step) -> None:
-        """Note the games that have just ended, and learn what is owed at the end of a game."""
+        """Note the episodes that have just ended, and learn what is owed at the end of one."""
         first = self.turns.follow(result, self.step)
-        for game in self.tracker.update(result, first):
-            self.metrics.tell_episode(self.logger, self.step, game)
+        for episode in self.tracker.update(result, first):
+            self.metrics.tell_episode(self.logger, self.step, episode)
             self.episodes += 1
-            self.callbacks.on_episode(self, game)
+            self.callbacks.on_episode(self, episode)
             if self.learning_starts_at is None and len(self.replay) >= self.config.replay.learning_starts:
                 self.learning_starts_at = self.step
             if self.config.algorithm.game_end_updates and self.learns:
@@ -203,7 +203,7 @@ class Trainer:
         self.logger.log(self.step, values)
 
     def _evaluate_if_due(self) -> None:
-        """Play the evaluation games on environments of their own, and remember the best network."""
+        """Play the episodes of an evaluation on environments of their own, and remember the best network."""
         if self.evaluator is None or not self.evaluations.is_due(self.step, self.episodes):
             return
         q = self.agent.algorithm.predict(self.replay.latest_obs()).flatten().cpu().numpy()

@@ -62,9 +62,9 @@ class EnvsInTurns:
             raise RuntimeError("recv() without send(): there is no step under way")
         return self.groups[self.playing.popleft()].recv()
 
-    def seed_next_game(self, index: int, seed: int) -> None:
+    def seed_next_episode(self, index: int, seed: int) -> None:
         size = self.num_envs // len(self.groups)
-        self.groups[index // size].seed_next_game(index % size, seed)
+        self.groups[index // size].seed_next_episode(index % size, seed)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue bit for bit. Waits for what plays; `recv` hands it out as ever."""

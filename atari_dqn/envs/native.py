@@ -141,7 +141,7 @@ class NativeEnvs:
         self._log.forget(mask)
         return self._env.reset(seed=seeds, options={"reset_mask": mask})
 
-    def seed_next_game(self, index: int, seed: int) -> None:
+    def seed_next_episode(self, index: int, seed: int) -> None:
         self._next_seed[index] = checked_seeds(np.array([seed]), 1)[0]
 
     def state_dict(self) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class SingleEnvs:
     def _frames(self) -> np.ndarray:
         return np.empty((self.num_envs, *self.spec.frame_shape), self.spec.frame_dtype)
 
-    def seed_next_game(self, index: int, seed: int) -> None:
+    def seed_next_episode(self, index: int, seed: int) -> None:
         self._next_seed[index] = seed
 
     def state_dict(self) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class WorkerEnvs:
             finished=(flags & FINISHED) != 0,
         )
 
-    def seed_next_game(self, index: int, seed: int) -> None:
+    def seed_next_episode(self, index: int, seed: int) -> None:
         self._late_seeds[index] = int(checked_seeds(np.array([seed]), 1)[0])
 
     def _flush_seeds(self) -> None:

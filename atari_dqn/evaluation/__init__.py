@@ -1,5 +1,5 @@
-"""Games played to measure an agent.
+"""Episodes played to measure an agent.
 
-In reading order: protocols.py (how games are played), play.py (plays them), result.py (what came
+In reading order: protocols.py (how episodes are played), play.py (plays them), result.py (what came
 out), player.py (a trained network that acts).
 """

@@ -1,7 +1,7 @@
-"""Playing games for their score, by a protocol.
+"""Playing episodes for their score, by a protocol.
 
-Game i of an evaluation has a seed of its own, for the emulator and for the coin of the policy, so the games do not
-depend on how many are played side by side, and long games count as much as short ones.
+Episode i of an evaluation has a seed of its own, for the emulator and for the coin of the policy, so they do not
+depend on how many are played side by side, and long episodes count as much as short ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.scores import game_label, human_pair
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
-from atari_dqn.seeding import game_seeds
+from atari_dqn.seeding import episode_seeds
 from atari_dqn.types import EpisodeScore, Step, VecEnv
 
 BATCH = 8  # observations in one call of a policy
@@ -30,18 +30,18 @@ BATCH = 8  # observations in one call of a policy
 class EvalStep(NamedTuple):
     """One vector step of an evaluation, for those who watch it. Where `step.started`, the action was ignored."""
 
-    playing: np.ndarray  # [N] int64, number of the game of each environment
+    playing: np.ndarray  # [N] int64, number of the episode of each environment
     action: np.ndarray  # [N] int64, as played
     explored: np.ndarray  # [N] bool, a coin chose the action, not the policy
     step: Step  # what the action led to
 
 
-def game_seed(root: np.random.SeedSequence, number: int) -> int:
-    """The emulator's seed of a game, by its number in the evaluation with this root."""
-    return int(game_seeds(_of_game(root, number, 0), 1)[0])
+def episode_seed(root: np.random.SeedSequence, number: int) -> int:
+    """The emulator's seed of an episode, by its number in the evaluation with this root."""
+    return int(episode_seeds(_of_episode(root, number, 0), 1)[0])
 
 
-def _of_game(root: np.random.SeedSequence, number: int, purpose: int) -> np.random.SeedSequence:
+def _of_episode(root: np.random.SeedSequence, number: int, purpose: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, number, purpose))
 
 
@@ -58,13 +58,13 @@ def evaluate(
     should_stop: Callable[[], bool] = lambda: False,
     watch: Callable[[EvalStep], None] = lambda moment: None,
 ) -> list[EpisodeScore] | None:
-    """Play the games of a protocol.
+    """Play the episodes of a protocol.
 
     Args:
       policy:      chooses the greedy actions.
-      envs:        made from `protocol.env_config(...)`; played from new games on.
+      envs:        made from `protocol.env_config(...)`; played from new episodes on.
       protocol:    what to play.
-      seed:        root of the seeds of all games.
+      seed:        root of the seeds of all episodes.
       frame_stack: K.
       repeat_first_frame: see `ReplayLayout`.
       openings:    actions that are played whatever the policy says; None for none.
@@ -73,24 +73,24 @@ def evaluate(
       watch:       is shown every vector step.
 
     Returns:
-      The games in the order of their index, or None if it was given up.
+      The episodes in the order of their index, or None if it was given up.
     """
-    games = EpisodeScheduler(protocol, seed, envs.num_envs)
+    episodes = EpisodeScheduler(protocol, seed, envs.num_envs)
     openings = openings or OpeningActions(envs.num_envs)
     stacks = _newest_stacks(envs, frame_stack, repeat_first_frame, device)
-    stacks.start(envs.reset(games.open_first()))
-    while not games.complete():
+    stacks.start(envs.reset(episodes.open_first()))
+    while not episodes.complete():
         if should_stop():
             return None
-        action = openings.impose(games.explore(greedy_actions(policy, stacks.latest_obs()), envs.spec.num_actions))
+        action = openings.impose(episodes.explore(greedy_actions(policy, stacks.latest_obs()), envs.spec.num_actions))
         envs.send(action)
         step = envs.recv()
         openings.follow(step)
         stacks.add(action, step)
-        watch(EvalStep(protocol.first_episode + games.playing, action, games.explored, step))
-        for env, next_seed in games.update(step):
-            envs.seed_next_game(env, next_seed)
-    return games.scores()
+        watch(EvalStep(protocol.first_episode + episodes.playing, action, episodes.explored, step))
+        for env, next_seed in episodes.update(step):
+            envs.seed_next_episode(env, next_seed)
+    return episodes.scores()
 
 
 def _newest_stacks(envs: VecEnv, frame_stack: int, repeat_first_frame: bool, device: torch.device | str) -> FrameReplay:
@@ -133,26 +133,28 @@ def play(
         envs.close()
 
 
-def result_of(config: Config, protocol: EvalProtocol, games: Sequence[EpisodeScore], **origin: Any) -> EvaluationResult:
-    """What came out of the games of a protocol.
+def result_of(
+    config: Config, protocol: EvalProtocol, episodes: Sequence[EpisodeScore], **origin: Any
+) -> EvaluationResult:
+    """What came out of the episodes of a protocol.
 
     Args:
       config:   of the environments they were played in.
-      protocol: of the games.
-      games:    at least one.
+      protocol: of the episodes.
+      episodes:    at least one.
       origin:   who played: `policy`, `checkpoint`, `step`, ... of `EvaluationResult`.
     """
-    returns = [game.episode_return for game in games]
+    returns = [episode.episode_return for episode in episodes]
     return EvaluationResult(
         game=game_label(config.game, config.env.game_mode, config.env.difficulty),
         protocol=protocol.name,
         human_pair=human_pair(protocol.max_episode_steps, config.frames_per_step),
-        episodes=len(games),
+        episodes=len(episodes),
         mean=float(np.mean(returns)),
         std=float(np.std(returns)),
         min=min(returns),
         max=max(returns),
-        mean_length=float(np.mean([game.episode_length for game in games])),
+        mean_length=float(np.mean([episode.episode_length for episode in episodes])),
         epsilon=protocol.epsilon,
         scores=tuple(returns),
         **origin,
@@ -160,10 +162,10 @@ def result_of(config: Config, protocol: EvalProtocol, games: Sequence[EpisodeSco
 
 
 def greedy_actions(policy: Policy, obs: Tensor) -> np.ndarray:
-    """Actions for all games, asked for in batches of one size.
+    """Actions for all episodes, asked for in batches of one size.
 
     How a network's sums are rounded depends on the size of the batch, and a nearly equal pair of Q-values on the
-    rounding; a game must not depend on how many others are played beside it.
+    rounding; an episode must not depend on how many others are played beside it.
     """
     actions = []
     for begin in range(0, len(obs), BATCH):
@@ -175,50 +177,50 @@ def greedy_actions(policy: Policy, obs: Tensor) -> np.ndarray:
 
 
 class EpisodeScheduler:
-    """Which environment plays which game, and what came of it."""
+    """Which environment plays which episode, and what came of it."""
 
     def __init__(self, protocol: EvalProtocol, seed: np.random.SeedSequence, num_envs: int) -> None:
         self.protocol, self.root = protocol, seed
-        self.playing = np.arange(num_envs)  # index of each environment's game; its number is first_episode higher
+        self.playing = np.arange(num_envs)  # index of each environment's episode; its number is first_episode higher
         self.coins = [self._coin(index) for index in range(num_envs)]
-        self.opening = np.zeros(num_envs, bool)  # the next step only opens a game
+        self.opening = np.zeros(num_envs, bool)  # the next step only opens an episode
         self.episode_return: list[float] = [0.0] * num_envs  # by index, from here on
         self.episode_length = [0] * num_envs
         self.done = [False] * num_envs
 
     def _seed(self, index: int) -> int:
-        return game_seed(self.root, self.protocol.first_episode + index)
+        return episode_seed(self.root, self.protocol.first_episode + index)
 
     def _coin(self, index: int) -> np.random.Generator:
-        return np.random.default_rng(_of_game(self.root, self.protocol.first_episode + index, 1))
+        return np.random.default_rng(_of_episode(self.root, self.protocol.first_episode + index, 1))
 
     def open_first(self) -> np.ndarray:
         return np.array([self._seed(int(index)) for index in self.playing], np.int64)
 
     def explore(self, action: np.ndarray, num_actions: int) -> np.ndarray:
-        """Replace greedy actions by random ones, each by the coin of its game; `explored` says which."""
+        """Replace greedy actions by random ones, each by the coin of its episode; `explored` says which."""
         self.explored = np.zeros(len(action), bool)
         if self.protocol.epsilon == 0.0:
             return action
         action = action.copy()
         for env, coin in enumerate(self.coins):
-            if self.opening[env]:  # the action is ignored: a game must not pay for it with a coin
+            if self.opening[env]:  # the action is ignored: an episode must not pay for it with a coin
                 continue
             if coin.random() < self.protocol.epsilon:
                 action[env], self.explored[env] = coin.integers(num_actions), True
         return action
 
     def update(self, step: Step) -> list[tuple[int, int]]:
-        """Count a vector step; returns (environment, seed) of the games to be opened next."""
+        """Count a vector step; returns (environment, seed) of the episodes to be opened next."""
         opened = []
         self.opening = step.finished
-        for env, game in enumerate(self.playing):
+        for env, episode in enumerate(self.playing):
             if step.started[env]:
-                continue  # its frame only opens the game
-            self.episode_return[game] += float(step.reward[env])
-            self.episode_length[game] += 1
+                continue  # its frame only opens the episode
+            self.episode_return[episode] += float(step.reward[env])
+            self.episode_length[episode] += 1
             if step.finished[env]:
-                self.done[game] = True
+                self.done[episode] = True
                 opened.append((env, self._open_next(env)))
         return opened
 
@@ -231,7 +233,7 @@ class EpisodeScheduler:
         return self._seed(index)
 
     def _fitting(self) -> tuple[int, bool]:
-        """How many games count so far, and whether that is final."""
+        """How many episodes count so far, and whether that is final."""
         if self.protocol.episodes is not None:
             count = next((i for i, done in enumerate(self.done) if not done), len(self.done))
             return min(count, self.protocol.episodes), count >= self.protocol.episodes
@@ -243,7 +245,7 @@ class EpisodeScheduler:
                 return index, True
             if not done:
                 return index, False
-        raise AssertionError("an environment is always playing a game that is not done")
+        raise AssertionError("an environment is always playing an episode that is not done")
 
     def complete(self) -> bool:
         return self._fitting()[1]

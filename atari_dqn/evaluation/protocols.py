@@ -33,37 +33,37 @@ class NoopPolicy:
 
 @dataclass(frozen=True)
 class EvalProtocol:
-    """How games are played and how many. Exactly one of `episodes` and `steps` is set."""
+    """How episodes are played and how many. Exactly one of `episodes` and `steps` is set."""
 
     name: str
     episodes: int | None
-    """Games played."""
+    """Played."""
     steps: int | None
-    """Agent steps of play, one game after the other; the games that fit count, at least one."""
+    """Agent steps of play, one episode after the other; those that fit count, at least one."""
     max_episode_steps: int
-    """Time limit of a game, agent steps."""
+    """Time limit of an episode, agent steps."""
     epsilon: float
     """Chance of a random action."""
     noop_max: int
-    """Up to this many no-ops open a game, frames."""
+    """Up to this many no-ops open an episode, frames."""
     sticky_probability: float
     """Chance that a frame repeats the previous action."""
     first_episode: int = 0
-    """Number of the first game; each number has its own seed, so any game can be played alone."""
+    """Number of the first one; each number has its own seed, so any episode can be played alone."""
 
     def only(self, number: int) -> EvalProtocol:
-        """The same, but of its games the one with this number is played and no other."""
+        """The same, but of its episodes the one with this number is played and no other."""
         return dataclasses.replace(self, episodes=1, steps=None, first_episode=number)
 
     def env_config(self, config: Config, num_envs: int) -> Config:
-        """The environments to play in: a lost life never ends a game; the action set stays the network's."""
+        """The environments to play in: a lost life never ends an episode; the action set stays the network's."""
         return config.replace(
             **_fresh_backend(config),
             num_envs=num_envs,
             env_groups=1,
             learning_starts=max(config.replay.learning_starts, (config.algorithm.n_step + 1) * num_envs),
             capacity=max(config.replay.capacity, (config.algorithm.n_step + 1) * num_envs),
-            terminal_on_life_loss=config.env.fire_on_reset,  # then it must be seen; the game goes on either way
+            terminal_on_life_loss=config.env.fire_on_reset,  # then it must be seen; the episode goes on either way
             noop_after_life_loss=False,
             max_episode_steps=self.max_episode_steps,
             noop_max=self.noop_max,
@@ -72,7 +72,7 @@ class EvalProtocol:
 
 
 def _fresh_backend(config: Config) -> dict[str, str]:
-    """Where each game opens by a reset of its own, which worker processes spare."""
+    """Where each episode opens by a reset of its own, which worker processes spare."""
     if config.env.backend != "workers":
         return {"backend": config.env.backend}
     if config.env.game_mode is config.env.difficulty is None:
@@ -81,7 +81,7 @@ def _fresh_backend(config: Config) -> dict[str, str]:
 
 
 def monitor(config: Config) -> EvalProtocol:
-    """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000, games of 30 minutes (D10)."""
+    """The evaluation during training. Source: Nature's code: 125,000 steps every 250,000; 30-minute episodes (D10)."""
     return EvalProtocol(
         name="monitor",
         episodes=config.evaluation.eval_episodes,
@@ -94,7 +94,7 @@ def monitor(config: Config) -> EvalProtocol:
 
 
 def nature(episodes: int = 30, *, frame_skip: int = 4) -> EvalProtocol:
-    """The paper's table: 30 games of at most 5 minutes. Source: Mnih et al. 2015, Methods, Evaluation procedure."""
+    """The paper's table: 30 episodes of at most 5 minutes. Source: Mnih et al. 2015, Methods, Evaluation procedure."""
     return EvalProtocol("nature", episodes, None, FIVE_MINUTES // frame_skip, 0.05, 30, 0.0)
 
 

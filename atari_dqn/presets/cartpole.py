@@ -51,7 +51,7 @@ def cartpole_tf2(game: str = "cartpole") -> Config:
 
     MLP 32-16 with ReLU; mean squared error; Adam 0.005 (Keras: eps 1e-7); gamma 0.95; minibatches of 32 from 10,000
     transitions; rewards times 0.01; epsilon 1.0 times 0.995 at every action, down to 0.01; after each game, once 32
-    transitions are there, 10 updates and a copy to the target network; 1,000 games; a time limit counts as an end.
+    transitions are there, 10 updates and a copy to the target network; 1,000 episodes; a time limit counts as an end.
 
     Left out: the source also pulls the values of the actions not taken towards the target network's, whose weights are
     at most ten updates old. Different: initial weights (Keras: Glorot, biases 0), minibatches drawn with replacement,
@@ -96,7 +96,7 @@ def cartpole_parl(game: str = "cartpole") -> Config:
     MLP 128-128 with ReLU and a linear output; mean squared error; Adam 5e-4 (Paddle: eps 1e-8); gamma 0.99;
     minibatches of 64 from 200,000 transitions; a warm-up of whole games until 200 are there; an update every 5 steps;
     the target network is copied every 200 updates; epsilon 0.1 less 1e-6 a step, in the warm-up too, down to 0.01;
-    2,000 games; after every 50 of them 5 greedy games, not counted; a time limit counts as an end.
+    2,000 episodes; after every 50 of them 5 greedy ones, not counted; a time limit counts as an end.
 
     Different: initial weights (Paddle: Glorot, biases 0); the games of the warm-up count among the 2,000; steps are
     counted through the games instead of within each; minibatches are drawn with replacement; the clock also counts

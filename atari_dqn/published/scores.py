@@ -25,13 +25,13 @@ class PublishedScores:
     human_nature: float | None
     """Professional tester, games of 5 minutes (same table)."""
     dqn_nature: float | None
-    """DQN, best network of 200 million frames, 30 games of 5 minutes, epsilon 0.05 (same table)."""
+    """DQN, best network of 200 million frames, 30 episodes of 5 minutes, epsilon 0.05 (same table)."""
     dqn_nature_std: float | None
-    """Standard deviation over those 30 games."""
+    """Standard deviation over those 30 episodes."""
     random_zoo: float | None
     """Random play, games of 30 minutes (DQN Zoo, Wang et al. 2016)."""
     human_zoo: float | None
-    """Human, games of 30 minutes (same sources); differs from human_nature in 33 of 49 games."""
+    """Human, episodes of 30 minutes (same sources); differs from human_nature in 33 of 49 games."""
 
 
 @cache

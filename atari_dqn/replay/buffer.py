@@ -4,16 +4,16 @@ Rows are written around a ring, one per environment and vector step:
 
     time         0    1    2    3    4    5    6
     frame        A    B    C    D    E    F    G      what was seen
-    age          0    1    2    3    0    1    2      steps since the game opened (E opens one)
+    age          0    1    2    3    0    1    2      steps since the episode opened (E opens one)
     action       a    b    c    -    e    f    .      what was answered (D is a last frame: its answer was ignored)
-    reward       .    .    r    .    .    .    .      what followed (c ended the game with reward r)
+    reward       .    .    r    .    .    .    .      what followed (c ended the episode with reward r)
     terminated             x
     stack at 5   .    .    E    F                     K = 4: frames before the opening are blank
 
-A row can be learned from when the frame after it belongs to the same game, or when it terminated: D cannot. For n-step
-returns it also has to be n rows old. Where groups of environments take turns, each vector step is written in as many
-parts, one at a time, to the same rows. The learnable rows stand in a ring of their own (`index.py`), so a draw
-is one uniform integer: no rejection, whatever the games do.
+A row can be learned from when the frame after it belongs to the same episode, or when it terminated: D cannot. For
+n-step returns it also has to be n rows old. Where groups of environments take turns, each vector step is written in as
+many parts, one at a time, to the same rows. The learnable rows stand in a ring of their own (`index.py`), so a draw
+is one uniform integer: no rejection, however long the episodes are.
 
 Frames may lie on a GPU. Everything else is small (11 bytes a row) and stays on the host, so rows are drawn by the same
 generator, and in the same order, wherever the frames are. Reading has two halves: `index_batch` says on the host what
@@ -124,7 +124,7 @@ class FrameReplay:
         self.learnable.append(time % self.ring.num_times, rows[~self._is_dead(rows)])
 
     def _is_dead(self, rows: np.ndarray) -> np.ndarray:
-        """The next frame opens another game, though this row did not terminate: nothing true follows it."""
+        """The next frame opens another episode, though this row did not terminate: nothing true follows it."""
         return (self.age[self.ring.after(rows, 1)] == 0) & ~self.terminated[rows]
 
     # --- reading
@@ -220,7 +220,7 @@ class FrameReplay:
     def _going(self, age: np.ndarray, terminated: np.ndarray) -> np.ndarray:
         """Which of n rewards are part of a sum: [B, n + 1] ages of a row and those after it, [B, n] -> [B, n] bool."""
         going = np.ones(terminated.shape, bool)
-        # a game cut by the time limit ends at a dead row (see `_is_dead`): bootstrap from its frame
+        # an episode cut by the time limit ends at a dead row (see `_is_dead`): bootstrap from its frame
         going[:, 1:] = ~terminated[:, :-1] & ((age[:, 2:] > 0) | terminated[:, 1:])
         return np.logical_and.accumulate(going, axis=1, out=going)
 
@@ -242,7 +242,7 @@ class FrameReplay:
         return self._stacks(self.ring.window(rows, self.frame_stack - 1, 0), self.age[rows])
 
     def _stacks(self, planes: np.ndarray, age: np.ndarray) -> np.ndarray:
-        """`planes` ([B, K] rows, oldest first) of a game, blank or the first before it; the newest has this age."""
+        """`planes` ([B, K] rows, oldest first) of an episode, blank or the first before it; the newest has this age."""
         back = np.arange(self.frame_stack - 1, -1, -1)
         if self.repeat_first_frame:
             return np.take_along_axis(planes, back[0] - np.minimum(back, age[:, None]), axis=1)

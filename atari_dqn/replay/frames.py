@@ -72,7 +72,7 @@ class FrameRing:
         self.envs_at_once = layout.envs_at_once
         self.num_times = layout.rows_per_env * layout.groups  # that fit
         self.num_rows = layout.rows_per_env * layout.num_envs
-        # the last row stays blank: it stands in for frames before a game's first
+        # the last row stays blank: it stands in for frames before an episode's first
         self.blank_row = self.num_rows
         self.frames = self._place(layout, device)
         self.time = -1  # the newest written; -1 means empty

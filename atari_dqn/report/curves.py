@@ -25,7 +25,7 @@ class Curve:
     series: str
     game: str
     kind: str
-    """`evaluation` during training, or `training return` where there was none: the last 20 games, exploring."""
+    """`evaluation` during training, or `training return` where there was none: the last 20 episodes, exploring."""
     pair: Pair
     """Which human its scores may be compared with."""
     seeds: int

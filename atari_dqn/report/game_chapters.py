@@ -172,8 +172,8 @@ def curves(contents: Contents) -> Markup | None:
     text = note(
         "Raw score over emulator frames, or agent steps of games without an emulator, on a logarithmic axis; the "
         "pointer shows values. Whiskers of published points: lowest and highest seed. "
-        "A dashed line of ours is the return of the last 20 games in training, with its exploration, where a run was "
-        "not evaluated on the way; published points are another measurement then."
+        "A dashed line of ours is the return of the last 20 episodes in training, with its exploration, where a run "
+        "was not evaluated on the way; published points are another measurement then."
     )
     return chapter(
         "curves",

@@ -76,9 +76,9 @@ class Run:
     monitored: tuple[Point, ...]
     """Mean scores of the evaluations during training."""
     trained: tuple[Point, ...]
-    """Mean return of the last games in training."""
+    """Mean return of the last episodes in training."""
     trained_by_million: Mapping[int, float]
-    """Mean return of the games that ended within each million frames of training, by the frame that ends it."""
+    """Mean return of the episodes that ended within each million frames of training, by the frame that ends it."""
     frames_per_second: float | None
     """Median over the log points at which the network learned."""
     hours: float | None
@@ -212,7 +212,7 @@ def _monitored(row: EvalRow, config: Mapping[str, Any], checkpoint: str) -> Eval
 
 
 def training_pair(config: Mapping[str, Any]) -> Pair:
-    """The human that games of training may be compared with, and those of its evaluations, which are as long."""
+    """The human that episodes of training may be compared with, and those of its evaluations, which are as long."""
     return human_pair(integer(config.get("max_episode_steps")) or 0, frames_per_step(config))
 
 

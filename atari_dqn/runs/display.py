@@ -108,7 +108,7 @@ class Display:
         from atari_dqn.runs.games_bar import counting
 
         def count(done: int, total: int, unit: str, steps: int) -> None:
-            played_out = f"evaluating: {steps:,} steps, to the game's end"  # a game that has begun is played out
+            played_out = f"evaluating: {steps:,} steps, to the episode's end"  # one that has begun is played out
             self._evaluated = f"evaluating: {done:,} / {total:,} {unit}" if done < total else played_out
 
         self._evaluation_began = time.monotonic()
@@ -122,8 +122,8 @@ class Display:
                 self._pace.evaluation_seconds = took
 
     @contextmanager
-    def games(self, protocol: EvalProtocol) -> Iterator[Watch]:
-        """Games are played, and nothing else, to the end: see `games_bar.shown`, whose bar takes the place of this."""
+    def episodes(self, protocol: EvalProtocol) -> Iterator[Watch]:
+        """Episodes are played to the end, and nothing else: see `games_bar.shown`, whose bar takes this place."""
         from atari_dqn.runs.games_bar import shown
 
         self.close()

@@ -1,4 +1,4 @@
-"""Score a trained network, or play without one: make the games of a protocol, play them, say what came out."""
+"""Score a trained network, or play without one: play the episodes of a protocol, say what came out."""
 
 from __future__ import annotations
 
@@ -51,25 +51,25 @@ class PlayedEvaluation(NamedTuple):
     name: str
     """`<protocol>_<checkpoint or policy>`: what its files are called."""
     result: EvaluationResult
-    games: list[EpisodeScore]
+    episodes: list[EpisodeScore]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which games are played, and how many side by side."""
+    """Which episodes are played, and how many side by side."""
 
     protocol: str = "auto"
     """auto, nature, sticky, monitor or greedy."""
     episodes: int | None = None
-    """Games instead of the protocol's number."""
+    """Episodes instead of the protocol's number."""
     only_episode: int | None = None
-    """Number of the one game that is played, instead."""
+    """Number of the one episode that is played, instead."""
     seed: int = 0
-    """Root of the games' seeds."""
+    """Root of the episodes' seeds."""
     num_envs: int = 8
-    """Games side by side; does not change which games are played."""
+    """Environments side by side; does not change which episodes are played."""
     max_episode_steps: int | None = None
-    """Time limit of a game, agent steps, instead of the protocol's."""
+    """Time limit of an episode, agent steps, instead of the protocol's."""
 
 
 EVERY_GAME = Selection()
@@ -92,7 +92,7 @@ def evaluate_run(
 
     Args:
       path:      a run folder, one of its checkpoints, or `pretrained:<game>`.
-      selection: which games.
+      selection: which episodes.
       which:     "last" or "best" checkpoint of a run folder.
       device:    auto, cpu or cuda.
       model:     a network of the same build, where the run has one of your own; its weights are replaced.
@@ -170,7 +170,7 @@ def evaluate_policy(
       game:      ROM id, or a vector game.
       policy:    "random": a uniform action every agent step (15 Hz). "random-10hz": every 6 frames, as for the
                  published columns. "noop": nothing is ever pressed.
-      selection: which games.
+      selection: which episodes.
       env_threads: of the emulators; 0 for all cores.
       show:      shows how far it is, see `games_bar.shown`.
 
@@ -214,10 +214,10 @@ def _evaluate(
         protocol = protocol.only(selection.only_episode)
     num_envs = min(selection.num_envs, protocol.episodes or selection.num_envs)
     with show(protocol) as watch:
-        games = play(policy, config, protocol, num_envs=num_envs, seed=stream(selection.seed, "eval"), watch=watch)
-    assert games is not None
-    result = result_of(config, protocol, games, seed=selection.seed, **origin)
-    return PlayedEvaluation(f"{protocol.name}_{label}", result, games)
+        episodes = play(policy, config, protocol, num_envs=num_envs, seed=stream(selection.seed, "eval"), watch=watch)
+    assert episodes is not None
+    result = result_of(config, protocol, episodes, seed=selection.seed, **origin)
+    return PlayedEvaluation(f"{protocol.name}_{label}", result, episodes)
 
 
 def _find(folder: RunFolder, which: str) -> Loaded:
@@ -241,7 +241,7 @@ def _load_agent(config: Config, found: Loaded, model: nn.Module | None) -> tuple
     agent = make_agent(config, spec, model=model, learns=False)
     try:
         table({"agent": agent_state(config, spec)}, more=True)(state, "")
-        state["agent"]["algorithm"].pop("chance", None)  # games are played without; it may be of another device
+        state["agent"]["algorithm"].pop("chance", None)  # episodes are played without; it may be of another device
         agent.load_state_dict(state["agent"])
     except UsageError as error:
         raise UsageError(
@@ -256,7 +256,7 @@ def evaluation_lines(result: EvaluationResult) -> list[str]:
     player = f"policy {result.policy}" if result.step is None else f"checkpoint of step {result.step:,}"
     lines = [
         f"{result.game}, protocol {result.protocol}, {player}",
-        f"score: {result.mean:,.1f} +- {result.std:,.1f} over {result.episodes} games, "
+        f"score: {result.mean:,.1f} +- {result.std:,.1f} over {result.episodes} episodes, "
         f"from {min(result.scores):,.0f} to {max(result.scores):,.0f}",
     ]
     scores = published(result.game)

@@ -151,7 +151,7 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
         card_name="README.md",
         dtype=torch.float32,
     )
-    return [f"{score.protocol} {score.mean:.1f} over {score.episodes} games" for score in scores]
+    return [f"{score.protocol} {score.mean:.1f} over {score.episodes} episodes" for score in scores]
 
 
 def _evaluations(run: Path, step: int) -> list[EvaluationResult]:

@@ -16,24 +16,24 @@ Watch = Callable[[EvalStep], None]
 
 @contextmanager
 def shown(protocol: EvalProtocol) -> Iterator[Watch]:
-    """Show from the first moment on how many games of a protocol, or steps of one without a number, are played.
+    """Show from the first moment on how many episodes of a protocol, or steps of one without a number, are played.
 
     Yields:
       What to call with every vector step.
     """
     total, unit = length(protocol)
     with (_bar if redraws() else _lines)(total, unit) as update:
-        status = "{:,} agent steps" if unit == "games" else ""
+        status = "{:,} agent steps" if unit == "episodes" else ""
         yield counting(protocol, lambda done, total, unit, steps: update(done, status.format(steps)))
 
 
 def counting(protocol: EvalProtocol, count: Callable[[int, int, str, int], None]) -> Watch:
     """What to call with every vector step of a protocol; it calls `count` with (done, total, unit, agent steps)."""
     total, unit = length(protocol)
-    counted = {"games": 0, "agent steps": 0}
+    counted = {"episodes": 0, "agent steps": 0}
 
     def watch(moment: EvalStep) -> None:
-        counted["games"] += int(moment.step.finished.sum())
+        counted["episodes"] += int(moment.step.finished.sum())
         counted["agent steps"] += len(moment.action) - int(moment.step.started.sum())
         count(min(counted[unit], total), total, unit, counted["agent steps"])
 
@@ -41,8 +41,8 @@ def counting(protocol: EvalProtocol, count: Callable[[int, int, str, int], None]
 
 
 def length(protocol: EvalProtocol) -> tuple[int, str]:
-    """How much is to be played, and the unit: games, or agent steps where there is no number of games."""
-    return (protocol.episodes, "games") if protocol.episodes else (protocol.steps or 0, "agent steps")
+    """How much is to be played, and the unit: episodes, or agent steps where there is no number of them."""
+    return (protocol.episodes, "episodes") if protocol.episodes else (protocol.steps or 0, "agent steps")
 
 
 Update = Callable[[int, str], None]

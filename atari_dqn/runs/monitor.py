@@ -17,13 +17,13 @@ from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.evaluate import Show, unseen
 from atari_dqn.seeding import stream
 from atari_dqn.types import EpisodeScore
-from atari_dqn.video.best_game import BestGameGif
+from atari_dqn.video.best_game import BestEpisodeGif
 
-GAMES_AT_STEP_0 = 4  # before it learns, a network scores next to nothing, and the run waits for its first update
+EPISODES_AT_STEP_0 = 4  # before it learns, a network scores next to nothing, and the run waits for its first update
 
 
 class Monitor:
-    """Plays the protocol `monitor` with the agent of a run, and remembers the first game of the newest evaluation.
+    """Plays the protocol `monitor` with the agent of a run, and remembers the first episode of the newest evaluation.
 
     Args:
       config: of the run, resolved.
@@ -34,22 +34,22 @@ class Monitor:
     def __init__(self, config: Config, agent: Agent, show: Show = unseen) -> None:
         self.shown = show
         self.config, self.agent, self.protocol = config, agent, monitor(config)
-        self.first_game = BestGameGif(config, self.protocol)
+        self.first_episode = BestEpisodeGif(config, self.protocol)
         self._first_seed = 0
 
     def evaluate(self, step: int, should_stop: Callable[[], bool]) -> EvaluationResult | None:
         """See `ports.Evaluator`."""
-        games = self.play(step, should_stop)
-        if games is None:
+        episodes = self.play(step, should_stop)
+        if episodes is None:
             return None
-        self._first_seed = int(games[0].seed or 0)
+        self._first_seed = int(episodes[0].seed or 0)
         config = self.config
-        return result_of(config, self.protocol, games, step=step, preset=config.preset, run_seed=config.seed)
+        return result_of(config, self.protocol, episodes, step=step, preset=config.preset, run_seed=config.seed)
 
     def play(self, step: int, should_stop: Callable[[], bool]) -> list[EpisodeScore] | None:
-        """The games at an agent step; each step has its own: the same ones every time would reward luck with them."""
+        """Those of an agent step; each step has its own: the same ones every time would reward luck with them."""
         root = stream(self.config.seed, "eval")
-        remember = self.first_game.begin()
+        remember = self.first_episode.begin()
         protocol = self.protocol_at(step)
         with self.shown(protocol) as count:
 
@@ -68,12 +68,12 @@ class Monitor:
             )
 
     def protocol_at(self, step: int) -> EvalProtocol:
-        """What is played at an agent step: at 0 a few games, later as many as the config says."""
+        """What is played at an agent step: at 0 a few episodes, later as many as the config says."""
         if step > 0:
             return self.protocol
-        episodes = min(self.protocol.episodes or GAMES_AT_STEP_0, GAMES_AT_STEP_0)
+        episodes = min(self.protocol.episodes or EPISODES_AT_STEP_0, EPISODES_AT_STEP_0)
         return dataclasses.replace(self.protocol, episodes=episodes, steps=None)
 
     def show(self, tag: str, logger: Logger, step: int) -> None:
         """See `ports.Evaluator`."""
-        self.first_game.show(tag, self._first_seed, logger, step)
+        self.first_episode.show(tag, self._first_seed, logger, step)

@@ -28,17 +28,17 @@ class Moment(NamedTuple):
     step: int
     """Agent steps played."""
     learning_starts_at: int | None
-    """Agent step from which updates are due; None as long as a warm-up waits for a game to end."""
+    """Agent step from which updates are due; None as long as a warm-up waits for an episode to end."""
     evaluated_at: int = 0
     """Agent step of the newest evaluation."""
     episodes: int = 0
-    """Games finished."""
+    """Finished."""
     pending_updates: int = 0
     """Updates that a network drawn anew has to do before play goes on."""
     evaluating: float = 0.0
     """Seconds that the evaluation under way has taken; 0 for none."""
     mean_return: float | None = None
-    """Of the newest games."""
+    """Of the newest episodes."""
     best: float | None = None
     """The best evaluation."""
     note: str = ""
@@ -133,7 +133,7 @@ def evaluations_left(config: Config, evaluated_at: int, total: int) -> int:
 
 
 def expected_steps(config: Config, moment: Moment) -> int:
-    """Agent steps of the whole run; where its length is in games, as many as those so far make expect."""
+    """Agent steps of the whole run; where its length is in episodes, as many as those so far make expect."""
     if not config.total_episodes or not moment.episodes:
         return config.total_steps
     return min(config.total_steps, max(moment.step, moment.step * config.total_episodes // moment.episodes))

@@ -1,4 +1,4 @@
-"""What an evaluation leaves in a folder: a table with one row a game, and one JSON object beside it.
+"""What an evaluation leaves in a folder: a table with one row an episode, and one JSON object beside it.
 
 In a run folder they are evaluations/nature_last.csv (number, seed, episode_return, episode_length in agent steps) and
 evaluations/nature_last.json (what was played, by which checkpoint, and what came out).
@@ -34,7 +34,7 @@ def check_writable(folder: Path) -> None:
         raise _refused(folder, PermissionError(13, "permission denied"))
 
 
-def write_evaluation(folder: Path, name: str, result: EvaluationResult, games: Iterable[EpisodeScore]) -> None:
+def write_evaluation(folder: Path, name: str, result: EvaluationResult, episodes: Iterable[EpisodeScore]) -> None:
     """Write `<name>.csv` and then `<name>.json`, each as a whole.
 
     Raises:
@@ -43,7 +43,7 @@ def write_evaluation(folder: Path, name: str, result: EvaluationResult, games: I
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(EpisodeScore._fields)
-    writer.writerows(games)
+    writer.writerows(episodes)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / f"{name}.csv", table.getvalue())

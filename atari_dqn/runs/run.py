@@ -18,7 +18,7 @@ from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.logger import METRICS
 from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.safe_files import LOG_BYTES, parse_json, read_text
-from atari_dqn.video.record import FilmedGame, film_game
+from atari_dqn.video.record import FilmedEpisode, film_episode
 
 Which = Literal["last", "best"]
 
@@ -65,23 +65,23 @@ class Run:
         seed: int = 0,
         overlay: bool = False,
         seconds: float | None = None,
-    ) -> FilmedGame:
-        """Film one game of an evaluation.
+    ) -> FilmedEpisode:
+        """Film one episode of an evaluation.
 
         Args:
           out:      the file; its ending says what: .mp4 (needs the `video` extra), .gif or .png (the last picture).
           which:    "last" or "best" checkpoint.
           protocol: auto, nature, sticky or monitor.
-          episode:  number of the game in the evaluation, from 0.
-          seed:     root of the games' seeds.
+          episode:  number in the evaluation, from 0.
+          seed:     root of the episodes' seeds.
           overlay:  draw what the network sees and thinks beside the game.
-          seconds:  film no more than this from the start; None for the whole game.
+          seconds:  film no more than this from the start; None for the whole episode.
 
         Raises:
           UsageError: there is no such game or checkpoint, or it cannot be filmed here.
         """
         player = load_player(self.folder, which=which, device="auto", **self._own_parts())
-        return film_game(
+        return film_episode(
             player,
             protocol_named(protocol, player.config),
             number=episode,

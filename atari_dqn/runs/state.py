@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.metrics import HELD_OUT_STATES, RECENT_GAMES
+from atari_dqn.dqn.metrics import HELD_OUT_STATES, RECENT_EPISODES
 from atari_dqn.dqn.parts import networks_draw
 from atari_dqn.extensions.sum_tree import LARGEST_TOTAL
 from atari_dqn.replay.buffer import FrameReplay
@@ -69,7 +69,7 @@ def run_state(config: Config, spec: EnvSpec, replay: FrameReplay) -> Kind:
             "newest_frames": table(newest),
             "replay": none_or(_replay_state(spec, replay)),
             "tracker": table(tracker),
-            "recent": several(row(number(), integer(0)), most=RECENT_GAMES),
+            "recent": several(row(number(), integer(0)), most=RECENT_EPISODES),
             "counters": COUNTERS,
         },
         optional={  # not in older checkpoints

@@ -11,7 +11,7 @@ from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.games import code_of
 from atari_dqn.published.scores import game_label, human_pair, published
 from atari_dqn.runs.folder import default_run_dir
-from atari_dqn.runs.pace import Moment, Pace, duration, score
+from atari_dqn.runs.pace import Moment, Pace, duration, score, short
 
 
 def first_lines(folder: Path, config: Config, step: int, update_seconds: float | None) -> list[str]:
@@ -24,8 +24,8 @@ def first_lines(folder: Path, config: Config, step: int, update_seconds: float |
       update_seconds: see `Pace`.
     """
     frames = f" ({config.total_steps * config.frames_per_step:,} frames)" if config.frames_per_step > 1 else ""
-    games = f" or {config.total_episodes:,} games" if config.total_episodes else ""
-    line = f"{config.preset} on {config.game}, {config.total_steps:,} steps{frames}{games}"
+    episodes = f" or {config.total_episodes:,} episodes" if config.total_episodes else ""
+    line = f"{config.preset} on {config.game}, {config.total_steps:,} steps{frames}{episodes}"
     now = Moment(step, max(step, config.replay.learning_starts), evaluated_at=step)
     left = Pace(config, update_seconds).seconds_left(now)
     if left is not None:
@@ -111,14 +111,14 @@ def summary_lines(summary: RunSummary, frames_per_step: int) -> list[str]:
     resumed = f" since step {summary.since_step:,}" if summary.since_step else ""
     frames, speed = "", ""
     if frames_per_step > 1:
-        frames = f" ({summary.steps * frames_per_step:,} frames)"
+        frames = f" ({short(summary.steps * frames_per_step)} frames)"
     if (rate := summary.frames_per_second) is not None:
         speed = f", {rate / frames_per_step:,.0f} steps/s"
     lines = [
-        f"done: {summary.steps:,} steps{frames}, {summary.updates:,} updates, {summary.episodes:,} games",
+        f"done: {summary.steps:,} steps{frames}, {summary.updates:,} updates, {summary.episodes:,} episodes",
         f"time: {duration(summary.seconds)}{resumed}{speed}",
         f"score: evaluation {_number(summary.last_eval)}, best {_number(summary.best_eval)}; "
-        f"last games of training {_number(summary.recent_mean_return)}",
+        f"last episodes of training {_number(summary.recent_mean_return)}",
     ]
     scores = published(summary.game)
     if scores is None or scores.dqn_nature is None:

@@ -257,7 +257,7 @@ def _about_the_resets(config: Any) -> Iterator[str]:
     if not config.replay:
         yield f"reset_steps is {config.reset_steps}, but replay is off: a new network has nothing to learn from"
     if config.game_end_updates:
-        yield f"reset_steps is {config.reset_steps}, which needs updates between games: set game_end_updates to none"
+        yield f"reset_steps is {config.reset_steps}, which needs updates within episodes: set game_end_updates to none"
 
 
 def _about_the_warm_up(config: Any) -> Iterator[str]:
@@ -276,7 +276,7 @@ def _about_the_warm_up(config: Any) -> Iterator[str]:
         )
     if config.whole_game_warm_up and config.capacity < warm_up:
         yield (
-            f"capacity ({config.capacity}) must hold the warm-up of whole games: raise it to learning_starts "
+            f"capacity ({config.capacity}) must hold the warm-up of whole episodes: raise it to learning_starts "
             f"({warm_up}) or more, or lower learning_starts"
         )
     if config.batch_size > config.capacity:

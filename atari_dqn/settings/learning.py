@@ -27,7 +27,7 @@ class ReplayConfig:
     learning_starts: Steps = 50_000
     """Agent steps of random play before the first update. Paper: replay start size, 50,000."""
     whole_game_warm_up: bool = False
-    """The warm-up goes on until a game ends with `learning_starts` transitions in the replay. Paper: no."""
+    """The warm-up goes on until an episode ends with `learning_starts` transitions in the replay. Paper: no."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class AlgorithmConfig:
     """Agent steps per update. Paper: update frequency, 4."""
     target_update_period: Steps = 10_000
     """Agent steps between copies to the target network. Paper's code: 10,000, its table says updates (D9)."""
-    game_end_updates: Annotated[int | None, Range(1, LONGEST, "updates per game", YEAR)] = None
-    """Updates at the end of each game, then a copy to the target network, instead of `update_period` and
+    game_end_updates: Annotated[int | None, Range(1, LONGEST, "updates per episode", YEAR)] = None
+    """Updates at the end of each episode, then a copy to the target network, instead of `update_period` and
     `target_update_period`; none: those two count. Paper: none."""
     reward_scale: Positive = 1.0
     """Rewards are multiplied by this in the loss, before any clipping; logs and scores stay raw. Paper: 1."""

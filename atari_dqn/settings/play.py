@@ -1,4 +1,4 @@
-"""How the games are played: environments and exploration."""
+"""How a game is played: environments and exploration."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PadStack = Literal["zeros", "first_frame"]
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """The games, and how they are played."""
+    """The game, and how it is played."""
 
     backend: Backend = "native"
-    """`native`: ale-py's C++ environment. `workers`: processes of our own, for training; games open in kept states.
+    """`native`: ale-py's C++ environment. `workers`: processes of our own, for training; episodes open in kept states.
     `reference`: gymnasium and OpenCV wrappers, slow and plain. `classic`: gymnasium games of vectors or pictures."""
     num_envs: Environments = 64
-    """Games played side by side. Paper: 1. Ours: more, with the same number of updates per step."""
+    """Environments side by side. Paper: 1. Ours: more, with the same number of updates per step."""
     env_groups: Environments = 1
     """Groups of environments that take turns: while one is acted for, the others play. Must divide `num_envs`.
     Paper: 1."""
@@ -29,7 +29,7 @@ class EnvConfig:
     frame_stack: Annotated[int, Range(1, 255, "frames", "the age of a frame is a byte")] = 4
     """Frames in one observation. Paper: agent history length, 4."""
     noop_max: Annotated[int, Range(0, 1_800, "frames", "that is half a minute of play")] = 30
-    """A game opens with a random number of no-ops up to this one, frames. Paper: no-op max, 30."""
+    """An episode opens with a random number of no-ops up to this one, frames. Paper: no-op max, 30."""
     sticky_probability: Annotated[float, Range(0, 1, "per frame")] = 0.0
     """Chance that a frame repeats the previous action. Paper: 0. Machado et al. 2018: 0.25."""
     action_set: ActionSet = "paper"
@@ -52,8 +52,10 @@ class EnvConfig:
     noop_after_life_loss: bool = False
     """Answer a lost life with one no-op, in training. Paper: no. The wrappers of OpenAI Baselines: yes."""
     terminal_on_life_loss: bool = True
-    """In training a lost life ends the Bellman sum (the game goes on). Paper: yes. Machado et al. 2018: no."""
-    max_episode_steps: Annotated[int, Range(1, 10**8, "agent steps", "that is two months of play in one game")] = 27_000
+    """In training a lost life ends the Bellman sum (the episode goes on). Paper: yes. Machado et al. 2018: no."""
+    max_episode_steps: Annotated[int, Range(1, 10**8, "agent steps", "that is two months of play in one episode")] = (
+        27_000
+    )
     """Time limit of a training episode, agent steps. Ours: 27,000, which are 108,000 frames or 30 minutes of play."""
     terminal_on_time_limit: bool = False
     """In training the time limit ends the Bellman sum. Paper: no; the sources of the CartPole recipes: yes."""

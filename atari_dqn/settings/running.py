@@ -37,13 +37,13 @@ class EvaluationConfig:
     eval_early_steps: StepList = ()
     """Agent steps at which a run is evaluated and filmed besides, 0 for before it learns (4 games). Paper: none."""
     eval_steps: Steps = 125_000
-    """Length of one evaluation, agent steps: the games that fit in count. Paper: 125,000."""
+    """Length of one evaluation, agent steps: the episodes that fit in count. Paper: 125,000."""
     eval_episodes: EpisodesOrNone = None
     """Episodes of one evaluation, instead of `eval_steps`; none: that one counts. Paper: none."""
     eval_epsilon: Probability = 0.05
     """Chance of a random action in evaluations during training. Paper: 0.05."""
     eval_num_envs: Annotated[Environments, FREE] = 16
-    """Evaluation games played side by side; does not change the result."""
+    """Environments of an evaluation side by side; does not change the result."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eval_early_steps", tuple(self.eval_early_steps))  # of JSON, a list
@@ -62,7 +62,7 @@ class LoggingConfig:
     save_replay: bool = True
     """Checkpoints hold the replay, so that a resumed run is exactly the one that was interrupted."""
     film_seconds: Annotated[int, Range(0, 300, "seconds of play", "the pictures are held in memory")] = 20
-    """Length of the GIF in TensorBoard of a game of each best or early evaluation, seconds of play; 0 for none.
+    """Length of the GIF in TensorBoard of an episode of each best or early evaluation, seconds of play; 0 for none.
     Backends `native`, `workers` and `classic`."""
 
 

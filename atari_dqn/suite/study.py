@@ -1,7 +1,7 @@
 """A small study: variants of one run, each with the same seeds and budget; curves, a table and a plot of them.
 
 out/runs/<variant>/seed<k>/   runs of `atari-dqn train`, jobs of the suite's engine; finished ones are not run again
-out/curves.csv                variant, seed, agent step (or games), mean return of an evaluation
+out/curves.csv                variant, seed, step (or episodes, in the column `games`), mean return of an evaluation
 out/table.csv                 one row a variant, with 95 % intervals
 out/curves.png                means over seeds and their intervals
 out/hardware.json             versions, commit and machine
@@ -54,7 +54,7 @@ class Study:
     out: Path
     """Folder of all files."""
     eval_period_episodes: int = 0
-    """Games between evaluations, where those are counted in games and so come at steps that differ from run to run."""
+    """Between evaluations, where those are counted in episodes and so come at steps that differ from run to run."""
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
@@ -69,7 +69,7 @@ class Study:
 class Curve(NamedTuple):
     """Evaluations of one variant."""
 
-    when: np.ndarray  # [T] int64, agent steps or games
+    when: np.ndarray  # [T] int64, agent steps or episodes
     returns: np.ndarray  # [seeds, T] float64, mean return of an evaluation
 
 
@@ -100,7 +100,7 @@ def run_study(study: Study, *, jobs: int) -> int:
         for when, value in zip(curve.when.tolist(), values, strict=True)
     ]
     write_csv(study.out / "curves.csv", points)
-    plot(study.out / "curves.png", curves, title=study.title, xlabel="games" if unit == "games" else "agent steps")
+    plot(study.out / "curves.png", curves, title=study.title, xlabel="episodes" if unit == "games" else "agent steps")
     write_text(study.out / "hardware.json", json.dumps(hardware(), indent=2) + "\n")
     log.info(f"wrote curves.csv, table.csv and curves.png into {study.out}")
     print("\n".join(in_columns(rows)))
@@ -142,7 +142,7 @@ def read_curve(folders: Sequence[Path], eval_period_episodes: int = 0) -> Curve:
 
     Args:
       folders:              of the runs.
-      eval_period_episodes: games between evaluations, if those are counted in games.
+      eval_period_episodes: episodes between evaluations, if those are counted in episodes.
 
     Raises:
       UsageError: they were not evaluated at the same times.

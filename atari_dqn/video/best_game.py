@@ -1,6 +1,6 @@
-"""A GIF of one evaluation game for TensorBoard, made when an evaluation was the best so far, or an early one.
+"""A GIF of one evaluation episode for TensorBoard, made when an evaluation was the best so far, or an early one.
 
-While the games are played nothing but the actions of the first one is kept, a number a step. If the evaluation is to be
+While they are played nothing but the actions of the first one is kept, a number a step. If the evaluation is to be
 shown, a camera plays them again; it is an emulator of its own, so the run is the same bit for bit with and
 without films.
 """
@@ -28,8 +28,8 @@ PICTURES_PER_SECOND = 15  # as many as agent steps of Atari
 GYM_FPS = 60  # at most, of games of gymnasium's, which say their own only when they are made
 
 
-class BestGameGif:
-    """Remembers the first game of an evaluation; nothing, where there is no film to be made of it.
+class BestEpisodeGif:
+    """Remembers the first episode of an evaluation; nothing, where there is no film to be made of it.
 
     Args:
       config:   of the run.
@@ -48,11 +48,11 @@ class BestGameGif:
         return self._watch
 
     def _watch(self, moment: EvalStep) -> None:
-        if moment.playing[0] == 0 and len(self.actions) < self._limit:  # the first environment opens with game 0
+        if moment.playing[0] == 0 and len(self.actions) < self._limit:  # the first environment opens with episode 0
             self.actions.append(int(moment.action[0]))
 
     def show(self, tag: str, seed: int, logger: Logger, step: int) -> None:
-        """Log the game that was remembered, which has this seed, under a name.
+        """Log the episode that was remembered, which has this seed, under a name.
 
         A game that cannot be drawn is named once; it costs no more than its film.
         """
@@ -66,7 +66,7 @@ class BestGameGif:
             logger.message(f"no film in TensorBoard: {error}. --film-seconds 0 asks for none")
 
     def gif(self, seed: int) -> bytes:
-        """The first `film_seconds` of the game as a GIF, about 15 pictures a second.
+        """The first `film_seconds` of the episode as a GIF, about 15 pictures a second.
 
         Raises:
           UsageError: the game cannot be drawn.

@@ -68,7 +68,7 @@ class Page:
         self._due = max(self._due + 1 / self._fps, now - 1 / self._fps)  # a pause is not made up for
         time.sleep(max(0.0, self._due - now))
 
-    def next_game(self) -> bool:
+    def next_episode(self) -> bool:
         """See `Screen`."""
         return False
 

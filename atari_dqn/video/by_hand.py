@@ -46,7 +46,7 @@ def play_games(
     while not window.closed:
         screen, score, frames, over = camera.open((seed + opened) % SEED_LIMIT), 0.0, 0, False
         opened += 1
-        while not (over or window.closed or window.next_game()):
+        while not (over or window.closed or window.next_episode()):
             (shot,) = camera.play(numbers[action_held(window.held())])
             screen, score, frames, over = shot.screen, score + shot.reward, frames + 1, shot.over
             window.add(board.beside(camera.picture(screen, HEIGHT), score, frames, over=False))
@@ -60,7 +60,7 @@ def play_games(
 def _rest(window: Window, picture: np.ndarray) -> None:
     """Show the end of a game until fire is pressed anew."""
     waited, released = 0, False
-    while not (window.closed or window.next_game()):
+    while not (window.closed or window.next_episode()):
         window.add(picture)
         waited += 1
         released = released or "fire" not in window.held()

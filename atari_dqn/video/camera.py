@@ -1,16 +1,16 @@
 """Films a game of Atari that is played elsewhere: every frame of the emulator, in its own colours and size.
 
 The native environment hands out one gray 84 x 84 plane for each agent step; what lies between is lost. So a second
-emulator plays the same game with other eyes: ale-py's own, made by the same function from the same settings, seeded
+emulator plays the same episode with other eyes: ale-py's own, made by the same function from the same settings, seeded
 alike, but with a frame skip of 1 and without any change to the screen.
 
     agent step       t                       t + 1
     NativeEnvs       [ a  a  a  a ] -> 84x84 [ b  b  b  b ] -> 84x84
     Camera             a  a  a  a   210x160    b  b  b  b   210x160, RGB
 
-The course of a game depends on its seed and its actions alone, the no-ops at its start and sticky actions included.
-`tests/test_camera.py` rebuilds the planes of NativeEnvs from such screens: no pixel differs. A game of `ReferenceEnvs`,
-which has modes and difficulties, is filmed in the same way by the emulator that those play in.
+The course of an episode depends on its seed and its actions alone, the no-ops at its start and sticky actions included.
+`tests/test_camera.py` rebuilds the planes of NativeEnvs from such screens: no pixel differs. An episode of
+`ReferenceEnvs`, which has modes and difficulties, is filmed in the same way by the emulator that those play in.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ class Shot(NamedTuple):
 
     screen: np.ndarray  # [H, W, 3] uint8, RGB; most games of Atari have 210 x 160
     reward: float  # score change in this frame
-    over: bool  # the game ended
+    over: bool  # the episode ended
 
 
 class Camera(Protocol):
-    """The screens of one game at a time: `AtariCamera`, or `gym_camera.GymCamera`."""
+    """The screens of one episode at a time: `AtariCamera`, or `gym_camera.GymCamera`."""
 
     frame_skip: int  # frames of an agent step
     fps: int  # frames of a second
     action_names: tuple[str, ...]  # in the order of the agent's numbers
-    why_it_strays: str  # what to say if its game is no longer the one that is played
+    why_it_strays: str  # what to say if its episode is no longer the one that is played
 
     def open(self, seed: int) -> np.ndarray:
-        """Begin the game of this seed; returns its first screen, before any action of the agent."""
+        """Begin the episode of this seed; returns its first screen, before any action of the agent."""
         ...
 
     def play(self, action: int, *, draw: bool = True) -> list[Shot]:
-        """The frames of one agent step: `frame_skip` of them, fewer if the game ends within.
+        """The frames of one agent step: `frame_skip` of them, fewer if the episode ends within.
 
         Without `draw` their screens may be older ones: games of gymnasium's take longer to draw than to play.
         """

@@ -25,7 +25,7 @@ ACTION_NAMES = {
 
 
 class GymCamera:
-    """The pictures of one game of gymnasium's at a time, one for each agent step.
+    """The pictures of one episode of a gymnasium game at a time, one for each agent step.
 
     Args:
       config: of the environments that play the game.

@@ -1,13 +1,13 @@
-"""Films one game of an evaluation: the same game, action for action, that `atari-dqn evaluate` scores.
+"""Films one episode of an evaluation: the same one, action for action, that `atari-dqn evaluate` scores.
 
-    evaluate ----- plays game K ------> score
+    evaluate ----- plays episode K ---> score
         | watch: what was seen, Q-values, action
         v
     camera ------- same seed, same actions ------> every screen, 60 a second -> film
 
-Game K has a seed of its own, for the emulator and for the coin of the policy, so it is played alone here by the same
-`evaluate`. The camera's points are compared with the game's at each step: a film never shows another game than the one
-that is scored.
+Episode K has a seed of its own, for the emulator and for the coin of the policy, so it is played alone here by the same
+`evaluate`. The camera's points are compared with the episode's at each step: a film never shows
+another one than that which is scored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.play import EvalStep, game_seed, play
+from atari_dqn.evaluation.play import EvalStep, episode_seed, play
 from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.seeding import stream
@@ -36,8 +36,8 @@ from atari_dqn.video.writers import Film, filming
 
 
 @dataclass(frozen=True)
-class FilmedGame:
-    """A game of an evaluation that was filmed; `atari-dqn video --json` prints it."""
+class FilmedEpisode:
+    """An episode of an evaluation that was filmed; `atari-dqn video --json` prints it."""
 
     game: str
     protocol: str
@@ -61,7 +61,7 @@ class FilmedGame:
     files: tuple[str, ...]
 
 
-def film_game(
+def film_episode(
     player: Player,
     protocol: EvalProtocol,
     *,
@@ -71,27 +71,27 @@ def film_game(
     overlay: bool,
     seconds: float | None = None,
     watch: Callable[[EvalStep], None] = lambda moment: None,
-) -> FilmedGame:
-    """Play one game of an evaluation and write it to films.
+) -> FilmedEpisode:
+    """Play one episode of an evaluation and write it to films.
 
     Args:
       player:   who plays.
       protocol: of the evaluation.
-      number:   of the game, from 0.
-      seed:     root of the games' seeds, as of the evaluation.
+      number:   of the episode, from 0.
+      seed:     root of the episodes' seeds, as of the evaluation.
       outs:     files to write; the ending says what (.mp4, .gif, .png).
       overlay:  draw what the agent sees and thinks beside the game.
-      seconds:  film no more than this from the start; None for the whole game.
+      seconds:  film no more than this from the start; None for the whole episode.
       watch:    is shown every step.
 
     Raises:
-      UsageError: there is no such game, or it cannot be filmed here.
+      UsageError: there is no such episode, or the game cannot be filmed here.
     """
-    one_game, root = _one_game(protocol, number), stream(seed, "eval")
-    with closing(make_camera(one_game.env_config(player.config, 1))) as camera, filming(outs, camera.fps) as films:
+    one_episode, root = _one_episode(protocol, number), stream(seed, "eval")
+    with closing(make_camera(one_episode.env_config(player.config, 1))) as camera, filming(outs, camera.fps) as films:
         limit = math.inf if seconds is None else seconds * camera.fps
-        shown = show_game(player, one_game, root, camera, films, overlay=overlay, limit=limit, watch=watch)
-    return FilmedGame(
+        shown = show_episode(player, one_episode, root, camera, films, overlay=overlay, limit=limit, watch=watch)
+    return FilmedEpisode(
         game=player.game,
         protocol=protocol.name,
         episode=number,
@@ -108,7 +108,7 @@ def film_game(
 
 
 class Shown(NamedTuple):
-    """What came of a game that was shown."""
+    """What came of an episode that was shown."""
 
     score: float
     steps: int  # agent steps
@@ -116,7 +116,7 @@ class Shown(NamedTuple):
     whole: bool  # played out
 
 
-def show_game(
+def show_episode(
     player: Player,
     protocol: EvalProtocol,
     root: np.random.SeedSequence,
@@ -128,12 +128,12 @@ def show_game(
     should_stop: Callable[[], bool] = lambda: False,
     watch: Callable[[EvalStep], None] = lambda moment: None,
 ) -> Shown:
-    """Play one game, and hand its pictures to films as they come.
+    """Play one episode, and hand its pictures to films as they come.
 
     Args:
       player:      who plays.
-      protocol:    of the one game, see `EvalProtocol.only`.
-      root:        of the games' seeds.
+      protocol:    of the one episode, see `EvalProtocol.only`.
+      root:        of the episodes' seeds.
       camera:      made for the protocol's environments.
       films:       where the pictures go.
       overlay:     draw what the agent sees and thinks beside the game.
@@ -142,10 +142,10 @@ def show_game(
       watch:       is shown every step.
 
     Raises:
-      UsageError: the camera sees another game than the one that is played.
+      UsageError: the camera sees another episode than the one that is played.
     """
     policy = _Thinking(player.agent)
-    camera.open(game_seed(root, protocol.first_episode))
+    camera.open(episode_seed(root, protocol.first_episode))
     take = _Take(camera, films, policy, _panel(player, protocol, camera) if overlay else None)
 
     def film(moment: EvalStep) -> None:
@@ -159,10 +159,10 @@ def show_game(
     return Shown(take.score, take.steps, take.frames, scores is not None)
 
 
-def _one_game(protocol: EvalProtocol, number: int) -> EvalProtocol:
+def _one_episode(protocol: EvalProtocol, number: int) -> EvalProtocol:
     if protocol.episodes is not None and number >= protocol.episodes:
         raise UsageError(
-            f"episode is {number}, but protocol {protocol.name} has {protocol.episodes} games; they count from 0"
+            f"episode is {number}, but protocol {protocol.name} has {protocol.episodes} episodes; they count from 0"
         )
     return protocol.only(number)
 
@@ -175,7 +175,7 @@ def _panel(player: Player, protocol: EvalProtocol, camera: Camera) -> Panel:
 
 
 class _Thinking:
-    """A policy of one game that remembers what it saw and thought of it; the rows of a batch are all alike."""
+    """A policy of one episode that remembers what it saw and thought of it; the rows of a batch are all alike."""
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
@@ -195,7 +195,7 @@ class _Thinking:
 
 
 class _Take:
-    """The filming of one game, from its first action on."""
+    """The filming of one episode, from its first action on."""
 
     def __init__(self, camera: Camera, films: Sequence[Film], policy: _Thinking, panel: Panel | None) -> None:
         self.camera, self.films, self.policy, self.panel = camera, films, policy, panel
@@ -206,7 +206,7 @@ class _Take:
         """Film one agent step.
 
         Raises:
-          UsageError: the camera's game is no longer the one that is played.
+          UsageError: the camera's episode is no longer the one that is played.
         """
         action = int(moment.action[0])
         returns = self.policy.returns_of(action) if self.panel else None
@@ -216,7 +216,7 @@ class _Take:
         ended = bool(step.terminated[0] and step.finished[0])  # a lost life ends nothing
         if gained != step.reward[0] or (over != ended and not step.truncated[0]):
             raise UsageError(
-                f"at step {self.steps} the camera saw another game than the one that is scored "
+                f"at step {self.steps} the camera saw another episode than the one that is scored "
                 f"({gained:g} points, not {step.reward[0]:g}); {self.camera.why_it_strays}"
             )
         drawn = None
@@ -230,9 +230,9 @@ class _Take:
         self.steps, self.frames = self.steps + 1, self.frames + len(shots)
 
 
-def video_lines(film: FilmedGame) -> list[str]:
-    """A filmed game in words."""
-    what = f"game {film.episode} of protocol {film.protocol} with seed {film.seed}"
+def video_lines(film: FilmedEpisode) -> list[str]:
+    """A filmed episode in words."""
+    what = f"episode {film.episode} of protocol {film.protocol} with seed {film.seed}"
     score = f"score {film.episode_return:.0f} after {film.episode_length:,} agent steps"
     told = score if film.whole else f"not played out ({score})"
     return [f"{film.game}, {what}: {told}", *(f"{path}: {film.seconds:.1f} s at 4:3" for path in film.files)]

@@ -28,13 +28,13 @@ class Screen(Film, Protocol):
 
     closed: bool  # nobody looks any more
 
-    def next_game(self) -> bool:
-        """Was the next game asked for since the last question?"""
+    def next_episode(self) -> bool:
+        """Was the next episode asked for since the last question?"""
         ...
 
 
 class Window:
-    """A window: P pauses, N goes on to the next game, Esc or Q closes it.
+    """A window: P pauses, N goes on to the next episode, Esc or Q closes it.
 
     Args:
       title: of the window.
@@ -100,7 +100,7 @@ class Window:
         elif key == "n":
             self._next = True
 
-    def next_game(self) -> bool:
+    def next_episode(self) -> bool:
         """See `Screen`."""
         asked, self._next = self._next, False
         return asked
