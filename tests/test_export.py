@@ -115,7 +115,7 @@ WRONG = [
     ("--to onnx --out net.pt", "net.pt must end in .onnx"),
     ("--to torchscript --out net", "net must end in .pt"),
     ("--to hub-folder --out full", "full is there already; choose another --out"),
-    ("--to torchscript --out full/README.md/net.pt", "cannot write full/README.md/net.pt"),
+    ("--to torchscript --out full/README.md/net.pt", "cannot write a network into full/README.md"),
     ("--to keras", "keras"),
 ]
 
