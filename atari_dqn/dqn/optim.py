@@ -107,9 +107,7 @@ def centered_rmsprop(
 def compiled_centered_rmsprop() -> Callable[..., None]:
     """`centered_rmsprop` as one pass over the weights instead of seven, by torch.compile: a third of the time."""
     torch._inductor.config.compile_threads = 1  # no pool of processes that outlives its one task
-    options: dict[str, Any] = {
-        "pattern_matcher": False
-    }  # there is nothing to match, and to prepare it takes half a second
+    options: dict[str, Any] = {"pattern_matcher": False}  # nothing is to be matched, and to prepare it takes a while
     return torch.compile(centered_rmsprop, fullgraph=True, dynamic=False, options=options)
 
 
