@@ -252,6 +252,8 @@ def test_progress_is_read_from_files_that_are_being_written(tmp_path):
     )
     (tmp_path / "evals.csv").write_text("step,frames,protocol,episodes,mean,std\n200,800,monitor,3,1.5,0\n300,12")
     assert read_progress(tmp_path) == (200, 50.0, 1.5)
+    (tmp_path / "DONE").write_text(json.dumps({"steps": 250, "episodes": 3, "best_eval_step": None}))
+    assert read_progress(tmp_path) == (250, 50.0, 1.5), "a run may end between two points"
 
 
 def test_the_table_shows_what_needs_attention(tmp_path):

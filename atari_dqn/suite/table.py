@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as RichTable
 
+from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.terminal import redraws
 from atari_dqn.safe_files import integer, number, open_to_read, parse_json
 from atari_dqn.suite.jobs import JobRun, State
@@ -33,7 +34,7 @@ class Progress(NamedTuple):
 
 
 def read_progress(folder: Path) -> Progress:
-    """The last lines of metrics.jsonl and evals.csv; a line that is being written counts as not there."""
+    """The last lines of metrics.jsonl and evals.csv, and DONE; a line that is being written counts as not there."""
     step, rate = None, None
     for line in _tail(folder / "metrics.jsonl"):
         try:
@@ -42,6 +43,8 @@ def read_progress(folder: Path) -> Progress:
             continue
         if isinstance(record, dict) and (found := integer(record.get("step"))) is not None:
             step, rate = found, number(record.get("time/steps_per_second")) or rate
+    if (done := read_done(folder)) is not None:  # the last point of the curves may lie before the end
+        step = done.steps
     scores = [number(row[4]) for row in _rows(folder / "evals.csv") if len(row) > 4 and row[0].isdecimal()]
     return Progress(step, rate, next((score for score in reversed(scores) if score is not None), None))
 
