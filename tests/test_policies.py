@@ -36,8 +36,8 @@ def test_random_at_10_hz_acts_every_six_frames_in_games_of_five_minutes():
     slow = evaluate_policy("freeway", "random-10hz", Selection("nature", episodes=1))
     fast = evaluate_policy("freeway", "random", Selection("nature", episodes=1))
     # a game of freeway lasts 2 minutes and 16 seconds, whatever is done: 8,160 frames, some of them no-ops at the start
-    assert 8_000 <= slow.games[0].episode_length * 6 <= 8_200
-    assert 8_000 <= fast.games[0].episode_length * 4 <= 8_200
+    assert 8_000 <= slow.episodes[0].episode_length * 6 <= 8_200
+    assert 8_000 <= fast.episodes[0].episode_length * 4 <= 8_200
     assert slow.result.human_pair == "nature"
 
 

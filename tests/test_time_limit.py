@@ -76,8 +76,8 @@ def test_each_game_of_a_suite_has_its_own():
 def test_evaluations_keep_to_it_and_take_another():
     def lengths(**settings):
         return {
-            game.episode_length
-            for game in evaluate_policy("gym:Long-v0", "random", Selection(episodes=2, **settings)).games
+            episode.episode_length
+            for episode in evaluate_policy("gym:Long-v0", "random", Selection(episodes=2, **settings)).episodes
         }
 
     assert lengths() == {1_000}

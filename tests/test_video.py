@@ -230,7 +230,7 @@ def test_a_camera_that_sees_another_game_is_noticed(player, tmp_path, monkeypatc
     monkeypatch.setattr(video, "episode_seed", lambda root, number: 99)
     result = main(["video", "nowhere"])
     assert result == 2
-    with pytest.raises(video.UsageError, match="the camera saw another game"):
+    with pytest.raises(video.UsageError, match="the camera saw another episode"):
         film(player, tmp_path / "game.png")
     assert list(tmp_path.iterdir()) == []
 
