@@ -73,4 +73,4 @@ def test_no_published_score_is_set_beside_another_mode(tmp_path, capsys):
     assert read_run(tmp_path / "run", []).game == "pong_mode1"
     film = ["video", str(tmp_path / "run"), "--seconds", "0.5", "--out", str(tmp_path / "film.gif")]
     assert main(film) == 0
-    assert "pong_mode1, game 0 of protocol nature with seed 0" in capsys.readouterr().out
+    assert "pong_mode1, episode 0 of protocol nature with seed 0" in capsys.readouterr().out
