@@ -80,14 +80,11 @@ def hashes(root: Path, names: list[str]) -> dict[str, str]:
 
 
 def hashes_of_commit(commit: str, names: list[str]) -> dict[str, str]:
-    """Hashes of the code of another commit, checked out beside this one for the time."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        subprocess.run(["git", "worktree", "add", "-q", "--detach", str(tree), commit], cwd=ROOT, check=True)
-        try:
-            return hashes(tree, names)
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)
+    """Hashes of the code of another commit."""
+    from measuring import checked_out  # here: workers run old code, which `measuring` does not fit
+
+    with checked_out(commit) as tree:
+        return hashes(tree, names)
 
 
 def main() -> int:

@@ -10,8 +10,11 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,18 @@ def print_speeds(speeds: Mapping[str, list[float]], unit: str) -> None:
         middle = statistics.median(values)
         print(f"{name:<{width}}  {middle:>11,.1f} {unit}  (min {min(values):,.1f}, max {max(values):,.1f}, "
               f"{len(values)} runs)")  # fmt: skip
+
+
+@contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """The code of another commit, in a folder beside this one for the time."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        subprocess.run(["git", "worktree", "add", "-q", "--detach", str(tree), commit], cwd=ROOT, check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=True)
 
 
 def finish(result: dict[str, Any], out: Path | None) -> None:

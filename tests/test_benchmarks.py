@@ -1,5 +1,6 @@
 """The benchmarks run at a small size and end with one JSON line: they are made of parts that change elsewhere."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -33,6 +34,28 @@ def test_a_benchmark_runs_and_ends_with_json(script, words, tmp_path, monkeypatc
     assert str(ROOT) not in result["command"], "it can be repeated elsewhere"
     if script == "bench_train.py":
         assert [row["updates_per_step"] for row in result["rows"]] == [0.25], "the paper's, however fast"
+
+
+def test_before_and_after_are_related_turn_by_turn(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import before_after
+
+    speeds = {"tree": iter((100.0, 50.0, 80.0)), ROOT.name: iter((90.0, 45.0, 88.0))}  # the machine was slow in turn 2
+    asked = []
+
+    def speeds_of(tree, bench, words):
+        asked.append((tree.name, bench, *words))
+        return {"fp32": next(speeds[tree.name])}
+
+    monkeypatch.setattr(before_after, "checked_out", lambda commit: contextlib.nullcontext(tmp_path / "tree"))
+    monkeypatch.setattr(before_after, "speeds_of", speeds_of)
+    words = "before_after.py abc1234 bench_update --rounds 3 -- --precision fp32"
+    monkeypatch.setattr(sys, "argv", words.split())
+    before_after.main()
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert asked == [(name, "bench_update", "--precision", "fp32") for name in ("tree", ROOT.name)] * 3
+    assert [row["ratio"] for row in result["rows"]] == [0.9]
+    assert result["against"] == "abc1234"
 
 
 def test_the_readme_shows_the_committed_results():
