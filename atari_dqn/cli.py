@@ -19,7 +19,7 @@ NAME_BYTES = 240  # file systems take 255, and a file that is being written is c
 PATH_BYTES = 2_000  # Linux takes 4,095, with the folder in which a relative path begins
 COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "train": ("GAME", "train; GAME: pong, ms_pacman, ..., cartpole, or gym:ID"),
-    "evaluate": ("RUN", "play episodes with a trained network or without, and score"),
+    "evaluate": ("RUN", "play episodes, with a network or without, and score"),
     "suite": ("", "train many games and seeds, here or on a cluster"),
     "report": ("RUNS", "a page and tables about runs: scores and curves"),
     "compare": ("PRESET...", "several presets with the same games and seeds, a report"),

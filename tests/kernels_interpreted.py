@@ -20,6 +20,12 @@ from atari_dqn.networks.nature_cnn import NatureCNN
 ACTIONS = 6
 
 
+@pytest.fixture(autouse=True)
+def the_same_numbers_each_time():
+    """A value that rounding puts on the other side of a ReLU changes a gradient by more than `close` allows."""
+    torch.manual_seed(0)
+
+
 def close(mine, exact):
     exact = exact.detach().double()
     assert torch.isfinite(mine).all(), "something was not written"

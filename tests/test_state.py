@@ -219,8 +219,8 @@ def altered(trained, folder, place, value):
         ("counters.step", "abc", True),
         ("counters.best_step", [], True),
         ("agent.algorithm.model", [], False),
-        ("agent.algorithm.optimizer", {"0": {"step": []}}, False),
-        ("/agent/algorithm/optimizer/0/exp_avg", torch.zeros(3), False),
+        ("agent.algorithm.optimizer", {"0": {"step": []}}, True),  # what only plays reads no optimizer
+        ("/agent/algorithm/optimizer/0/exp_avg", torch.zeros(3), True),
         ("/agent/algorithm/model/hidden.0.weight", torch.zeros(3), False),
         ("agent.exploration.generator.state", None, False),
         ("/envs/groups/0/seeds", torch.zeros(0, dtype=torch.int64), True),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.bellman import NoChance
+from atari_dqn.dqn.bellman import NoChance, ScalarHead
 from atari_dqn.dqn.divergence import TrainingDiverged
 from atari_dqn.dqn.progress import EpisodeTracker
 from atari_dqn.envs.in_turns import EnvsInTurns
@@ -40,7 +40,7 @@ class TapeEnvs(ScriptedEnvs):
 class TapeAgent:
     exploration = SimpleNamespace(act=lambda step, **_: None)
     algorithm = SimpleNamespace(
-        surprise=None, chance=NoChance(), model=torch.nn.Identity(), optimizer=None,
+        surprise=None, head=ScalarHead(torch.square), chance=NoChance(), model=torch.nn.Identity(), optimizer=None,
         predict=lambda obs: torch.zeros(len(obs), 3),
     )  # fmt: skip
 
@@ -315,7 +315,7 @@ def test_early_evaluations_come_besides_and_are_shown_whatever_they_score(tmp_pa
     state, _ = checkpoint.load(step_directory(tmp_path, 0))
     again.load_state_dict(state)
     assert not again.evaluations.is_due(again.step, again.episodes)
-    without = make_trainer(config.replace(eval_early_steps=(), eval_period=0))
+    without = make_trainer(config.replace(eval_early_steps=()).replace(eval_period=0))
     without.run()
     for name, weights in without.agent.get_weights().items():
         np.testing.assert_array_equal(weights, trainer.agent.get_weights()[name])

@@ -28,7 +28,7 @@ LAST_PORT = 65_535
 
 @dataclass(frozen=True)
 class Watch:
-    """Watch a network play, episode after episode: the newest one of a run that trains.
+    """Watch a network play, episode after episode; of a run in training the newest.
 
     In the window P pauses, N goes on to the next episode, Esc ends.
     """
