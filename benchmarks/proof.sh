@@ -31,7 +31,7 @@ runs=(
   "rl_zoo_breakout rl_zoo breakout 1250000 --eval-period 500000"
   # the family, beside nnabla-rl's curves of the same presets
   "c51_breakout c51 breakout 500000"
-  "rainbow_breakout rainbow breakout 500000"
+  "rainbow_breakout rainbow breakout 500000 --priority-beta-end 0.406" # where 50 million steps would have it by then
   # what 64 games side by side cost
   "rl_zoo_pong_8 rl_zoo pong 1500000 --eval-period 500000 --num-envs 8"
   "rl_zoo_pong_serial rl_zoo pong 1500000 --eval-period 500000 --no-overlap"
