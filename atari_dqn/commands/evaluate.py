@@ -14,12 +14,11 @@ import tyro
 from atari_dqn.commands import parse
 from atari_dqn.envs.games import check_rom, is_vector_game, known_game
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import find_run
 from atari_dqn.runs.lock import refuse_links
-from atari_dqn.runs.refusals import check_named
+from atari_dqn.runs.refusals import check_played
 from atari_dqn.runs.results import FOLDER, check_writable, write_evaluation
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
@@ -76,8 +75,9 @@ def run(words: Sequence[str]) -> int:
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
     _check(command)
     if command.policy == "network":
-        config = check_named(Path(command.run), allow_import=command.allow_import).replace(device=command.device)
-        protocol_named(command.protocol, config)
+        check_played(
+            Path(command.run), protocol=command.protocol, device=command.device, allow_import=command.allow_import
+        )
     elif not is_vector_game(game := known_game(command.run)):
         check_rom(game)
     folder = _destination(command)

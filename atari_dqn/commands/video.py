@@ -17,7 +17,7 @@ from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import refuse_unwritable
 from atari_dqn.runs.lock import refuse_links
-from atari_dqn.runs.refusals import check_named
+from atari_dqn.runs.refusals import check_played
 from atari_dqn.video.writers import kind_of_film
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
@@ -68,8 +68,7 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
-    config = check_named(command.run, allow_import=command.allow_import).replace(device=command.device)
-    protocol_named(command.protocol, config)
+    check_played(command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import)
     if command.out is not None:
         kind_of_film(command.out)
         refuse_unwritable(command.out.parent, "a film into", "--out")

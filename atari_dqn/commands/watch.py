@@ -15,7 +15,7 @@ from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.runs.display import Display
-from atari_dqn.runs.refusals import check_named
+from atari_dqn.runs.refusals import check_played
 from atari_dqn.runs.terminal import say
 from atari_dqn.storage.steps import list_steps
 
@@ -68,8 +68,7 @@ def run(words: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if not 0 <= command.port <= LAST_PORT:
         raise UsageError(f"port is {command.port}; it must lie in [0, {LAST_PORT:,}]")
-    config = check_named(command.run, allow_import=command.allow_import).replace(device=command.device)
-    protocol_named(command.protocol, config)
+    check_played(command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import)
     with Display() as display:
         display.doing("loading torch")
         from atari_dqn.seeding import stream

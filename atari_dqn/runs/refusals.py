@@ -8,6 +8,7 @@ from atari_dqn.config import SETTINGS, Config
 from atari_dqn.envs import check_game
 from atari_dqn.envs.games import code_of, is_vector_game
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.presets import quick
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import RunFolder, find_run, refuse_folder
@@ -71,6 +72,15 @@ def check_named(path: Path, *, allow_import: bool) -> Config:
     config = find_run(path)[0].config if exported is None else pretrained.config_of(exported)
     refuse_import(path, config, allow_import)
     return config
+
+
+def check_played(path: Path, *, protocol: str, device: str, allow_import: bool) -> None:
+    """Look at what a command that plays episodes of a protocol names, before anything is loaded.
+
+    Raises:
+      UsageError: as for `check_named`; no such device; a protocol that is not for the run's game.
+    """
+    protocol_named(protocol, check_named(path, allow_import=allow_import).replace(device=device))
 
 
 def refuse_import(path: Path, config: Config, allowed: bool) -> None:
