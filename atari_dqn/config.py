@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, Protocol, Self
@@ -101,12 +101,12 @@ class Config:
           UsageError: an unknown name, a value that cannot work, or one that does nothing beside the others, as
             `eval_period` beside `eval_period_episodes`. What stood there before may lie idle.
         """
-        config = self.with_idle(settings)
+        config = self.with_idle(**settings)
         for complaint in without_effect(config.differences(self), config.namespace()):
             raise UsageError(complaint)
         return config
 
-    def with_idle(self, settings: Mapping[str, Any]) -> Self:
+    def with_idle(self, **settings: Any) -> Self:
         """As `replace`, but a value may do nothing: for what is a record, or not yet all that is asked for."""
         changed: dict[str, Any] = {}
         for name, value in settings.items():
@@ -130,7 +130,7 @@ class Config:
         Raises:
           UsageError: not JSON, not an object, no game, an unknown setting, a wrong type, a value out of range.
         """
-        return Config().with_idle(settings_in(text, SETTINGS))
+        return Config().with_idle(**settings_in(text, SETTINGS))
 
 
 class Preset(Protocol):

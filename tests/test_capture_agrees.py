@@ -67,7 +67,7 @@ def atari_trainer(preset=nature, **settings):
         "replay_device": settings.get("device", "cpu"),
         "precision": "fp32",
     } | settings
-    config = preset().with_idle(settings)  # `neither` has no target network to copy
+    config = preset().with_idle(**settings)  # `neither` has no target network to copy
     size = config.envs_at_once
     envs = EnvsInTurns([ScriptedEnvs(size, seed=k, frame_shape=(84, 84)) for k in range(config.env.env_groups)])
     replay = FrameReplay(

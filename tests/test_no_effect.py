@@ -120,7 +120,7 @@ def test_a_flag_may_wake_what_a_file_says(tmp_path):
 
 def test_the_record_of_a_run_is_read_as_it_is():
     """A preset of that day may have had other idle values, and a run made by a program any."""
-    config = cartpole().with_idle({"preset": "of_another_day", "priority_decay_steps": 8})
+    config = cartpole().with_idle(preset="of_another_day", priority_decay_steps=8)
     assert Config.from_json(config.to_json()) == config
 
 

@@ -20,10 +20,12 @@ from tests.suite_runs import runs_in, wait_for_checkpoint
 SUITE = "suite --games cartpole --engine slurm"
 
 
+ONE_CORE = slurm_engine.Allocation(cpus=1, gpus=0, hours=1.0, options={})
+
+
 def run_on_slurm(runs, folder):
     with Table("jobs") as table:
-        needs = {"cpus": 1, "gpus": 0, "hours": 1.0, "options": {}}
-        return slurm_engine.run(runs, runs_dir=folder, table=table, cluster="local", **needs)
+        return slurm_engine.run(runs, runs_dir=folder, allocation=ONE_CORE, table=table, cluster="local")
 
 
 def when_there_is_a_checkpoint(run, act):
@@ -122,9 +124,9 @@ def fake_slurm(tmp_path, monkeypatch):
 
 
 def test_sbatch_is_told_what_a_job_needs(fake_slurm, tmp_path):
-    executor = slurm_engine.make_executor(
-        tmp_path, cpus=4, gpus=1, hours=1.5, options={"partition": "a b", "mem": "16G"}
-    )
+    options = {"partition": "a b", "mem": "16G"}
+    allocation = slurm_engine.Allocation(cpus=4, gpus=1, hours=1.5, options=options)
+    executor = slurm_engine.make_executor(tmp_path, allocation)
     lines = executor._executor._make_submission_file_text("run this", "uid").splitlines()
     for option in ("cpus-per-task=4", "gpus-per-node=1", "time=90", "partition='a b'", "mem=16G", "signal=USR2@120"):
         assert f"#SBATCH --{option}" in lines
@@ -163,4 +165,4 @@ def test_what_cannot_work_is_refused(flags, message, tmp_path, monkeypatch, caps
 def test_without_submitit_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(UsageError, match=r"needs the extra 'slurm': pip install 'atari-dqn\[slurm\]'"):
-        slurm_engine.make_executor(tmp_path, cpus=1, gpus=0, hours=1.0, options={})
+        slurm_engine.make_executor(tmp_path, ONE_CORE)

@@ -51,15 +51,13 @@ def _run_on_engine(command: Suite, runs: Sequence[JobRun], table: Table) -> int 
     if command.engine == "ray":
         needs = {"cpus": command.cpus_per_job, "gpus": command.gpus_per_job}
         return ray_engine.run(runs, address=command.ray_address, table=table, **needs)
-    return slurm_engine.run(
-        runs,
-        runs_dir=command.runs_dir,
+    allocation = slurm_engine.Allocation(
         cpus=int(command.cpus_per_job),
         gpus=int(command.gpus_per_job),
         hours=command.hours_per_job,
         options=dict(option.split("=", 1) for option in command.slurm),
-        table=table,
     )
+    return slurm_engine.run(runs, runs_dir=command.runs_dir, allocation=allocation, table=table)
 
 
 def _threads(command: Suite, jobs: int) -> int:

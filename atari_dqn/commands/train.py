@@ -149,7 +149,7 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     stored = _stored_config(base, flags) if "--resume" in flags else None
     if stored:
         _executed(stored.flat(), flags)
-    start = stored or base.with_idle({name: table[name] for name in table.keys() - {"game", "preset"}})
+    start = stored or base.with_idle(**{name: table[name] for name in table.keys() - {"game", "preset"}})
     prog = f"atari-dqn train {game or 'GAME'}"
     if HELP_ALL in flags:
         parse(Train, ["--help"], prog=prog, default=Train(config=start))

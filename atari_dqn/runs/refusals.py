@@ -51,7 +51,7 @@ def check_resume(stored: Config, wanted: Config) -> Config:
     if wanted.machine.precision == "auto":
         wanted = wanted.replace(precision=stored.machine.precision)
     if wanted.machine.resize == "auto":
-        wanted = wanted.with_idle({"resize": stored.machine.resize})
+        wanted = wanted.with_idle(resize=stored.machine.resize)
     changed = stored.differences(wanted)
     told = ", ".join(f"{name} {a!r} -> {b!r}" for name, (a, b) in changed.items() if name not in MAY_CHANGE_ON_RESUME)
     if told:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +29,35 @@ STOP_SECONDS = 120.0  # for all jobs to save and end
 REQUEUED_AT_MOST = 1_000  # time limits in a run; a long run meets many
 
 
+@dataclass(frozen=True)
+class Allocation:
+    """What Slurm gives to one job."""
+
+    cpus: int
+    """Cores."""
+    gpus: int
+    hours: float
+    """Time limit in the queue; a run may take many."""
+    options: Mapping[str, str]
+    """More of sbatch, such as `partition` and `account`."""
+
+
 def run(
     runs: Sequence[JobRun],
     *,
     runs_dir: Path,
-    cpus: int,
-    gpus: int,
-    hours: float,
-    options: Mapping[str, str],
+    allocation: Allocation,
     table: Table,
     cluster: str = "slurm",
 ) -> int | None:
     """Run the jobs; Slurm decides how many at a time.
 
     Args:
-      runs:     the jobs; `state` and `note` are kept up to date.
-      runs_dir: seen by every node; submitit's files go into a folder of it.
-      cpus:     cores of one job.
-      gpus:     GPUs of one job.
-      hours:    time limit of one job in the queue; a run may take many.
-      options:  more of sbatch, such as `partition` and `account`.
-      table:    shows the jobs.
-      cluster:  "local" plays Slurm on this machine, for tests.
+      runs:       the jobs; `state` and `note` are kept up to date.
+      runs_dir:   seen by every node; submitit's files go into a folder of it.
+      allocation: what each job gets.
+      table:      shows the jobs.
+      cluster:    "local" plays Slurm on this machine, for tests.
 
     Returns:
       The number of the signal that ended it, None if the jobs did.
@@ -57,7 +65,7 @@ def run(
     Raises:
       UsageError: submitit is missing, this is no machine of a Slurm cluster, or Slurm refuses the options.
     """
-    executor = make_executor(runs_dir, cpus=cpus, gpus=gpus, hours=hours, options=options, cluster=cluster)
+    executor = make_executor(runs_dir, allocation, cluster=cluster)
     stop_file = runs_dir.absolute() / FOLDER / f"stop_{uuid.uuid4().hex}"
     lost = Counter[Job]()
     sent: dict[Job, tuple[JobRun, Any, float]] = {}  # with submitit's job, and when it was sent
@@ -107,9 +115,7 @@ class SlurmTask:
             end(self._run)
 
 
-def make_executor(
-    runs_dir: Path, *, cpus: int, gpus: int, hours: float, options: Mapping[str, str], cluster: str = "slurm"
-) -> Any:
+def make_executor(runs_dir: Path, allocation: Allocation, *, cluster: str = "slurm") -> Any:
     """What sends jobs, see `run`.
 
     Raises:
@@ -126,11 +132,11 @@ def make_executor(
         raise UsageError("no Slurm here: srun is not found; run this on a login node of the cluster") from error
     executor.update_parameters(
         name="atari-dqn",
-        timeout_min=max(1, round(60 * hours)),
-        cpus_per_task=cpus,
-        gpus_per_node=gpus or None,
+        timeout_min=max(1, round(60 * allocation.hours)),
+        cpus_per_task=allocation.cpus,
+        gpus_per_node=allocation.gpus or None,
         slurm_signal_delay_s=SAVE_SECONDS,
-        slurm_additional_parameters=dict(options),
+        slurm_additional_parameters=dict(allocation.options),
     )
     return executor
 
