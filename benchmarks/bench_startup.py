@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from first_update import COMMANDED
 from measuring import ROOT, finish
 
 from atari_dqn.runs.measured import CACHE
@@ -37,6 +38,7 @@ def start(game: str, preset: str, words: list[str], env: dict[str, str], folder:
     """Seconds by the clock and of CPU of each stage, and in all, until the first update of a new run."""
     command = [sys.executable, str(ROOT / "benchmarks" / "first_update.py"), "train", game, "--preset", preset, "--yes"]
     command += ["--run-dir", str(folder), *words]
+    env = env | {COMMANDED: str(time.monotonic())}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{game}, {preset}: {done.stderr}")

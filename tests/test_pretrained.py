@@ -96,7 +96,7 @@ def test_evaluate_and_video_take_it_by_name(package, tmp_path, monkeypatch, caps
     assert main(["evaluate", "pretrained:pong", "--protocol", "nature", "--episodes", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     said = lines.index("pong, protocol nature, checkpoint of step 700")
-    assert lines[said + 1] == "score: 0.0 +- 0.0 over 1 episodes, from 0 to 0"
+    assert lines[said + 1] == "score: 0.0 +- 0.0 over 1 episode, from 0 to 0"
 
 
 @pytest.mark.parametrize("command", ["evaluate", "video"])

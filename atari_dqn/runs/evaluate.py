@@ -256,8 +256,8 @@ def evaluation_lines(result: EvaluationResult) -> list[str]:
     player = f"policy {result.policy}" if result.step is None else f"checkpoint of step {result.step:,}"
     lines = [
         f"{result.game}, protocol {result.protocol}, {player}",
-        f"score: {result.mean:,.1f} +- {result.std:,.1f} over {result.episodes} episodes, "
-        f"from {min(result.scores):,.0f} to {max(result.scores):,.0f}",
+        f"score: {result.mean:,.1f} +- {result.std:,.1f} over {result.episodes} "
+        f"episode{'s' if result.episodes != 1 else ''}, from {min(result.scores):,.0f} to {max(result.scores):,.0f}",
     ]
     scores = published(result.game)
     if scores is not None and scores.dqn_nature is not None:

@@ -110,7 +110,7 @@ class RunLogger:
         self._write_row(["" if value is None else value for value in row])
         self.message(
             f"step {step:,}: evaluation {result.mean:.1f} +- {result.std:.1f} "
-            f"over {result.episodes} episodes{', the best so far' if best else ''}"
+            f"over {result.episodes} episode{'s' if result.episodes != 1 else ''}{', the best so far' if best else ''}"
         )
 
     def message(self, text: str) -> None:

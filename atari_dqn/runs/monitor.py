@@ -19,7 +19,7 @@ from atari_dqn.seeding import stream
 from atari_dqn.types import EpisodeScore
 from atari_dqn.video.best_game import BestEpisodeGif
 
-EPISODES_AT_STEP_0 = 4  # before it learns, a network scores next to nothing, and the run waits for its first update
+EPISODES_AT_STEP_0 = 1  # before it learns, a network scores next to nothing, and the run waits for its first update
 
 
 class Monitor:
@@ -68,7 +68,7 @@ class Monitor:
             )
 
     def protocol_at(self, step: int) -> EvalProtocol:
-        """What is played at an agent step: at 0 a few episodes, later as many as the config says."""
+        """What is played at an agent step: at 0 one episode, later as many as the config says."""
         if step > 0:
             return self.protocol
         episodes = min(self.protocol.episodes or EPISODES_AT_STEP_0, EPISODES_AT_STEP_0)

@@ -35,7 +35,7 @@ class EvaluationConfig:
     eval_period_episodes: EpisodesOrNone = None
     """Episodes between evaluations, instead of `eval_period`; none: that one counts. Paper: none."""
     eval_early_steps: StepList = ()
-    """Agent steps at which a run is evaluated and filmed besides, 0 for before it learns (4 games). Paper: none."""
+    """Agent steps at which a run is evaluated and filmed besides, 0 for before it learns (1 game). Paper: none."""
     eval_steps: Steps = 125_000
     """Length of one evaluation, agent steps: the episodes that fit in count. Paper: 125,000."""
     eval_episodes: EpisodesOrNone = None
