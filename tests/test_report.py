@@ -192,6 +192,7 @@ def test_the_median_over_games_by_hand(tmp_path):
     assert found.games == 5
     assert found.curve.frames.tolist() == [1_000_000, 2_000_000]
     assert found.curve.mean.tolist() == pytest.approx([0.0, 100.0], abs=1e-9)
+    assert found.curve.band == "1 seed a game, no band"
     nnabla, zoo = found.published
     shares = [
         human_normalized(published_curve(game, "nnabla_rl").at(10_000_000), game, pair="zoo")

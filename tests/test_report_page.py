@@ -9,7 +9,8 @@ import pytest
 
 from atari_dqn.published.aggregates import Estimate
 from atari_dqn.report import gather, render, write_report
-from atari_dqn.report.formatting import interval, percent, score, title
+from atari_dqn.report.figures import COLOURS, NARROW, ROOMY, bar_axis
+from atari_dqn.report.formatting import few, interval, percent, score, title
 from atari_dqn.report.markup import Markup, element, join, void
 from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
 from tests.run_folders import write_run
@@ -184,7 +185,7 @@ def test_text_and_drawings_stand_out(theme):
     grounds = [found[name] for name in ("page", "card", "raised")]
     for text in ("text", "muted", "link"):
         assert min(contrast(found[text], ground) for ground in grounds) >= 4.5, text
-    for drawn in ("series0", "series1", "series2", "series3", "reference", "nnabla", "dopamine", "rlzoo", "zoo"):
+    for drawn in (*(f"series{index}" for index in range(COLOURS)), "reference", "nnabla", "dopamine", "rlzoo", "zoo"):
         assert contrast(found[drawn], found["card"]) >= 3.0, drawn
 
 
@@ -192,7 +193,11 @@ def test_every_colour_comes_from_the_two_sheets():
     rules = CSS[CSS.index("* { box-sizing") :]
     assert not re.search(r"#[0-9a-fA-F]{3,8}\b(?=[;, ])", rules)
     used = set(re.findall(r"var\(--(\w+)\)", rules))
-    assert used <= set(colours("light"))
+    assert used <= {*colours("light"), "own"}
+    assert {f".series{index} {{ --own: var(--series{index}); }}" in CSS for index in range(COLOURS + 1)} == {
+        True,
+        False,
+    }
 
 
 # --- what it says
@@ -205,6 +210,7 @@ def test_the_page_says_what_each_number_is(page):
     assert "6 runs, 5 finished; 3 games" in text
     # mean of 13.5, 14, 14.5 over three seeds; normalised (14 + 20.7) / 30; two episodes a seed, not thirty
     assert "14.0 \N{PLUS-MINUS SIGN} 2.1 116 %, 3 seeds, 6 episodes" in text
+    assert ">116\N{NO-BREAK SPACE}%, 3\N{NO-BREAK SPACE}seeds, 6\N{NO-BREAK SPACE}episodes<" in page
     assert "18.9 \N{PLUS-MINUS SIGN} 1.3 132 %, 30 episodes" in text
     assert "ours over theirs: quick nature protocol, last network; 1 game 100 %" in text
     # the last evaluation, at 1 M steps: -8, -7, -6
@@ -241,6 +247,53 @@ def test_bars_are_linear_up_to_the_human_and_logarithmic_above():
     assert below(-30.0) == below(-1.0) == 0.0
 
 
+def label_edges(text, width):
+    """Left and right end, pixels, of a number on an axis that is `width` pixels wide, in a broad font at 11 px."""
+    at, words = float(text["x"].rstrip("%")) / 100 * width, text["words"]
+    length = sum(3.6 if letter in ",\N{NO-BREAK SPACE}" else 10.5 if letter == "%" else 7.1 for letter in words)
+    return at - {"start": 0, "middle": 0.5, "end": 1}[text["text-anchor"]] * length, length
+
+
+@pytest.mark.parametrize("best", [1.0, 1.4, 3.0, 9.0, 11.0, 24.0, 60.0, 260.0])
+@pytest.mark.parametrize("worst", [0.0, -0.2, -3.0])
+def test_numbers_of_an_axis_never_touch(best, worst):
+    drawn = Tree(bar_axis(BentScale([worst, best])))
+    texts = [{**attributes, "words": words} for _, attributes, _, words in drawn.all("text")]
+    # on strips as narrow as the style sheet lets them be, and from where on it shows all numbers
+    for width, shown in ((NARROW, [text for text in texts if text.get("class") != "roomy"]), (ROOMY, texts)):
+        ends = -5.0  # the padding of the cell
+        for text in shown:
+            left, length = label_edges(text, width)
+            assert left > ends, (width, text)
+            ends = left + length
+        assert ends <= width + 5
+        assert "100\N{NO-BREAK SPACE}%" in [text["words"] for text in shown]
+    assert f"@container (max-width: {ROOMY - 1}px) {{ .roomy {{ display: none; }} }}" in CSS
+    least = [int(pixels) for pixels in re.findall(r"td\.bars { width: \d+%; min-width: (\d+)px", CSS)]
+    assert len(least) == 2 and min(least) - 10 >= NARROW
+
+
+def test_many_columns_have_a_short_title_and_fold_their_comparisons(tmp_path):
+    presets = ("c51", "double", "dueling", "nature", "quick", "rainbow")
+    for preset in presets:
+        write_run(tmp_path, preset=preset, scores={("nature", "last"): [1.0, 2.0]})
+    text = render(gather([(None, [tmp_path])]), command=["x"], written=datetime(2026, 1, 1, tzinfo=UTC))
+    tree = Tree(text)
+    assert [item[3] for item in tree.all("h1")] == ["DQN on Atari: c51, double, dueling, nature and 2 more"]
+    assert "15 comparisons" in [item[3] for item in tree.all("summary")]
+    # eight colours: no two of these six are alike
+    assert len({item[1]["class"] for item in tree.all("rect") if "series" in item[1].get("class", "")}) >= len(presets)
+
+
+def test_a_page_without_atari_does_not_speak_of_the_paper(tmp_path):
+    write_run(tmp_path, "cartpole", preset="cartpole", returns=[(1000, 9.0), (2000, 9.0)])
+    text = render(gather([(None, [tmp_path])]), command=["x"], written=datetime(2026, 1, 1, tzinfo=UTC))
+    assert "<title>DQN: cartpole</title>" in text
+    assert "best network, nature protocol" not in text
+    # 2,000 steps, 100 a second
+    assert ">0.0056<" in text
+
+
 def test_axes_name_round_numbers():
     assert LinearScale(-21.0, 20.0, 0, 1).ticks() == [-20.0, -10.0, 0.0, 10.0, 20.0]
     assert 3 <= len(LinearScale(5.0, 5.0, 0, 1).ticks()) <= 8
@@ -257,3 +310,6 @@ def test_numbers_in_words():
     assert interval(Estimate(0.5, 0.25, 0.75)) == f"25 to 75{space}%"
     assert interval(Estimate(0.5, None, None)) == "one seed, no interval"
     assert title("ms_pacman") == "Ms Pacman"
+    assert [few(list(names)) for names in ("", "a", "ab", "abcd", "abcdef")] == [
+        "", "a", "a and b", "a, b, c and d", "a, b, c, d and 2 more"
+    ]  # fmt: skip

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from atari_dqn.published.aggregates import METRICS, RESAMPLES
 from atari_dqn.published.scores import nature_49
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.figures import colour, interval_strip
-from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, interval, percent, played, title
+from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, few, interval, percent, played, title
 from atari_dqn.report.game_chapters import curves, normalised, table
 from atari_dqn.report.machines import Machine
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.tables import Aggregate, Improvement
 from atari_dqn.report.widgets import chapter, data_table, heading, note, number_cell
 
-MOST_GAMES = 4  # named in a row of the table of speeds; a pointer over them shows the others
+MOST_COMPARISONS = 12  # that the page shows at once; more are folded up
 LINKS = [
     ("overview", "Overview"),
     ("normalised", "Bars"),
@@ -113,7 +113,10 @@ def _improvements(contents: Contents) -> Markup | None:
         "The chance that a run of the first beats a run of the second in a game drawn at random from those that both "
         "played; ties count one half, 50 % is no difference. Interval: stratified bootstrap, 95 %."
     )
-    return join(element("h3", "One against the other"), data_table("Probability of improvement", headers, rows), text)
+    drawn = data_table("Probability of improvement", headers, rows)
+    if len(rows) > MOST_COMPARISONS:
+        drawn = element("details", element("summary", count(len(rows), "comparison")), drawn)
+    return join(element("h3", "One against the other"), drawn, text)
 
 
 def _improvement_row(contents: Contents, found: Improvement) -> Markup:
@@ -147,22 +150,16 @@ def _speed_row(row: Machine, classes: str) -> Markup:
     if row.runs > 1 and lowest is not None and highest is not None:
         spread = element("small", f"{lowest:,.0f} to {highest:,.0f}")
     frames = DASH if middle is None else f"{middle:,.0f}"
-    hours = DASH if row.hours is None else f"{row.hours:,.1f}"
+    hours = DASH if row.hours is None else f"{row.hours:,.1f}" if row.hours >= 0.95 else f"{row.hours:.2g}"
     return element(
         "tr",
         element("th", row.series, element("small", count(row.runs, "run")), scope="row", class_=classes),
-        element("td", _few(row.games), title=", ".join(map(title, row.games))),
+        element("td", few([title(game) for game in row.games]), title=", ".join(map(title, row.games))),
         number_cell(frames, spread, value=middle, label="Frames a second"),
         number_cell(f"{row.steps:,}", value=row.steps, label="Agent steps"),
         number_cell(hours, value=row.hours, label="Hours"),
         *(element("td", text) for text in (row.hardware, row.settings, row.versions)),
     )
-
-
-def _few(games: Sequence[str]) -> str:
-    """At most MOST_GAMES names."""
-    more = len(games) - MOST_GAMES
-    return ", ".join(map(title, games[:MOST_GAMES])) + (f" and {more} more" if more > 0 else "")
 
 
 def missing(contents: Contents) -> Markup:

@@ -22,7 +22,9 @@ BAR, GAP, PAD = 9, 2, 5  # pixels: height of a bar, between bars, above and belo
 NAMES: dict[Source, str] = {
     "nnabla_rl": "nnabla-rl", "dopamine": "Dopamine", "rl_zoo": "RL Zoo", "dqn_zoo": "DQN Zoo",
 }  # fmt: skip
-COLOURS = 4  # series beyond the fourth take the first colours again
+COLOURS = 8  # series beyond the eighth take the first colours again
+NARROW, ROOMY = 230, 400  # pixels of a strip: the least in report.css, and from where on an axis names more numbers
+CHARACTER, AIR = 7, 5  # pixels: of an axis' numbers, on average at most, and between two of them
 
 
 def colour(index: int) -> str:
@@ -198,8 +200,8 @@ def strip_height(bars: int) -> int:
 
 
 def bar_axis(scale: BentScale) -> Markup:
-    """The numbers above the bars."""
-    always = _apart(scale, 26, [0.0, 1.0])
+    """The numbers above the bars: the human, random play, then from the right as many as there is room for."""
+    always = _that_fit(scale, NARROW, [1.0, 0.0, *reversed(scale.ticks())])
     texts = [
         element(
             "text",
@@ -209,18 +211,26 @@ def bar_axis(scale: BentScale) -> Markup:
             text_anchor=_anchor(scale(tick)),
             class_=None if tick in always else "roomy",
         )
-        for tick in sorted(_apart(scale, 11, always))
+        for tick in sorted(_that_fit(scale, ROOMY, [*always, *reversed(scale.ticks())]))
     ]
-    return element("svg", *texts, width="100%", height=16, class_="strip", aria_hidden="true")
+    drawn = element("svg", *texts, width="100%", height=16, class_="strip", aria_hidden="true")
+    return element("div", drawn, class_="axis")
 
 
-def _apart(scale: BentScale, distance: float, first: Sequence[float]) -> list[float]:
-    """Ticks that keep a distance, percent of the width: those of `first` in any case, then from the right."""
-    kept = list(first)
-    for tick in reversed(scale.ticks()):
-        if all(abs(scale(tick) - scale(other)) > distance for other in kept):
-            kept.append(tick)
-    return kept
+def _that_fit(scale: BentScale, width: int, ticks: Sequence[float]) -> list[float]:
+    """Those of `ticks` whose numbers do not touch those before them on a strip of so many pixels."""
+    kept: dict[float, tuple[float, float]] = {}
+    for tick in ticks:
+        left, right = _edges(scale(tick), len(percent(tick)) * CHARACTER, width)
+        if all(right + AIR <= other_left or other_right + AIR <= left for other_left, other_right in kept.values()):
+            kept[tick] = (left, right)
+    return list(kept)
+
+
+def _edges(at: float, length: float, width: int) -> tuple[float, float]:
+    """Left and right end, pixels, of a text of that length at `at` percent of the width."""
+    left = at / 100 * width - {"start": 0.0, "middle": 0.5, "end": 1.0}[_anchor(at)] * length
+    return left, left + length
 
 
 def _anchor(percent: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from atari_dqn.published.aggregates import Estimate
 from atari_dqn.published.scores import Pair
 from atari_dqn.report.tables import Group
@@ -10,6 +12,7 @@ HUMANS: dict[Pair, str] = {"nature": "human of 5-minute games", "zoo": "human of
 
 DASH = "\N{EN DASH}"  # where there is no number
 NBSP = "\N{NO-BREAK SPACE}"
+MOST_NAMES = 4  # listed in a row
 
 METRIC_NAMES = {
     "iqm": "Interquartile mean",
@@ -39,6 +42,14 @@ def interval(estimate: Estimate) -> str:
 def count(number: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def few(names: Sequence[str]) -> str:
+    """Names as a sentence lists them, at most MOST_NAMES."""
+    more = len(names) - MOST_NAMES
+    if more > 0:
+        return f"{', '.join(names[:MOST_NAMES])} and {more} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def played(group: Group) -> str:

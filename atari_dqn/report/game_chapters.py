@@ -17,7 +17,7 @@ from atari_dqn.published.scores import Pair, human_normalized, nature_49, publis
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.curves import Curve
 from atari_dqn.report.figures import bar_axis, bar_strip, colour, curve_chart, name_of, swatch
-from atari_dqn.report.formatting import DASH, HUMANS, count, percent, score, title
+from atari_dqn.report.formatting import DASH, HUMANS, NBSP, count, percent, score, title
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.scales import BentScale, short
 from atari_dqn.report.tables import LAST_FRAME, Cell, Group, reference
@@ -140,7 +140,7 @@ def _table_row(contents: Contents, game: str, groups: Sequence[Group]) -> Markup
 
 def _score_cell(mean: float, std: float | None, human: float | None, plays: str) -> Markup:
     text = score(mean) if std is None else f"{score(mean)} \N{PLUS-MINUS SIGN} {score(std)}"
-    small = plays if human is None else f"{percent(human)}, {plays}"
+    small = (plays if human is None else f"{percent(human)}, {plays}").replace(" ", NBSP).replace(f",{NBSP}", ", ")
     return number_cell(text, element("small", small), value=human)
 
 
@@ -168,7 +168,8 @@ def curves(contents: Contents) -> Markup | None:
         for (source, recipe), curve in drawn.items()
         if recipe != "dqn"
     ]
-    legend.append(element("li", swatch("diamond paper"), " ", "Mnih et al. 2015: best network, nature protocol"))
+    if any(_paper(game) for game in contents.curves):
+        legend.append(element("li", swatch("diamond paper"), " ", "Mnih et al. 2015: best network, nature protocol"))
     text = note(
         "Raw score over emulator frames, or agent steps of games without an emulator, on a logarithmic axis; the "
         "pointer shows values. Whiskers of published points: lowest and highest seed. "
@@ -217,14 +218,19 @@ def _median_card(contents: Contents) -> list[Markup]:
 
 def _curve_card(contents: Contents, game: str, lines: Sequence[Curve], begin: float) -> Markup:
     found = _beside(contents, game)
-    scores = published(game)
-    paper = None if scores is None or scores.dqn_nature is None else (LAST_FRAME, scores.dqn_nature)
+    paper = _paper(game)
     first, last = _frame_axis(lines, begin, known=bool(found or paper))
     shown = [(contents.number(curve.series), curve.since(first)) for curve in lines]
     said = [_said(curve, found) for curve in lines] + list(_held_against(contents, game))
     chart = curve_chart(f"Learning curve of {title(game)}. {' '.join(said)}", shown, found, paper, (first, last))
     caption = element("figcaption", element("h3", title(game)), *(element("p", text) for text in said))
     return element("figure", caption, chart, **game_attributes(game, True))
+
+
+def _paper(game: str) -> tuple[int, float] | None:
+    """(frames, raw score) of the paper's table."""
+    scores = published(game)
+    return None if scores is None or scores.dqn_nature is None else (LAST_FRAME, scores.dqn_nature)
 
 
 def _beside(contents: Contents, game: str) -> list[PublishedCurve]:

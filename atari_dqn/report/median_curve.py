@@ -10,6 +10,7 @@ import numpy as np
 from atari_dqn.published.curves import PublishedCurve, PublishedPoint, dqn_zoo_median, published_curve
 from atari_dqn.published.scores import human_normalized, published
 from atari_dqn.report.curves import Curve, common_grid
+from atari_dqn.report.formatting import count
 
 FEWEST_GAMES = 5  # the median of fewer says little
 
@@ -54,11 +55,16 @@ def median_curve(series: str, curves: Sequence[Curve]) -> MedianCurve | None:
         mean=np.median(percent, axis=0),
         low=None,
         high=None,
-        band=f"{min(seeds)} to {max(seeds)} seeds a game, no band",
+        band=f"{_least_to_most(seeds)} a game, no band",
         cut=longest if longest > grid[-1] else None,
     )
     beside = [_nnabla([line.game for line in lines]), dqn_zoo_median()]
     return MedianCurve(curve, len(lines), tuple(found for found in beside if found is not None))
+
+
+def _least_to_most(seeds: Sequence[int]) -> str:
+    least, most = min(seeds), max(seeds)
+    return count(most, "seed") if least == most else f"{least} to {count(most, 'seed')}"
 
 
 def _nnabla(games: Sequence[str]) -> PublishedCurve | None:

@@ -7,9 +7,10 @@ from datetime import datetime
 from importlib.resources import files
 
 from atari_dqn import __version__
+from atari_dqn.published.scores import published
 from atari_dqn.report.chapters import ALL, LINKS
 from atari_dqn.report.contents import Contents
-from atari_dqn.report.formatting import count
+from atari_dqn.report.formatting import count, few
 from atari_dqn.report.markup import Markup, element, void
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -25,7 +26,8 @@ def render(contents: Contents, *, command: Sequence[str], written: datetime) -> 
     """
     made = [(link, chapter(contents)) for link, chapter in zip(LINKS, ALL, strict=True)]
     body = [chapter for _, chapter in made if chapter is not None]
-    names = " and ".join(one.name for one in contents.series)
+    names = few([one.name for one in contents.series])
+    name = "DQN on Atari: " if any(map(published, contents.games)) else "DQN: "
     page = element(
         "html",
         element(
@@ -33,13 +35,13 @@ def render(contents: Contents, *, command: Sequence[str], written: datetime) -> 
             void("meta", charset="utf-8"),
             void("meta", name="viewport", content="width=device-width, initial-scale=1"),
             void("meta", http_equiv="Content-Security-Policy", content=POLICY),
-            element("title", f"DQN on Atari: {names}"),
+            element("title", name + names),
             element("style", _file("report.css")),
         ),
         element(
             "body",
             element("a", "Skip to the results", href="#overview", class_="skip"),
-            _header(contents, names, written),
+            _header(contents, element("h1", name, element("span", names)), written),
             _toolbar([link for link, chapter in made if chapter is not None]),
             element("main", *body),
             _footer(command),
@@ -55,7 +57,7 @@ def _file(name: str) -> Markup:
     return Markup((files("atari_dqn") / "data" / name).read_text(encoding="utf-8"))
 
 
-def _header(contents: Contents, names: str, written: datetime) -> Markup:
+def _header(contents: Contents, heading: Markup, written: datetime) -> Markup:
     finished = sum(run.finished for run in contents.runs)
     said = (
         f"{count(len(contents.runs), 'run')}, {finished} finished; {count(len(contents.games), 'game')}. "
@@ -64,7 +66,7 @@ def _header(contents: Contents, names: str, written: datetime) -> Markup:
     return element(
         "header",
         element("p", f"atari_dqn {__version__}", class_="kicker"),
-        element("h1", "DQN on Atari: ", element("span", names)),
+        heading,
         element("p", said, class_="muted"),
         class_="top",
     )
