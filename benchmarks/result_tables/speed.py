@@ -1,0 +1,143 @@
+"""How fast it is, and how much memory it needs."""
+
+from __future__ import annotations
+
+import statistics
+
+from result_tables import Measured, Result, rows_of
+
+
+def row_of(result: Result, precision: str) -> Result:
+    """The row of one precision."""
+    return next(row for row in result["rows"] if row["precision"] == precision)
+
+
+def against_peer(result: Result, precision: str) -> str:
+    """Ratio to each way the peer was run, and the speeds."""
+    row = row_of(result, precision)
+    ratios = ", ".join(
+        f"{row['ratios'][peer['name']]} times {peer['name']} ({peer['steps_per_second']:,.0f})"
+        for peer in result["peers"]
+    )
+    return f"{row['steps_per_second']:,.0f} agent steps/s: {ratios}"
+
+
+def envs_share(result: Result) -> str:
+    """Ours as a share of the bare emulators, for each number of environments."""
+    shares = (f"{row['ratio']:.1%} at {row['num_envs']}" for row in result["rows"])
+    return ", ".join(shares) + " environments"
+
+
+def flat_memory(result: Result) -> str:
+    """Resident memory when the replay was full and at the end, with handles and threads."""
+    memory, handles, threads = (result[name] for name in ("resident_bytes", "file_handles", "threads"))
+    return (
+        f"{memory['when_full'] / 1e9:.3f} GB when full, {memory['at_end'] / 1e9:.3f} GB after {result['hours']} hours "
+        f"and {result['steps']:,} steps; {handles['at_end']} file handles, {threads['at_end']} threads throughout"
+    )
+
+
+def checkpoint_cost(result: Result) -> str:
+    """Size and time of the first checkpoint and of the next."""
+    first, following = result["first"], result["next"]
+    return (
+        f"{first['bytes'] / 1e9:.2f} GB in {first['seconds']:.0f} s, the next (250,000 new) "
+        f"{following['bytes'] / 1e9:.2f} GB in {following['seconds']:.0f} s; training stands still for "
+        f"{following['blocking_seconds']:.2f} s of it; {result['of_ceiling']:.0%} of plain writing"
+    )
+
+
+def frame_rates(result: Result) -> str:
+    """Emulator frames per second of training in each precision."""
+    return ", ".join(f"{row['frames_per_second']:,} in {row['precision']}" for row in result["rows"])
+
+
+def update_rates(result: Result) -> str:
+    """Updates per second of each precision."""
+    rates = (f"{row['updates_per_second']:,.0f} in {row['precision']}" for row in result["rows"])
+    return ", ".join(rates)
+
+
+def own_kernels(result: Result) -> str:
+    """Updates per second of our own kernels and of torch's, which ran in turns."""
+    ours, torchs = (statistics.median(result["speeds"][name]) for name in ("kernels bf16", "ours bf16"))
+    return f"{ours:,.0f} updates/s: {ours / torchs:.2f} times torch's compiler ({torchs:,.0f})"
+
+
+def by_game(result: Result) -> str:
+    """Agent steps per second of each game and number of environments."""
+    return ", ".join(
+        f"{row['steps_per_second']:,.0f} on {row['game'].title()} with {row['num_envs']} environments"
+        + f" in {row['env_groups']} groups" * (row["env_groups"] > 1)
+        for row in result["rows"]
+    )
+
+
+def tiled(result: Result) -> str:
+    """Memory of a million frames at the cost of a recording's second half: least, and most."""
+    cost = {row["second_half"] / 1e3: game for game, row in result["bytes_per_frame"].items()}
+    least, most = min(cost), max(cost)
+    whole = max(row["all"] for row in result["bytes_per_frame"].values()) / 1e3
+    return f"{least:.2f} GB ({cost[least]}) to {most:.2f} GB ({cost[most]}), {whole:.2f} GB with its first half"
+
+
+SPEED = [
+    Measured(
+        "two CPU cores, Breakout, fp32, against stable-baselines3",
+        "bench_train_cpu2_amx_202611.json",
+        lambda r: against_peer(r, "fp32"),
+    ),
+    Measured("the same in bf16", "bench_train_cpu2_amx_202611.json", lambda r: against_peer(r, "bf16")),
+    Measured("learner alone on two CPU cores, updates/s", "bench_update_cpu2_amx_202611.json", update_rates),
+    Measured(
+        "emulators through our layer, against bare `AtariVectorEnv`", "bench_envs_cpu2_amx_202611.json", envs_share
+    ),
+    Measured(
+        "replay of one million transitions, host memory",
+        "bench_replay_cpu2_amx_202611.json",
+        lambda r: f"{r['bytes'] / 1e9:.2f} GB; sampling at {r['of_ceiling']:.0%} of a bare copy",
+    ),
+    Measured(
+        "the same in tiles (`--replay-tiles`), random play of 12 games, 10,000 frames each",
+        "replay_tiles_202611.json",
+        tiled,
+    ),
+    Measured("memory of a long run, replay of 200,000 transitions", "soak_memory_202611/memory.json", flat_memory),
+    Measured(
+        "a checkpoint with a replay of one million transitions",
+        "bench_checkpoint_cpu2_avx512_202611.json",
+        checkpoint_cost,
+    ),
+    Measured(
+        "seeding games afresh, part of the emulators' time",
+        "bench_envs_cpu2_avx512_202611.json",
+        lambda r: f"{r['reseeding_share']:.2%}",
+    ),
+    Measured(
+        "one H200 with 16 cores, `nature`, Breakout, 64 environments, frames/s",
+        "bench_train_h200_202611.json",
+        frame_rates,
+    ),
+    Measured(
+        "the same in bf16, against stable-baselines3", "bench_train_h200_202611.json", lambda r: against_peer(r, "bf16")
+    ),
+    Measured(
+        "the same in fp32, against stable-baselines3", "bench_train_h200_202611.json", lambda r: against_peer(r, "fp32")
+    ),
+    Measured("one H100 with 16 cores, `nature` in bf16, agent steps/s", "gpu_h100_202611/num_envs.json", by_game),
+    Measured("learner alone there, by torch's kernels, updates/s", "bench_update_h100_202611.json", update_rates),
+    Measured("learner alone on an H200, by torch's kernels, updates/s", "bench_update_h200_202611.json", update_rates),
+    Measured(
+        "one H200, `nature` in bf16, Breakout, 256 games in 4 groups, worker processes, frames made on the GPU",
+        "gpu_h200_202611/workers_train_breakout.json",
+        lambda r: f"{r['steps_per_second']:,.0f} agent steps/s: {r['frames_per_second']:,} frames/s, torch's kernels",
+    ),
+    Measured(
+        "learner alone on an H200 in bf16, by our own kernels", "bench_update_kernels_h200_202611.json", own_kernels
+    ),
+]
+
+
+def speed() -> str:
+    """How fast it is."""
+    return rows_of(SPEED)
