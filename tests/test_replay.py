@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atari_dqn import host
-from atari_dqn.errors import UsageError
+from atari_dqn.errors import MachineRefused, UsageError
 from atari_dqn.replay import tiles
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.frames import FrameRing
@@ -256,6 +256,24 @@ def test_minibatches_of_tiles_are_those_of_frames():
     assert torch.equal(copy.read(oldest, 3), plain.ring.read(oldest, 3)), "a checkpoint of one is one of the other"
 
 
+def test_tiles_of_a_damaged_checkpoint_leave_no_trace_in_the_one_before():
+    layout = ReplayLayout(6, 1, (12, 12), "uint8", 2, tiles=True)
+    replay = FrameReplay(layout)
+
+    def shown(time):  # what a static picture is at its times: 7 was the newest of its row when that was written over
+        value = 7 if time in (2, 9, 10) else 50 if time in (11, 12) else 100 + time
+        return torch.full((1, 1, 12, 12), value, dtype=torch.uint8)
+
+    assert replay.ring.num_times == 8
+    for newest in (12, 9):  # the newest checkpoint turns out to be damaged when its last frames are read
+        replay.clear()
+        for time in range(newest - 7, newest + 1):
+            replay.ring.write(time, shown(time))
+    for time in range(2, 10):
+        assert torch.equal(replay.ring.read(time, 1), shown(time))
+    assert len(replay.ring.frames.pool) == 8, "7 pictures and the blank tile"
+
+
 def test_tiles_are_refused_for_other_frames_and_where_memory_ends(monkeypatch):
     with pytest.raises(UsageError, match=r"replay_tiles is on, but frames are \(80, 84\) of uint8.*--no-replay-tiles"):
         ReplayLayout(100, 1, (80, 84), "uint8", 4, tiles=True)
@@ -265,7 +283,7 @@ def test_tiles_are_refused_for_other_frames_and_where_memory_ends(monkeypatch):
     monkeypatch.setattr(host, "free_memory", lambda: 2**20)
     monkeypatch.setattr(tiles, "ASKED_EVERY", 60)
     rng = np.random.default_rng(0)
-    with pytest.raises(UsageError, match="different tiles of the replay fill the memory.*--resume.*--capacity"):
+    with pytest.raises(MachineRefused, match="different tiles of the replay fill the memory.*--resume.*--capacity"):
         for row in range(3):
             tiled.put(row, torch.from_numpy(rng.integers(256, size=(1, 84, 84), dtype=np.uint8)))
 

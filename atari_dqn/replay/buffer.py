@@ -276,7 +276,8 @@ class FrameReplay:
     def clear(self) -> None:
         """Empty, as at the start."""
         self.learnable.clear()
-        self.ring.time, self.first_time = -1, 0
+        self.ring.clear()
+        self.first_time = 0
 
     def newest_frames(self) -> dict[str, Any]:
         """What is needed to go on acting with an otherwise empty replay: the frames of the current stacks.

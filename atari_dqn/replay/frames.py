@@ -42,6 +42,9 @@ class PlainFrames:
         self.shape, self.dtype, self.device = shape, dtype, self.pixels.device
         self._upload = Upload(self.device)
 
+    def clear(self) -> None:
+        """Rows may be written in any order; what is written over is never read."""
+
     def put(self, first: int, frames: Tensor) -> None:
         """Write [n, *shape], from the host or where the rows are, to the rows from `first` on."""
         self._upload(frames, self.pixels[first : first + len(frames)])
@@ -109,6 +112,11 @@ class FrameRing:
         self.time += 1
         first = self.rows_at(self.time).start
         self.frames.put(first, self._shrink(frame) if self._shrink and frame.dim() == 4 else frame)
+
+    def clear(self) -> None:
+        """Empty, as at the start."""
+        self.time = -1
+        self.frames.clear()
 
     def gather(self, rows: Tensor) -> Tensor:
         """[B, K] row numbers on the ring's device -> [B, K, *frame_shape] there."""

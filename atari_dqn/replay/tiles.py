@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from atari_dqn import host
-from atari_dqn.errors import UsageError
+from atari_dqn.errors import MachineRefused
 from atari_dqn.replay.layout import TILE
 
 WORDS = TILE * TILE // 4  # of 4 bytes in a tile
@@ -49,10 +49,15 @@ class TiledFrames:
         self.grid = (shape[0] // TILE, shape[1] // TILE)
         each = self.grid[0] * self.grid[1]
         self.numbers = np.zeros((rows, each), np.int32)  # of tiles; number 0 is the blank one
-        self.numbers.fill(0)  # touches every page: too little memory shows now, not an hour into the run
-        self.pool = TilePool(num_rows * each + 1)
-        self.clock = 0  # calls of `put`
         self.put_at = np.zeros(num_rows // at_once, np.int64)  # clock when these rows were written; 0: never
+        self.clear()  # touches every page: too little memory shows now, not an hour into the run
+
+    def clear(self) -> None:
+        """Make all rows blank; to be called before they are written in another order than around the ring."""
+        self.numbers.fill(0)
+        self.put_at.fill(0)
+        self.clock = 0  # calls of `put`
+        self.pool = TilePool(self.num_rows * self.numbers.shape[1] + 1)
 
     def put(self, first: int, frames: Tensor) -> None:
         """Write [at_once, H, W] bytes to the rows from `first` on."""
@@ -129,7 +134,7 @@ class TilePool:
         """Numbers of [k, WORDS] tiles: [k] int32; those that are not there yet are added.
 
         Raises:
-          UsageError: there is no memory for more.
+          MachineRefused: there is no memory for more.
         """
         self._make_room(len(tiles))
         numbers = np.full(len(tiles), EMPTY, np.int32)
@@ -193,7 +198,7 @@ class TilePool:
         """See that `count` new tiles can be added."""
         fresh = max(0, count - self._free_count)
         if self._begun // ASKED_EVERY != (self._begun + fresh) // ASKED_EVERY and host.free_memory() < LEFT_ALONE:
-            raise UsageError(
+            raise MachineRefused(
                 f"{len(self):,} different tiles of the replay fill the memory ({host.free_memory() / 2**30:.2f} GiB "
                 "are free); older checkpoints are intact. Go on from them with --resume on a machine with more, or "
                 "start again with a lower --capacity"
