@@ -107,6 +107,23 @@ def test_a_resume_cuts_off_what_came_after_its_checkpoint(tmp_path):
     assert [event.step for event in events.Tensors("train/loss")] == [10, 20, 25, 30]
 
 
+def test_lines_that_no_run_writes_are_cut_off_or_shown_nowhere(tmp_path):
+    write(tmp_path, [10, 20])
+    with (tmp_path / "metrics.jsonl").open("a") as file:  # a damaged disk, or a stranger
+        for step in ("Infinity", "1e999", "-5", "true", "[1]", "9" * 5000):
+            file.write(f'{{"step": {step}}}\n')
+        file.write('{"step": 20, "a/word": "x", "a/list": [1], "a/number": 3}\n')
+    with (tmp_path / "evals.csv").open("a") as file:
+        file.write("9" * 5000 + "," * 8 + "\n" + "x" * 200_000 + "," * 8 + "\n\n")
+    write(tmp_path, [], resume_step=20, evaluated_at=10)
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [10, 20, 20]
+    assert [row.split(",")[0] for row in (tmp_path / "evals.csv").read_text().splitlines()] == ["step", "10"]
+    curves = EventAccumulator(str(tmp_path)).Reload().PluginTagToContent("scalars")
+    assert "a/number" in curves
+    assert not {"a/word", "a/list"} & set(curves)
+
+
 @pytest.mark.parametrize("broken", ["evals.csv", "events"])
 def test_where_one_file_cannot_be_opened_none_stays_open(broken, tmp_path, monkeypatch):
     def fail(*arguments):

@@ -19,6 +19,7 @@ import zstandard
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from atari_dqn.cli import main
+from atari_dqn.dqn.exploration import EpsilonGreedy
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
@@ -180,6 +181,26 @@ def test_a_kill_after_an_evaluation_that_a_resume_owed_leaves_no_row_twice(step,
     assert shown == board_steps(quiet_cartpole)
     assert shown["eval/episode_return"].count(step) == 1
     assert shown["train/epsilon"].count(step) == 1
+
+
+def test_nor_does_a_kill_after_the_evaluation_of_step_0(tmp_path, monkeypatch):
+    recipe = [*CARTPOLE, "--total-steps", "400", "--eval-period", "300", "--eval-early-steps", "0"]
+    run, at_0 = tmp_path / "run", step_directory(tmp_path / "run/checkpoints", 0)
+    with monkeypatch.context() as patch:
+        interrupt_in_evaluation(patch, 0)
+        assert train(recipe, run) == 128 + signal.SIGTERM
+    shutil.copytree(at_0, tmp_path / "before")
+    with monkeypatch.context() as patch:  # the resume evaluates step 0, and dies in its first vector step
+        patch.setattr(EpsilonGreedy, "act", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert train(recipe, run, "--resume") == 130
+    counters = checkpoint.load(at_0)[0]["counters"]
+    assert (counters["step"], counters["best_step"]) == (0, 0), "the best network is saved with its score"
+    shutil.rmtree(at_0)
+    (tmp_path / "before").rename(at_0)  # as if it had died before this save was whole
+    assert train(recipe, run, "--resume") == 0
+    rows = (run / "evals.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["step", "0", "304", "400"]
+    assert board_steps(run)["eval/episode_return"] == [0, 304, 400]
 
 
 def board_steps(folder):

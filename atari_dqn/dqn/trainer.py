@@ -247,7 +247,8 @@ class Trainer:
 
     @property
     def _moment(self) -> tuple[int, ...]:
-        return self.step, self.evaluations.evaluated_at, self.learner.updates
+        # before the first evaluation and after one at step 0 the same step stands there
+        return self.step, self.evaluations.evaluated_at, self.last_score is None, self.learner.updates
 
     def state_dict(self) -> dict[str, Any]:
         """All of the run but the frames, which `saver` writes: nested dicts of arrays and numbers."""

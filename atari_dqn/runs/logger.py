@@ -20,7 +20,7 @@ from typing import Any
 from atari_dqn.dqn.ports import Evaluation, Value, numbers_of
 from atari_dqn.runs.tensorboard import TensorBoard
 from atari_dqn.runs.terminal import say
-from atari_dqn.safe_files import LOG_BYTES, open_to_append, parse_json, read_text, write_text
+from atari_dqn.safe_files import LOG_BYTES, integer, number, open_to_append, parse_json, read_text, write_text
 
 METRICS, EVALS = "metrics.jsonl", "evals.csv"
 EVAL_COLUMNS = (
@@ -65,7 +65,7 @@ class RunLogger:
         tell: Callable[[str], None] = say,
     ) -> None:
         self.frames_per_step = frames_per_step
-        again: list[dict[str, float]] = []
+        again: list[dict[str, Any]] = []
         purge = None
         if resume_step is not None:
             evaluated_at = resume_step if evaluated_at is None else evaluated_at
@@ -82,8 +82,8 @@ class RunLogger:
             self._board = TensorBoard(folder, purge, settings or {}, facts or {})
             opened.pop_all()
         for record in again:
-            curves = {tag: value for tag, value in record.items() if "/" in tag and value is not None}
-            self._board.log(purge or 0, curves)
+            curves = {tag: number(value) for tag, value in record.items() if "/" in tag}
+            self._board.log(purge or 0, {tag: value for tag, value in curves.items() if value is not None})
         self._total, self._newest = total_steps, 0
         self._tell = tell
 
@@ -133,8 +133,8 @@ class RunLogger:
         csv.writer(self._evals, lineterminator="\n").writerow(row)
 
 
-def _cut_metrics(path: Path, last_step: int, evaluated_at: int) -> list[dict[str, float]]:
-    """Keep the lines up to `last_step`, those of evaluations up to `evaluated_at`; a line broken by a crash goes.
+def _cut_metrics(path: Path, last_step: int, evaluated_at: int) -> list[dict[str, Any]]:
+    """Keep the lines up to `last_step`, those of evaluations up to `evaluated_at`; a broken one, as by a crash, goes.
 
     Returns:
       The records that are kept.
@@ -145,11 +145,12 @@ def _cut_metrics(path: Path, last_step: int, evaluated_at: int) -> list[dict[str
     for line in read_text(path, LOG_BYTES, errors="replace").splitlines():
         try:
             record = parse_json(line)
-            if int(record["step"]) <= (evaluated_at if EVAL_TAG in record else last_step):
-                kept.append(line + "\n")
-                records.append(record)
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             continue
+        step = integer(record.get("step")) if isinstance(record, dict) else None
+        if step is not None and step <= (evaluated_at if EVAL_TAG in record else last_step):
+            kept.append(line + "\n")
+            records.append(record)
     write_text(path, "".join(kept))
     return records
 
@@ -159,8 +160,12 @@ def _cut_evals(path: Path, last_step: int) -> None:
         return
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    for row in csv.reader(read_text(path, LOG_BYTES, errors="replace").splitlines()):
-        whole = len(row) == len(EVAL_COLUMNS)
-        if whole and (row[0] == "step" or (row[0].isdecimal() and int(row[0]) <= last_step)):
+    for line in read_text(path, LOG_BYTES, errors="replace").splitlines():
+        try:
+            row = next(csv.reader([line]), [])
+        except csv.Error:  # a field of more than 128 KiB
+            continue
+        step = integer(row[0]) if len(row) == len(EVAL_COLUMNS) else None
+        if row == list(EVAL_COLUMNS) or (step is not None and step <= last_step):
             writer.writerow(row)
     write_text(path, output.getvalue())

@@ -202,7 +202,7 @@ def _train_in(
     store = FrameSegments(folder.checkpoints / "frames")
     kind = run_state(config, envs.spec, replay)
     state = read_newest(folder, config, replay, store, kind=kind) if resume else None
-    counters = state["counters"] if state else {"step": 0, "evaluated_at": -1} if resume else None
+    counters = state["counters"] if state else {"step": 0} if resume else None
     watchdog = Watchdog()
     saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.logging.save_replay, check=check)
     hooks: dict[str, Any] = {"display": display, "callbacks": wishes.callbacks, "wandb": wishes.wandb}
@@ -258,19 +258,21 @@ def build(
     replay: FrameReplay,
     saver: Saver | None,
     *,
-    counters: Mapping[str, int] | None,
+    counters: Mapping[str, Any] | None,
     wandb: bool = False,
     callbacks: Callbacks | None = None,
     display: Display | None = None,
 ) -> Trainer:
     """Connect the parts of a run (`config` resolved); `counters` are those that a resume goes on from."""
     display = display or Display()
+    counters = counters or {}
+    evaluated = counters.get("last_score") is not None  # else one of step 0 is still owed
     logger: Logger = RunLogger(
         folder.path,
         total_steps=config.total_steps,
         frames_per_step=config.frames_per_step,
-        resume_step=counters["step"] if counters else None,
-        evaluated_at=counters["evaluated_at"] if counters else None,
+        resume_step=counters.get("step"),
+        evaluated_at=counters["evaluated_at"] if evaluated else -1,
         settings=config.flat(),
         tell=display.message,
         facts=folder.facts() | humans_of(config),
