@@ -257,6 +257,19 @@ def test_the_update_ratio_is_exact_for_every_number_of_environments(num_envs):
     assert tape.count("learn") == trainer.learner.updates == trainer.step // 4 - 200 // 4
 
 
+@pytest.mark.parametrize(("capacity", "filled_after"), [(100, 100), (400, 200)])
+def test_a_replay_that_was_not_saved_fills_up_and_no_longer_before_learning_goes_on(capacity, filled_after):
+    config = tiny_config(num_envs=4, learning_starts=200, capacity=capacity, total_steps=600)
+    saved = make_trainer(config.replace(save_replay=False))
+    saved.run()
+    resumed = make_trainer(config.replace(total_steps=1_200))
+    resumed.load_state_dict(saved.state_dict())
+    assert resumed.learning_starts_at == 600 + filled_after
+    resumed.run()
+    learned = 1_200 - 600 - filled_after
+    assert resumed.learner.updates - saved.learner.updates == learned // config.algorithm.update_period
+
+
 def test_epsilon_is_one_in_the_warm_up_and_decays_from_its_end():
     trainer = make_trainer(tiny_config(learning_starts=100, epsilon_decay_steps=1_000, epsilon_end=0.1))
     seen = []

@@ -73,7 +73,7 @@ class Trainer:
         self.metrics = Metrics(config, agent, self.learner, replay, envs.spec.action_names)
         self.step = 0  # agent steps played
         self.episodes = 0  # finished
-        self.learning_starts_at = self._end_of_warm_up()  # agent step from which updates are due, None until known
+        self.learning_starts_at = self._after(config.replay.learning_starts)  # updates are due from this agent step on
         self.evaluations = Evaluations(config)
         self.value_range = ValueRange(agent.algorithm.head.limit)
         self.saved: tuple[int, ...] = ()  # what the newest checkpoint is of; see `save`
@@ -169,9 +169,9 @@ class Trainer:
         """Is the warm-up over?"""
         return self.learning_starts_at is not None and self.step >= self.learning_starts_at
 
-    def _end_of_warm_up(self) -> int | None:
-        """Agent step from which updates are due if play begins with an empty replay; see `_on_episodes_finished`."""
-        return None if self.config.replay.whole_game_warm_up else self.step + self.config.replay.learning_starts
+    def _after(self, transitions: int) -> int | None:
+        """Agent step at which so many more were played; None, not yet known, where the end of an episode counts."""
+        return None if self.config.replay.whole_game_warm_up else self.step + transitions
 
     def _on_episodes_finished(self, result: Step) -> None:
         """Note the episodes that have just ended, and learn what is owed at the end of one."""
@@ -283,6 +283,7 @@ class Trainer:
         self.metrics.load_state_dict(state, self.step)
         if self.replay.is_empty:
             self.replay.continue_from(state["newest_frames"])
-            self.learning_starts_at = self._end_of_warm_up()
+            replay = self.config.replay  # a small one is as full as it was sooner than the run began to learn
+            self.learning_starts_at = self._after(min(replay.learning_starts, replay.capacity))
         self.saved = self._moment
         self.speedometer.start(self.step, self.learner.updates)
