@@ -126,14 +126,13 @@ class PrioritizedSampler:
         at_once = self.at_once * self.candidates.batch_size * CANDIDATES
         for first in range(0, len(rows), at_once):
             part = slice(first, first + at_once)
-            yield (*self.replay.index_batch(rows[part]), noise[part])
+            yield (*self.replay.index_batch(rows[part]), torch.from_numpy(rows[part]), noise[part])
 
     def batch(self, *drawn: Tensor) -> tuple[Transitions, Tensor | None]:
-        lines, noise = drawn
-        rows = self.replay.rows_of(lines)
+        *index, rows, noise = drawn
         places, weights = self.priorities.choose(rows, noise, len(rows) // (CANDIDATES * self.candidates.batch_size))
         self._chosen = rows[places]
-        return self.replay.gather(lines[places]), weights
+        return self.replay.gather(*(column[places] for column in index)), weights
 
     def update(self, surprise: Tensor) -> None:
         self.priorities.learned(self._chosen, surprise)

@@ -28,7 +28,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atari_dqn.cuda_graph import Upload
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.replay.index import SampleIndex
@@ -70,9 +69,6 @@ class FrameReplay:
         self.age = np.zeros(self.ring.num_rows, np.uint8)
         self.learnable = SampleIndex(self.usable_per_env * layout.num_envs, self.ring.num_times)
         self.first_time = 0  # rows before this time lack what followed them (see `continue_from`)
-        shape = (layout.envs_at_once, self.frame_stack)
-        self._newest_stacks = torch.zeros(shape, dtype=torch.int64, device=self.ring.device)
-        self._upload = Upload(self.ring.device)
 
     def __len__(self) -> int:
         """Transitions that can be drawn now."""
@@ -125,7 +121,7 @@ class FrameReplay:
 
     def _is_dead(self, rows: np.ndarray) -> np.ndarray:
         """The next frame opens another episode, though this row did not terminate: nothing true follows it."""
-        return (self.age[self.ring.after(rows, 1)] == 0) & ~self.terminated[rows]
+        return (self.age[self.ring.window(rows, 0, 1)[:, 1]] == 0) & ~self.terminated[rows]
 
     # --- reading
 
@@ -152,11 +148,7 @@ class FrameReplay:
         Args:
           back: 0 for the group written last, 1 for the one before it, and so on; below `groups`.
         """
-        newest = self.newest(back)
-        if not self.frames_are_near:
-            return newest.to(self.device)
-        self._upload(newest, self._newest_stacks)
-        return self.observations(self._newest_stacks)
+        return self.observations(self.newest(back).to(self.device))
 
     def newest(self, back: int = 0) -> Tensor:
         """The host's half of `latest_obs`: [N / groups, K] rows, or the frames where they lie on the host."""
@@ -180,11 +172,6 @@ class FrameReplay:
         """What `gather` wants for those that begin at `rows` ([B] int64, learnable)."""
         lines = torch.from_numpy(self._lines(rows))
         return (lines,) if self.frames_are_near else tuple(self._build(lines))
-
-    def rows_of(self, lines: Tensor) -> Tensor:
-        """The rows that `index_batch` was asked for, [B] int64, where the frames are near the learner."""
-        assert self.frames_are_near
-        return lines[:, self.frame_stack - 1].long()
 
     def gather(self, *drawn: Tensor) -> Transitions:
         """The learner's half of `sample`: [B] transitions from what `index_batch` gave. Never waits for the device."""

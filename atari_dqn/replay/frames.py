@@ -127,10 +127,6 @@ class FrameRing:
         first = time % self.num_times * self.envs_at_once
         return slice(first, first + self.envs_at_once)
 
-    def after(self, rows: np.ndarray, steps: int | np.ndarray) -> np.ndarray:
-        """Rows of the same environments so many vector steps later, or earlier if negative."""
-        return (rows + steps * self.num_envs) % self.num_rows
-
     def window(self, rows: np.ndarray, back: int, ahead: int) -> np.ndarray:
         """Rows of the same environments, `back` vector steps earlier to `ahead` later: [B] -> [B, back + 1 + ahead].
 
