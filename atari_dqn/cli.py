@@ -30,7 +30,7 @@ COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "presets": ("[NAME]", "list the presets, or tell what one of them changes"),
     "games": ("[PART]", "list the games, with published scores"),
     "doctor": ("", "look at this machine: what it has, what fits, its speed"),
-    "completion": ("SHELL", "print what completes words in bash, zsh or fish"),
+    "completion": ("SHELL", "print the completion script of bash, zsh or fish"),
     "compare-approximators": ("", "CartPole with a table, polynomials and a network"),
     "ablation": ("", "with and without replay and target network"),
 }

@@ -156,7 +156,7 @@ def test_each_game_is_played_by_the_newest_checkpoint(run, monkeypatch, capsys):
             checkpoint.save(step_directory(run / "checkpoints", later), state, meta | {"step": later})
 
     monkeypatch.setattr(Looker, "add", trains_on)
-    assert main(["watch", str(run), "--games", "2", "--episode", "3"]) == 0
+    assert main(["watch", str(run), "--episodes", "2", "--episode", "3"]) == 0
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("episode ")]
     before = int(first.name.removeprefix("step_"))
     assert [line.partition(": ")[0] for line in told] == [
@@ -167,7 +167,7 @@ def test_each_game_is_played_by_the_newest_checkpoint(run, monkeypatch, capsys):
 
 def test_cartpole_is_watched_to_its_end(tmp_path, capsys):
     folder = make_run(tmp_path / "run", cartpole())
-    assert main(["watch", str(folder), "--games", "2"]) == 0
+    assert main(["watch", str(folder), "--episodes", "2"]) == 0
     assert "episode 1, network of step 700: score " in capsys.readouterr().err
 
 
@@ -218,12 +218,12 @@ def test_a_page_keeps_the_pace_of_its_game(monkeypatch):
 def test_without_a_display_it_is_shown_in_a_browser(run, monkeypatch, capsys):
     monkeypatch.setattr("atari_dqn.video.gym_camera.has_display", lambda: False)
     monkeypatch.setattr(browser.time, "sleep", lambda seconds: None)
-    assert main(["watch", str(run), "--games", "1", "--protocol", "monitor"]) == 0
+    assert main(["watch", str(run), "--episodes", "1", "--protocol", "monitor"]) == 0
     assert "no display here, so in a browser: http://127.0.0.1:" in capsys.readouterr().err
 
 
 WRONG = [
-    ("watch {run} --games -1", "games is -1; it must be at least 0"),
+    ("watch {run} --episodes -1", "episodes is -1; it must be at least 0"),
     ("watch {run} --port 70000", "port is 70000; it must lie in [0, 65,535]"),
     ("watch nowhere", "nowhere holds no run"),
     ("watch pretrained:pang", "did you mean pretrained:pong?"),

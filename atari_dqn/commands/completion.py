@@ -39,7 +39,7 @@ HIDDEN = set(get_args(Suppress[int])[1:]) | set(get_args(Positional[int])[1:])  
 
 @dataclass(frozen=True)
 class Completion:
-    """Print what completes the words of atari-dqn in a shell; to be read at its start.
+    """Print the script by which a shell completes the words of atari-dqn.
 
     - bash: `source <(atari-dqn completion bash)` in ~/.bashrc
     - zsh: `source <(atari-dqn completion zsh)` in ~/.zshrc

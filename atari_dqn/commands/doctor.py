@@ -45,9 +45,9 @@ class Doctor:
     game: str = "pong"
     """Game of the measurement, a ROM id."""
     runs_dir: Path = Path("runs")
-    """Where runs would lie: the disk to be looked at."""
+    """Folder where runs would go; the free space of its disk is told."""
     seconds: float = 3.0
-    """Length of the measurement, about; 0: none."""
+    """Approximate length of the measurement, seconds; 0: none."""
 
 
 def run(words: Sequence[str]) -> int:

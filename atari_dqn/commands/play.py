@@ -23,7 +23,7 @@ class Play:
     game: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="GAME")]
     """ROM id such as pong or ms_pacman."""
     seed: int = 0
-    """Of the first game; each later one has the next number."""
+    """Seed of the first episode; each later one has the next number."""
     sticky_probability: float = 0.0
     """Chance that a frame repeats the previous action, as agents meet it with preset `sticky`: 0.25."""
 

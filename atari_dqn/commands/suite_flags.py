@@ -21,9 +21,9 @@ class Suite:
     games: tuple[str, ...]
     """ROM ids, cartpole, or sets: atari49 (the paper's), atari57, atari10 (Aitchison et al. 2022)."""
     seeds: tuple[int, ...] = (0,)
-    """A run for each."""
+    """Seeds; each game is trained once with each."""
     preset: str | None = None
-    """As of `train`. Default: nature, and cartpole for vector games."""
+    """Preset, as in `train`. Default: nature, and cartpole for vector games."""
     engine: Literal["local", "ray", "slurm"] = "local"
     """`local`: processes on this machine. `ray`: tasks on a Ray cluster, `slurm`: jobs of a Slurm cluster, whose nodes
     share the runs folder."""
@@ -36,11 +36,12 @@ class Suite:
     evaluate: bool = True
     """Evaluate the last and the best checkpoint of each finished run."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
-    """Of that evaluation. `auto`: greedy for vector games, sticky for runs with sticky actions, else nature."""
+    """Protocol of that evaluation. `auto`: greedy for vector games, sticky for runs with sticky actions, else
+    nature."""
     dry_run: bool = False
     """Print the jobs, what they need and how long they will take, and start nothing."""
     ray_address: str | None = None
-    """Of the cluster. Default: RAY_ADDRESS, or a cluster of this machine alone."""
+    """Address of the Ray cluster. Default: RAY_ADDRESS, or a cluster of this machine alone."""
     cpus_per_job: float = 1.0
     """Cores of a job on Ray or Slurm, also its threads."""
     gpus_per_job: float = 0.0

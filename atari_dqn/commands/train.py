@@ -38,17 +38,17 @@ class Train:
 
     config: Annotated[Config, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes]
     config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
-    """JSON file of settings, such as a run's config.json, all of them or some; a run folder means its own. What it says
-    goes before the preset, flags before both. It may name the game."""
+    """JSON file of settings, such as a run's config.json, all of them or some; a run folder means its own. It overrides
+    the preset, and flags override both. It may name the game."""
     run_dir: Path | None = None
     """Folder of the run. Default: runs/<game>/<preset>/seed<seed>."""
     resume: bool = False
     """Go on from the newest good checkpoint of the run folder."""
     yes: bool = False
-    """Begin the paper's 50 million steps without a GPU, too. Else a run there needs --preset, --config, --resume or a
-    length: nobody should start days of work without having been told."""
+    """Begin the paper's 50 million steps even without a GPU. Without this flag such a run needs --preset, --config,
+    --resume or a length, so that nobody starts days of work unawares."""
     wandb: bool = False
-    """Mirror the numbers to Weights & Biases; needs the `wandb` extra. To be given again with --resume.
+    """Mirror the numbers to Weights & Biases; needs the `wandb` extra. Give it again with --resume.
     WANDB_MODE=offline in the environment keeps them in the run folder."""
 
 

@@ -28,7 +28,7 @@ LAST_PORT = 65_535
 
 @dataclass(frozen=True)
 class Watch:
-    """Watch a network play, episode after episode; of a run in training the newest.
+    """Watch a network play, the newest one of a run that is still training.
 
     In the window P pauses, N goes on to the next episode, Esc ends.
     """
@@ -36,18 +36,18 @@ class Watch:
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>."""
     browser: bool = False
-    """Show a page in a browser instead of a window. So it is where there is no display."""
+    """Play on a page in a browser instead of in a window. Without a display it is always a page."""
     port: int = 0
-    """Of the page, which this machine serves to itself alone (127.0.0.1); 0: any that is free."""
+    """Port of the page, which this machine serves to itself alone (127.0.0.1); 0: any free one."""
     overlay: bool = True
     """Show beside the game what the network sees, its Q-values and the chosen action."""
-    games: int = 0
-    """End after so many episodes; 0: go on."""
+    episodes: int = 0
+    """Episodes to play; 0: no end."""
     protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
     """The evaluation that the episodes are taken from. `auto`: greedy for vector games, sticky for runs with sticky
     actions, else nature."""
     episode: int = 0
-    """The first of its episodes; they count from 0."""
+    """The first episode to play; they count from 0."""
     seed: int = 0
     """Root of the episodes' seeds, as in `evaluate`."""
     checkpoint: Literal["last", "best"] = "last"
@@ -63,7 +63,7 @@ class Watch:
 def run(words: Sequence[str]) -> int:
     """Show episodes of a run, a checkpoint or a pretrained network; returns the exit code."""
     command = parse(Watch, words, prog="atari-dqn watch")
-    for name in ("games", "episode", "seed", "torch_threads"):
+    for name in ("episodes", "episode", "seed", "torch_threads"):
         if (value := getattr(command, name)) < 0:
             raise UsageError(f"{name} is {value}; it must be at least 0")
     if not 0 <= command.port <= LAST_PORT:
@@ -78,7 +78,7 @@ def run(words: Sequence[str]) -> int:
         newest, player = _newest(command), _load(command)
     in_browser = command.browser or not has_display()
     protocol = protocol_named(command.protocol, player.config)
-    last = command.episode + command.games - 1 if command.games else None
+    last = command.episode + command.episodes - 1 if command.episodes else None
     with (
         closing(make_camera(protocol.env_config(player.config, 1))) as camera,
         closing(_screen(command, player, camera.fps, in_browser)) as screen,

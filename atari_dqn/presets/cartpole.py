@@ -47,7 +47,7 @@ def cartpole(game: str = "cartpole") -> Config:
 
 @adjustable
 def cartpole_tf2(game: str = "cartpole") -> Config:
-    """The CartPole-v1 recipe of DeepRL-TensorFlow2, as it is: it learns once a game, ten minibatches.
+    """The CartPole-v1 recipe of DeepRL-TensorFlow2, as it is: it learns once an episode, ten minibatches.
 
     MLP 32-16 with ReLU; mean squared error; Adam 0.005 (Keras: eps 1e-7); gamma 0.95; minibatches of 32 from 10,000
     transitions; rewards times 0.01; epsilon 1.0 times 0.995 at every action, down to 0.01; after each game, once 32
@@ -91,7 +91,7 @@ def cartpole_tf2(game: str = "cartpole") -> Config:
 
 @adjustable
 def cartpole_parl(game: str = "cartpole") -> Config:
-    """The CartPole-v0 recipe of PARL, as it is; CartPole-v0 is CartPole-v1 with games of 200 steps.
+    """The CartPole-v0 recipe of PARL, as it is; CartPole-v0 is CartPole-v1 with episodes of 200 steps.
 
     MLP 128-128 with ReLU and a linear output; mean squared error; Adam 5e-4 (Paddle: eps 1e-8); gamma 0.99;
     minibatches of 64 from 200,000 transitions; a warm-up of whole games until 200 are there; an update every 5 steps;

@@ -70,7 +70,7 @@ def rl_zoo(game: str = "pong") -> Config:
 
 @adjustable
 def sticky(game: str = "pong") -> Config:
-    """Machado et al. 2018: sticky actions 0.25, all 18 actions, only game over ends a game; else `nature`.
+    """Machado et al. 2018: sticky actions 0.25, all 18 actions, only game over ends an episode; else `nature`.
 
     Source: Revisiting the Arcade Learning Environment, section 4 and table 6 (evaluation epsilon 0.01, no no-ops).
     """

@@ -17,14 +17,15 @@ class ExtensionsConfig:
     """Published ideas that the paper does not have, all of them off."""
 
     dueling: bool = False
-    """Half of the last hidden layer values the state, half what each action adds (Wang et al. 2016). Paper: no."""
+    """Dueling head: half of the last hidden layer feeds the state value, half the advantages (Wang et al. 2016). Paper:
+    no."""
     n_step_end: Rewards = 1
-    """Agent steps that n_step falls to, over `n_step_decay_steps`. Paper: 1."""
+    """What n_step falls to over `n_step_decay_steps`, agent steps. Paper: 1."""
     n_step_decay_steps: StepsOrNone = None
     """Length of that fall, by equal factors, agent steps counted from learning_starts; none: it stays. Paper: none."""
     categorical_bins: Annotated[int | None, Range(2, 4_096, "bins", OUTPUTS)] = None
-    """A value is the mean of a histogram of so many bins, taught by cross-entropy (Farebrother et al. 2024), whatever
-    `loss` says; none: it is a number. Paper: none."""
+    """Bins of a categorical value head trained with cross-entropy, whatever `loss` says (HL-Gauss, Farebrother et al.
+    2024); none: scalar values. Paper: none."""
     value_support: Annotated[float, Range(0, 1e30, "discounted rewards", ROUNDED, above=True)] = 10.0
     """The bins share [-value_support, value_support], in discounted rewards as the loss sees them. Ours: 10."""
     distribution: Distribution = "none"
@@ -54,7 +55,8 @@ class ExtensionsConfig:
     """`exact`: chances exactly proportional to priorities, by a sum tree (Schaul et al. 2016). `candidates`: the choice
     among four uniform draws for each transition. Ours: candidates, because a GPU need not be waited for."""
     replay_window_fraction: Annotated[float, Range(0, 1, "of all steps", above=True)] = 1.0
-    """Share of all agent steps so far, the newest, that minibatches are drawn from, in (0, 1]. Paper: 1, all kept."""
+    """Minibatches are drawn from the newest transitions: this share of all agent steps so far, in (0, 1]. Paper: 1,
+    all that are kept."""
     replay_window_growth_steps: StepsOrNone = None
     """Length of the rise of `replay_window_fraction` to 1, agent steps, from when n_step has fallen; none: it stays.
     Paper: none."""

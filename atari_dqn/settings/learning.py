@@ -27,7 +27,7 @@ class ReplayConfig:
     learning_starts: Steps = 50_000
     """Agent steps of random play before the first update. Paper: replay start size, 50,000."""
     whole_game_warm_up: bool = False
-    """The warm-up goes on until an episode ends with `learning_starts` transitions in the replay. Paper: no."""
+    """Start learning at the end of the first episode after `learning_starts` transitions are stored. Paper: no."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class AlgorithmConfig:
     clip_reward: bool = True
     """Clip each reward to [-1, 1] in the loss; logs and scores stay raw. Paper: yes."""
     loss: LossName = "huber"
-    """Of the TD error d. `huber`: d^2 / 2, gradient clipped to [-1, 1]. `mse`: d^2. `clipped_mse`: d^2, gradient 2 d
-    clipped to [-1, 1] (nnabla-rl). Paper: huber."""
+    """Loss of the TD error d. `huber`: d^2 / 2, gradient clipped to [-1, 1]. `mse`: d^2. `clipped_mse`: d^2, gradient
+    2 d clipped to [-1, 1] (nnabla-rl). Paper: huber."""
     own_loss: Suppress[bool] = False
     """The loss was given from Python: a resume needs it again, and nothing compiles it unless asked to."""
     loss_reduction: Reduction = "sum"
-    """Over the minibatch. Paper's code: sum; optimizer_eps is scaled for it."""
+    """How the loss is reduced over the minibatch. Paper's code: sum; optimizer_eps is scaled for it."""
     replay: bool = True
     """Uniform draws from the replay memory. Paper: yes. No: the latest transitions, with as many updates; the
     ablation of the paper's first idea."""
@@ -99,7 +99,7 @@ class OptimizerConfig:
     learning_rate: Positive = 0.00025
     """Step size. Paper: 0.00025."""
     learning_rate_end_ratio: Annotated[float, Range(0, 1)] = 1.0
-    """Part of the step size that is left at total_steps; it falls in a straight line from learning_starts on.
+    """Step size at total_steps, as a fraction of `learning_rate`; it falls in a straight line from learning_starts on.
     Paper: 1, constant."""
     rmsprop_decay: Annotated[float, Range(0, 1, "per update")] = 0.95
     """Decay of both gradient averages in rmsprop. Paper: 0.95."""

@@ -35,7 +35,7 @@ class EvaluationConfig:
     eval_period_episodes: EpisodesOrNone = None
     """Episodes between evaluations, instead of `eval_period`; none: that one counts. Paper: none."""
     eval_early_steps: StepList = ()
-    """Agent steps at which a run is evaluated and filmed besides, 0 for before it learns (1 game). Paper: none."""
+    """More agent steps at which a run is evaluated and filmed; 0: before it learns, one episode. Paper: none."""
     eval_steps: Steps = 125_000
     """Length of one evaluation, agent steps: the episodes that fit in count. Paper: 125,000."""
     eval_episodes: EpisodesOrNone = None
@@ -91,7 +91,7 @@ class MachineConfig:
     overlap: Annotated[bool, COMPUTED] = True
     """Learn while the emulators play. Paper: no, the serial order: wait for them first."""
     cuda_graph: bool = True
-    """Replay the learner's work as one CUDA graph. No: kernel by kernel, with the same results. Nothing on a CPU."""
+    """Replay the learner's work as one CUDA graph. No: kernel by kernel, with the same results. No effect on a CPU."""
     torch_threads: Threads = 0
     """CPU threads of the network; 0 for all cores, or one beside a GPU, where the emulators need them all."""
     env_threads: Threads = 0
