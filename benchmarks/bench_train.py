@@ -20,11 +20,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
@@ -69,7 +71,12 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         cuda_graph=not options.eager,
         overlap=not options.serial,
     )
-    with messages_shown(), flushed_denormals(not options.keep_denormals), tempfile.TemporaryDirectory() as folder:
+    with (
+        messages_shown(),
+        flushed_denormals(not options.keep_denormals),
+        tempfile.TemporaryDirectory() as folder,
+        busy_neighbour(options.neighbour) as neighbour_seconds,
+    ):
         config = settle_compile(resolve(config))
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
         envs = make_envs(config)
@@ -81,17 +88,19 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         trainer.run()
         _wait(config.machine.device)
         trainer.config = config.replace(total_steps=options.warm_up + options.steps)
-        idle = watch_idle_time(envs)
+        idle, taken = watch_idle_time(envs), neighbour_seconds()
         began, first, updates = time.perf_counter(), trainer.step, trainer.learner.updates
         trainer.run()
         _wait(config.machine.device)
         seconds = time.perf_counter() - began
+        taken = neighbour_seconds() - taken
         envs.close()
         trainer.logger.close()
     return {
         "steps_per_second": (trainer.step - first) / seconds,
         "updates_per_step": (trainer.learner.updates - updates) / (trainer.step - first),
         "emulators_idle": sum(idle) / seconds,
+        "neighbour_took": taken / seconds / len(os.sched_getaffinity(0)),
         "precision": config.machine.precision,
         "backend": config.env.backend,
         "resize": config.machine.resize,
@@ -100,6 +109,21 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         "env_threads": config.machine.env_threads,
         "peak_gpu_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
     }
+
+
+@contextmanager
+def busy_neighbour(wanted: bool) -> Iterator[Callable[[], float]]:
+    """A process of the lowest priority that keeps one of our cores busy; yields its CPU seconds so far."""
+    if not wanted:
+        yield lambda: 0.0
+        return
+    core = max(os.sched_getaffinity(0))
+    spin = f"import os\nos.nice(19)\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", spin]) as process:
+        try:
+            yield lambda: float(psutil.Process(process.pid).cpu_times().user)
+        finally:
+            process.kill()
 
 
 def watch_idle_time(envs: VecEnv) -> list[float]:
@@ -227,6 +251,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--keep-denormals", action="store_true", help="ours as well with the processor's slow arithmetic near 0"
     )
+    parser.add_argument("--neighbour", action="store_true", help="ours as well beside a process that keeps a core busy")
     parser.add_argument("--serial", action="store_true", help="emulators and learner one after the other")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
@@ -243,9 +268,11 @@ def contestants(options: argparse.Namespace, seen: dict[str, dict[str, Any]]) ->
     ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
     ours += ["--torch-kernels"] * options.torch_kernels
     found = {}
-    for precision, kept in itertools.product(options.precision, (False, True)[: 1 + options.keep_denormals]):
-        name = f"ours {precision}" + ", denormals kept" * kept
-        words = [*ours, "--precision", precision, *["--keep-denormals"] * kept]
+    also = {"--keep-denormals": ", denormals kept", "--neighbour": ", busy neighbour"}
+    variants = ["", *(flag for flag in also if getattr(options, flag[2:].replace("-", "_")))]
+    for precision, flag in itertools.product(options.precision, variants):
+        name = f"ours {precision}" + also.get(flag, "")
+        words = [*ours, "--precision", precision, *[flag] * bool(flag)]
         found[name] = in_its_own_process("ours", seen.setdefault(name, {}), words)
     for num_envs in options.peer_envs if options.vs else ():
         name = f"{options.vs}, {num_envs} env" + "s" * (num_envs > 1)
@@ -271,6 +298,7 @@ def row_of(name: str, speeds: dict[str, list[float]], facts: dict[str, Any], pee
         "updates_per_second": round(middle * facts["updates_per_step"], 1),
         "updates_per_step": facts["updates_per_step"],
         "emulators_idle": round(facts["emulators_idle"], 3),
+        "neighbour_took": round(facts["neighbour_took"], 3),
         "ratio": min(ratios.values()) if ratios else None,
         "ratios": ratios,
         "runs": [round(value, 1) for value in speeds[name]],

@@ -13,7 +13,8 @@ from tests.warm_process import A_SCRIPT, WarmProcess
 ROOT = Path(__file__).parent.parent
 SMALL = {
     "bench_update.py": "--device cpu --precision fp32 --updates 2 --repeats 1 --capacity 2000 --compile off",
-    "bench_train.py": "--device cpu --precision fp32 --num-envs 4 --steps 16 --warm-up 128 --repeats 1 --compile off",
+    "bench_train.py": "--device cpu --precision fp32 --num-envs 4 --steps 16 --warm-up 128 --repeats 1 --compile off"
+    " --neighbour",
     "bench_envs.py": "--backends native workers screens --num-envs 4 --env-groups 2 --threads 1 --steps 40 --repeats 1",
     "bench_replay.py": "--device cpu --capacity 2000 --batches 3 --repeats 1",
     "bench_checkpoint.py": "--capacity 1000 --new 200 --folder checkpoints",
@@ -33,7 +34,8 @@ def test_a_benchmark_runs_and_ends_with_json(script, words, tmp_path, monkeypatc
     assert {"bench", "commit", "cpu", "torch"} <= result.keys()
     assert str(ROOT) not in result["command"], "it can be repeated elsewhere"
     if script == "bench_train.py":
-        assert [row["updates_per_step"] for row in result["rows"]] == [0.25], "the paper's, however fast"
+        assert [row["updates_per_step"] for row in result["rows"]] == [0.25] * 2, "the paper's, however fast"
+        assert [row["neighbour_took"] > 0 for row in result["rows"]] == [False, True]
 
 
 def test_before_and_after_are_related_turn_by_turn(monkeypatch, tmp_path, capsys):
