@@ -44,6 +44,11 @@ class Turns:
         """Groups that do not play."""
         return self.config.env.env_groups - len(self.pending_actions)
 
+    @property
+    def can_be_saved(self) -> bool:
+        """Also where a game has just broken: not if other groups are within their steps, too."""
+        return self.config.env.env_groups == 1 or self.waiting > 0
+
     def ask(self, step: int) -> None:
         """Begin to choose actions for the group whose turn it is, `step` agent steps into the run."""
         seen = self.replay.newest(back=self.waiting - 1)

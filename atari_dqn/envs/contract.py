@@ -1,8 +1,9 @@
-"""What all backends share: checks of actions and of the order of calls, first steps, action logs."""
+"""What all backends share: checks of actions and of the order of calls, first steps, the course of games."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -89,51 +90,94 @@ def first_step(frame: np.ndarray) -> Step:
     )
 
 
-class ActionLog:
-    """Actions of every sub-environment since its last seed, as one growing [T, N] uint8 table."""
-
-    def __init__(self, num_envs: int) -> None:
-        self.table = np.zeros((1024, num_envs), np.uint8)
-        self.used = 0
-        self.begin = np.zeros(num_envs, np.int64)  # first row that belongs to the current seed
-
-    def append(self, action: np.ndarray) -> None:
-        if self.used == len(self.table):
-            self.compact()
-            if self.used > len(self.table) // 2:
-                self.table = np.concatenate([self.table, np.zeros_like(self.table)])
-        self.table[self.used] = action
-        self.used += 1
-
-    def forget_newest(self) -> None:
-        """As if the last action had not been sent."""
-        self.used -= 1
-
-    def lengths(self) -> np.ndarray:
-        return self.used - self.begin
-
-    def forget(self, mask: np.ndarray) -> None:
-        self.begin[mask] = self.used
-
-    def compact(self) -> tuple[np.ndarray, np.ndarray]:
-        """Drop rows that nobody needs; returns copies of the rest and of where each log begins in it."""
-        first = int(self.begin.min())
-        if first:
-            self.table[: self.used - first] = self.table[first : self.used]
-            self.used -= first
-            self.begin -= first
-        return self.table[: self.used].copy(), self.begin.copy()
-
-
-def play_logs(envs: VecEnv, log: np.ndarray, begin: np.ndarray, join: Callable[[np.ndarray], None]) -> None:
-    """Play what `ActionLog.compact` gave again, so that all games end at the same vector step.
+class Course:
+    """What decides the course of N games: the seed of each, and its actions since, in one growing table.
 
     Args:
-      envs:  just reset.
-      log:   [T, N] uint8 actions.
-      begin: [N] row of each game's first action; those of 0 are seeded already.
-      join:  seeds the games of a mask [N], whose logs begin now; what they played before was another seed's.
+      seeds:        [N] int64, of the games that begin.
+      reseed_after: agent steps after which a game is seeded afresh when its next episode opens; 0 for never.
+
+    Attributes:
+      seeds:     [N] int64.
+      next_seed: [N] int64, of each game's next episode; -1: its random numbers go on.
     """
+
+    def __init__(self, seeds: np.ndarray, reseed_after: int) -> None:
+        self.seeds, self.reseed_after = seeds, reseed_after
+        self.next_seed = np.full(len(seeds), -1, np.int64)
+        self._fresh_seeds = np.random.default_rng(seeds)
+        self._actions = np.zeros((1024, len(seeds)), np.uint8)
+        self._played = 0  # rows of it
+        self._begin = np.zeros(len(seeds), np.int64)  # first row of each game
+
+    def append(self, action: np.ndarray) -> None:
+        """All games play these, [N] int in [0, 256)."""
+        if self._played == len(self._actions):
+            self._compact()
+            if self._played > len(self._actions) // 2:
+                self._actions = np.concatenate([self._actions, np.zeros_like(self._actions)])
+        self._actions[self._played] = action
+        self._played += 1
+
+    def seeded_among(self, opening: np.ndarray) -> np.ndarray:
+        """Those of the games that open an episode ([N] bool) which begin it with a seed, given or fresh: [N] bool."""
+        if self.reseed_after:
+            self.seed_afresh(opening & (self.next_seed < 0) & (self._played - self._begin >= self.reseed_after))
+        return opening & (self.next_seed >= 0)
+
+    def seed_afresh(self, games: np.ndarray) -> None:
+        """Give the next episodes of these games, [N] bool, a seed that follows from the first ones."""
+        self.next_seed[games] = self._fresh_seeds.integers(2**31, size=games.sum())
+
+    def begin(self, games: np.ndarray, seeds: np.ndarray) -> None:
+        """These games, [N] bool, were seeded, and have played nothing since."""
+        self.seeds[games] = seeds
+        self.next_seed[games] = -1
+        self._begin[games] = self._played
+
+    def mark(self) -> tuple[Any, ...]:
+        """For `take_back`."""
+        return self.seeds.copy(), self.next_seed.copy(), self._begin.copy(), self._fresh_seeds.bit_generator.state
+
+    def take_back(self, mark: tuple[Any, ...]) -> None:
+        """As it was at the mark, and without the newest action."""
+        self.seeds, self.next_seed, self._begin, self._fresh_seeds.bit_generator.state = mark
+        self._played -= 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies."""
+        self._compact()
+        return {
+            "seeds": self.seeds.copy(),
+            "log": self._actions[: self._played].copy(),
+            "begin": self._begin.copy(),
+            "next_seed": self.next_seed.copy(),
+            "fresh_seeds": self._fresh_seeds.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """What the games do next, from `state_dict`, after `play_again`."""
+        self.next_seed[:] = state["next_seed"]
+        self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
+
+    def _compact(self) -> None:
+        """Drop the rows that no game needs."""
+        first = int(self._begin.min())
+        if first:
+            self._actions[: self._played - first] = self._actions[first : self._played]
+            self._played -= first
+            self._begin -= first
+
+
+def play_again(envs: VecEnv, state: Mapping[str, Any], join: Callable[[np.ndarray], None]) -> None:
+    """Play what `Course.state_dict` holds, so that all games end at the same vector step.
+
+    Args:
+      envs:  just reset with its seeds.
+      state: `log`, [T, N] uint8 actions, and `begin`, [N] row of each game's first one.
+      join:  seeds the games of a mask, [N] bool, whose logs begin now; what they played before was another seed's.
+    """
+    log, begin = state["log"], state["begin"]
     for time in range(len(log) + 1):
         joining = begin == time
         if time and joining.any():

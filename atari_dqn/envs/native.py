@@ -23,14 +23,7 @@ from typing import Any
 import numpy as np
 
 from atari_dqn.envs.atari import SIZE, AtariRules
-from atari_dqn.envs.contract import (
-    ActionLog,
-    Turns,
-    checked_action,
-    checked_seeds,
-    first_step,
-    play_logs,
-)
+from atari_dqn.envs.contract import Course, Turns, checked_action, checked_seeds, first_step, play_again
 from atari_dqn.errors import UsageError
 from atari_dqn.types import Step
 
@@ -74,15 +67,13 @@ class NativeEnvs:
         Raises:
           UsageError: not N integers in [0, 2**31).
         """
-        self._seeds = checked_seeds(seeds, self.num_envs)
+        seeds = checked_seeds(seeds, self.num_envs)
         self._turns.reset()
-        frame, info = self._env.reset(seed=self._seeds)
-        self._fresh_seeds = np.random.default_rng(self._seeds)
-        self._log = ActionLog(self.num_envs)
+        frame, info = self._env.reset(seed=seeds)
+        self._course = Course(seeds, self.reseed_after)
         self._elapsed = np.zeros(self.num_envs, np.int64)  # agent steps into the game
         self._over = np.zeros(self.num_envs, bool)  # the emulator resets at its next step
         self._cut = np.zeros(self.num_envs, bool)  # we reset it after its next step
-        self._next_seed = np.full(self.num_envs, -1, np.int64)  # of the next game; -1: the emulator goes on
         self._clock = info["episode_frame_number"]  # falls back when a new game opens
         self._lives = info["lives"]
         self._score = np.zeros(self.num_envs)  # of all games since the last seed
@@ -93,7 +84,7 @@ class NativeEnvs:
         self._turns.send()
         if self._cut.any():  # that step is thrown away: the caller's action must leave no trace
             action = np.where(self._cut, NOOP, action)
-        self._log.append(action)
+        self._course.append(action)
         # what `_env.send` does, in half the time: an array is copied item by item
         self._env.ale.send(self._chosen[action].tolist(), self._paddle)
 
@@ -122,40 +113,26 @@ class NativeEnvs:
 
     def _open_games(self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]) -> tuple[np.ndarray, Any]:
         """Reset what does not reset itself: games that we cut or that have a seed of their own."""
-        if self.reseed_after:
-            due = opening & (self._next_seed < 0) & (self._log.lengths() >= self.reseed_after)
-            for env in np.flatnonzero(due):
-                self._next_seed[env] = self._fresh_seeds.integers(2**31)
-        seeded = opening & (self._next_seed >= 0)
+        seeded = self._course.seeded_among(opening)
         unseeded = self._cut & ~seeded
         if unseeded.any():
             frame, info = self._env.reset(options={"reset_mask": unseeded})
         if seeded.any():
-            frame, info = self._seeded_reset(seeded, self._next_seed[seeded])
-            self._next_seed[seeded] = -1
+            frame, info = self._seeded_reset(seeded, self._course.next_seed[seeded])
         return frame, info
 
     def _seeded_reset(self, mask: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, Any]:
-        self._seeds[mask] = seeds
+        self._course.begin(mask, seeds)
         self._score[mask] = 0
-        self._log.forget(mask)
         return self._env.reset(seed=seeds, options={"reset_mask": mask})
 
     def seed_next_episode(self, index: int, seed: int) -> None:
-        self._next_seed[index] = checked_seeds(np.array([seed]), 1)[0]
+        self._course.next_seed[index] = checked_seeds(np.array([seed]), 1)[0]
 
     def state_dict(self) -> dict[str, Any]:
         """Seeds and the actions since: an emulator's state is a function of the two."""
         self._turns.check_idle()
-        log, begin = self._log.compact()
-        return {
-            "seeds": self._seeds.copy(),
-            "log": log,
-            "begin": begin,
-            "next_seed": self._next_seed.copy(),
-            "fresh_seeds": self._fresh_seeds.bit_generator.state,
-            "traces": self._traces(),
-        }
+        return self._course.state_dict() | {"traces": self._traces()}
 
     def _traces(self) -> np.ndarray:
         """What play leaves behind, [3, N] float64; another course of play would show here."""
@@ -176,9 +153,8 @@ class NativeEnvs:
             self._elapsed[mask] = 0
             self._over[mask] = self._cut[mask] = False
 
-        play_logs(self, state["log"], state["begin"], join)
-        self._next_seed[:] = state["next_seed"]
-        self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
+        play_again(self, state, join)
+        self._course.load_state_dict(state)
         if (self._traces() != state["traces"]).any():
             raise UsageError(
                 f"{self.spec.game} took another course than when its state was saved: use the same "

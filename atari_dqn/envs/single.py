@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from atari_dqn.envs.contract import ActionLog, Turns, checked_action, first_step, play_logs
+from atari_dqn.envs.contract import Course, Turns, checked_action, first_step, play_again
 from atari_dqn.errors import GameError
 from atari_dqn.types import EnvSpec, Step
 
@@ -56,14 +56,11 @@ class SingleEnvs:
 
     def reset(self, seeds: np.ndarray) -> Step:
         self._turns.reset()
-        self._seeds = np.array(seeds, np.int64)
-        self._next_seed = np.full(self.num_envs, -1, np.int64)  # of the next game; -1: the game's stream goes on
-        self._fresh_seeds = np.random.default_rng(self._seeds)
-        self._log = ActionLog(self.num_envs)
+        self._course = Course(np.array(seeds, np.int64), self.reseed_after)
         self._elapsed = np.zeros(self.num_envs, np.int64)
         self._over = np.zeros(self.num_envs, bool)
         frames = self._frames()
-        for index, seed in enumerate(self._seeds):
+        for index, seed in enumerate(self._course.seeds):
             frames[index], _ = self._envs[index].reset(seed=int(seed))
         self._shown = frames
         return first_step(frames)
@@ -71,7 +68,7 @@ class SingleEnvs:
     def send(self, action: np.ndarray) -> None:
         self._sent = checked_action(action, self.num_envs, self.spec)
         self._turns.send()
-        self._log.append(self._sent)
+        self._course.append(self._sent)
 
     def recv(self) -> Step:
         """See `VecEnv.recv`.
@@ -80,14 +77,12 @@ class SingleEnvs:
           GameError: a game broke; `state_dict` is as before the action was sent, which plays it again.
         """
         self._turns.recv()
-        seeds, next_seed, elapsed = self._seeds.copy(), self._next_seed.copy(), self._elapsed.copy()
-        begin, fresh_seeds = self._log.begin.copy(), self._fresh_seeds.bit_generator.state
+        before, elapsed = self._course.mark(), self._elapsed.copy()
         try:
             return self._play()
         except GameError:
-            self._seeds, self._next_seed, self._elapsed = seeds, next_seed, elapsed
-            self._log.begin, self._fresh_seeds.bit_generator.state = begin, fresh_seeds
-            self._log.forget_newest()
+            self._course.take_back(before)
+            self._elapsed = elapsed
             raise
 
     def _play(self) -> Step:
@@ -108,35 +103,24 @@ class SingleEnvs:
 
     def _open(self, index: int) -> np.ndarray:
         """First frame of a new game, from a seed of its own if there is one."""
-        if self.reseed_after and self._next_seed[index] < 0 and self._log.lengths()[index] >= self.reseed_after:
-            self._next_seed[index] = self._fresh_seeds.integers(2**31)
-        seed = int(self._next_seed[index])
-        self._next_seed[index] = -1
+        this = np.arange(self.num_envs) == index
+        seed = int(self._course.next_seed[index]) if self._course.seeded_among(this)[index] else None
+        if seed is not None:
+            self._course.begin(this, np.array([seed]))
         self._elapsed[index] = 0
-        if seed >= 0:
-            self._seeds[index] = seed
-            self._log.forget(np.arange(self.num_envs) == index)
-        frame, _ = self._envs[index].reset(seed=seed if seed >= 0 else None)
+        frame, _ = self._envs[index].reset(seed=seed)
         return np.asarray(frame)
 
     def _frames(self) -> np.ndarray:
         return np.empty((self.num_envs, *self.spec.frame_shape), self.spec.frame_dtype)
 
     def seed_next_episode(self, index: int, seed: int) -> None:
-        self._next_seed[index] = seed
+        self._course.next_seed[index] = seed
 
     def state_dict(self) -> dict[str, Any]:
         """Seeds and the actions since: a game is a function of the two."""
         self._turns.check_idle()
-        log, begin = self._log.compact()
-        return {
-            "seeds": self._seeds.copy(),
-            "log": log,
-            "begin": begin,
-            "next_seed": self._next_seed.copy(),
-            "fresh_seeds": self._fresh_seeds.bit_generator.state,
-            "traces": self._traces(),
-        }
+        return self._course.state_dict() | {"traces": self._traces()}
 
     def _traces(self) -> np.ndarray:
         """[3, N] float64, what tells that a game took another course: its length, whether it is over, its frame."""
@@ -152,15 +136,13 @@ class SingleEnvs:
         self.reset(state["seeds"])
 
         def join(mask: np.ndarray) -> None:
-            self._log.forget(mask)
+            self._course.begin(mask, state["seeds"][mask])
             for index in np.flatnonzero(mask):
-                self._seeds[index] = state["seeds"][index]
-                self._envs[index].reset(seed=int(self._seeds[index]))
+                self._envs[index].reset(seed=int(self._course.seeds[index]))
                 self._elapsed[index], self._over[index] = 0, False
 
-        play_logs(self, state["log"], state["begin"], join)
-        self._next_seed[:] = state["next_seed"]
-        self._fresh_seeds.bit_generator.state = state["fresh_seeds"]
+        play_again(self, state, join)
+        self._course.load_state_dict(state)
         strayed = (self._traces() != state.get("traces", self._traces())).any(axis=0)
         if strayed.any():
             log.warning(
@@ -169,7 +151,7 @@ class SingleEnvs:
                 "continuation"
             )
             self._over |= strayed
-            self._next_seed[strayed] = self._fresh_seeds.integers(2**31, size=strayed.sum())
+            self._course.seed_afresh(strayed)
 
     def close(self) -> None:
         for env in self._envs:

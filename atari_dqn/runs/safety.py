@@ -116,8 +116,7 @@ def saved_where_a_game_breaks(trainer: Trainer) -> Iterator[None]:
     try:
         yield
     except GameError as error:
-        one_under_way = trainer.config.env.env_groups == 1 or trainer.turns.waiting > 0
-        if trainer.saver is None or trainer.replay.is_empty or not one_under_way:
+        if trainer.saver is None or trainer.replay.is_empty or not trainer.turns.can_be_saved:
             raise
         trainer.save()
         trainer.saver.wait()

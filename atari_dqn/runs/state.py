@@ -164,7 +164,7 @@ def _saved_games(n: int) -> Kind:
 
 
 def _played_games(n: int, spec: EnvSpec) -> Kind:
-    """Seeds and actions of n environments, see `ActionLog`."""
+    """Seeds and actions of n environments, see `envs.contract.Course`."""
     check_fields = table(
         {
             "seeds": array((n,), "int64", 0, SEEDS - 1),
