@@ -34,7 +34,10 @@ def geometric(times: int, *, start: float, end: float, factor: float) -> float:
 
 
 def epsilon(config: Config, step: int) -> float:
-    """Chance of a random action at an agent step: 1 in a random warm-up, then a linear or a geometric decay."""
+    """Chance of a random action at an agent step: 1 in a random warm-up, then a linear or a geometric decay.
+
+    Source: Mnih et al. 2015, Methods, Training details (linear).
+    """
     exploration = config.exploration
     if exploration.random_warm_up:
         if step < config.replay.learning_starts:
@@ -151,6 +154,8 @@ def learning_plan(
 
     >>> learning_plan(96, 104, learning_starts=0, update_period=2, target_period=100)
     [(2, True), (2, False)]
+
+    Source: Mnih et al. 2015, Algorithm 1; numbers in Extended Data Table 1.
     """
     before = max(before, learning_starts)
     if after <= before:

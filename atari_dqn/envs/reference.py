@@ -112,7 +112,10 @@ class LifeLoss(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 class SkipAndMax(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Repeats each action and shows the maximum of the last two screens: sprites may flicker."""
+    """Repeats each action and shows the maximum of the last two screens: sprites may flicker.
+
+    Source: Mnih et al. 2015, Methods, Preprocessing.
+    """
 
     def __init__(self, env: gymnasium.Env[Any, Any], frame_skip: int) -> None:
         super().__init__(env)
@@ -132,7 +135,10 @@ class SkipAndMax(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 class Resize(gymnasium.ObservationWrapper[Any, Any, Any]):
-    """210 x 160 luminance -> 84 x 84."""
+    """210 x 160 luminance -> 84 x 84 (D3).
+
+    Source: Mnih et al. 2015, Methods, Preprocessing.
+    """
 
     def __init__(self, env: gymnasium.Env[Any, Any], interpolation: Interpolation) -> None:
         super().__init__(env)

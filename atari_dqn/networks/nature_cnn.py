@@ -31,6 +31,8 @@ class NatureCNN(QNetwork):
       head:         how the last layer says values; None: it says them itself, as the paper's.
       dueling:      see `Dueling`; the paper's has none.
       linear:       makes the fully connected layers.
+
+    Source: Mnih et al. 2015, Methods, Model architecture.
     """
 
     mean_frame: Tensor | None

@@ -125,6 +125,8 @@ def human_normalized(score: float, game: str, *, pair: Pair) -> float | None:
 
     Returns:
       (score - random) / (human - random), or None where the pair was not published.
+
+    Source: Mnih et al. 2015, figure 3.
     """
     scores = published(game)
     if scores is None:

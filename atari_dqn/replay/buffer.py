@@ -45,6 +45,8 @@ class FrameReplay:
       layout:    how many transitions, of what.
       device:    where batches and observations arrive: the learner's.
       frames_on: where frames are kept: `device` (if None) or the host.
+
+    Source: Mnih et al. 2015, Methods, Preprocessing: the 4 most recent frames are stacked.
     """
 
     def __init__(
