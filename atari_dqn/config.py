@@ -99,10 +99,12 @@ class Config:
 
         Raises:
           UsageError: an unknown name, a value that cannot work, or one that does nothing beside the others, as
-            `eval_period` beside `eval_period_episodes`. What stood there before may lie idle.
+            `eval_period` beside `eval_period_episodes`. What stood there before may lie idle, and so may the
+            paper's value, by which a setting of a preset's is taken back.
         """
         config = self.with_idle(**settings)
-        for complaint in without_effect(config.differences(self), config.namespace()):
+        changed = {name: pair for name, pair in config.differences(self).items() if pair[0] != DEFAULTS[name]}
+        for complaint in without_effect(changed, config.namespace()):
             raise UsageError(complaint)
         return config
 

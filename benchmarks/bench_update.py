@@ -9,6 +9,7 @@ operations (about 2.4 GFLOP: the target's forward pass, the online network's, an
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import time
@@ -40,7 +41,8 @@ def ours(
     options: argparse.Namespace, precision: str, *, preset: str = "nature", own_kernels: bool = True
 ) -> Callable[[], float]:
     """Updates per second of what the trainer calls, on a replay full of noise."""
-    config = PRESETS[preset]("pong").replace(
+    name, _, settings = preset.partition(":")
+    config = PRESETS[name]("pong").replace(
         num_envs=NUM_ENVS,
         capacity=options.capacity,
         learning_starts=1_000,
@@ -51,6 +53,7 @@ def ours(
         compile=options.compile,
         own_kernels=own_kernels,
         cuda_graph=not options.eager,
+        **json.loads(settings or "{}"),
     )
     with messages_shown():
         config = settle_compile(resolve(config))
@@ -126,6 +129,13 @@ def ceiling(options: argparse.Namespace, dtype: torch.dtype) -> Callable[[], flo
     return run
 
 
+def known_preset(text: str) -> str:
+    """`text`, where it begins with the name of a preset."""
+    if text.partition(":")[0] not in PRESETS:
+        raise argparse.ArgumentTypeError(f"{text!r} names no preset; choose from {', '.join(PRESETS)}")
+    return text
+
+
 @flushed_denormals()  # as in a run
 def main() -> None:
     """Take turns, print, and relate."""
@@ -140,7 +150,14 @@ def main() -> None:
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"], help="of the optimizer")
     parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
     parser.add_argument("--torch-kernels", action="store_true", help="beside them, ours by torch's kernels alone")
-    parser.add_argument("--presets", nargs="+", default=[], choices=PRESETS, help="beside them, in the first precision")
+    parser.add_argument(
+        "--presets",
+        nargs="+",
+        default=[],
+        type=known_preset,
+        metavar="NAME[:JSON]",
+        help="beside them, in the first precision; settings may follow: 'prioritized:{\"priority_beta\": 0.5}'",
+    )
     parser.add_argument("--vs", choices=["sb3"], help="peer ([bench] extra)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()

@@ -84,6 +84,21 @@ def test_a_flag_whose_condition_is_off_is_refused(game, flags, setting, needed):
     assert needed in str(caught.value)
 
 
+TAKEN_BACK = [
+    "--replay-window-fraction 1 --replay-window-growth-steps none --replay-window-min 0",
+    "--priority-alpha 0 --priority-decay-steps none",
+    "--n-step-decay-steps none --n-step-end 1",
+]
+
+
+@pytest.mark.parametrize("flags", TAKEN_BACK)
+def test_an_idea_of_a_preset_is_taken_back_by_the_papers_values(flags):
+    config = parse_command("pong", ["--preset", "quick", *flags.split()]).config.flat()
+    for flag in flags.split()[::2]:
+        name = flag.removeprefix("--").replace("-", "_")
+        assert config[name] == DEFAULTS[name]
+
+
 PAIRS = [
     {"eval_period": 8, "eval_period_episodes": 3},
     {"eval_steps": 8, "eval_episodes": 3},
