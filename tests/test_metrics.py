@@ -11,6 +11,7 @@ from atari_dqn.dqn import schedules
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.networks import make_model
 from atari_dqn.networks.dead_units import dead_units
+from atari_dqn.replay.recent import last_actions, oldest_age
 from atari_dqn.runs.tags import SHOWN_BY_FAMILY, SHOWN_BY_TAG, description
 from atari_dqn.settings.learning import NetworkConfig
 from atari_dqn.storage.newest import load_newest
@@ -55,8 +56,8 @@ def test_shares_of_actions_are_of_those_played_since_the_last_point():
     rows = [row for time in range(newest - 25, newest) for row in replay._numbers(time)]
     played = replay.action[rows]
     assert [point[f"actions/{name}"] for name in "abc"] == [np.mean(played == number) for number in range(3)]
-    assert sorted(replay.last_actions(100)) == sorted(played)
-    assert len(replay.last_actions(10**6)) == (replay.ring.num_times - 1) * 4, "all that are kept"
+    assert sorted(last_actions(replay, 100)) == sorted(played)
+    assert len(last_actions(replay, 10**6)) == (replay.ring.num_times - 1) * 4, "all that are kept"
 
 
 def test_the_age_of_the_oldest_transition_that_can_be_drawn():
@@ -64,8 +65,8 @@ def test_the_age_of_the_oldest_transition_that_can_be_drawn():
     replay = trainer.replay
     rows = replay.learnable.all()
     ages = [(replay.ring.time - row // 4) % replay.ring.num_times * 4 for row in rows]
-    assert replay.oldest_age() == max(ages) == ages[0]
-    assert replay.oldest_age(among=10) == ages[-10]
+    assert oldest_age(replay) == max(ages) == ages[0]
+    assert oldest_age(replay, among=10) == ages[-10]
 
 
 def test_the_values_of_the_same_states_are_followed_through_a_resume(tmp_path):

@@ -12,6 +12,7 @@ from atari_dqn.replay import tiles
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.replay.layout import ReplayLayout
+from atari_dqn.replay.recent import continue_from, newest_frames
 from atari_dqn.replay.tiles import TiledFrames
 from atari_dqn.types import Step
 from tests.fakes import ScriptedEnvs, make_step
@@ -458,7 +459,7 @@ def test_newest_frames_let_acting_go_on_with_an_empty_replay(times, groups):
     envs = ScriptedEnvs(4, end_rate=0.3)
     replay, fresh = (make_replay(capacity=30, num_envs=4, groups=groups) for _ in range(2))
     play(replay, envs, times)
-    fresh.continue_from(replay.newest_frames())
+    continue_from(fresh, newest_frames(replay))
     assert len(fresh) == 0
     for back in range(groups):
         assert torch.equal(fresh.latest_obs(back), replay.latest_obs(back))

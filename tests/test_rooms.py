@@ -31,6 +31,7 @@ MAY_IMPORT = {  # besides the vocabulary and itself
 VOCABULARY_OF_REPORT = {"config", "settings.from_file", "errors", "safe_files"}  # no torch: it reads what runs wrote
 EXTENSIONS_MEET_THE_PAPER_IN = {"dqn.parts"}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 50  # lines, docstrings included
+MOST_METHODS = 10  # public ones of a class, besides `state_dict` and `load_state_dict`
 
 
 def module_name(path):
@@ -107,13 +108,22 @@ def functions(name, path):
             yield f"{name}.{node.name}", node.end_lineno - node.lineno + 1
 
 
+def methods(name, path):
+    """(name, number of public methods) of each class of a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            own = {each.name for each in node.body if isinstance(each, ast.FunctionDef) and each.name[0] != "_"}
+            yield f"{name}.{node.name}", len(own - {"state_dict", "load_state_dict"})
+
+
 def test_nothing_outgrows_its_reader():
     """What is too long is split by a noun."""
     modules = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
     long = {name: lines for name, lines in modules.items() if lines > LONGEST_MODULE}
     lengths = [found for name, path in MODULES.items() for found in functions(name, path)]
     long |= {name: lines for name, lines in lengths if lines > LONGEST_FUNCTION}
-    assert not long
+    numbers = [found for name, path in MODULES.items() for found in methods(name, path)]
+    assert not long | {name: number for name, number in numbers if number > MOST_METHODS}
 
 
 def test_files_that_are_named_exist():

@@ -21,6 +21,7 @@ from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.ports import Evaluation, Histogram, Image, Logger
 from atari_dqn.networks.dead_units import dead_units
 from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.recent import last_actions, oldest_age
 from atari_dqn.types import EpisodeScore
 
 RECENT_EPISODES = 20  # finished ones behind "mean return" in logs
@@ -101,7 +102,7 @@ class Metrics:
 
     def _action_shares(self, steps: int) -> dict[str, float]:
         """How often each action was played in the last `steps` agent steps, random ones included."""
-        count = np.bincount(self.replay.last_actions(steps), minlength=len(self.action_names))
+        count = np.bincount(last_actions(self.replay, steps), minlength=len(self.action_names))
         if not count.any():
             return {}
         return {f"actions/{name}": n / count.sum() for name, n in zip(self.action_names, count.tolist(), strict=True)}
@@ -109,7 +110,7 @@ class Metrics:
     def _memory(self, step: int) -> dict[str, float]:
         values = {"replay/transitions": float(len(self.replay)), "machine/memory_gib": host.used_memory() / GIB}
         if len(self.replay):
-            values["replay/oldest_age"] = float(self.replay.oldest_age(schedules.replay_window(self.config, step)))
+            values["replay/oldest_age"] = float(oldest_age(self.replay, schedules.replay_window(self.config, step)))
         if self.config.machine.device.startswith("cuda"):
             values["machine/gpu_memory_gib"] = torch.cuda.memory_allocated(self.config.machine.device) / GIB
         return values

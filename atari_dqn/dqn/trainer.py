@@ -28,6 +28,7 @@ from atari_dqn.dqn.progress import EpisodeTracker, Speedometer
 from atari_dqn.dqn.schedules import crossings
 from atari_dqn.dqn.turns import Turns
 from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.replay.recent import continue_from, newest_frames
 from atari_dqn.seeding import episode_seeds, stream
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
@@ -256,7 +257,7 @@ class Trainer:
             "agent": self.agent.state_dict(),
             "learner": self.learner.state_dict(),
             "envs": self.envs.state_dict(),
-            "newest_frames": self.replay.newest_frames(),
+            "newest_frames": newest_frames(self.replay),
             "replay": self.replay.state_dict() if self.config.logging.save_replay else None,
             "tracker": self.tracker.state_dict(),
             "counters": {
@@ -282,7 +283,7 @@ class Trainer:
         self.evaluations.load_state_dict(counters)
         self.metrics.load_state_dict(state, self.step)
         if self.replay.is_empty:
-            self.replay.continue_from(state["newest_frames"])
+            continue_from(self.replay, state["newest_frames"])
             replay = self.config.replay  # a small one is as full as it was sooner than the run began to learn
             self.learning_starts_at = self._after(min(replay.learning_starts, replay.capacity))
         self.saved = self._moment

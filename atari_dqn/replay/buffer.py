@@ -70,7 +70,7 @@ class FrameReplay:
         self.terminated = np.zeros(self.ring.num_rows, bool)
         self.age = np.zeros(self.ring.num_rows, np.uint8)
         self.learnable = SampleIndex(self.usable_per_env * layout.num_envs, self.ring.num_times)
-        self.first_time = 0  # rows before this time lack what followed them (see `continue_from`)
+        self.first_time = 0  # rows before this time lack what followed them (see `recent.continue_from`)
 
     def __len__(self) -> int:
         """Transitions that can be drawn now."""
@@ -126,23 +126,6 @@ class FrameReplay:
         return (self.age[self.ring.window(rows, 0, 1)[:, 1]] == 0) & ~self.terminated[rows]
 
     # --- reading
-
-    def last_actions(self, steps: int) -> np.ndarray:
-        """Actions of the last so many agent steps, or as many as are known: [<= steps rounded up] uint8."""
-        newest = self.ring.time - self.groups  # the newest frames wait for their answers
-        count = -(-steps // self.ring.envs_at_once)
-        oldest = max(newest + 1 - count, self.ring.times[0], self.first_time)
-        times = np.arange(oldest, newest + 1) % self.ring.num_times
-        return self.action.reshape(self.ring.num_times, -1)[times].ravel()
-
-    def oldest_age(self, among: int | None = None) -> int:
-        """Agent steps since the oldest of the newest `among` transitions that can be drawn, or of all.
-
-        Raises:
-          ValueError: there is none yet.
-        """
-        position = self.learnable.oldest(among) // self.ring.envs_at_once
-        return (self.ring.time - position) % self.ring.num_times * self.ring.envs_at_once
 
     def latest_obs(self, back: int = 0) -> Tensor:
         """Newest observations, [N / groups, K, *frame_shape], on the learner's device.
@@ -267,24 +250,3 @@ class FrameReplay:
         self.learnable.clear()
         self.ring.clear()
         self.first_time = 0
-
-    def newest_frames(self) -> dict[str, Any]:
-        """What is needed to go on acting with an otherwise empty replay: the frames of the current stacks.
-
-        Returns:
-          `frames` ([T, N / groups, *frame_shape], oldest first) and their `age` ([T, N / groups] uint8), on the host.
-        """
-        newest = self.ring.time
-        oldest = max(0, newest + 1 - self.frame_stack * self.groups)
-        oldest -= oldest % self.groups  # the first group is written first
-        rows = np.stack([self._numbers(time) for time in range(oldest, newest + 1)])
-        frames = self.ring.gather(torch.from_numpy(rows).to(self.ring.device)).cpu()
-        return {"frames": frames, "age": self.age[rows]}
-
-    def continue_from(self, newest: dict[str, Any]) -> None:
-        """Fill an empty replay with `newest_frames`; nothing can be drawn until what follows is added."""
-        assert self.is_empty, "continue_from() is for an empty replay"
-        for frame, age in zip(newest["frames"], newest["age"], strict=True):
-            self.ring.append(frame)
-            self.age[self.ring.rows_at(self.ring.time)] = age
-        self.first_time = self.ring.time + 1 - self.groups

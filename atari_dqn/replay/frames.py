@@ -78,6 +78,9 @@ class FrameRing:
         # the last row stays blank: it stands in for frames before an episode's first
         self.blank_row = self.num_rows
         self.frames = self._place(layout, device)
+        self.device = self.frames.device
+        # of the frames of one time
+        self.bytes_at_once = math.prod(self.frame_shape) * self.frames.dtype.itemsize * self.envs_at_once
         self.time = -1  # the newest written; -1 means empty
         self._shrink = Shrinker(layout.screens, self.frame_shape, self.device) if layout.screens else None
 
@@ -88,15 +91,6 @@ class FrameRing:
             raise UsageError(f"replay_tiles is on, but the replay is on {device}; use --replay-device cpu")
         sizes = {"num_envs": self.num_envs, "num_rows": self.num_rows, "at_once": self.envs_at_once}
         return TiledFrames(self.num_rows + 1, self.frame_shape, **sizes)
-
-    @property
-    def device(self) -> torch.device:
-        return self.frames.device
-
-    @property
-    def bytes_at_once(self) -> int:
-        """Of the frames of one time."""
-        return math.prod(self.frame_shape) * self.frames.dtype.itemsize * self.envs_at_once
 
     @property
     def times(self) -> tuple[int, int]:
