@@ -17,6 +17,7 @@ from atari_dqn.extensions.noisy import NoisyLinear
 from atari_dqn.extensions.quantiles import QuantileHead
 from atari_dqn.extensions.random_buffers import draw_noise, silence
 from atari_dqn.networks import initialize
+from atari_dqn.networks.heads import Ending
 from atari_dqn.networks.vector import MLP
 from atari_dqn.types import Transitions
 
@@ -34,7 +35,7 @@ def random_steps(generator):
 
 def make_network(member):
     head = {"c51": CategoricalHead(51, limit=2.0), "quantiles": QuantileHead(20)}.get(member)
-    network = MLP(STATES, 2, (64,), head=head)
+    network = MLP(STATES, 2, (64,), ending=Ending(head))
     if member == "iqn":
         network = ImplicitQuantileNetwork(network, rows=BATCH)
     if member == "noisy":

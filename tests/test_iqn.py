@@ -12,6 +12,7 @@ from atari_dqn.extensions.iqn import ACTING_LEVELS, COSINES, LEVELS, ImplicitQua
 from atari_dqn.extensions.quantiles import midpoints, quantile_huber_loss
 from atari_dqn.extensions.random_buffers import draw_noise, silence
 from atari_dqn.networks import initialize
+from atari_dqn.networks.heads import Ending
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP
 
@@ -120,7 +121,7 @@ def test_more_rows_than_levels_are_refused():
 
 
 def test_dueling_and_pixels_and_bf16():
-    network = make_network(dueling=True, hidden_sizes=())
+    network = make_network(ending=Ending(dueling=True), hidden_sizes=())
     assert network.outputs(observations(3)).shape == (3, 4 * LEVELS)
     pixels = ImplicitQuantileNetwork(NatureCNN(4, (84, 84), 6, (32,)), rows=2)
     obs = torch.randint(256, (2, 4, 84, 84), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

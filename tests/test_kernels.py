@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.losses import clipped_loss
 from atari_dqn.dqn.optim import CenteredRMSProp
-from atari_dqn.networks.__init__ import frozen_copy, initialize
+from atari_dqn.networks import frozen_copy, initialize
+from atari_dqn.networks.heads import Ending
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.types import Transitions
 
@@ -64,7 +65,7 @@ def test_each_kernel_in_the_interpreter():
         {"hidden_sizes": (256,)},
         {"hidden_sizes": (512, 512)},
         {"layer_norm": True},
-        {"dueling": True},
+        {"ending": Ending(dueling=True)},
         {"subtract_mean_frame": True},
     ],
     ids=lambda changed: next(iter(changed)),

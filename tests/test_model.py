@@ -9,7 +9,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.extensions.hl_gauss import HLGauss
 from atari_dqn.networks import initialize, make_model
 from atari_dqn.networks.convolutions import space_to_depth, space_to_depth_kernel
-from atari_dqn.networks.heads import dueling_values
+from atari_dqn.networks.heads import Ending, dueling_values
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP
 from atari_dqn.settings.learning import NetworkConfig
@@ -199,7 +199,7 @@ def test_dueling_values_are_equation_9_and_their_mean_is_the_state_s():
 @pytest.mark.parametrize("bins", [0, 5])
 def test_a_dueling_network_adds_what_actions_differ_by(bins):
     small, head = NetworkConfig("mlp", hidden_sizes=(7,)), HLGauss(bins, 10.0) if bins else None
-    model = make_model(CARTPOLE, small, frame_stack=1, seed=0, dueling=True, head=head)
+    model = make_model(CARTPOLE, small, frame_stack=1, seed=0, ending=Ending(head, dueling=True))
     obs = torch.randn(3, 1, 4, generator=torch.Generator().manual_seed(0))
     hidden, each = model.hidden(obs.flatten(1)), bins or 1
     value = (hidden[:, :3] @ model.last.value.weight.T + model.last.value.bias).reshape(3, 1, each)

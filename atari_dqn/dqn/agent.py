@@ -247,16 +247,14 @@ def count_weights(config: Config, spec: EnvSpec) -> int:
 
 def _fresh_model(config: Config, spec: EnvSpec) -> nn.Module:
     with torch.device("cpu"):  # where weights are only counted, arithmetic would load torch's compiler
-        head = parts.make_head(config.extensions)
+        ending = parts.make_ending(config.extensions)
     return make_model(
         spec,
         config.network,
         frame_stack=config.env.frame_stack,
         seed=int(stream(config.seed, "init").generate_state(1)[0]),
         subtract_mean_frame=config.extensions.subtract_mean_frame,
-        head=head,
-        dueling=config.extensions.dueling,
-        linear=parts.make_linear(config.extensions),
+        ending=ending,
         wrap=parts.make_wrap(config.extensions, config.replay.batch_size),
     )
 

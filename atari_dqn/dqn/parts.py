@@ -23,15 +23,21 @@ from atari_dqn.extensions.priorities import PrioritizedSampler
 from atari_dqn.extensions.prioritized import ProportionalSampler
 from atari_dqn.extensions.quantiles import QuantileHead
 from atari_dqn.extensions.random_buffers import DrawnBuffers
-from atari_dqn.networks.heads import Head, QNetwork
+from atari_dqn.networks.heads import Ending, Head, QNetwork
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.seeding import stream
 from atari_dqn.settings.extensions import ExtensionsConfig
 from atari_dqn.settings.learning import AlgorithmConfig
 
 
-def make_head(settings: ExtensionsConfig) -> Head | None:
-    """How the last layer says values; None: it says them itself, as the paper's."""
+def make_ending(settings: ExtensionsConfig) -> Ending:
+    """The end of a network: how the last layer says values, dueling streams, noisy layers."""
+    sigma = settings.noisy_sigma
+    linear = functools.partial(NoisyLinear, sigma=sigma) if sigma else nn.Linear
+    return Ending(_make_head(settings), settings.dueling, linear)
+
+
+def _make_head(settings: ExtensionsConfig) -> Head | None:
     if settings.categorical_bins:
         return HLGauss(settings.categorical_bins, settings.value_support)
     if settings.distribution == "c51":
@@ -46,12 +52,6 @@ def make_target(algorithm: AlgorithmConfig, extensions: ExtensionsConfig) -> Tar
     if extensions.munchausen_alpha:
         return MunchausenTarget(extensions.munchausen_alpha, extensions.munchausen_temperature)
     return GreedyTarget(algorithm.double_q)
-
-
-def make_linear(settings: ExtensionsConfig) -> Callable[[int, int], nn.Linear]:
-    """The fully connected layers, from their numbers of inputs and outputs."""
-    sigma = settings.noisy_sigma
-    return functools.partial(NoisyLinear, sigma=sigma) if sigma else nn.Linear
 
 
 def make_wrap(settings: ExtensionsConfig, batch_size: int) -> Callable[[QNetwork], QNetwork] | None:

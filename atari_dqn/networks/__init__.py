@@ -10,15 +10,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
 
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.heads import Head, Linear, QNetwork
+from atari_dqn.networks.heads import PLAIN, Ending, QNetwork
 from atari_dqn.networks.nature_cnn import NatureCNN
-from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, TabularQ
+from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, Ranges, TabularQ
 from atari_dqn.settings.checks import about_the_observations
 from atari_dqn.settings.learning import NetworkConfig
 from atari_dqn.types import EnvSpec
@@ -101,9 +100,7 @@ def make_model(
     frame_stack: int,
     seed: int,
     subtract_mean_frame: bool = False,
-    head: Head | None = None,
-    dueling: bool = False,
-    linear: Linear = nn.Linear,
+    ending: Ending = PLAIN,
     wrap: Callable[[QNetwork], QNetwork] | None = None,
 ) -> Model:
     """A network for this game with weights drawn from `seed`, on the CPU.
@@ -114,36 +111,51 @@ def make_model(
       frame_stack: K, frames in an observation.
       seed:        of the weights.
       subtract_mean_frame: a network for images sees pixels less the mean frame of the warm-up.
-      head:        how the last layer says values; None: it says them itself.
-      dueling:     half of the last hidden layer values the state, half what each action adds.
-      linear:      makes the fully connected layers of networks that have hidden ones.
+      ending:      of networks that have hidden layers.
       wrap:        what the network is put into before its weights are drawn.
 
     Raises:
       UsageError: the game shows another kind of observations, or numbers without known ranges that it needs.
     """
-    network = settings.network
-    _refuse_another_kind(network, spec)
-    ranges = spec.frame_range * frame_stack
-    ending: dict[str, Any] = {"layer_norm": settings.layer_norm, "head": head, "dueling": dueling, "linear": linear}
+    _refuse_another_kind(settings.network, spec)
     model: Model
-    if network == "nature_cnn":
-        height, width = spec.frame_shape
-        ending["subtract_mean_frame"] = subtract_mean_frame
-        model = NatureCNN(frame_stack, (height, width), spec.num_actions, settings.hidden_sizes, **ending)
-    elif network == "tabular":
-        model = TabularQ(ranges, spec.num_actions, settings.table_bins)
-    elif network == "linear":
-        model = LinearQ(ranges, spec.num_actions)
-    elif network == "polynomial":
-        model = PolynomialQ(ranges, spec.num_actions, settings.polynomial_degree)
+    if settings.network in ("nature_cnn", "mlp"):
+        model = _layered(spec, settings, frame_stack, subtract_mean_frame, ending)
     else:
-        model = MLP(frame_stack * math.prod(spec.frame_shape), spec.num_actions, settings.hidden_sizes, **ending)
+        model = _of_ranges(spec.frame_range * frame_stack, spec.num_actions, settings)
     if wrap:
         assert isinstance(model, QNetwork)
         model = wrap(model)
     initialize(model, torch.Generator().manual_seed(seed), settings.initializer)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions on CPU and GPU
+
+
+def _layered(
+    spec: EnvSpec, settings: NetworkConfig, frame_stack: int, subtract_mean_frame: bool, ending: Ending
+) -> NatureCNN | MLP:
+    sizes, layer_norm = settings.hidden_sizes, settings.layer_norm
+    if settings.network == "mlp":
+        num_inputs = frame_stack * math.prod(spec.frame_shape)
+        return MLP(num_inputs, spec.num_actions, sizes, layer_norm=layer_norm, ending=ending)
+    height, width = spec.frame_shape
+    return NatureCNN(
+        frame_stack,
+        (height, width),
+        spec.num_actions,
+        sizes,
+        layer_norm=layer_norm,
+        subtract_mean_frame=subtract_mean_frame,
+        ending=ending,
+    )
+
+
+def _of_ranges(ranges: Ranges, num_actions: int, settings: NetworkConfig) -> TabularQ | LinearQ | PolynomialQ:
+    if settings.network == "tabular":
+        return TabularQ(ranges, num_actions, settings.table_bins)
+    if settings.network == "polynomial":
+        return PolynomialQ(ranges, num_actions, settings.polynomial_degree)
+    assert settings.network == "linear"
+    return LinearQ(ranges, num_actions)
 
 
 def _refuse_another_kind(network: str, spec: EnvSpec) -> None:

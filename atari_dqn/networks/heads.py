@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -78,6 +79,21 @@ class Head(Protocol):
 
 Linear = Callable[[int, int], nn.Linear]
 """Makes a fully connected layer from its numbers of inputs and outputs."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What published ideas change at the end of a network; the defaults change nothing."""
+
+    head: Head | None = None
+    """How the last layer says values. None: it says them itself."""
+    dueling: bool = False
+    """See `Dueling`."""
+    linear: Linear = nn.Linear
+    """Makes the fully connected layers."""
+
+
+PLAIN = Ending()
 
 
 def dueling_values(value: Tensor, advantage: Tensor) -> Tensor:
@@ -157,15 +173,13 @@ class QNetwork(nn.Module):
         hidden_sizes: Sequence[int],
         *,
         layer_norm: bool,
-        head: Head | None,
-        dueling: bool,
-        linear: Linear,
+        ending: Ending,
     ) -> None:
         """`hidden` and `last`, behind the layers that are there already."""
-        self.head = head
+        self.head, linear = ending.head, ending.linear
         self.hidden = fully_connected(num_inputs, hidden_sizes, layer_norm, linear)
-        units, bins = [num_inputs, *hidden_sizes][-1], head.outputs if head else 1
-        self.last = Dueling(units, num_actions, bins, linear) if dueling else linear(units, num_actions * bins)
+        units, bins = [num_inputs, *hidden_sizes][-1], self.head.outputs if self.head else 1
+        self.last = Dueling(units, num_actions, bins, linear) if ending.dueling else linear(units, num_actions * bins)
 
     def forward(self, obs: Tensor) -> Tensor:
         """Q-values of every action: observations -> [B, A] float32, also under autocast."""

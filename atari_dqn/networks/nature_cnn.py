@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from atari_dqn.networks.convolutions import Convolution, PixelConvolution
-from atari_dqn.networks.heads import Head, Linear, QNetwork
+from atari_dqn.networks.heads import PLAIN, Ending, QNetwork
 
 
 class NatureCNN(QNetwork):
@@ -28,9 +28,7 @@ class NatureCNN(QNetwork):
       layer_norm:   see `fully_connected`; the paper's has none.
       subtract_mean_frame: take off the mean frame of the warm-up, once `set_mean_frame` has told it; the paper's does
                     not.
-      head:         how the last layer says values; None: it says them itself, as the paper's.
-      dueling:      see `Dueling`; the paper's has none.
-      linear:       makes the fully connected layers.
+      ending:       what is not the paper's: heads, dueling streams, noisy layers.
 
     Source: Mnih et al. 2015, Methods, Model architecture.
     """
@@ -46,9 +44,7 @@ class NatureCNN(QNetwork):
         *,
         layer_norm: bool = False,
         subtract_mean_frame: bool = False,
-        head: Head | None = None,
-        dueling: bool = False,
-        linear: Linear = nn.Linear,
+        ending: Ending = PLAIN,
     ) -> None:
         super().__init__()
         mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if subtract_mean_frame else None
@@ -59,15 +55,7 @@ class NatureCNN(QNetwork):
         height, width = frame_shape
         for layer in self.convolutions:
             height, width = layer.size_after(height), layer.size_after(width)
-        self.add_layers(
-            64 * height * width,
-            num_actions,
-            hidden_sizes,
-            layer_norm=layer_norm,
-            head=head,
-            dueling=dueling,
-            linear=linear,
-        )
+        self.add_layers(64 * height * width, num_actions, hidden_sizes, layer_norm=layer_norm, ending=ending)
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atari_dqn.errors import UsageError
-from atari_dqn.networks.heads import Head, Linear, QNetwork, in_full_precision
+from atari_dqn.networks.heads import PLAIN, Ending, QNetwork, in_full_precision
 
 Ranges = Sequence[tuple[float, float]]  # lowest and highest value of each of the D numbers
 LARGEST_TABLE = 10_000_000  # cells; optimizers keep two more numbers for each
@@ -144,14 +144,10 @@ class MLP(QNetwork):
         hidden_sizes: Sequence[int],
         *,
         layer_norm: bool = False,
-        head: Head | None = None,
-        dueling: bool = False,
-        linear: Linear = nn.Linear,
+        ending: Ending = PLAIN,
     ) -> None:
         super().__init__()
-        self.add_layers(
-            num_inputs, num_actions, hidden_sizes, layer_norm=layer_norm, head=head, dueling=dueling, linear=linear
-        )
+        self.add_layers(num_inputs, num_actions, hidden_sizes, layer_norm=layer_norm, ending=ending)
 
     def features(self, obs: Tensor) -> Tensor:
         """The numbers of the observation: [B, K, D] -> [B, K * D]."""
