@@ -51,7 +51,7 @@ class Config:
     total_steps: Annotated[Steps, May(change=True, differ=False)] = 50_000_000
     """Length of the run, agent steps. Paper: 50 million (200 million frames)."""
     total_episodes: Annotated[EpisodesOrNone, May(change=True, differ=False)] = None
-    """Length of the run in episodes, if `total_steps` does not end it before; none: no such end. Paper: none."""
+    """Length of the run, episodes, unless `total_steps` ends it first; none: no limit. Paper: none."""
     env: EnvConfig = EnvConfig()
     replay: ReplayConfig = ReplayConfig()
     algorithm: AlgorithmConfig = AlgorithmConfig()

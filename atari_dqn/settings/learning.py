@@ -71,9 +71,8 @@ class NetworkConfig:
     """From observations to Q-values."""
 
     network: Network = "nature_cnn"
-    """`nature_cnn`: the paper's three convolutions. The others are for vector observations, of which the last three
-    need games whose numbers have known ranges: `mlp`, `linear`, `polynomial`, and `tabular` with one row a cell.
-    `own`: given from Python. Paper: nature_cnn."""
+    """`nature_cnn`: the paper's three convolutions. For vector observations: `mlp`, and, where their numbers have known
+    ranges, `linear`, `polynomial` and `tabular` (one row a cell). `own`: given from Python. Paper: nature_cnn."""
     hidden_sizes: Annotated[tuple[int, ...], Range(1, 65_536, "units", items=16)] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
     initializer: Initializer = "torch7"
@@ -82,7 +81,7 @@ class NetworkConfig:
     layer_norm: bool = False
     """Normalize the sums of each hidden layer over its units (Ba et al. 2016). Paper: no."""
     polynomial_degree: Annotated[int, Range(1, 4)] = 2
-    """Largest degree of the products of numbers of the observation that enter `polynomial`. Ours: 2."""
+    """Degree of `polynomial`: most factors in a product of observed numbers. Ours: 2."""
     table_bins: Annotated[int, Range(2, 100, "cells per number")] = 8
     """Cells of `tabular` along each number of the observation. Ours: 8."""
 
@@ -92,19 +91,19 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """What a gradient does to the weights."""
+    """From gradients to new weights."""
 
     optimizer: Optimizer = "rmsprop"
     """`rmsprop`: the paper's, centered, epsilon under the root. `adam`, `sgd`: torch's. Paper: `rmsprop`."""
     learning_rate: Positive = 0.00025
     """Step size. Paper: 0.00025."""
     learning_rate_end_ratio: Annotated[float, Range(0, 1)] = 1.0
-    """Step size at total_steps, as a fraction of `learning_rate`; it falls in a straight line from learning_starts on.
+    """Step size at total_steps, as a fraction of `learning_rate`, reached in a straight line from learning_starts on.
     Paper: 1, constant."""
     rmsprop_decay: Annotated[float, Range(0, 1, "per update")] = 0.95
     """Decay of both gradient averages in rmsprop. Paper: 0.95."""
     optimizer_eps: Positive = 0.01
     """Added under the root by rmsprop, outside it by adam; unused by sgd. Paper: 0.01."""
     max_grad_norm: Annotated[float | None, Range(0, 1e30, "", ROUNDED, above=True)] = None
-    """Scale the gradient down to this Euclidean norm where it is longer; none: never. Paper: none.
+    """Largest Euclidean norm of the gradient; longer ones are scaled down to it; none: no limit. Paper: none.
     stable-baselines3: 10."""

@@ -29,21 +29,20 @@ class EnvConfig:
     frame_stack: Annotated[int, Range(1, 255, "frames", "the age of a frame is a byte")] = 4
     """Frames in one observation. Paper: agent history length, 4."""
     noop_max: Annotated[int, Range(0, 1_800, "frames", "that is half a minute of play")] = 30
-    """An episode opens with a random number of no-ops up to this one, frames. Paper: no-op max, 30."""
+    """Most no-ops that open an episode, frames; their number is random. Paper: no-op max, 30."""
     sticky_probability: Annotated[float, Range(0, 1, "per frame")] = 0.0
     """Chance that a frame repeats the previous action. Paper: 0. Machado et al. 2018: 0.25."""
     action_set: ActionSet = "paper"
-    """`minimal`: what ale-py says the game uses. `paper`: the same as the paper's emulator says it, which differs for
-    Pong only (3 actions instead of 6: none with fire). `full`: all 18 joystick actions. Machado et al. 2018: full."""
+    """`minimal`: the actions that ale-py lists for the game. `paper`: those of the paper's emulator, which differ in
+    Pong only (3 instead of 6: none with fire). `full`: all 18 joystick actions. Machado et al. 2018: full."""
     game_mode: ModeOrNone = None
-    """Mode of an Atari game, one of those that its cartridge has; none: the one that it starts in. Paper: none."""
+    """Mode of an Atari game, if its cartridge has several; none: the one it starts in. Paper: none."""
     difficulty: ModeOrNone = None
-    """Difficulty of an Atari game, likewise. Paper: none."""
+    """Difficulty of an Atari game, if its cartridge has several; none: the one it starts in. Paper: none."""
     env_kwargs: Annotated[str, JsonObject(2_000)] = ""
     """Keyword arguments of a `gym:` game, a JSON object such as {"continuous": false}. Paper: none."""
     wrapper: Annotated[str, Function(200)] = ""
-    """`MODULE:FUNCTION`, called with each `gym:` game, returns the one that is played, as gymnasium's wrappers do.
-    Paper: none."""
+    """`MODULE:FUNCTION` that wraps each `gym:` game, as gymnasium's wrappers do. Paper: none."""
     pad_stack: PadStack = "zeros"
     """Planes of a stack before the first frame of an episode: `zeros`, or `first_frame` repeated. Paper: zeros."""
     fire_on_reset: bool = False
@@ -72,9 +71,9 @@ class ExplorationConfig:
     epsilon_decay_steps: Annotated[int, Range(0, LONGEST, "agent steps", YEAR)] = 1_000_000
     """Length of the linear decay, agent steps counted from learning_starts. Paper: 1 million."""
     epsilon_decay_factor: Annotated[float | None, Range(0, 1, "per agent step")] = None
-    """Instead of the linear decay epsilon is multiplied by this at every action, down to epsilon_end; none for
-    the linear decay. Paper: none."""
+    """Factor of epsilon at every action, down to epsilon_end, instead of the linear decay; none: the linear decay.
+    Paper: none."""
     random_warm_up: bool = True
     """Act at random until learning_starts, and decay from there. Paper: yes. No: epsilon decays from step 0."""
     epsilon_from_zero: bool = False
-    """With random_warm_up, epsilon decays from step 0 all the same: at learning_starts it is below 1. Paper: no."""
+    """Count the decay from step 0 also with random_warm_up: at learning_starts epsilon is below 1. Paper: no."""

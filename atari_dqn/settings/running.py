@@ -35,7 +35,7 @@ class EvaluationConfig:
     eval_period_episodes: EpisodesOrNone = None
     """Episodes between evaluations, instead of `eval_period`; none: that one counts. Paper: none."""
     eval_early_steps: StepList = ()
-    """More agent steps at which a run is evaluated and filmed; 0: before it learns, one episode. Paper: none."""
+    """Further agent steps at which a run is evaluated and filmed; 0: one episode before it learns. Paper: none."""
     eval_steps: Steps = 125_000
     """Length of one evaluation, agent steps: the episodes that fit in count. Paper: 125,000."""
     eval_episodes: EpisodesOrNone = None
@@ -62,7 +62,7 @@ class LoggingConfig:
     save_replay: bool = True
     """Checkpoints hold the replay, so that a resumed run is exactly the one that was interrupted."""
     film_seconds: Annotated[int, Range(0, 300, "seconds of play", "the pictures are held in memory")] = 20
-    """Length of the GIF in TensorBoard of an episode of each best or early evaluation, seconds of play; 0 for none.
+    """Length of the GIF in TensorBoard, seconds of play; it shows an episode of each best or early evaluation. 0: none.
     Backends `native`, `workers` and `classic`."""
 
 
@@ -77,17 +77,17 @@ class MachineConfig:
     replay_device: Annotated[str, Device(10)] = "auto"
     """Where frames are kept: `auto` (beside the network if they fit), `cpu` or `cuda`."""
     replay_tiles: bool = False
-    """Keep frames as tiles of 12 x 12 pixels on the host, each different one once, with the same minibatches: 0.2 to
-    1.8 GB a million transitions of Atari instead of 7.1, and a little more work to read them."""
+    """Keep frames as tiles of 12 x 12 pixels on the host, each different one once: 0.2 to 1.8 GB for a million
+    transitions of Atari instead of 7.1. Minibatches are the same and take a little longer to read."""
     precision: Annotated[Precision, COMPUTED] = "fp32"
     """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto`: bf16 where a measurement finds it faster.
-    The next start finds that kept; `atari-dqn doctor` names the folder."""
+    Later starts reuse the measurement; `atari-dqn doctor` names its folder."""
     compile: Compile = "auto"
-    """Compile what an update does: loss, gradients and the paper's RMSProp on a GPU, the last of these alone on a CPU.
-    `on`, `off`, or `auto` (for the networks for images, where it works)."""
+    """Compile the update: loss, gradients and the paper's RMSProp on a GPU, RMSProp alone on a CPU. `on`, `off`, or
+    `auto` (for networks for images, where the compiler works)."""
     own_kernels: bool = True
     """Update by this package's Triton kernels where they fit: the paper's network, optimizer and loss in `bf16` on a
-    GPU, compiled, without any extension to learning. No: by what torch.compile makes."""
+    GPU, compiled, without any extension to learning. No: torch.compile's kernels."""
     overlap: Annotated[bool, COMPUTED] = True
     """Learn while the emulators play. Paper: no, the serial order: wait for them first."""
     cuda_graph: bool = True
@@ -97,4 +97,5 @@ class MachineConfig:
     env_threads: Threads = 0
     """Threads of the emulators, or worker processes; 0 for all cores."""
     resize: Annotated[Resize, FIXED] = "auto"
-    """Where screens of `workers` become 84 x 84: with the `games`, or with the `replay`; `auto`: with it on a GPU."""
+    """Where screens of `workers` become 84 x 84: beside the `games`, or beside the `replay`; `auto`: beside the replay
+    if it is on a GPU."""
