@@ -23,6 +23,21 @@ GOOD = {
 }
 
 
+class Sly:
+    """Fails when it is asked for anything."""
+
+    def __array__(self, *words, **named):
+        raise RuntimeError("no array")
+
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+    def __eq__(self, other):
+        raise RuntimeError("like nothing else")
+
+    __hash__ = None
+
+
 class Made(gymnasium.Env):
     """A game of three numbers whose step 7 gives what the test asks for."""
 
@@ -77,6 +92,9 @@ BAD_VALUES = [
     ("reward", None, "reward None"),
     ("reward", np.array([1.0]), "reward array([1.])"),
     ("reward", "1", "reward '1'"),
+    ("reward", [[1.0], [1.0, 2.0]], "reward [[1.0], [1.0, 2.0]]"),
+    ("reward", Sly(), "reward Sly (which cannot be shown)"),
+    ("reward", np.ma.masked, "reward masked"),
     ("observation", np.array([np.nan, 0, 0], np.float32), "observation array([nan,"),
     ("observation", np.array([0, 0, 1e300]), "observation array([0.e+000"),
     ("observation", np.zeros(1, np.float32), "observation array([0.]"),
@@ -85,9 +103,16 @@ BAD_VALUES = [
     ("observation", None, "observation None"),
     ("observation", {"position": 1}, "observation {'position': 1}"),
     ("observation", [[1.0], [1.0, 2.0], 3.0], "observation [[1.0], [1.0, 2.0], 3.0]"),
+    ("observation", Sly(), "observation Sly (which cannot be shown)"),
+    ("observation", np.ma.masked_array([1.0, 2.0, 3.0], [0, 1, 0]), "observation masked_array(data=[1.0, --, 3.0]"),
+    ("terminated", [[1.0], [1.0, 2.0]], "terminated as [[1.0], [1.0, 2.0]]"),
+    ("terminated", Sly(), "terminated as Sly (which cannot be shown)"),
+    ("terminated", float("nan"), "terminated as nan"),
     ("terminated", None, "terminated as None"),
     ("truncated", "no", "truncated as 'no'"),
     ("info", None, "info None"),
+    ("info", {"life_lost": np.array([1, 2])}, 'info["life_lost"] as array([1, 2])'),
+    ("info", {"life_lost": "no"}, "info[\"life_lost\"] as 'no'"),
 ]
 
 
@@ -99,6 +124,11 @@ def test_a_value_that_cannot_be_learned_from_is_named_with_game_and_step(name, v
     message = str(caught.value)
     assert message.startswith("gym:Made-v0 broke its contract at step 7 of a game, action 0: ")
     assert told in message
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 1, 1.0, np.array(True)], ids=repr)
+def test_what_says_that_a_game_is_over_may_be_any_true_number(value):
+    assert play(registered(Made, kwargs={"terminated": value}), steps=7).terminated.tolist() == [True, True]
 
 
 @pytest.mark.parametrize("value", [np.float64(1), 1, True, np.array(1.0)], ids=str)
@@ -140,6 +170,37 @@ class Wrong(Made):
         raise ValueError("a mistake of the game")
 
 
+class Quits(Made):
+    def step(self, action):
+        raise SystemExit(0)
+
+
+class QuitsAtOnce(Made):
+    def __init__(self, render_mode=None):
+        raise SystemExit(0)
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+class FailsSilently(Made):
+    def step(self, action):
+        raise Silent
+
+
+class FailsAtLength(Made):
+    def step(self, action):
+        raise ValueError("x" * 100_000)
+
+
+class HidesItsSpace(Made):
+    @property
+    def observation_space(self):
+        raise RuntimeError("not yet known")
+
+
 class NeedsSize(Made):
     def __init__(self, size, render_mode=None):
         pass
@@ -166,6 +227,12 @@ BAD_GAMES = [
     (Opening, "in reset with seed 0: it gave the observation array([nan, nan, nan])"),
     (NoLevels, "at step 1 of a game, action 0: OSError: [Errno 28] No space left on device: 'levels.txt'"),
     (Wrong, "at step 1 of a game, action 0: ValueError: a mistake of the game (test_checked_game.py, line "),
+    (Quits, "at step 1 of a game, action 0: SystemExit: 0 (test_checked_game.py, line "),
+    (QuitsAtOnce, "gymnasium cannot make gym:Made-v0: SystemExit: 0"),
+    (FailsSilently, "Silent: Silent (which cannot be shown)"),
+    (FailsAtLength, "xxx..."),
+    (HidesItsSpace, "gymnasium cannot make gym:Made-v0: RuntimeError: not yet known"),
+    ("nowhere:Game", "ModuleNotFoundError: No module named 'nowhere'\n"),
     (NeedsSize, "missing 1 required positional argument: 'size'"),
     (NoLicence, "RuntimeError: no licence"),
     (NothingToSee, "not empty"),
@@ -173,7 +240,7 @@ BAD_GAMES = [
 ]
 
 
-@pytest.mark.parametrize(("game", "told"), BAD_GAMES, ids=[game.__name__ for game, _ in BAD_GAMES])
+@pytest.mark.parametrize(("game", "told"), BAD_GAMES, ids=[getattr(game, "__name__", game) for game, _ in BAD_GAMES])
 def test_a_game_that_cannot_be_played_leaves_no_run_folder(game, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     name = registered(game, disable_env_checker=True)
@@ -206,6 +273,27 @@ def test_actions_may_count_from_any_number():
     game = registered(FromOne)
     assert make_envs(cartpole_with(game)).spec.action_names == ("1", "2")
     assert play(game).reward.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("space", "others", "told"),
+    [
+        ("observation_space", [Box(-1, 1, (3,)), Box(-1, 1, (1,))], "frame_shape (1,) after (3,)"),
+        ("action_space", [Discrete(3), Discrete(2)], "action_names ('0', '1') after ('0', '1', '2')"),
+    ],
+)
+def test_a_game_that_is_another_each_time_is_refused(space, others, told):
+    """A vector of one number would fill the places of three."""
+
+    class Varies(Made):
+        left = list(others)
+
+        def __init__(self, render_mode=None):
+            setattr(self, space, self.left.pop(0))
+
+    with pytest.raises(UsageError) as caught:
+        play(registered(Varies, disable_env_checker=True))
+    assert told in str(caught.value)
 
 
 def test_a_failing_close_costs_no_result():

@@ -19,6 +19,8 @@ import numpy as np
 from atari_dqn.errors import GameError, UsageError
 
 NUMBERS = "biuf"  # kinds of numpy's types that are real numbers
+LONGEST = 500  # letters of an error
+FAILURES = (Exception, SystemExit)  # a game that ends the process would end a run without a word
 API = (
     "gymnasium's API is reset(seed, options) -> (observation, info) and "
     "step(action) -> (observation, reward, terminated, truncated, info)"
@@ -42,12 +44,12 @@ class CheckedGame:
             with warnings.catch_warnings():  # that there is a newer version: this one was asked for
                 warnings.filterwarnings("ignore", message=".*out of date", category=DeprecationWarning)
                 self.env = make_one()
+            named = (getattr(self.env, name, None) for name in ("observation_space", "action_space", "metadata"))
+            self.observation_space, self.action_space, self.metadata = named
         except UsageError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise UsageError(f"gymnasium cannot make {game}: {told(error)}") from error
-        self.observation_space: Any = getattr(self.env, "observation_space", None)
-        self.action_space: Any = getattr(self.env, "action_space", None)
         self.shows_pictures = is_picture(self.observation_space)
 
     def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, Mapping[str, Any]]:
@@ -76,7 +78,8 @@ class CheckedGame:
         """The picture of a game that was made with render_mode "rgb_array": [H, W, 3] uint8."""
         self._when = f"while it was drawn, after step {self._length} of a game"
         picture = self._ask(self.env.render)
-        if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
+        drawn = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size > 0
+        if not drawn or picture.shape[2:] != (3,):
             self._refuse(f"gave the picture {_short(picture)}; it must be an array of [height, width, 3] uint8")
         return picture
 
@@ -84,23 +87,19 @@ class CheckedGame:
         """Close the game; a failure is told, and harms nothing: all games are over."""
         try:
             self.env.close()
-        except Exception as error:
+        except FAILURES as error:
             warnings.warn(f"{self.game} failed in close: {told(error)}", RuntimeWarning, stacklevel=2)
 
     def _ask(self, method: Callable[..., Any], *values: Any, **named: Any) -> Any:
         try:
             return method(*values, **named)
-        except Exception as error:
+        except FAILURES as error:
             called_wrongly = isinstance(error, (TypeError, ValueError)) and not _place(error)
             hint = f"; {API}" if called_wrongly else ""
             raise GameError(f"{self.game} failed {self._when}: {told(error)}{hint}") from error
 
     def _observation(self, value: Any) -> np.ndarray:
-        shape = self.observation_space.shape
-        try:
-            array = np.asarray(value)
-        except ValueError:  # nested lists of several lengths
-            array = np.empty((), object)
+        shape, array = self.observation_space.shape, _array(value)
         if array.shape != shape or array.dtype.kind not in NUMBERS:
             self._refuse(f"gave the observation {_short(value)}; its observation_space says {shape} numbers")
         if self.shows_pictures:
@@ -114,24 +113,37 @@ class CheckedGame:
         return frame
 
     def _reward(self, value: Any) -> float:
-        array = np.asarray(value)
+        array = _array(value)
         with np.errstate(over="ignore"):
             if array.shape or array.dtype.kind not in NUMBERS or not np.isfinite(np.float32(array)):
                 self._refuse(f"gave the reward {_short(value)}; it must be one finite number (in float32)")
         return float(array)
 
     def _flag(self, name: str, value: Any) -> bool:
-        if np.ndim(value) or value not in (0, 1):
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        array = _array(value)
+        if array.shape or array.dtype.kind not in NUMBERS or array not in (0, 1):
             self._refuse(f"gave {name} as {_short(value)}; it must be True or False")
-        return bool(value)
+        return bool(array)
 
     def _info(self, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
             self._refuse(f"gave the info {_short(value)}; it must be a dict")
+        if "life_lost" in value:  # the one word of it that is read
+            return {**value, "life_lost": self._flag('info["life_lost"]', value["life_lost"])}
         return value
 
     def _refuse(self, what: str) -> NoReturn:
         raise GameError(f"{self.game} broke its contract {self._when}: it {what}")
+
+
+def _array(value: Any) -> np.ndarray:
+    """A value as an array; one of objects if it is none: lists of several lengths, numbers that are masked out."""
+    try:
+        return np.empty((), object) if np.ma.is_masked(value) else np.asarray(value)
+    except Exception:  # whatever the value's own methods raise
+        return np.empty((), object)
 
 
 def is_picture(space: Any) -> bool:
@@ -141,18 +153,27 @@ def is_picture(space: Any) -> bool:
     return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] in (1, 3))
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """An error of a game in one line, with the place in its code."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{_place(error)}"
+    return f"{type(error).__name__}: {_one_line(str, error, LONGEST)}{_place(error)}"
 
 
-def _place(error: Exception) -> str:
-    """Where the game's code raised an error; empty if gymnasium raised it."""
+def _place(error: BaseException) -> str:
+    """Where the game's code raised an error; empty if gymnasium raised it, or Python as it imported a module."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     path = Path(place.filename)
-    return "" if path.is_relative_to(Path(gymnasium.__file__).parent) else f" ({path.name}, line {place.lineno})"
+    own = not place.filename.startswith("<") and not path.is_relative_to(Path(gymnasium.__file__).parent)
+    return f" ({path.name}, line {place.lineno})" if own else ""
 
 
 def _short(value: Any) -> str:
-    words = " ".join(repr(value).split())
-    return words if len(words) <= 80 else f"{words[:77]}..."
+    return _one_line(repr, value, 80)
+
+
+def _one_line(say: Callable[[Any], str], value: Any, longest: int) -> str:
+    """What an object says of itself in one line; of a long one, the beginning."""
+    try:
+        words = " ".join(say(value).split())
+    except Exception:  # of its own method
+        words = f"{type(value).__name__} (which cannot be shown)"
+    return words if len(words) <= longest else f"{words[: longest - 3]}..."

@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 
 from atari_dqn.envs.atari import SIZE
-from atari_dqn.envs.checked_game import CheckedGame, told
+from atari_dqn.envs.checked_game import FAILURES, CheckedGame, told
 from atari_dqn.envs.games import GYM_PREFIX
 from atari_dqn.envs.pictures import PictureGame
 from atari_dqn.envs.single import Game, SingleEnvs
@@ -90,7 +90,7 @@ def _wrapped(env: Any, game: GymGame) -> Any:
     module, _, function = game.wrapper.partition(":")
     try:
         made = getattr(import_module(module), function)(env)
-    except Exception as error:
+    except FAILURES as error:
         raise UsageError(f"wrapper is {game.wrapper!r}, which failed for {game.game}: {told(error)}") from error
     if not all(callable(getattr(made, method, None)) for method in ("reset", "step", "close")):
         raise UsageError(f"wrapper is {game.wrapper!r}, which made {made!r} of {game.game}: it must return a game")
@@ -105,8 +105,8 @@ def own_time_limit(game: GymGame) -> int | None:
     """
     made = make_game(game)
     made.close()
-    spec = getattr(made.env, "spec", None)
-    return spec.max_episode_steps if spec else None
+    limit = getattr(getattr(made.env, "spec", None), "max_episode_steps", None)
+    return limit if limit is None else int(limit)  # True is 1
 
 
 class ClassicEnvs(SingleEnvs):
@@ -131,7 +131,16 @@ class ClassicEnvs(SingleEnvs):
         probe.close()
 
         def make_one() -> Game:
-            return PictureGame(make_game(game)) if probe.shows_pictures else make_game(game)
+            one = make_game(game)
+            made = _spec(game.game, one)
+            differs = [
+                f"{name} {now} after {before}"
+                for name, before in vars(spec).items()
+                if name != "frame_range" and (now := getattr(made, name)) != before
+            ]
+            if differs:  # numpy would fill a vector of 3 numbers from one of 1
+                raise UsageError(f"{game.game} is another game each time it is made: {', '.join(differs)}")
+            return PictureGame(one) if probe.shows_pictures else one
 
         limits = {"max_episode_steps": max_episode_steps, "reseed_after": reseed_after}
         super().__init__(make_one, num_envs, spec=spec, **limits)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -51,8 +53,9 @@ class GymCamera:
             raise UsageError(
                 f"{config.game} cannot be filmed, it does not draw itself with render_mode='rgb_array' ({error})"
             ) from error
-        fps = (getattr(self._game.env, "metadata", None) or {}).get("render_fps")
-        self.fps = int(fps) if isinstance(fps, int | float) and 1 <= fps <= 1_000 else USUAL_FPS
+        metadata = self._game.metadata
+        fps = metadata.get("render_fps") if isinstance(metadata, Mapping) else None
+        self.fps = int(fps) if isinstance(fps, Real) and 1 <= fps <= 1_000 else USUAL_FPS
         count = int(self._game.action_space.n)
         known = ACTION_NAMES.get(gymnasium_id(config.game).partition("-")[0], ())
         self.action_names = known if len(known) == count else tuple(f"action {number}" for number in range(count))
