@@ -1,6 +1,8 @@
 """Networks for other programs: the file plays the same actions, and the hub reads the folder."""
 
 import json
+import shlex
+import shutil
 import warnings
 
 import numpy as np
@@ -109,6 +111,66 @@ def test_a_pretrained_network_brings_its_card_along(tmp_path):
     again = tmp_path / "again"  # of a folder that was made so
     assert main(["export", str(out), "--to", "hub-folder", "--out", str(again)]) == 0
     assert (again / "README.md").read_text(encoding="utf-8") == text
+
+
+ODD = "a|b <img src=x> [c](d) `e` \U0001f600"
+
+
+def test_a_card_is_text_whatever_its_run_says(tmp_path, monkeypatch):
+    """No name, command or machine of a run opens a column, a tag or a link, and what is to be typed is quoted."""
+    markdown = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
+    run = make_run(tmp_path / "run", cartpole().replace(preset=ODD, double_q=True))
+    meta = json.loads((run / "meta.json").read_text())
+    meta |= {"command": ["atari-dqn", "train", ODD], "cpu": ODD, "commit": None, "packages": ["torch"]}
+    (run / "meta.json").write_text(json.dumps(meta))
+    (run / "evals.csv").write_text(f"step,protocol,episodes,mean,std\n700,{ODD},2,1.5,0.5\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(run), "--to", "hub-folder", "--out", "it's $(a) hub"]) == 0
+    text = (tmp_path / "it's $(a) hub/README.md").read_text(encoding="utf-8")
+    head, body = text.removeprefix("---\n").split("\n---\n", 1)
+    page = markdown.MarkdownIt("commonmark").enable("table").render(body)
+    assert "<img" not in page and "<a " not in page
+    facts, scores = page.split("<table>")[1:]
+    assert facts.count("<td") == 2 * facts[: facts.index("</table>")].count("<tr>") - 2
+    assert scores[: scores.index("</table>")].count("<td") == 6
+    assert "<code>atari-dqn train 'a|b &lt;img src=x&gt; [c](d) `e` \U0001f600'</code>" in facts
+    assert "double_q True" in facts and "<td>unknown</td>" in facts
+    lines = body.split("```bash\n")[1].split("\n```")[0].splitlines()
+    assert [shlex.split(line)[2] for line in lines[:2]] == ["it's $(a) hub"] * 2
+    assert shlex.split(lines[2])[2] == 'from atari_dqn import load; print(load("it\'s $(a) hub").action_names)'
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    assert yaml.safe_load(head)["tags"] == ["deep-reinforcement-learning", "dqn", "cartpole"]
+
+
+@pytest.mark.parametrize("damage", ["step,protocol\n700,monitor\n", "step,mean\n700,x\n", "", "\0\n", "step\n700\n"])
+def test_a_damaged_log_of_evaluations_costs_its_rows_only(damage, tmp_path):
+    run = make_run(tmp_path / "run", cartpole())
+    (run / "evals.csv").write_text(damage)
+    assert main(["export", str(run), "--to", "hub-folder", "--out", str(tmp_path / "hub")]) == 0
+    assert "nothing was evaluated at this step" in (tmp_path / "hub/README.md").read_text(encoding="utf-8")
+
+
+def test_a_card_says_where_a_game_of_a_module_is_allowed(tmp_path, monkeypatch):
+    (tmp_path / "card_games.py").write_text(
+        "import gymnasium\ngymnasium.register('Mine-v0', 'gymnasium.envs.classic_control.cartpole:CartPoleEnv')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    run = make_run(tmp_path / "run", cartpole("gym:card_games:Mine-v0"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(run), "--to", "hub-folder", "--allow-import"]) == 0
+    body = (tmp_path / "gym_card_games_Mine-v0_hub/README.md").read_text(encoding="utf-8")
+    assert "atari-dqn watch gym_card_games_Mine-v0_hub --allow-import\n" in body
+    assert 'load("gym_card_games_Mine-v0_hub", allow_import=True)' in body
+
+
+def test_scores_in_another_mode_of_the_game_are_not_those_of_the_card(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    table = json.loads((copy / "evaluations/nature_last.json").read_text())
+    (copy / "evaluations/mode.json").write_text(json.dumps(table | {"game": "pong_mode1", "protocol": "other"}))
+    (copy / "evaluations/nature_best.json").write_text(json.dumps(table | {"checkpoint": "best"}))
+    assert main(["export", str(copy), "--to", "hub-folder", "--out", str(tmp_path / "hub")]) == 0
+    text = (tmp_path / "hub/README.md").read_text(encoding="utf-8")
+    assert text.count("these weights") == 1 and text.count("- type: mean_reward") == 1
 
 
 WRONG = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
-from atari_dqn.runs.folder import refuse_full_folder, refuse_unwritable
+from atari_dqn.runs.folder import as_name, refuse_full_folder, refuse_unwritable
 from atari_dqn.runs.refusals import check_named
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt"}
@@ -49,12 +50,13 @@ def run(words: Sequence[str]) -> int:
     from atari_dqn.runs.evaluate import load_player
 
     player = load_player(command.run, which=command.checkpoint, device="cpu", allow_import=command.allow_import)
-    game = player.config.game.replace(":", "_")
+    game = as_name(player.config.game)
     out = command.out or Path(f"{game}{ending}" if ending else f"{game}_hub")
     if command.to == "hub-folder":
         scores = export.export_hub_folder(command.run, player, command.checkpoint, out)
         told = f"scores: {', '.join(scores)}" if scores else "no evaluation of this step; atari-dqn evaluate makes one"
-        print(f"{out}: network of step {player.step:,}\n{told}\nto upload it: hf upload USER/{out.name} {out} .")
+        name, folder = shlex.quote(f"USER/{out.resolve().name}"), shlex.quote(str(out))
+        print(f"{out}: network of step {player.step:,}\n{told}\nto upload it: hf upload {name} {folder} .")
         return 0
     write = export.export_onnx if command.to == "onnx" else export.export_torchscript
     difference = write(player, out)

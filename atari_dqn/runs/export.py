@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +20,24 @@ import torch
 from torch import Tensor, nn
 
 from atari_dqn import __version__
+from atari_dqn.config import Config
+from atari_dqn.envs.games import code_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import find_run, refuse_full_folder
-from atari_dqn.runs.model_card import THESE_WEIGHTS, Score, card, facts_of, head, score_rows, scores_in, training_rows
+from atari_dqn.runs.model_card import (
+    THESE_WEIGHTS,
+    Score,
+    card,
+    cell,
+    facts_of,
+    head,
+    score_rows,
+    scores_in,
+    training_rows,
+)
 from atari_dqn.runs.network_folder import write_network
 from atari_dqn.runs.results import FOLDER, read_result
 from atari_dqn.runs.torch_defaults import torch_defaults
@@ -123,23 +136,18 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
     """
     refuse_full_folder(out)
     name = f"{player.config.game.replace(':', '-')}-{player.config.preset}"
-    use = [
-        f"atari-dqn evaluate {out.name} --protocol auto",
-        f"atari-dqn watch {out.name}",
-        f"python -c \"from atari_dqn import load; print(load('{out.name}').action_names)\"",
-    ]
     if (exported := pretrained.find(path)) is not None:
         body = _old_card(exported)
         scores = scores_in(body)
     else:
         folder = find_run(path)[0]
-        results = _evaluations(folder.path, player.step)
+        results = _evaluations(folder.path, player)
         scores = [Score(result.protocol, result.episodes, result.mean, result.std) for result in results]
-        about = f"A deep Q-network (Mnih et al. 2015) for {player.config.game}, trained with atari-dqn."
+        about = f"A deep Q-network (Mnih et al. 2015) for {cell(player.game)}, trained with atari-dqn."
         rows = score_rows((THESE_WEIGHTS, result) for result in results)
         rows += training_rows(folder.path, player.step)
         origin = facts_of(folder.config, folder.path, player, _meta(folder.path), checkpoint)
-        body = card(name, about, origin, rows, use)
+        body = card(name, about, origin, rows, _use(out.resolve().name, folder.config))
     source = {"seed": str(player.config.seed), "preset": player.config.preset}
     write_network(
         player.agent,
@@ -154,10 +162,22 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
     return [f"{score.protocol} {score.mean:.1f} over {score.episodes} episodes" for score in scores]
 
 
-def _evaluations(run: Path, step: int) -> list[EvaluationResult]:
-    """Results in the run folder that are of this step's network."""
+def _use(folder: str, config: Config) -> list[str]:
+    """How to play an exported folder, as lines of a shell."""
+    allow, allowed = (" --allow-import", ", allow_import=True") if code_of(config) else ("", "")
+    script = f"from atari_dqn import load; print(load({json.dumps(folder, ensure_ascii=False)}{allowed}).action_names)"
+    return [
+        f"atari-dqn evaluate {shlex.quote(folder)} --protocol auto{allow}",
+        f"atari-dqn watch {shlex.quote(folder)}{allow}",
+        f"python -c {shlex.quote(script)}",
+    ]
+
+
+def _evaluations(run: Path, player: Player) -> list[EvaluationResult]:
+    """Results in the run folder that are of this step's network, in the game as it was trained, each once."""
     found = [read_result(run, file.stem) for file in sorted((run / FOLDER).glob("*.json"))]
-    return [result for result in found if result is not None and result.step == step and result.scores]
+    of_it = [one for one in found if one and one.scores and (one.step, one.game) == (player.step, player.game)]
+    return list({(one.protocol, one.seed, one.scores): one for one in of_it}.values())
 
 
 def _meta(run: Path) -> dict[str, Any]:

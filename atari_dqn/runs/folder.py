@@ -35,7 +35,12 @@ LEFT_BY_A_RUN = ("checkpoints/*", "evaluations/*", "metrics.jsonl", "evals.csv",
 
 def default_run_dir(config: Config, root: Path = Path("runs")) -> Path:
     """`<root>/<game>/<preset>/seed<k>`; the id of a game of gymnasium's, `gym:MinAtar/Breakout-v1`, is one folder."""
-    return root / re.sub("[:/]", "_", config.game) / config.preset / f"seed{config.seed}"
+    return root / as_name(config.game) / as_name(config.preset) / f"seed{config.seed}"
+
+
+def as_name(words: str) -> str:
+    """Words as the name of one file or folder here, whatever they are."""
+    return re.sub(r"^\.*$", "_", re.sub(r'[:/\\<>"|?*]', "_", words))
 
 
 class RunFolder:

@@ -9,11 +9,12 @@ import csv
 import io
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from atari_dqn.config import Config
+from atari_dqn.config import DEFAULTS, GROUP_OF, Config
 from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.logger import EVALS
@@ -21,6 +22,10 @@ from atari_dqn.runs.provenance import without_its_path
 from atari_dqn.safe_files import LOG_BYTES, read_text
 
 LIBRARY = "atari-dqn"
+ADDED = ("double_q", "n_step", *(name for name, group in GROUP_OF.items() if group == "extensions"))
+"""Settings of what came after the paper; their defaults are its DQN."""
+LONGEST = 2_000  # letters of a cell
+UNKNOWN = "unknown"
 THESE_WEIGHTS = "these weights"  # in the table of scores: not those of a checkpoint before rounding
 
 
@@ -44,21 +49,27 @@ def facts_of(config: Config, run: Path, player: Player, meta: Mapping[str, Any],
       checkpoint: "last" or "best".
     """
     weights = sum(parameter.numel() for parameter in player.agent.algorithm.model.parameters())
-    command = " ".join(map(str, meta.get("command") or ["unknown"]))
-    packages = ", ".join(f"{key} {value}" for key, value in (meta.get("packages") or {}).items() if value)
-    return {
-        "game": config.game,
+    words, packages = meta.get("command"), meta.get("packages")
+    command = shlex.join(map(str, words)) if isinstance(words, list) and words else UNKNOWN
+    versions = packages.items() if isinstance(packages, dict) else ()
+    on = config.namespace()
+    extensions = [f"{name} {getattr(on, name)}" for name in ADDED if getattr(on, name) != DEFAULTS[name]]
+    told: dict[str, Any] = {name: meta.get(name) or UNKNOWN for name in ("commit", "started", "cpu", "cores", "python")}
+    facts: dict[str, Any] = {
+        "game": player.game,
         "preset": config.preset,
         "seed": config.seed,
-        "command": f"`{without_its_path(command, run)}`",
-        "commit": meta.get("commit"),
-        "started": meta.get("started"),
-        "hardware": f"{meta.get('cpu')}, {meta.get('cores')} cores, GPU {meta.get('gpu') or 'none'}",
-        "software": f"Python {meta.get('python')}, {packages}",
+        "extensions": ", ".join(extensions) or "none",
+        "command": "",
+        "commit": told["commit"],
+        "started": told["started"],
+        "hardware": f"{told['cpu']}, {told['cores']} cores, GPU {meta.get('gpu') or 'none'}",
+        "software": ", ".join([f"Python {told['python']}", *(f"{key} {value}" for key, value in versions if value)]),
         "network": f"{config.network.network}, {weights:,} weights",
         "checkpoint": f"{checkpoint}, agent step {player.step:,} of {config.total_steps:,} "
         f"({player.step * config.frames_per_step:,} frames)",
     }
+    return {name: cell(value) for name, value in facts.items()} | {"command": code(without_its_path(command, run))}
 
 
 def card(title: str, about: str, facts: Mapping[str, Any], rows: Sequence[str], use: Iterable[str]) -> str:
@@ -67,12 +78,12 @@ def card(title: str, about: str, facts: Mapping[str, Any], rows: Sequence[str], 
     Args:
       title: first line.
       about: a sentence below it.
-      facts: see `facts_of`.
+      facts: see `facts_of`: cells of a table.
       rows:  of the table of scores, see `score_rows` and `training_rows`.
       use:   lines of a shell.
     """
     lines = [
-        f"# {title}",
+        f"# {cell(title)}",
         "",
         about,
         "",
@@ -102,7 +113,7 @@ def card(title: str, about: str, facts: Mapping[str, Any], rows: Sequence[str], 
 def score_rows(scores: Iterable[tuple[str, EvaluationResult]]) -> list[str]:
     """Evaluations, with all their scores, as lines of the table: who played, and what came out."""
     return [
-        f"| {who} | {result.protocol} | {result.episodes} | {result.mean:.1f} ± {result.std:.1f} | "
+        f"| {who} | {cell(result.protocol)} | {result.episodes} | {result.mean:.1f} ± {result.std:.1f} | "
         f"{min(result.scores):.0f} to {max(result.scores):.0f} | {result.seed} |"
         for who, result in scores
     ]
@@ -116,15 +127,29 @@ def scores_in(text: str) -> list[Score]:
 
 def training_rows(run: Path, step: int) -> list[str]:
     """The evaluation during training at this step, as a line of the table."""
-    if not (run / EVALS).exists():
-        return []
-    with io.StringIO(read_text(run / EVALS, LOG_BYTES, errors="replace"), newline="") as file:
+    try:
+        text = read_text(run / EVALS, LOG_BYTES, errors="replace")
+        found = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row["step"] == str(step)]
         return [
-            f"| checkpoint in training | {row['protocol']} | {row['episodes']} | {float(row['mean']):.1f} ± "
-            f"{float(row['std']):.1f} | | |"
-            for row in csv.DictReader(file)
-            if row["step"] == str(step)
+            f"| checkpoint in training | {cell(row['protocol'])} | {int(row['episodes'])} | "
+            f"{float(row['mean']):.1f} ± {float(row['std']):.1f} | | |"
+            for row in found
         ]
+    except (OSError, LookupError, ValueError, TypeError, csv.Error):  # there is none, or it is not ours
+        return []
+
+
+def cell(value: Any) -> str:
+    """A value in a cell of a table, where it is text and nothing else: no column, link or tag."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(value).split())[:LONGEST])
+
+
+def code(words: str) -> str:
+    """Words as code in a cell, between more backticks than they have in a row."""
+    words = " ".join(words.split())[:LONGEST]
+    fence = "`" * (1 + max(map(len, re.findall("`+", words)), default=0))
+    room = " " if "`" in words else ""
+    return f"{fence}{room}{words}{room}{fence}".replace("|", "\\|")
 
 
 def head(name: str, game: str, scores: Sequence[Score]) -> str:
@@ -137,7 +162,7 @@ def head(name: str, game: str, scores: Sequence[Score]) -> str:
     """
 
     def text(value: str) -> str:
-        return json.dumps(value)  # JSON is YAML
+        return json.dumps(value, ensure_ascii=False)  # JSON is YAML, but for its pairs of surrogates
 
     lines = ["---", f"library_name: {LIBRARY}", "pipeline_tag: reinforcement-learning", "tags:"]
     lines += [f"- {text(tag)}" for tag in ("deep-reinforcement-learning", "dqn", game)]
