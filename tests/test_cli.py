@@ -15,12 +15,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from atari_dqn.cli import main
 from atari_dqn.commands.presets import differences
 from atari_dqn.presets import PRESETS
 from atari_dqn.runs.terminal import messages_shown
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.steps import list_steps
+from tests.command_line import exit_code, refused
 from tests.suite_runs import in_this_process
 from tests.warm_process import COMMAND_LINE, WarmProcess
 
@@ -34,14 +34,6 @@ TINY = (
 @pytest.fixture(autouse=True)
 def in_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def run(*words):
-    """Exit code of a command, wherever it is raised."""
-    try:
-        return main(list(words))
-    except SystemExit as error:
-        return error.code
 
 
 def test_messages_are_plain_lines_while_a_command_runs_and_warnings_are_marked(capsys):
@@ -59,33 +51,33 @@ def test_messages_are_plain_lines_while_a_command_runs_and_warnings_are_marked(c
 
 
 def test_no_command_prints_help(capsys):
-    assert run() == 0
+    assert exit_code() == 0
     assert "usage: atari-dqn COMMAND" in capsys.readouterr().out
 
 
 def test_help_has_units_and_sources(capsys):
-    assert run("train", "pong", "--help") == 0
+    assert exit_code("train", "pong", "--help") == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "Agent steps of random play before the first update" in text
     assert "--target-update-period" in text
 
 
 def test_presets_are_listed_and_one_says_what_it_changes(capsys):
-    assert run("presets") == 0
+    assert exit_code("presets") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(PRESETS)
-    assert run("presets", "rl_zoo") == 0
+    assert exit_code("presets", "rl_zoo") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["setting", "rl_zoo", "nature", "unit"]
     assert ["target_update_period", "1,000", "10,000", "agent", "steps"] in [line.split() for line in lines]
     assert not any(line.startswith("gamma") for line in lines), "as in nature"
-    assert run("presets", "nature") == 0
+    assert exit_code("presets", "nature") == 0
     assert any(line.startswith("gamma") for line in capsys.readouterr().out.splitlines())
-    assert run("presets", "quick") == 0
+    assert exit_code("presets", "quick") == 0
     table = {line.split()[0]: line.split()[1:3] for line in capsys.readouterr().out.splitlines()}
     assert table["replay_window_fraction"] == ["0.333333", "1"]
     assert table["reset_steps"] == ["110,000", "none"]
-    assert run("presets", "rainbo") == 2
+    assert exit_code("presets", "rainbo") == 2
     assert "did you mean rainbow?" in capsys.readouterr().err
 
 
@@ -97,7 +89,7 @@ def test_what_a_preset_changes_fits_a_terminal(name):
 
 
 def test_a_run_and_its_evaluation(capsys):
-    assert run("train", "cartpole", *TINY) == 0
+    assert exit_code("train", "cartpole", *TINY) == 0
     folder = Path("runs/cartpole/cartpole/seed0")
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "meta.json", "metrics.jsonl", "evals.csv", "checkpoints", "DONE"} <= names
@@ -110,29 +102,29 @@ def test_a_run_and_its_evaluation(capsys):
         (200, 200), (400, 400), (600, 600),
     ]  # fmt: skip
     assert {path.name for path in (folder / "checkpoints").glob("step_*")} >= {"step_0000000400", "step_0000000600"}
-    assert run("evaluate", str(folder), "--episodes", "3", "--json") == 0
+    assert exit_code("evaluate", str(folder), "--episodes", "3", "--json") == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["game"], result["protocol"], result["episodes"], result["human_normalized"]) == (
         "cartpole", "greedy", 3, None,
     )  # fmt: skip
-    assert run("evaluate", str(folder / "checkpoints" / "step_0000000400"), "--episodes", "1") == 0
+    assert exit_code("evaluate", str(folder / "checkpoints" / "step_0000000400"), "--episodes", "1") == 0
     # the same command again: finished; another config: another run
-    assert run("train", "cartpole", *TINY) == 2
+    assert exit_code("train", "cartpole", *TINY) == 2
     assert "finished" in capsys.readouterr().err
-    assert run("train", "cartpole", *TINY, "--gamma", "0.5") == 2
+    assert exit_code("train", "cartpole", *TINY, "--gamma", "0.5") == 2
     assert "gamma 0.99, not 0.5" in capsys.readouterr().err
     # a longer resume goes on where the run ended
-    assert run("train", "cartpole", "--resume", "--total-steps", "800") == 0
+    assert exit_code("train", "cartpole", "--resume", "--total-steps", "800") == 0
     steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == [200, 400, 600, 800]
-    assert run("train", "cartpole", "--resume", "--gamma", "0.5") == 2
+    assert exit_code("train", "cartpole", "--resume", "--gamma", "0.5") == 2
     assert "cannot change gamma" in capsys.readouterr().err
 
 
 def test_an_atari_run_from_pixels(capsys):
     # without a limit an evaluation would play a whole game, of 760 steps
     words = "--preset quick --num-envs 2 --eval-num-envs 2 --max-episode-steps 60 --precision fp32".split()
-    assert run("train", "pong", *words, *TINY, "--batch-size", "8") == 0
+    assert exit_code("train", "pong", *words, *TINY, "--batch-size", "8") == 0
     text = capsys.readouterr().err
     assert "replay: " in text
     assert "GiB are free" in text
@@ -195,50 +187,47 @@ WRONG = [
 @pytest.mark.parametrize(("line", "message"), WRONG, ids=[line for line, _ in WRONG])
 def test_bad_input_is_one_message_and_exit_code_two(line, message, capsys):
     Path("afile").write_text("")
-    assert run(*line.split()) == 2
-    text = capsys.readouterr().err
-    assert message in text
-    assert "Traceback" not in text
+    assert message in refused(capsys, *line.split())
     assert not Path("runs").exists()
 
 
 def test_a_damaged_config_or_checkpoint_is_named(capsys):
-    assert run("train", "cartpole", *TINY) == 0
+    assert exit_code("train", "cartpole", *TINY) == 0
     folder = Path("runs/cartpole/cartpole/seed0")
     for path in folder.glob("checkpoints/*/tensors.safetensors"):
         path.write_bytes(b"nothing")
-    assert run("evaluate", str(folder)) == 2
+    assert exit_code("evaluate", str(folder)) == 2
     assert "no readable checkpoint" in capsys.readouterr().err
     for text, message in (('{"game": 3}', "game must be str, not 3"), ('{"seed": 3}', "the config names no game")):
         (folder / "config.json").write_text(text)
-        assert run("evaluate", str(folder)) == 2
+        assert exit_code("evaluate", str(folder)) == 2
         assert f"config.json: {message}" in capsys.readouterr().err
 
 
 def test_a_run_of_a_version_with_fewer_options_is_read(capsys):
-    assert run("train", "cartpole", *TINY) == 0
+    assert exit_code("train", "cartpole", *TINY) == 0
     folder = Path("runs/cartpole/cartpole/seed0")
     table = json.loads((folder / "config.json").read_text())
     assert table["extensions"].pop("dueling") is False and table["extensions"].pop("categorical_bins") is None
     (folder / "config.json").write_text(json.dumps(table))
-    assert run("evaluate", str(folder)) == 0
-    assert run("train", "cartpole", *TINY, "--resume") == 0
+    assert exit_code("evaluate", str(folder)) == 0
+    assert exit_code("train", "cartpole", *TINY, "--resume") == 0
     assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_game_or_network_is_refused(capsys):
     words = ["cartpole", *TINY, "--run-dir"]
-    assert run("train", *words, "mine") == 0
-    assert run("train", *words, "wide", "--hidden-sizes", "8") == 0
+    assert exit_code("train", *words, "mine") == 0
+    assert exit_code("train", *words, "wide", "--hidden-sizes", "8") == 0
     shutil.rmtree("mine/checkpoints")
     shutil.copytree("wide/checkpoints", "mine/checkpoints")
-    assert run("train", "cartpole", "--resume", "--run-dir", "mine") == 2
+    assert exit_code("train", "cartpole", "--resume", "--run-dir", "mine") == 2
     assert "does not fit the networks" in capsys.readouterr().err
     newest = list_steps(Path("mine/checkpoints"))[-1]
     meta = json.loads((newest / "meta.json").read_text()) | {"game": "gym:Acrobot-v1"}
     (newest / "meta.json").write_text(json.dumps(meta))
     (newest / checkpoint.SUMS).write_text(checkpoint.checksums(newest))
-    assert run("train", "cartpole", "--resume", "--run-dir", "mine") == 2
+    assert exit_code("train", "cartpole", "--resume", "--run-dir", "mine") == 2
     assert "is a checkpoint of 'gym:Acrobot-v1'" in capsys.readouterr().err
 
 
@@ -247,7 +236,7 @@ def test_a_full_gpu_is_told_with_what_was_asked_for(monkeypatch, capsys):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.00 GiB free.")
 
     monkeypatch.setattr("atari_dqn.dqn.trainer.Trainer.run", run_out)
-    assert run("train", "cartpole", *TINY) == 2
+    assert exit_code("train", "cartpole", *TINY) == 2
     error = capsys.readouterr().err
     assert "Tried to allocate 2.00 GiB" in error
     assert "--replay-device cpu" in error
@@ -275,18 +264,18 @@ def test_an_interrupted_run_saves_and_goes_on(number, code, capsys):
     assert process.returncode == code
     assert "Go on with --resume" in error
     steps = [int(path.name[5:]) for path in (folder / "checkpoints").glob("step_*")]
-    assert run("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
+    assert exit_code("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
     assert (folder / "DONE").exists()
 
 
 def test_a_killed_run_resumes_and_a_running_one_is_left_alone(capsys):
     process, folder = start_long_run()
-    assert run("train", "cartpole", "--resume") == 2
+    assert exit_code("train", "cartpole", "--resume") == 2
     assert f"process {process.pid} is training" in capsys.readouterr().err
     process.kill()
     process.communicate()
     steps = [int(path.name[5:15]) for path in (folder / "checkpoints").glob("step_*")]
-    assert run("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
+    assert exit_code("train", "cartpole", "--resume", "--total-steps", str(max(steps) + 500)) == 0
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     steps = [record["step"] for record in map(json.loads, lines) if "train/epsilon" in record]
     assert len(steps) == len(set(steps))
@@ -327,9 +316,9 @@ def test_a_terminal_of_ascii_is_enough(words):
 def test_presets_are_compared_with_one_command(capsys, monkeypatch):
     monkeypatch.setattr("atari_dqn.suite.jobs._start", in_this_process)
     words = ["compare", "cartpole", "c51", "--games", "cartpole", "--seeds", "0", "1", "--out", "page", *TINY]
-    assert run(*words, "--dry-run") == 0
+    assert exit_code(*words, "--dry-run") == 0
     assert not Path("runs").exists()
-    assert run(*words) == 0
+    assert exit_code(*words) == 0
     for preset in ("cartpole", "c51"):
         for seed in (0, 1):
             assert (Path("runs/cartpole") / preset / f"seed{seed}" / "DONE").exists()
@@ -343,6 +332,6 @@ def test_presets_are_compared_with_one_command(capsys, monkeypatch):
         (["compare", "qr_dqn", "iqn", "--games", "cartpole", "--atoms", "9", *TINY], "atoms is 9, which does nothing"),
         (["compare", "cartpole", "c51", "--games", "cartpole", "--out", __file__, *TINY], "choose another --out"),
     ):
-        assert run(*wrong) == 2
+        assert exit_code(*wrong) == 2
         assert hint in capsys.readouterr().err
     assert not Path("runs/cartpole/qr_dqn").exists(), "nothing is trained before all is understood"

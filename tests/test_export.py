@@ -13,6 +13,7 @@ from atari_dqn.cli import main
 from atari_dqn.presets import PRESETS, cartpole
 from atari_dqn.runs import export
 from atari_dqn.runs.evaluate import load_player
+from tests.command_line import refused
 from tests.fakes import make_run
 
 TINY = {"device": "cpu", "compile": "off", "precision": "fp32", "hidden_sizes": (16,)}
@@ -187,14 +188,7 @@ def test_bad_input_is_one_message_and_exit_code_two(words, message, run, capsys,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full/README.md").write_text("mine")
-    try:
-        code = main(["export", str(run), *words.split()])
-    except SystemExit as error:
-        code = error.code
-    assert code == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert "Traceback" not in error
+    assert message in refused(capsys, "export", run, *words.split())
     assert (tmp_path / "full/README.md").read_text() == "mine"
 
 

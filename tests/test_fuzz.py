@@ -19,6 +19,7 @@ from atari_dqn.presets import cartpole
 from atari_dqn.settings.from_file import GROUPS
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.steps import list_steps
+from tests.command_line import exit_code
 
 CASES = int(os.environ.get("ATARI_DQN_FUZZ_CASES", "60"))  # each test; more for a long run
 fuzz = settings(
@@ -41,13 +42,6 @@ def run_folder(tmp_path_factory):
     words = "--total-steps 400 --learning-starts 200 --capacity 300 --eval-period 200 --eval-steps 20 --batch-size 32"
     assert main(["train", "cartpole", *words.split(), "--checkpoint-period", "200", "--run-dir", str(folder)]) == 0
     return folder
-
-
-def exit_code(*words):
-    try:
-        return main(list(words))
-    except SystemExit as error:
-        return error.code
 
 
 @fuzz

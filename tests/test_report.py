@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from atari_dqn.cli import main
 from atari_dqn.published.curves import (
     PublishedCurve,
     PublishedPoint,
@@ -31,19 +30,12 @@ from atari_dqn.report.missing import MAY_DIFFER
 from atari_dqn.report.read_runs import read_runs
 from atari_dqn.report.tables import Group
 from atari_dqn.runs.refusals import MAY_CHANGE_ON_RESUME
+from tests.command_line import exit_code, refused
 from tests.run_folders import evaluation, write_run
 
 CASES = int(os.environ.get("ATARI_DQN_FUZZ_CASES", "25"))  # more for a long run
 NATURE_BEST = Group("nature", "nature", "best", "nature")
 NATURE_LAST = Group("nature", "nature", "last", "nature")
-
-
-def run(*words):
-    """Exit code of a command, wherever it is raised."""
-    try:
-        return main(list(map(str, words)))
-    except SystemExit as error:
-        return error.code
 
 
 def report_of(*roots):
@@ -400,7 +392,7 @@ def test_names_that_no_terminal_takes_are_made_printable(tmp_path, capsys):
     config = (folder / "config.json").read_text().replace('"preset": "nature"', '"preset": "\\ud800\\u001b[31mred"')
     (folder / "config.json").write_text(config)
     (folder / "meta.json").write_text('{"cpu": "\\udcff"}')
-    assert run("report", tmp_path / "runs", "--out", tmp_path / "out") == 0
+    assert exit_code("report", tmp_path / "runs", "--out", tmp_path / "out") == 0
     assert "??[31mred, nature protocol" in capsys.readouterr().out
 
 
@@ -462,7 +454,7 @@ def test_the_table_of_speeds_names_its_games(tmp_path):
 
 def test_csv_files_hold_the_same_numbers(tmp_path):
     write_run(tmp_path / "runs", scores={("nature", "best"): [9.3, 9.3]}, returns=[(1000, 0.0)])
-    assert run("report", tmp_path / "runs", "--out", tmp_path / "out") == 0
+    assert exit_code("report", tmp_path / "runs", "--out", tmp_path / "out") == 0
     (score,) = rows_of(tmp_path / "out" / "scores.csv")
     assert (score["game"], score["protocol"], score["checkpoint"], score["human_pair"]) == (
         "pong",
@@ -485,9 +477,9 @@ def test_the_command_lays_two_sets_side_by_side(tmp_path, capsys):
     write_run(tmp_path / "a", scores={("nature", "last"): [1.0]})
     write_run(tmp_path / "b", scores={("nature", "last"): [0.0]})
     words = ["report", tmp_path / "a", "--compare", tmp_path / "b", "--out", tmp_path / "out"]
-    assert run(*words) == 0
+    assert exit_code(*words) == 0
     assert "b, nature protocol, last network" in capsys.readouterr().out
-    assert run(*words, "--names", "old", "new") == 0
+    assert exit_code(*words, "--names", "old", "new") == 0
     assert "old, nature protocol, last network" in capsys.readouterr().out
     last = rows_of(tmp_path / "out" / "aggregates.csv")[-1]
     assert (last["label"], last["metric"], last["value"]) == ("old > new", "probability_of_improvement", "1.0")
@@ -512,8 +504,5 @@ def test_bad_input_is_one_message_and_exit_code_two(line, message, tmp_path, mon
     Path("afile").write_text("")
     Path("empty").mkdir()
     write_run("runs", scores={("nature", "last"): [1.0]})
-    assert run(*line.split()) == 2
-    text = capsys.readouterr().err
-    assert message in text.replace("│", " ")
-    assert "Traceback" not in text
+    assert message in refused(capsys, *line.split()).replace("│", " ")
     assert not Path("out").exists()

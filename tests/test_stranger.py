@@ -26,6 +26,7 @@ from atari_dqn.suite.cost import Rate
 from atari_dqn.suite.jobs import Job, JobRun, Settings, last_line, make_jobs
 from atari_dqn.suite.study import read_curve
 from atari_dqn.suite.table import Table, job_table
+from tests.command_line import exit_code
 
 SMALL = "--learning-starts 100 --capacity 200 --eval-period 100 --eval-steps 20 --batch-size 32"
 TRAIN = f"train cartpole --device cpu --checkpoint-period 100 {SMALL}".split()
@@ -58,13 +59,6 @@ def no_hang():
     signal.alarm(60)
     yield
     signal.alarm(0)
-
-
-def exit_code(*words):
-    try:
-        return main(list(map(str, words)))
-    except SystemExit as error:
-        return error.code
 
 
 def resume(run, *words):
