@@ -25,7 +25,7 @@ from atari_dqn.settings.from_file import settings_in
 from atari_dqn.settings.learning import AlgorithmConfig, NetworkConfig, OptimizerConfig, ReplayConfig
 from atari_dqn.settings.play import EnvConfig, ExplorationConfig
 from atari_dqn.settings.running import EvaluationConfig, LoggingConfig, MachineConfig
-from atari_dqn.settings.table import settings_of
+from atari_dqn.settings.table import fitting, settings_of
 
 GYM_PREFIX = "gym:"
 
@@ -64,8 +64,21 @@ class Config:
     machine: MachineConfig = MachineConfig()
 
     def __post_init__(self) -> None:
+        self._fit_types()
         for complaint in complaints(self.namespace(), SETTINGS):
             raise UsageError(complaint)
+
+    def _fit_types(self) -> None:
+        """Numbers of numpy's become Python's, lists tuples, 1e6 a whole number."""
+        for group, kind in GROUP_TYPES.items():
+            if not isinstance(getattr(self, group), kind):
+                told = f"{group} is {getattr(self, group)!r:.80}; it must be {kind.__name__}(...)"
+                raise UsageError(f"{told}, or change single settings: config.replace(num_envs=8)")
+        for name, value in self.flat().items():
+            if (fitted := fitting(value, SETTINGS[name])) is not value:
+                group = GROUP_OF[name]
+                owner = dataclasses.replace(getattr(self, group), **{name: fitted}) if group else fitted
+                object.__setattr__(self, group or name, owner)
 
     @property
     def frames_per_step(self) -> int:
@@ -153,5 +166,8 @@ def adjustable(preset: Callable[[str], Config]) -> Preset:
 
 SETTINGS = settings_of(Config)
 """By the name of a setting: its group, bounds, unit and the like."""
+GROUP_TYPES = {
+    field.name: type(field.default) for field in dataclasses.fields(Config) if dataclasses.is_dataclass(field.default)
+}
 GROUP_OF = {name: setting.group for name, setting in SETTINGS.items()}
 DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}

@@ -198,7 +198,7 @@ def test_a_damaged_config_or_checkpoint_is_named(capsys):
         path.write_bytes(b"nothing")
     assert exit_code("evaluate", str(folder)) == 2
     assert "no readable checkpoint" in capsys.readouterr().err
-    for text, message in (('{"game": 3}', "game must be str, not 3"), ('{"seed": 3}', "the config names no game")):
+    for text, message in (('{"game": 3}', "game must be a text, not 3"), ('{"seed": 3}', "the config names no game")):
         (folder / "config.json").write_text(text)
         assert exit_code("evaluate", str(folder)) == 2
         assert f"config.json: {message}" in capsys.readouterr().err

@@ -53,7 +53,7 @@ def test_the_file_may_name_the_game(tmp_path, monkeypatch, capsys):
 WRONG = [
     ({"num_env": 8}, "unknown settings: num_env (did you mean num_envs?)"),
     ({"machin": {"device": "cpu"}}, "unknown settings: machin (did you mean machine?)"),
-    ({"gamma": "high"}, "gamma must be float, not 'high'"),
+    ({"gamma": "high"}, "gamma must be a number, not 'high'"),
     ({"gamma": 1.5}, "gamma is 1.5"),
     ({"preset": "quik"}, "there is no preset 'quik'; did you mean quick?"),
     ([1, 2], "must be a JSON object"),

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from atari_dqn.cli import main
@@ -13,6 +14,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.presets import PRESETS, nature, quick
 from atari_dqn.settings.bounds import Range
 from atari_dqn.settings.from_file import GROUPS, flattened
+from atari_dqn.settings.learning import NetworkConfig
 
 ROOT = Path(__file__).parent.parent
 FLAGS = """
@@ -111,6 +113,7 @@ BEYOND = [
     ({"num_envs": 5_000}, "num_envs is 5000; it must be at most 4,096: each is an emulator with memory of its own"),
     ({"gamma": float("nan")}, r"gamma is nan; it must lie in \[0, 1\]"),
     ({"replay_window_fraction": 0.0}, r"replay_window_fraction is 0.0; it must lie in \(0, 1\]"),
+    ({"epsilon_decay_factor": 1.0}, r"epsilon_decay_factor is 1.0; it must be none, or lie in \[0, 1\)"),
     ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a positive number"),
     ({"max_grad_norm": 0.0}, "max_grad_norm is 0.0; it must be none, or be a positive number"),
     ({"hidden_sizes": (8, 0)}, r"hidden_sizes is \(8, 0\); it must hold at most 16 numbers in \[1, 65536\]"),
@@ -124,6 +127,62 @@ BEYOND = [
 def test_what_lies_beyond_the_bounds_of_a_setting_is_refused(settings, told):
     with pytest.raises(UsageError, match=f"^{told}"):
         nature().replace(**settings)
+
+
+WRONG_TYPES = [
+    ({"num_envs": 1.5}, "num_envs is 1.5; it must be a whole number"),
+    ({"num_envs": "8"}, "num_envs is '8'; it must be a whole number"),
+    ({"total_steps": True}, "total_steps is True; it must be a whole number"),
+    ({"total_episodes": "x"}, "total_episodes is 'x'; it must be a whole number or none"),
+    ({"gamma": None}, "gamma is None; it must be a number"),
+    ({"double_q": 1}, "double_q is 1; it must be True or False"),
+    ({"double_q": "no"}, "double_q is 'no'; it must be True or False"),
+    ({"device": 0}, "device is 0; it must be a text"),
+    ({"hidden_sizes": 512}, "hidden_sizes is 512; it must be a list of whole numbers"),
+    ({"hidden_sizes": "512"}, "hidden_sizes is '512'; it must be a list of whole numbers"),
+    ({"hidden_sizes": [[8], [8, 8]]}, r"hidden_sizes is \(\[8\], \[8, 8\]\); it must be a list of whole numbers"),
+    ({"hidden_sizes": np.array(8)}, r"hidden_sizes is array\(8\); it must be a list of whole numbers"),
+    ({"gamma": np.array([0.9, 0.9])}, "gamma is array"),
+]
+
+
+@pytest.mark.parametrize(("settings", "told"), WRONG_TYPES, ids=[str(settings) for settings, _ in WRONG_TYPES])
+def test_a_value_of_another_type_is_refused(settings, told):
+    """From Python there is no parser before the config: what is taken silently would fail hours later, or act as 1."""
+    with pytest.raises(UsageError, match=f"^{told}"):
+        nature().replace(**settings)
+
+
+def test_numbers_of_numpy_and_whole_floats_become_those_of_python():
+    given = {
+        "total_steps": 1e6,
+        "seed": np.int64(3),
+        "gamma": np.float32(0.5),
+        "double_q": np.True_,
+        "hidden_sizes": np.array([16, 8]),
+        "eval_early_steps": [1e3, np.int32(5_000)],
+    }
+    config = nature().replace(**given)
+    values = {name: config.flat()[name] for name in given}
+    assert values == {
+        "total_steps": 1_000_000,
+        "seed": 3,
+        "gamma": 0.5,
+        "double_q": True,
+        "hidden_sizes": (16, 8),
+        "eval_early_steps": (1_000, 5_000),
+    }
+    assert [type(value) for value in values.values()] == [int, int, float, bool, tuple, tuple]
+    assert Config.from_json(config.to_json()) == config
+    assert Config.from_json('{"game": "pong", "total_steps": 1e6}').total_steps == 1_000_000
+    assert hash(Config(network=NetworkConfig(hidden_sizes=[8]))) == hash(nature().replace(hidden_sizes=(8,)))
+
+
+def test_a_group_of_another_type_is_refused():
+    with pytest.raises(
+        UsageError, match=r"^env is \{'num_envs': 8\}; it must be EnvConfig\(\.\.\.\), or change single"
+    ):
+        Config(env={"num_envs": 8})
 
 
 def test_every_number_has_bounds():

@@ -24,6 +24,7 @@ class Range:
       unit:  in few words.
       why:   the reason why there is no more than `most`.
       above: `least` itself is too small.
+      below: `most` itself is too large.
       items: longest list.
     """
 
@@ -32,6 +33,7 @@ class Range:
     unit: str = ""
     why: str = ""
     above: bool = False
+    below: bool = False
     items: int = 0
 
     def complaint(self, value: Any) -> str:
@@ -39,10 +41,13 @@ class Range:
         if self.items:
             good = len(value) <= self.items and all(self.least <= item <= self.most for item in value)
             return "" if good else f"hold at most {self.items:,} numbers in [{self.least}, {self.most}]"
-        if value is None or ((self.least < value if self.above else self.least <= value) and value <= self.most):
+        if value is None or (
+            (self.least < value if self.above else self.least <= value)
+            and (value < self.most if self.below else value <= self.most)
+        ):
             return ""
         if not self.why:
-            return f"lie in {'(' if self.above else '['}{self.least:g}, {self.most:g}]"
+            return f"lie in {'(' if self.above else '['}{self.least:g}, {self.most:g}{')' if self.below else ']'}"
         if value > self.most:
             return f"be at most {self.most:,}: {self.why}"
         return "be a positive number" if self.above else f"be at least {self.least:g}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Any
 
-from atari_dqn.settings.table import Setting
+from atari_dqn.settings.table import Setting, type_complaint
 
 DENSE_NETWORKS = ("nature_cnn", "mlp")  # that end in fully connected layers
 MOST_PAIRS = 2**28  # numbers of float32 in 1 GiB
@@ -177,9 +177,12 @@ def about_the_observations(network: str, game: str, *, images: bool, ranges: boo
 
 
 def about_single_values(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Each number within its bounds, each word one of those that there are."""
+    """Each value of its type, each number within its bounds, each word one of those that there are."""
     for name, setting in settings.items():
         value = values[name]
+        if wanted := type_complaint(value, setting):
+            yield f"{name} is {_told(value)}; it must be {wanted}"
+            continue
         if setting.bounds is not None and (rule := setting.bounds.complaint(value)):
             yield f"{name} is {_told(value)}; it must {'be none, or ' if NoneType in setting.kinds else ''}{rule}"
         if setting.words and value not in setting.words:

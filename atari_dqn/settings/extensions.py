@@ -76,6 +76,3 @@ class ExtensionsConfig:
     ez_greedy_warm_up: bool = False
     """Until learning_starts every second environment holds a random action for n agent steps, with probability
     proportional to 1 / n^2 (ez-greedy, Dabney et al. 2021). Paper: no."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "reset_steps", tuple(self.reset_steps))  # of JSON, a list

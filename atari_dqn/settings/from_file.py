@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from atari_dqn.errors import UsageError
 from atari_dqn.safe_files import parse_json
 from atari_dqn.settings.checks import UNUSED, about_single_values
-from atari_dqn.settings.table import Setting
+from atari_dqn.settings.table import Setting, fitting, type_complaint
 
 GROUPS = (
     "env",
@@ -88,7 +88,9 @@ def some_settings_in(text: str, settings: Mapping[str, Setting]) -> dict[str, An
         told = ", ".join(f"{name} (did you mean {near[name][0]}?)" if near[name] else name for name in unknown)
         raise UsageError(f"the config has unknown settings: {told}; was it written by another version?")
     for name, value in table.items():
-        _check_type(name, value, settings[name].kinds)
+        table[name] = fitting(value, settings[name])
+        if wanted := type_complaint(table[name], settings[name]):
+            raise UsageError(f"{name} must be {wanted}, not {value!r:.80}")
     return table
 
 
@@ -131,17 +133,3 @@ def _renamed(table: dict[str, Any]) -> dict[str, Any]:
     if (clipped := table.pop("clip_td_error", None)) is not None:
         table["loss"] = "huber" if clipped else "mse"
     return table
-
-
-def _check_type(name: str, value: Any, kinds: Sequence[type]) -> None:
-    if kinds[0] is tuple:
-        good = isinstance(value, list) and all(type(item) is int for item in value)
-    else:
-        good = type(value) in kinds or (float in kinds and type(value) is int)
-    if not good:
-        told = (
-            "a list of int"
-            if kinds[0] is tuple
-            else " or ".join(kind.__name__.replace("NoneType", "null") for kind in kinds)
-        )
-        raise UsageError(f"{name} must be {told}, not {value!r}")

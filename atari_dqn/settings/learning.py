@@ -85,9 +85,6 @@ class NetworkConfig:
     table_bins: Annotated[int, Range(2, 100, "cells per number")] = 8
     """Cells of `tabular` along each number of the observation. Ours: 8."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))  # of JSON, a list
-
 
 @dataclass(frozen=True)
 class OptimizerConfig:

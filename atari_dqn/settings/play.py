@@ -70,7 +70,7 @@ class ExplorationConfig:
     """Chance of a random action after the decay. Paper: 0.1."""
     epsilon_decay_steps: Annotated[int, Range(0, LONGEST, "agent steps", YEAR)] = 1_000_000
     """Length of the linear decay, agent steps counted from learning_starts. Paper: 1 million."""
-    epsilon_decay_factor: Annotated[float | None, Range(0, 1, "per agent step")] = None
+    epsilon_decay_factor: Annotated[float | None, Range(0, 1, "per agent step", below=True)] = None
     """Factor of epsilon at every action, down to epsilon_end, instead of the linear decay; none: the linear decay.
     Paper: none."""
     random_warm_up: bool = True

@@ -45,9 +45,6 @@ class EvaluationConfig:
     eval_num_envs: Annotated[Environments, FREE] = 16
     """Environments of an evaluation side by side; does not change the result."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "eval_early_steps", tuple(self.eval_early_steps))  # of JSON, a list
-
 
 @dataclass(frozen=True)
 class LoggingConfig:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from types import UnionType
+from numbers import Integral, Real
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from atari_dqn.settings.bounds import FIXED, May, Range, Word
+
+KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    str: "a text",
+    tuple: "a list of whole numbers",
+}
+"""Types of settings in words."""
 
 
 class Setting(NamedTuple):
@@ -45,3 +57,36 @@ def _setting(hint: Any, default: Any, may: May) -> Setting:
     kinds = get_args(plain) if isinstance(plain, UnionType) else (str,) if words else (get_origin(plain) or plain,)
     bounds = next((one for one in beside if isinstance(one, Range | Word)), None)
     return Setting("", default, kinds, words, bounds, next((one for one in beside if isinstance(one, May)), may))
+
+
+def fitting(value: Any, setting: Setting) -> Any:
+    """A value as the type of its setting, from Python's and numpy's numbers and lists: 1e6 is a whole number, too.
+
+    What is none of the setting's types stays as it is, for `type_complaint`.
+    """
+    kinds, is_bool = setting.kinds, isinstance(value, bool | np.bool_)
+    if is_bool or bool in kinds:
+        return bool(value) if is_bool and bool in kinds else value
+    if tuple in kinds:
+        several = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+        return tuple(map(_whole, value)) if several else value
+    if int in kinds:
+        return _whole(value)
+    if float in kinds and isinstance(value, Real) and type(value) is not int:
+        return float(value)
+    return str(value) if isinstance(value, str) else value
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return int(value) if isinstance(value, float | np.floating) and value.is_integer() else value
+
+
+def type_complaint(value: Any, setting: Setting) -> str:
+    """What a value must be that it is not, after `fitting`; "" if its type is right."""
+    kinds = setting.kinds
+    good = type(value) in kinds or (float in kinds and type(value) is int)
+    if good and (tuple not in kinds or all(type(item) is int for item in value)):
+        return ""
+    return " or ".join("none" if kind is NoneType else KINDS[kind] for kind in kinds)
