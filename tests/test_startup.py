@@ -48,7 +48,7 @@ def test_a_command_loads_no_more_than_it_needs(words, tmp_path):
     assert done.stdout.splitlines()[-1] == "", done.stderr
 
 
-def test_before_it_learns_a_run_is_evaluated_by_few_games(monkeypatch):
+def test_before_it_learns_a_run_is_evaluated_by_one_game(monkeypatch):
     played = []
 
     def play(agent, config, protocol, *, num_envs, **options):
@@ -58,7 +58,7 @@ def test_before_it_learns_a_run_is_evaluated_by_few_games(monkeypatch):
     for config in (quick(), quick(eval_num_envs=2), quick(eval_episodes=3), quick(eval_episodes=30)):
         for step in (0, 25_000):
             Monitor(config, None).play(step, lambda: False)
-    assert played[:2] == [(4, None, 4), (None, 10_000, 8)]
-    assert played[2:4] == [(4, None, 2), (None, 10_000, 2)]
-    assert played[4:6] == [(3, None, 3), (3, None, 3)]
-    assert played[6:] == [(4, None, 4), (30, None, 8)]
+    assert played[:2] == [(1, None, 1), (None, 10_000, 8)]
+    assert played[2:4] == [(1, None, 1), (None, 10_000, 2)]
+    assert played[4:6] == [(1, None, 1), (3, None, 3)]
+    assert played[6:] == [(1, None, 1), (30, None, 8)]

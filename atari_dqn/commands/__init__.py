@@ -13,7 +13,18 @@ from atari_dqn.commands.parser import parse
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
 
-__all__ = ["checked_jobs", "parse"]
+__all__ = ["checked_jobs", "parse", "refuse_negative"]
+
+
+def refuse_negative(command: object, *names: str) -> None:
+    """Refuse a command line with a number below 0 in one of these fields.
+
+    Raises:
+      UsageError: it names the first.
+    """
+    for name in names:
+        if (value := getattr(command, name)) < 0:
+            raise UsageError(f"{name} is {value}; it must be at least 0")
 
 
 def checked_jobs(jobs: int) -> int:

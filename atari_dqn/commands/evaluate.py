@@ -14,12 +14,14 @@ import tyro
 from atari_dqn.commands import parse
 from atari_dqn.envs.games import check_rom, is_vector_game, known_game
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.protocols import ProtocolName
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import find_run
 from atari_dqn.runs.lock import refuse_links
 from atari_dqn.runs.refusals import check_played
 from atari_dqn.runs.results import FOLDER, check_writable, write_evaluation
+from atari_dqn.storage.steps import Which
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.runs.evaluate import PlayedEvaluation
@@ -34,7 +36,7 @@ class Evaluate:
     run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|GAME")]
     """A run folder, one of its checkpoints (checkpoints/step_...), or pretrained:<game>; a game with
     `--policy random` or `noop`."""
-    protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
+    protocol: ProtocolName = "auto"
     """`nature`: 30 episodes of 5 minutes, epsilon 0.05. `sticky`: 100 episodes, sticky actions 0.25, epsilon 0.01.
     `monitor`: as during training. `greedy`: 100 episodes, epsilon 0. `auto`: greedy for vector games, sticky for runs
     with sticky actions, else nature."""
@@ -47,7 +49,7 @@ class Evaluate:
     """Time limit of an episode, agent steps, instead of the protocol's."""
     only_episode: int | None = None
     """Play again the one episode with this number (first column of the CSV) and nothing else."""
-    checkpoint: Literal["last", "best"] = "last"
+    checkpoint: Which = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     seed: int = 0
     """Root of the episodes' seeds."""

@@ -14,6 +14,7 @@ from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
 from atari_dqn.runs.folder import as_name, refuse_full_folder, refuse_unwritable
 from atari_dqn.runs.refusals import check_named
+from atari_dqn.storage.steps import Which
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt"}
 
@@ -29,7 +30,7 @@ class Export:
     model card, config and weights, which the Hugging Face hub and atari-dqn itself read."""
     out: Path | None = None
     """File (.onnx, .pt) or folder to write. Default: <game>.onnx, <game>.pt or <game>_hub here."""
-    checkpoint: Literal["last", "best"] = "last"
+    checkpoint: Which = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     allow_import: bool = False
     """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""

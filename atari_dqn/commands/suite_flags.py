@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from atari_dqn.evaluation.protocols import ProtocolName
 from atari_dqn.suite.flags import by_flag, field_name
 
 
@@ -35,7 +36,7 @@ class Suite:
     """How often a job whose process crashed is resumed."""
     evaluate: bool = True
     """Evaluate the last and the best checkpoint of each finished run."""
-    protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
+    protocol: ProtocolName = "auto"
     """Protocol of that evaluation. `auto`: greedy for vector games, sticky for runs with sticky actions, else
     nature."""
     dry_run: bool = False

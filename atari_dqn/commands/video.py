@@ -7,17 +7,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from atari_dqn.commands import parse
+from atari_dqn.commands import parse, refuse_negative
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.protocols import protocol_named
+from atari_dqn.evaluation.protocols import ProtocolName, protocol_named
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import refuse_unwritable
 from atari_dqn.runs.lock import refuse_links
 from atari_dqn.runs.refusals import check_played
+from atari_dqn.storage.steps import Which
 from atari_dqn.video.writers import kind_of_film
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
@@ -39,14 +40,14 @@ class Video:
     """Show beside the game what the network sees, its Q-values and the chosen action."""
     seconds: float | None = None
     """Film no more than this from the start of the episode."""
-    protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
+    protocol: ProtocolName = "auto"
     """The evaluation that the episode is taken from. `auto`: greedy for vector games, sticky for runs with sticky
     actions, else nature."""
     episode: int = 0
     """Which of its episodes; they count from 0."""
     seed: int = 0
     """Root of the episodes' seeds, as in `evaluate`."""
-    checkpoint: Literal["last", "best"] = "last"
+    checkpoint: Which = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
@@ -63,9 +64,7 @@ class Video:
 def run(words: Sequence[str]) -> int:
     """Film an episode of a run, a checkpoint or a pretrained network; returns the exit code."""
     command = parse(Video, words, prog="atari-dqn video")
-    for name in ("episode", "seed", "torch_threads", "env_threads"):
-        if (value := getattr(command, name)) < 0:
-            raise UsageError(f"{name} is {value}; it must be at least 0")
+    refuse_negative(command, "episode", "seed", "torch_threads", "env_threads")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
     check_played(command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import)

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from atari_dqn.commands import parse
+from atari_dqn.commands import parse, refuse_negative
 from atari_dqn.errors import UsageError
-from atari_dqn.evaluation.protocols import protocol_named
+from atari_dqn.evaluation.protocols import ProtocolName, protocol_named
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.refusals import check_played
 from atari_dqn.runs.terminal import say
-from atari_dqn.storage.steps import list_steps
+from atari_dqn.storage.steps import Which, list_steps
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.evaluation.player import Player
@@ -43,14 +43,14 @@ class Watch:
     """Show beside the game what the network sees, its Q-values and the chosen action."""
     episodes: int = 0
     """Episodes to play; 0: no end."""
-    protocol: Literal["auto", "nature", "sticky", "monitor", "greedy"] = "auto"
+    protocol: ProtocolName = "auto"
     """The evaluation that the episodes are taken from. `auto`: greedy for vector games, sticky for runs with sticky
     actions, else nature."""
     episode: int = 0
     """The first episode to play; they count from 0."""
     seed: int = 0
     """Root of the episodes' seeds, as in `evaluate`."""
-    checkpoint: Literal["last", "best"] = "last"
+    checkpoint: Which = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation so far."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
@@ -63,9 +63,7 @@ class Watch:
 def run(words: Sequence[str]) -> int:
     """Show episodes of a run, a checkpoint or a pretrained network; returns the exit code."""
     command = parse(Watch, words, prog="atari-dqn watch")
-    for name in ("episodes", "episode", "seed", "torch_threads"):
-        if (value := getattr(command, name)) < 0:
-            raise UsageError(f"{name} is {value}; it must be at least 0")
+    refuse_negative(command, "episodes", "episode", "seed", "torch_threads")
     if not 0 <= command.port <= LAST_PORT:
         raise UsageError(f"port is {command.port}; it must lie in [0, {LAST_PORT:,}]")
     check_played(command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import)

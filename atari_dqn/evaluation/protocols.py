@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from atari_dqn.published.scores import FIVE_MINUTES, THIRTY_MINUTES
 
 if TYPE_CHECKING:  # torch takes seconds
     from torch import Tensor
+
+
+ProtocolName = Literal["auto", "nature", "sticky", "monitor", "greedy"]
+"""What `--protocol` takes; see `protocol_named`."""
 
 
 class Policy(Protocol):

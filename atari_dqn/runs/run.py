@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
@@ -18,9 +18,8 @@ from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.logger import METRICS
 from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.safe_files import LOG_BYTES, parse_json, read_text
+from atari_dqn.storage.steps import Which
 from atari_dqn.video.record import FilmedEpisode, film_episode
-
-Which = Literal["last", "best"]
 
 
 @dataclass(frozen=True)

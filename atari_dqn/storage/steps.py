@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
+
+Which = Literal["last", "best"]
+"""Of a run's checkpoints: the newest, or the one with the best evaluation."""
 
 STEP_PATTERN = re.compile(r"step_(\d{10})")
 
