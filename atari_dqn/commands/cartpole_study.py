@@ -1,4 +1,4 @@
-"""Settings of CartPole beside each other, for the commands that compare some: from flags to a study that is run."""
+"""A study of CartPole settings, for the commands that compare some: from flags to finished runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a minibatch is taught: the paper's head and target. Others are in `extensions/`, behind the same two protocols.
+"""Targets of a minibatch: the paper's head and bootstrap. Others are in `extensions/`, behind the same protocols.
 
 following = target(target network at s')           which action's value, by which network
 losses    = head.losses(online network at s, r + discount * following)

@@ -1,4 +1,4 @@
-"""Random actions in training: their chance as play goes on, a coin for each environment, how long one is held."""
+"""Epsilon-greedy exploration: one coin for each environment; a random action may be held for several steps."""
 
 from __future__ import annotations
 

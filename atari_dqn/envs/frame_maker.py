@@ -1,4 +1,4 @@
-"""Screens of emulators become frames in a worker: luminance, maximum of the last two, 84 x 84 by areas.
+"""Screens of an emulator to frames, in a worker process: luminance, maximum of the last two, 84 x 84 by areas.
 
 Most of a screen is what it was a step ago. 210 lines are 42 bands of 5 that become 2 lines of a frame each, and whose
 pixels depend on nothing else: only bands that changed are made anew, those of all games at once, with the same result

@@ -1,4 +1,4 @@
-"""Playing episodes for their score, by a protocol.
+"""Plays the episodes of a protocol for their score.
 
 Episode i of an evaluation has a seed of its own, for the emulator and for the coin of the policy, so they do not
 depend on how many are played side by side, and long episodes count as much as short ones.

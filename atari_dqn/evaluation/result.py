@@ -1,4 +1,4 @@
-"""What came out of an evaluation: one record for training, `evaluate`, suite and report, which JSON holds.
+"""The result of an evaluation: one record for training, `evaluate`, suite and report, kept as JSON.
 
 Knows numbers and words only, neither networks nor emulators, so that the report reads it without torch.
 """

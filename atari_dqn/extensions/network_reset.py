@@ -1,4 +1,4 @@
-"""A network that is drawn anew in the middle of a run, while the replay stays.
+"""Network resets: fresh weights in the middle of a run, while the replay stays.
 
 What is learned early, from little play and from values that feed on their own errors, is not unlearned later. A fresh
 network learns from the replay for some updates before play goes on.

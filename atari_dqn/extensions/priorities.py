@@ -1,4 +1,4 @@
-"""Prioritized replay: transitions that surprised the network when it last saw them are learned from more often.
+"""Prioritized replay among candidates: transitions with a large TD error are learned from more often.
 
 A tree of all priorities is not needed: a few times more candidates than a minibatch wants are drawn uniformly, and of
 those the minibatch is chosen. All of it is arithmetic on tensors, so on a GPU it is part of the learner's graph.

@@ -1,8 +1,7 @@
 """Observations to action values: networks, which know no reinforcement learning.
 
 In reading order: nature_cnn.py (the paper's), convolutions.py (its first layer, faster), heads.py (hidden layers and
-how the last one says values), vector.py (games of a few numbers), weights.py,
-dead_units.py.
+how the last one says values), vector.py (games of a few numbers), weights.py, dead_units.py.
 """
 
 from __future__ import annotations

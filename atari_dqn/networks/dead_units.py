@@ -1,4 +1,4 @@
-"""Which units of a network answer nothing any more: no gradient reaches what is 0 whatever it sees."""
+"""Dead units: those that are 0 whatever the network sees, so that no gradient reaches them."""
 
 from __future__ import annotations
 

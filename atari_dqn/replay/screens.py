@@ -1,4 +1,4 @@
-"""Screens of an emulator become frames where a replay keeps these: luminance, maximum of the two, 84 x 84 by areas.
+"""Screens of an emulator to frames, where the replay keeps them: luminance, maximum of the two, 84 x 84 by areas.
 
 Areas are averaged and rounded (D3). The arithmetic is that of OpenCV's INTER_AREA on bytes, which ale-py uses, sum by
 sum in float32: rows first, from left to right, then columns from the top, then rounding half to even. So not one

@@ -1,4 +1,4 @@
-"""How a run comes along, for whoever watches: a bar on a terminal, a plain line now and then elsewhere.
+"""Progress of a run: a bar on a terminal, a plain line now and then elsewhere.
 
     ⠹ starting 16 games of pong 0:00:02                                            before there are steps
      12 %  72,000/600,000  1:04 h left  137 steps/s  return -19.0  best -15.0 ━━━━  from then on

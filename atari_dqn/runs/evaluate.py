@@ -1,4 +1,4 @@
-"""Score a trained network, or play without one: play the episodes of a protocol, say what came out."""
+"""Evaluates a trained network, or a policy without one, by the episodes of a protocol."""
 
 from __future__ import annotations
 

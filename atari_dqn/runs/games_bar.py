@@ -1,4 +1,4 @@
-"""How an evaluation comes along, for whoever waits: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of an evaluation: a bar on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 

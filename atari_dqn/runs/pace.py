@@ -1,4 +1,4 @@
-"""How fast a run goes, and how long it takes from here: arithmetic on a clock that others read, and its words.
+"""Speed of a run and time left: arithmetic on a clock that others read, and its words.
 
 play, with random actions       play and learn                     end
 |-------------------------------|----------------------------------|

@@ -1,4 +1,4 @@
-"""What a run refuses before anything of it is written: what cannot work together, and days of work unasked."""
+"""Refusals before a run writes anything: settings that cannot work together, and days of work unasked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation leaves in a folder: a table with one row an episode, and one JSON object beside it.
+"""Files of an evaluation: a table with one row an episode, and one JSON object beside it.
 
 In a run folder they are evaluations/nature_last.csv (number, seed, episode_return, episode_length in agent steps) and
 evaluations/nature_last.json (what was played, by which checkpoint, and what came out).

@@ -1,4 +1,4 @@
-"""How a run ends well: a signal or a broken game makes it save, and a process that no longer moves is ended."""
+"""Good ends of a run: a signal or a broken game makes it save; a process that hangs is ended."""
 
 from __future__ import annotations
 

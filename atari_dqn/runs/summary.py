@@ -1,4 +1,4 @@
-"""What a run says of itself in words: what it is when it begins, what came of it, and what to do next."""
+"""First and last words of a run: what it is, what came of it, and what to do next."""
 
 from __future__ import annotations
 

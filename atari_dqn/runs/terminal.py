@@ -1,4 +1,4 @@
-"""Words for whoever watches, who may have gone: a closed pipe (`atari-dqn ... | head`) ends no run."""
+"""Words on the terminal: a closed pipe (`atari-dqn ... | head`) ends no run."""
 
 from __future__ import annotations
 

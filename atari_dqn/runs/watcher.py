@@ -1,4 +1,4 @@
-"""The process beside a run that ends it when it no longer moves: `python watcher.py PROCESS SECONDS`.
+"""The process beside a run that ends it when it hangs: `python watcher.py PROCESS SECONDS`.
 
 The run writes into a pipe, standard input here, whenever it moves. A process that is stopped (`kill -STOP`, Ctrl-Z, a
 debugger, a closed laptop) does not hang: that time is not counted, which no clock of its own could tell. The signal to

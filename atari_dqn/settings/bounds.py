@@ -1,4 +1,4 @@
-"""What stands beside the type of a setting: bounds and unit of a number, and what may become of it in a run's life.
+"""Bounds and unit of a setting, and when it may change: what stands beside its type.
 
 num_envs: Annotated[int, Range(1, 4_096, "environments", "each is an emulator with memory of its own")] = 64
 """

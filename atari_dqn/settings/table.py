@@ -1,4 +1,4 @@
-"""What is known of every setting besides its value, read off the types of its group."""
+"""Facts about every setting besides its value, read off the types of its group."""
 
 from __future__ import annotations
 
