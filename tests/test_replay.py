@@ -1,6 +1,10 @@
 """FrameReplay against a naive twin that keeps every stack, and its laws."""
 
+import sys
+import threading
+
 import numpy as np
+import psutil
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +12,7 @@ from hypothesis import strategies as st
 
 from atari_dqn import host
 from atari_dqn.errors import MachineRefused, UsageError
-from atari_dqn.replay import tiles
+from atari_dqn.replay import pages, tiles
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.replay.layout import ReplayLayout
@@ -16,6 +20,30 @@ from atari_dqn.replay.recent import continue_from, newest_frames
 from atari_dqn.replay.tiles import TiledFrames
 from atari_dqn.types import Step
 from tests.fakes import ScriptedEnvs, make_step
+
+
+def resident():
+    """Bytes of this process that have pages."""
+    return psutil.Process().memory_info().rss
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux provides")
+def test_memory_of_frames_is_touched_while_it_is_written_to():
+    before = resident()
+    pixels = pages.blank((100, 1000, 1000), torch.uint8)
+    pixels[::7] = 3
+    for thread in threading.enumerate():
+        if thread.name == "pages":
+            thread.join()
+    assert resident() - before > 0.9 * pixels.nbytes
+    assert pixels[::7].eq(3).all()
+    assert pixels.sum(dtype=torch.int64) == 3 * len(pixels[::7]) * 1000 * 1000  # blank elsewhere
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="addresses are limited on Linux")
+def test_memory_that_has_no_addresses_is_refused():
+    with pytest.raises(MemoryError, match="bytes"):
+        pages.blank((2**50,), torch.uint8)
 
 
 def test_the_mean_frame_is_of_what_is_in_the_ring():

@@ -20,6 +20,7 @@ from torch import Tensor
 from atari_dqn.cuda_graph import Upload
 from atari_dqn.errors import UsageError
 from atari_dqn.replay.layout import ReplayLayout
+from atari_dqn.replay.pages import blank
 from atari_dqn.replay.screens import Shrinker
 from atari_dqn.replay.tiles import TiledFrames
 
@@ -37,8 +38,9 @@ class PlainFrames:
     """
 
     def __init__(self, rows: int, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device | str) -> None:
-        self.pixels = torch.empty((rows, *shape), dtype=dtype, device=device)
-        self.pixels.fill_(0)  # touches every page: too little memory shows now, not an hour into the run
+        size = (rows, *shape)
+        on_host = torch.device(device).type == "cpu"
+        self.pixels = blank(size, dtype) if on_host else torch.zeros(size, dtype=dtype, device=device)
         self.shape, self.dtype, self.device = shape, dtype, self.pixels.device
         self._upload = Upload(self.device)
 
