@@ -1,4 +1,4 @@
-"""A network that is drawn anew in the middle of a run: what it forgets, what it owes, and that a run can stop there."""
+"""Network resets in the middle of a run: what is forgotten, which updates are pending, that a run can stop there."""
 
 import numpy as np
 import pytest
@@ -60,13 +60,13 @@ def test_networks_of_a_run_are_all_different_and_repeat_with_its_seed():
 def test_nothing_is_played_until_the_new_network_has_caught_up(groups, overlap):
     config = tiny_config(num_envs=4, env_groups=groups, overlap=overlap, **RESETS)
     trainer, plain = make_trainer(config), make_trainer(config.replace(reset_steps=()))
-    seen, learn, syncs, plain_syncs = [], trainer.learner.catch_up, [], []
+    seen, learn, syncs, plain_syncs = [], trainer.learner.learn_after_reset, [], []
 
     def spy(step):
         seen.append((step, trainer.learner.reset.pending_updates))
         learn(step)
 
-    trainer.learner.catch_up = spy
+    trainer.learner.learn_after_reset = spy
     sync = trainer.agent.sync_target
     trainer.agent.sync_target = lambda: (syncs.append(trainer.step), sync())
     plain_sync = plain.agent.sync_target
@@ -79,20 +79,20 @@ def test_nothing_is_played_until_the_new_network_has_caught_up(groups, overlap):
     assert trainer.step == plain.step == 400
 
 
-def test_a_run_may_stop_while_updates_are_owed():
+def test_a_run_may_stop_while_updates_are_pending():
     config = tiny_config(num_envs=4, optimizer="adam", learning_rate_end_ratio=0.1, n_step=3, **RESETS)
     config = config.replace(n_step_end=1, n_step_decay_steps=300)
     whole = make_trainer(config)
     whole.run()
 
     first = make_trainer(config)
-    catch_up = first.learner.catch_up
+    learn = first.learner.learn_after_reset
 
     def stop_after_two(step):
-        catch_up(step)
+        learn(step)
         first.stop_requested = first.learner.reset.pending_updates == PIECE
 
-    first.learner.catch_up = stop_after_two
+    first.learner.learn_after_reset = stop_after_two
     first.run()
     assert first.step == 200 and first.learner.reset.pending_updates == PIECE
     second = make_trainer(config, first.envs)
@@ -105,16 +105,16 @@ def test_a_run_may_stop_while_updates_are_owed():
         np.testing.assert_array_equal(second.agent.get_weights()[name], value)
 
 
-def test_with_an_empty_replay_what_is_owed_waits_for_the_warm_up():
+def test_with_an_empty_replay_what_is_pending_waits_for_the_warm_up():
     config = tiny_config(num_envs=4, **RESETS)
     first = make_trainer(config)
-    first.learner.catch_up = lambda step: setattr(first, "stop_requested", True)
+    first.learner.learn_after_reset = lambda step: setattr(first, "stop_requested", True)
     first.run()
     assert first.learner.reset.pending_updates == 3 * PIECE
     second = make_trainer(config)
     second.load_state_dict(first.state_dict())
-    seen, catch_up = [], second.learner.catch_up
-    second.learner.catch_up = lambda step: (seen.append(step), catch_up(step))
+    seen, learn = [], second.learner.learn_after_reset
+    second.learner.learn_after_reset = lambda step: (seen.append(step), learn(step))
     second.run()
     assert seen == [260] * 3, "60 agent steps of warm-up again"
 

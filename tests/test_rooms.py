@@ -136,7 +136,7 @@ def test_files_that_are_named_exist():
 
 
 def test_the_loop_has_no_branch_of_a_member_of_the_family():
-    """What `extensions` settings it reads: those of a network that is drawn anew, and of the mean frame."""
+    """What `extensions` settings it reads: those of network resets, and of the mean frame."""
     known = {"reset_updates", "subtract_mean_frame"}
     for name in ("dqn.trainer", "dqn.learner", "dqn.algorithm"):
         text = MODULES[name].read_text(encoding="utf-8")

@@ -32,7 +32,7 @@ class Evaluations:
         self.best_score, self.best_step = -math.inf, -1
 
     def is_due(self, step: int, episodes: int) -> bool:
-        """Is one owed after so many agent steps and finished episodes?"""
+        """Is one due after so many agent steps and finished episodes?"""
         settings = self.config.evaluation
         if not (settings.eval_period or settings.eval_period_episodes):
             return False
@@ -45,8 +45,8 @@ class Evaluations:
         return crossings(self.evaluated_at, step, settings.eval_period) > 0
 
     def early_is_due(self, step: int) -> bool:
-        """Is one owed that `eval_early_steps` asks for, beside the period?"""
-        since = -1 if self.last_score is None else self.evaluated_at  # the one of step 0 is owed until there was one
+        """Is one due that `eval_early_steps` asks for, beside the period?"""
+        since = -1 if self.last_score is None else self.evaluated_at  # the one of step 0 is due until there was one
         return any(since < due <= step for due in self.config.evaluation.eval_early_steps)
 
     def note(self, step: int, episodes: int, score: float) -> bool:

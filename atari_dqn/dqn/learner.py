@@ -84,8 +84,8 @@ class Learner:
             set_learning_rate(self.agent.algorithm.optimizer, schedules.learning_rate(self.config, step))
         self.replay.n_step = schedules.n_step(self.config, step)
 
-    def catch_up(self, step: int) -> None:
-        """Some of the updates that a new network has to do, and their target copies, as if the run began with them."""
+    def learn_after_reset(self, step: int) -> None:
+        """Some of the pending updates after a reset, and their target copies, as if the run began with them."""
         self._follow_schedules(step)
         self._learn_between(*self.reset.next_piece(), step, learning_starts=0)
 

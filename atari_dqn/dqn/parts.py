@@ -100,5 +100,5 @@ def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Gener
 
 
 def make_reset(config: Config, algorithm: Resettable) -> NetworkReset:
-    """Networks that are drawn anew in the middle of a run."""
+    """Resets of the network in the middle of a run."""
     return NetworkReset(config, algorithm)

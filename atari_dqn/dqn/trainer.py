@@ -92,7 +92,7 @@ class Trainer:
         while not self._over and not self.stop_requested:
             self.alive()
             if self.learner.reset.pending_updates and self.learns:
-                self._learn_what_is_owed()
+                self._learn_after_reset()
                 continue
             if self.turns.waiting:  # else a resumed run has a step under way
                 self._act_and_learn()  # the emulators play in their own threads from here ...
@@ -122,13 +122,13 @@ class Trainer:
         if self.saver:
             self.saver.close()
 
-    def _learn_what_is_owed(self) -> None:
-        """Let a network that was drawn anew learn from the replay for some seconds; nothing is played meanwhile."""
+    def _learn_after_reset(self) -> None:
+        """Let a network that was reset learn from the replay for some seconds; nothing is played meanwhile."""
         if self.learner.reset.pending_updates == self.config.extensions.reset_updates:
             self.logger.message(
                 f"step {self.step:,}: a new network; {self.learner.reset.pending_updates:,} updates before play goes on"
             )
-        self.learner.catch_up(self.step)
+        self.learner.learn_after_reset(self.step)
         self.speedometer.start(self.step, self.learner.updates)
 
     def _act_and_learn(self) -> None:
@@ -175,7 +175,7 @@ class Trainer:
         return None if self.config.replay.whole_game_warm_up else self.step + transitions
 
     def _on_episodes_finished(self, result: Step) -> None:
-        """Note the episodes that have just ended, and learn what is owed at the end of one."""
+        """Note the episodes that have just ended, and learn what is due at the end of one."""
         first = self.turns.follow(result, self.step)
         for episode in self.tracker.update(result, first):
             self.metrics.tell_episode(self.logger, self.step, episode)

@@ -1,9 +1,9 @@
 """Prioritized replay as in its paper: each transition's chance is exactly proportional to its priority.
 
-Leaf of the tree: the place of a transition in `SampleIndex.ring`, so what is dropped and what is admitted is known
+Leaf of the tree: the place of a transition in `SampleIndex.ring`, so what is evicted and what is appended is known
 from two counters.
 
-    follow(learnable)       before a draw: new transitions get the largest priority so far, dropped ones 0
+    follow(learnable)       before a draw: new transitions get the largest priority so far, evicted ones 0
     draw(unit)              leaves and the weights of their losses; the rows are `learnable.ring[leaves]`
     learned(leaves, error)  after their update
 
@@ -64,19 +64,19 @@ class ProportionalPriorities:
         self.first, self.end = 0, 0  # of `SampleIndex` at the last `follow`
 
     def follow(self, learnable: SampleIndex) -> None:
-        """Take in what was admitted and dropped since the last call."""
+        """Take in what was appended and evicted since the last call."""
         capacity = self.tree.num_leaves
         assert len(learnable.ring) == capacity
-        admitted = np.arange(max(self.end, learnable.first), learnable.end)
-        dropped = np.arange(self.first, min(self.end, learnable.first))
-        self.note(admitted % capacity, dropped % capacity)
+        appended = np.arange(max(self.end, learnable.first), learnable.end)
+        evicted = np.arange(self.first, min(self.end, learnable.first))
+        self.note(appended % capacity, evicted % capacity)
         self.first, self.end = learnable.first, learnable.end
 
-    def note(self, admitted: np.ndarray, dropped: np.ndarray) -> None:
+    def note(self, appended: np.ndarray, evicted: np.ndarray) -> None:
         """Leaves, [n] and [m] int64, of new transitions and of those that are gone; one in both is of a new one."""
-        leaves = torch.from_numpy(np.concatenate([admitted, dropped])).to(self.largest.device)
-        priority = self.largest.pow(self.exponent).expand(len(admitted))
-        self.tree.set(leaves, torch.cat([priority, priority.new_zeros(len(dropped))]))
+        leaves = torch.from_numpy(np.concatenate([appended, evicted])).to(self.largest.device)
+        priority = self.largest.pow(self.exponent).expand(len(appended))
+        self.tree.set(leaves, torch.cat([priority, priority.new_zeros(len(evicted))]))
 
     def draw(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         """Minibatches, one transition from each of B equal parts of all priorities.
@@ -96,7 +96,7 @@ class ProportionalPriorities:
         return leaves, weights.flatten().float()
 
     def learned(self, leaves: Tensor, error: Tensor) -> None:
-        """Note how wrong the network was; what was dropped since the draw stays so.
+        """Note how wrong the network was; what was evicted since the draw stays so.
 
         Args:
           leaves: [B] int64, from `draw`; of a repeated one the largest error counts.

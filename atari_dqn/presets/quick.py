@@ -25,7 +25,7 @@ def quick(game: str = "pong") -> Config:
     Different from `nature`, and why (docs/search_log.md):
       random actions held in the warm-up: without, Freeway gave no reward in 486,000 steps
       environments that explore more and less than 5 %: Pong stands at 16 after 225,000 steps, at 11 if all do alike
-      the network drawn anew at 110,000 steps: what Boxing's learns before then it does not get rid of (primacy bias)
+      the network reset at 110,000 steps: what Boxing's learns before then it does not get rid of (primacy bias)
       pixels less their mean, values as histograms, a dueling end: what makes a hit in Boxing is seen sooner
       layer norm: without it Adam's first steps switched the hidden units off in two of four runs, with it in none
       10-step returns: a reward is seen from far away at once; they fall to 3, since with 10 the score stood still at 14

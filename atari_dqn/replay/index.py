@@ -1,7 +1,7 @@
 """Which rows of a replay can be learned from: row numbers in the order of writing, around a ring.
 
 A draw is one uniform integer between the oldest and the newest of them. They come and go together: those written at
-one time are admitted at once, and dropped at once when their position in the replay is about to be overwritten.
+one time are appended at once, and evicted at once when their position in the replay is about to be overwritten.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SampleIndex:
     def __init__(self, capacity: int, positions: int) -> None:
         self.ring = np.zeros(capacity, np.int32)
         self.admitted = np.zeros(positions, np.int32)  # how many came from each position
-        self.first, self.end = 0, 0  # rows ever dropped, ever admitted
+        self.first, self.end = 0, 0  # rows ever evicted, ever appended
 
     def __len__(self) -> int:
         return self.end - self.first

@@ -4,7 +4,7 @@ play, with random actions       play and learn                     end
 |-------------------------------|----------------------------------|
 0                               learning_starts                    total_steps
 
-evaluations and the updates of networks drawn anew stop the clock, and are added to the time that is left
+evaluations and the updates after resets stop the clock, and are added to the time that is left
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Moment(NamedTuple):
     episodes: int = 0
     """Finished."""
     pending_updates: int = 0
-    """Updates that a network drawn anew has to do before play goes on."""
+    """Pending updates after a reset, before play goes on."""
     evaluating: float = 0.0
     """Seconds that the evaluation under way has taken; 0 for none."""
     mean_return: float | None = None

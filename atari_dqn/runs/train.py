@@ -266,7 +266,7 @@ def build(
     """Connect the parts of a run (`config` resolved); `counters` are those that a resume goes on from."""
     display = display or Display()
     counters = counters or {}
-    evaluated = counters.get("last_score") is not None  # else one of step 0 is still owed
+    evaluated = counters.get("last_score") is not None  # else one of step 0 is still due
     logger: Logger = RunLogger(
         folder.path,
         total_steps=config.total_steps,

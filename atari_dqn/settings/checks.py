@@ -250,7 +250,7 @@ def _about_the_family(config: Any) -> Iterator[str]:
 
 
 def _about_the_resets(config: Any) -> Iterator[str]:
-    """A network is drawn anew after it has learned, and only if we know how."""
+    """A network is reset after it has learned, and only if we know how."""
     if not config.reset_steps:
         return
     if (first := min(config.reset_steps)) <= config.learning_starts:

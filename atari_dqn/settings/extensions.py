@@ -65,9 +65,9 @@ class ExtensionsConfig:
     replay_window_min: Annotated[int, Range(0, LONGEST, "transitions", YEAR)] = 0
     """Smallest size of that window, transitions, if so many are kept. Ours: 0; more give short runs variety."""
     reset_steps: StepList = ()
-    """Agent steps at which the network is drawn anew; the replay stays (Nikishin et al. 2022). Paper: none."""
+    """Agent steps at which the network gets fresh weights; the replay stays (Nikishin et al. 2022). Paper: none."""
     reset_updates: Annotated[int, Range(0, LONGEST, "updates", YEAR)] = 10_000
-    """Updates of a network drawn anew before play goes on. Ours: 10,000; the paper has no resets."""
+    """Updates after each reset before play goes on. Ours: 10,000; the paper has no resets."""
     subtract_mean_frame: bool = False
     """Subtract the mean frame of the warm-up from the pixels that a network for images sees. Paper: no."""
     epsilon_ladder: Annotated[float, Range(1, 1_000, "power, 1 = all alike", "a chance to such a power is 0")] = 1.0
