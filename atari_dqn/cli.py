@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,6 +18,7 @@ EXIT_USAGE = 2
 EXIT_UNREAD = 141  # 128 + SIGPIPE, as of other programs
 NAME_BYTES = 240  # file systems take 255, and a file that is being written is called `<name>.partial`
 PATH_BYTES = 2_000  # Linux takes 4,095, with the folder in which a relative path begins
+OF_PATHS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
 COMMANDS = {  # modules of atari_dqn.commands, imported when they are asked for
     "train": ("GAME", "train; GAME: pong, ms_pacman, ..., cartpole, or gym:ID"),
     "evaluate": ("RUN", "play episodes, with a network or without, and score"),
@@ -87,11 +89,18 @@ def _run(words: list[str]) -> int:
     except UsageError as error:
         return _fail(str(error))
     except (MemoryError, RuntimeError, OSError, ImportError) as error:
-        if (refused := refusal(error)) is None:
+        if (refused := refusal(error) or _of_a_path(error)) is None:
             raise
         return _fail(refused)
     except KeyboardInterrupt:
         return 130
+
+
+def _of_a_path(error: BaseException) -> str | None:
+    """What the file system said of a path that somebody named; None for an error of another kind."""
+    if not isinstance(error, OSError) or error.filename is None or error.errno not in OF_PATHS:
+        return None
+    return f"{error.filename} cannot be read or written ({error.strerror}); name another path, or mend its permissions"
 
 
 def _run_command(words: list[str]) -> int:

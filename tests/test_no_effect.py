@@ -53,6 +53,13 @@ ALONE = [
     ("pong", "--replay-window-growth-steps 10", "replay_window_growth_steps is 10", "replay_window_fraction below 1"),
     ("pong", "--replay-window-min 10", "replay_window_min is 10", "replay_window_fraction below 1"),
     ("pong", "--reset-updates 10", "reset_updates is 10", "reset_steps"),
+    ("cartpole", "--reset-steps 9000 --total-steps 9000", "reset_steps is (9000,)", "a step before total_steps"),
+    (
+        "cartpole",
+        "--eval-early-steps 9001 --total-steps 9000",
+        "eval_early_steps is (9001,)",
+        "a step up to total_steps",
+    ),
     ("pong", "--value-support 20", "value_support is 20.0", "it needs categorical_bins"),
     ("pong", "--loss mse --categorical-bins 51", "loss is 'mse'", "categorical_bins none"),
     ("pong", "--polynomial-degree 3", "polynomial_degree is 3", "network polynomial"),

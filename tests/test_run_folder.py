@@ -10,8 +10,10 @@ import pytest
 
 from atari_dqn import presets
 from atari_dqn.cli import main
+from atari_dqn.errors import UsageError
+from atari_dqn.presets import cartpole
 from atari_dqn.runs import folder
-from atari_dqn.runs.folder import default_run_dir
+from atari_dqn.runs.folder import default_run_dir, refuse_folder
 from atari_dqn.runs.lock import lock
 from atari_dqn.runs.logger import RunLogger
 from atari_dqn.safe_files import open_to_read
@@ -223,3 +225,32 @@ def test_what_cannot_be_read_now_is_not_put_aside_as_damaged(place, error, finis
 def test_the_id_of_a_game_is_one_folder():
     config = presets.cartpole("gym:MinAtar/Breakout-v1")
     assert default_run_dir(config) == Path("runs/gym_MinAtar_Breakout-v1/cartpole/seed0")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "loop", "nowhere/run"])
+def test_a_link_to_nothing_is_named_before_anything_is_loaded(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("nowhere").symlink_to(tmp_path / "gone")
+    Path("loop").symlink_to("loop")
+    with pytest.raises(UsageError, match=r"cannot write the run folder .* is a link to nothing"):
+        refuse_folder(Path(name), cartpole())
+
+
+def test_a_folder_that_may_not_be_looked_into_is_one_message(tmp_path, monkeypatch, capsys):
+    """Python's `Path.exists` raises there; root may look into all, so the system's answer is played."""
+    exists = Path.exists
+
+    def locked(path, **named):
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, **named)
+
+    monkeypatch.setattr(Path, "exists", locked)
+    assert main(["train", "cartpole", "--run-dir", str(tmp_path / "locked")]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{tmp_path / 'locked'} cannot be read or written (Permission denied)" in told
+
+
+@pytest.mark.parametrize(("preset", "folder"), [("../../up", ".._.._up"), ("..", "_"), ("a|b", "a_b")])
+def test_the_name_of_a_preset_is_one_folder(preset, folder):
+    assert default_run_dir(cartpole().replace(preset=preset)) == Path("runs/cartpole") / folder / "seed0"

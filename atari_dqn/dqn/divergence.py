@@ -24,7 +24,7 @@ def refuse_broken_loss(loss: float, step: int) -> None:
     if not math.isfinite(loss):
         raise TrainingDiverged(
             f"the loss is {loss} at step {step}; nothing was saved since the last checkpoint. "
-            "Go on from it with --resume, or start again with a lower learning_rate"
+            "Go on from it with --resume, if there is one, or start again with a lower learning_rate"
         )
 
 
@@ -32,8 +32,8 @@ def refuse_broken_values(q: np.ndarray, step: int) -> None:
     """Raises TrainingDiverged if action values at an agent step are infinite or no numbers."""
     if not np.isfinite(q).all():
         raise TrainingDiverged(
-            f"action values are infinite or no number at step {step}; the last checkpoint is good. "
-            "Go on from it with --resume, or start again with a lower learning_rate"
+            f"action values are infinite or no number at step {step}; earlier checkpoints are good. "
+            "Go on from the newest with --resume, if there is one, or start again with a lower learning_rate"
         )
 
 
@@ -41,8 +41,8 @@ def refuse_broken_weights(model: nn.Module, step: int) -> None:
     """Raises TrainingDiverged rather than let the checkpoint of a broken network push out the good ones."""
     if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
         raise TrainingDiverged(
-            f"weights of the network are infinite or no number at step {step}; the last checkpoint is good. "
-            "Go on from it with --resume, or start again with a lower learning_rate"
+            f"weights of the network are infinite or no number at step {step}; earlier checkpoints are good. "
+            "Go on from the newest with --resume, if there is one, or start again with a lower learning_rate"
         )
 
 

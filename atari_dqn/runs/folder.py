@@ -165,7 +165,9 @@ def refuse_folder(path: Path, config: Config) -> None:
 
 def refuse_unwritable(path: Path, what: str, flag: str) -> None:
     """Raises UsageError if a folder cannot be made here, or written; changes nothing."""
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    there = next(place for place in (path, *path.absolute().parents) if place.exists() or place.is_symlink())
+    if not there.exists():
+        raise UsageError(f"cannot write {what} {path} ({there} is a link to nothing); choose another {flag}")
     if not there.is_dir() or not os.access(there, os.W_OK):
         why = "permission denied" if there.is_dir() else f"{there} is a file"
         raise UsageError(f"cannot write {what} {path} ({why}); choose another {flag}")
