@@ -74,8 +74,8 @@ class MachineConfig:
     replay_device: Annotated[str, Device(10)] = "auto"
     """Where frames are kept: `auto` (beside the network if they fit), `cpu` or `cuda`."""
     replay_tiles: bool = False
-    """Keep frames as tiles of 12 x 12 pixels on the host, each different one once: 0.2 to 1.8 GB for a million
-    transitions of Atari instead of 7.1. Minibatches are the same and take a little longer to read."""
+    """Keep frames as tiles of 12 x 12 pixels on the host, each different one once: 0.2 to 1.3 GB for a million
+    transitions of Atari (random play) instead of 7.1. Minibatches are the same and take a little longer to read."""
     precision: Annotated[Precision, COMPUTED] = "fp32"
     """Arithmetic of the network: `fp32`, `tf32` (CUDA), `bf16`, or `auto`: bf16 where a measurement finds it faster.
     Later starts reuse the measurement; `atari-dqn doctor` names its folder."""
