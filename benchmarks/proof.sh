@@ -73,5 +73,7 @@ for line in "${runs[@]}"; do
   name=${line%% *}
   if [ ! -f "$out/$name/config.json" ]; then continue; fi
   "$python" benchmarks/learning_curve.py "$out/$name" --out "$out/$name" | sed '$d'
-  "$python" benchmarks/keep_run.py "$out/$name" "$out/kept/$name" --every 2
+  every=2
+  if [[ $name == rl_zoo_* ]]; then every=1; fi # its returns in training are compared: thinned ones would differ
+  "$python" benchmarks/keep_run.py "$out/$name" "$out/kept/$name" --every "$every"
 done

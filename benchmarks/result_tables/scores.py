@@ -23,6 +23,7 @@ PROVED = [
     ("nnabla", "breakout"), ("nnabla", "pong"), ("rl_zoo", "pong"), ("rl_zoo", "breakout"), ("c51", "breakout"),
     ("rainbow", "breakout"), ("nature", "pong"),
 ]  # fmt: skip
+NO_RANGE = "one seed, no range"
 FAMILY_RESULTS = RESULTS / "family_202611"
 QUICK = RESULTS / "quick_202611"  # run folders, at any depth
 
@@ -34,7 +35,7 @@ class Compared(NamedTuple):
     ours: float
     published: PublishedPoint | None
     place: str
-    """Of ours beside the range of the published seeds: inside, above or below."""
+    """Of ours beside the range of the published seeds: inside, above or below; `NO_RANGE` where there is one seed."""
 
 
 @cache
@@ -55,7 +56,7 @@ def compared(run: Run) -> list[Compared]:
 
 def place(ours: float, point: PublishedPoint, inside: bool | None) -> str:
     """Where a score lies beside the range of the published seeds."""
-    return "one seed" if inside is None else "inside" if inside else "above" if ours > point.high else "below"
+    return NO_RANGE if inside is None else "inside" if inside else "above" if ours > point.high else "below"
 
 
 def recipes() -> str:
@@ -68,7 +69,8 @@ def recipes() -> str:
         ours = ", ".join(f"{point.ours:.1f}" for point in points)
         theirs = ", ".join(f"{point.published.mean:.1f}" for point in points if point.published)
         places = Counter(point.place for point in points if point.place)
-        counts = ", ".join(f"{count} {word}" for word, count in places.items())
+        counts = ", ".join(f"{count} {word}" for word, count in places.items() if word != NO_RANGE)
+        counts = counts or NO_RANGE * bool(places)
         rows.append((f"`{preset}`", game, frames, ours, theirs or "none of this game", counts))
     return table(("preset", "game", "million frames", "ours", "published, mean of seeds", ""), rows)
 
