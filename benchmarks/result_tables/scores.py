@@ -80,11 +80,16 @@ def proof() -> str:
     rows = []
     for (preset, game), points in proved().items():
         for frames, ours, point, where in points:
-            theirs = f"{point.mean:.1f} ({point.low:.1f} to {point.high:.1f})" if point else "none of this game"
+            theirs = in_words(point) if point else "none of this game"
             rows.append((f"`{preset}`", game, f"{frames / 1e6:.0f} M", f"{ours:.1f}", theirs, where))
         if not points:
             rows.append((f"`{preset}`", game, "", "not measured yet", "", ""))
     return table(("preset", "game", "frames", "ours", "published: mean (lowest to highest seed)", ""), rows)
+
+
+def in_words(point: PublishedPoint) -> str:
+    """Mean and range of the published seeds, where there are several."""
+    return f"{point.mean:.1f}" + f" ({point.low:.1f} to {point.high:.1f})" * (point.low < point.high)
 
 
 class QuickRuns(NamedTuple):
