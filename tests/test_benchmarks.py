@@ -4,8 +4,10 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.warm_process import A_SCRIPT, WarmProcess
@@ -35,7 +37,22 @@ def test_a_benchmark_runs_and_ends_with_json(script, words, tmp_path, monkeypatc
     assert str(ROOT) not in result["command"], "it can be repeated elsewhere"
     if script == "bench_train.py":
         assert [row["updates_per_step"] for row in result["rows"]] == [0.25] * 2, "the paper's, however fast"
-        assert [row["neighbour_took"] > 0 for row in result["rows"]] == [False, True]
+        assert ["busy neighbour" in row["name"] for row in result["rows"]] == [False, True]
+        assert result["rows"][0]["neighbour_took"] == 0  # the other one may take nothing in so short a time
+
+
+def test_a_busy_neighbour_uses_a_core_and_leaves(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import bench_train
+
+    with bench_train.busy_neighbour(False) as seconds:
+        assert seconds() == 0
+    before = psutil.Process().children()
+    with bench_train.busy_neighbour(True) as seconds:
+        (neighbour,) = set(psutil.Process().children()) - set(before)
+        while not seconds():
+            time.sleep(0.01)
+    assert not neighbour.is_running()
 
 
 def test_before_and_after_are_related_turn_by_turn(monkeypatch, tmp_path, capsys):
