@@ -44,7 +44,9 @@ class CheckedGame:
             with warnings.catch_warnings():  # that there is a newer version: this one was asked for
                 warnings.filterwarnings("ignore", message=".*out of date", category=DeprecationWarning)
                 self.env = make_one()
-            named = (getattr(self.env, name, None) for name in ("observation_space", "action_space", "metadata"))
+            named: list[Any] = [
+                getattr(self.env, name, None) for name in ("observation_space", "action_space", "metadata")
+            ]
             self.observation_space, self.action_space, self.metadata = named
         except UsageError:
             raise

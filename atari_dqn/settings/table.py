@@ -72,7 +72,7 @@ def fitting(value: Any, setting: Setting) -> Any:
         return tuple(map(_whole, value)) if several else value
     if int in kinds:
         return _whole(value)
-    if float in kinds and isinstance(value, Real) and type(value) is not int:
+    if float in kinds and isinstance(value, Real) and not isinstance(value, int):
         return float(value)
     return str(value) if isinstance(value, str) else value
 

@@ -55,7 +55,7 @@ class GymCamera:
             ) from error
         metadata = self._game.metadata
         fps = metadata.get("render_fps") if isinstance(metadata, Mapping) else None
-        self.fps = int(fps) if isinstance(fps, Real) and 1 <= fps <= 1_000 else USUAL_FPS
+        self.fps = int(float(fps)) if isinstance(fps, Real) and 1 <= float(fps) <= 1_000 else USUAL_FPS
         count = int(self._game.action_space.n)
         known = ACTION_NAMES.get(gymnasium_id(config.game).partition("-")[0], ())
         self.action_names = known if len(known) == count else tuple(f"action {number}" for number in range(count))
