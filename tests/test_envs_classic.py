@@ -158,3 +158,18 @@ def test_a_game_that_its_seed_decides_goes_on_without_a_word(caplog):
         each.send(np.ones(3, np.int64))
     for one, two in zip(envs.recv(), other.recv(), strict=True):
         assert (one == two).all()
+
+
+def test_a_state_of_any_step_goes_on_without_a_word_also_where_a_game_has_just_been_seeded_afresh(monkeypatch, caplog):
+    monkeypatch.setattr("atari_dqn.envs.RESEED_AFTER", 15)
+    envs, other = (make() for _ in range(2))
+    envs.reset(np.arange(3))
+    for _ in range(120):
+        state = envs.state_dict()
+        other.load_state_dict(state)
+        for each in (envs, other):
+            each.send(np.zeros(3, np.int64))
+        for one, two in zip(envs.recv(), other.recv(), strict=True):
+            assert (one == two).all()
+    assert (state["seeds"] != np.arange(3)).all()
+    assert not caplog.messages

@@ -138,7 +138,7 @@ class SingleEnvs:
         def join(mask: np.ndarray) -> None:
             self._course.begin(mask, state["seeds"][mask])
             for index in np.flatnonzero(mask):
-                self._envs[index].reset(seed=int(self._course.seeds[index]))
+                self._shown[index], _ = self._envs[index].reset(seed=int(self._course.seeds[index]))
                 self._elapsed[index], self._over[index] = 0, False
 
         play_again(self, state, join)
