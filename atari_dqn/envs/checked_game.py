@@ -44,10 +44,9 @@ class CheckedGame:
             with warnings.catch_warnings():  # that there is a newer version: this one was asked for
                 warnings.filterwarnings("ignore", message=".*out of date", category=DeprecationWarning)
                 self.env = make_one()
-            named: list[Any] = [
-                getattr(self.env, name, None) for name in ("observation_space", "action_space", "metadata")
-            ]
-            self.observation_space, self.action_space, self.metadata = named
+            self.observation_space: Any = getattr(self.env, "observation_space", None)
+            self.action_space: Any = getattr(self.env, "action_space", None)
+            self.metadata: Any = getattr(self.env, "metadata", None)
         except UsageError:
             raise
         except FAILURES as error:
