@@ -1,4 +1,4 @@
-"""Write tables into README.md and docs/, between marks: scores and speed from committed results, rooms from the code.
+"""Write tables into README.md and docs/, below their marks: scores and speed from results, rooms from the code.
 
 python benchmarks/readme_table.py [--check]     --check changes nothing and fails where a page is stale
 """
@@ -16,7 +16,8 @@ from result_tables.speed import speed
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "atari_dqn"
-MARKS = "<!-- {}: written by benchmarks/readme_table.py -->", "<!-- end of {} -->"
+MARK = "<!-- {}: written by benchmarks/readme_table.py -->\n"
+END = "\n<!-- end of {} -->"  # of what has empty lines in it; a table ends before the first one
 
 
 def scripts() -> str:
@@ -35,9 +36,9 @@ def said_by(script: Path) -> str:
     return comment[1].replace("# ", "").replace("\n", " ").strip()
 
 
-ROOM_NAMES = (
-    "dqn extensions kernels networks replay envs storage published evaluation video runs suite report commands".split()
-)
+LEARNING = "dqn extensions kernels networks replay envs storage".split()
+AROUND = "published evaluation video runs suite report commands".split()
+ROOM_NAMES = LEARNING + AROUND  # in reading order
 
 
 def summary(path: Path) -> str:
@@ -47,9 +48,11 @@ def summary(path: Path) -> str:
 
 
 def rooms() -> str:
-    """The packages of `atari_dqn`, a line each, in reading order."""
-    lines = [f"| `{room}/` | {summary(PACKAGE / room / '__init__.py')} |" for room in ROOM_NAMES]
-    return "\n".join(["| room | what it holds |", "|---|---|", *lines])
+    """The packages of `atari_dqn` in reading order: those that learn, and beside them those around."""
+    cells = [f"`{room}/` | {summary(PACKAGE / room / '__init__.py')}" for room in ROOM_NAMES]
+    pairs = zip(cells[: len(LEARNING)], cells[len(LEARNING) :], strict=True)
+    lines = [f"| {learning} | {around} |" for learning, around in pairs]
+    return "\n".join(["| what learns | | what stands around it | |", "|---|---|---|---|", *lines])
 
 
 def files() -> str:
@@ -83,9 +86,10 @@ def main() -> int:
     for name, tables in TABLES.items():
         text = fresh = (ROOT / name).read_text()
         for table in tables:
-            begin, end = (mark.format(table.__name__) for mark in MARKS)
-            before, rest = fresh.split(begin)
-            fresh = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+            mark, end = MARK.format(table.__name__), END.format(table.__name__)
+            before, rest = fresh.split(mark)
+            end = end if end in rest else "\n\n"
+            fresh = f"{before}{mark}{table()}{end}{rest.split(end, 1)[1]}"
         if fresh != text:
             stale.append(name)
         if "--check" not in sys.argv:

@@ -206,8 +206,8 @@ def family() -> str:
         source = re.search(r"Source: (.*? \d{4})", inspect.getdoc(make) or "")
         assert source, f"preset {preset} names no source"
         best, last = (scores_of(scored, preset, kind) for kind in ("best", "last"))
-        rows.append((f"`{preset}`", source[1], best, last, f"{costs[preset]:.1f} times `nature`'s"))
-    return table(("preset", "source", "best network", "last network", "time of an update"), rows)
+        rows.append((f"`{preset}`", source[1], best, last, f"{costs[preset]:.1f}"))
+    return table(("preset", "source", "best network", "last network", "time of an update, `nature`: 1"), rows)
 
 
 def scores_of(rows: list[dict[str, str]], preset: str, checkpoint: str) -> str:
