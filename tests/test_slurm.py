@@ -75,6 +75,7 @@ def test_ctrl_c_lets_the_jobs_save_and_end(tmp_path):
     running, queued = runs_in(tmp_path, [0, 1])
     running.state = "running"
     jobs = [Sent(tmp_path / "stop"), Sent(tmp_path / "stop")]
+    jobs[1].done = lambda: False  # Slurm's accounts, if it keeps any, say so later
     slurm_engine._stop(list(zip(jobs, (running, queued), strict=True)), tmp_path / "stop", [signal.SIGINT])
     assert [(job.cancelled, run.state) for job, run in zip(jobs, (running, queued), strict=True)] == [
         (False, "stopped"), (True, "stopped"),
@@ -89,8 +90,11 @@ class Ended:
 
     job_id, state = "12", "NODE_FAIL"
 
-    def __init__(self, error):
-        self.error = error
+    def __init__(self, error, accounts=True):
+        self.error, self.accounts = error, accounts
+
+    def done(self, force_check=False):
+        return self.accounts
 
     def exception(self):
         return self.error
@@ -111,6 +115,49 @@ def test_a_job_that_is_lost_with_its_node_is_sent_again_so_many_times(tmp_path):
     assert not slurm_engine._take(Ended(utils.UncompletedJobError("no result")), run)
     assert not may_go_on(run, lost)
     assert run.state == "failed"
+    assert not slurm_engine._take(Ended(None, accounts=False), run)
+    assert (run.state, run.note) == ("queued", "lost (Slurm job 12: no longer in the queue)")
+
+
+def test_a_job_that_slurm_ends_saves_and_answers_nothing(tmp_path, monkeypatch):
+    (run,) = runs_in(tmp_path, [0])
+    asked, task = [], slurm_engine.SlurmTask()
+
+    class Running:  # in place of JobRun
+        def __init__(self, *_):
+            pass
+
+        def poll(self):
+            signal.raise_signal(signal.SIGTERM)  # as scancel does, and a preemption
+
+        def stop(self, by):
+            asked.append(by)
+            signal.raise_signal(signal.SIGTERM)  # once more, while it saves
+
+        def alive(self):
+            return False
+
+    monkeypatch.setattr(slurm_engine, "JobRun", Running)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        task(run.job, run.settings, tmp_path / "stop")
+    assert ended.value.code == 143  # so it is sent again
+    assert asked == [signal.SIGINT]  # Slurm's SIGTERM reaches the run, too, which takes a second one to mean "at once"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_job_that_left_the_queue_is_noticed_without_slurms_accounts(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(slurm_engine, "QUEUE_SECONDS", 0.0)
+    squeue, queue = tmp_path / "squeue", slurm_engine.Queue()
+    squeue.write_text("#!/bin/sh\necho 1 RUNNING; echo 2 CANCELLED; echo 4 SUSPENDED\n")
+    squeue.chmod(0o755)
+    for _ in range(slurm_engine.GONE_AFTER):
+        assert not any(map(queue.lacks, "1234"))
+        queue.look("1234")
+    assert [number for number in "1234" if queue.lacks(number)] == ["2", "3"]
+    squeue.write_text("#!/bin/sh\nexit 1\n")  # its controller is away for a moment
+    assert slurm_engine.jobs_in_queue() is None
 
 
 @pytest.fixture

@@ -173,12 +173,12 @@ class JobRun:
             self._start_next()
         return self.state != "running"
 
-    def stop(self, *, kill: bool = False) -> None:
+    def stop(self, by: signal.Signals = signal.SIGTERM, *, kill: bool = False) -> None:
         """Ask the process under way to save and end, or end it at once."""
         if self.state in ("queued", "running"):
             self.state = "stopped"
         if self._process is not None:
-            self._process.kill() if kill else self._process.terminate()
+            self._process.kill() if kill else self._process.send_signal(by)
 
     def notice_begun(self, sent: float, where: str) -> None:
         """A job elsewhere is under way if its log has been written to since it was sent, seconds since 1970."""
