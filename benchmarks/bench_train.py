@@ -44,11 +44,13 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     import tempfile
 
     from atari_dqn.dqn.agent import make_agent
+    from atari_dqn.dqn.trainer import Trainer
     from atari_dqn.envs import make_envs
     from atari_dqn.replay.buffer import FrameReplay
     from atari_dqn.runs.folder import RunFolder
+    from atari_dqn.runs.logger import RunLogger
     from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
-    from atari_dqn.runs.train import build, replay_layout
+    from atari_dqn.runs.train import replay_layout
 
     config = PRESETS[options.preset](options.game).replace(
         num_envs=options.num_envs,
@@ -84,7 +86,9 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
             replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
         )
         agent = make_agent(config, envs.spec)
-        trainer = build(config, envs, agent, run_folder, replay, None, counters=None)  # no checkpoints in its steps
+        length = {"total_steps": config.total_steps, "frames_per_step": config.frames_per_step}
+        logger = RunLogger(run_folder.path, **length, settings=config.flat())
+        trainer = Trainer(config, envs=envs, agent=agent, replay=replay, logger=logger)  # no checkpoints in its steps
         trainer.run()
         _wait(config.machine.device)
         trainer.config = config.replace(total_steps=options.warm_up + options.steps)

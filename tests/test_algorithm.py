@@ -9,12 +9,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from atari_dqn.dqn.agent import Agent, make_agent
-from atari_dqn.dqn.algorithm import DQN
-from atari_dqn.dqn.bellman import GreedyTarget
-from atari_dqn.dqn.losses import squared_loss
+from atari_dqn.dqn.algorithm import DQN, PLAIN, Computation
 from atari_dqn.dqn.optim import make_optimizer
 from atari_dqn.networks.nature_cnn import NatureCNN
-from atari_dqn.settings.learning import OptimizerConfig
+from atari_dqn.settings.learning import AlgorithmConfig, OptimizerConfig
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
@@ -45,9 +43,15 @@ def table_batch(**changes):
     return Transitions(**(values | changes))
 
 
+def make_dqn(model, *, learning_rate=0.1, max_grad_norm=None, computation=PLAIN, **settings):
+    optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
+    settings = AlgorithmConfig(**{"gamma": 0.5} | settings)
+    return DQN(model, optimizer, settings, max_grad_norm=max_grad_norm, computation=computation)
+
+
 def learned(reduction="sum", **settings):
     model = Table([[0.0, 1.0], [0.25, 2.0]])
-    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.5, loss_reduction=reduction, **settings)
+    dqn = make_dqn(model, loss_reduction=reduction, **settings)
     stats = dqn.learn(table_batch())
     return model.values.detach(), stats
 
@@ -69,7 +73,7 @@ def test_a_compiled_update_is_the_plain_update():
     after = []
     for compiled in (False, True):
         own = copy.deepcopy(model)
-        dqn = DQN(own, torch.optim.SGD(own.parameters(), lr=0.1), gamma=0.5, compiled=compiled)
+        dqn = make_dqn(own, computation=Computation(compiled=compiled))
         stats = dqn.learn(batch)
         after.append([*(weights.detach() for weights in own.parameters()), *stats])
     for plain, fused in zip(*after, strict=True):
@@ -91,7 +95,7 @@ def test_weights_that_take_no_part_stay_as_they_are():
     model = Table([[0.0, 1.0], [0.25, 2.0]])
     model.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
     model.unused = nn.Parameter(torch.ones(2))
-    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.5)
+    dqn = make_dqn(model)
     dqn.learn(table_batch())
     assert (model.frozen == 1).all() and (model.unused == 1).all()
     assert model.values[0, 1] > 1.0
@@ -103,7 +107,7 @@ def test_mean_is_the_sum_over_the_batch_size():
 
 
 def test_raw_rewards_and_squared_errors_on_request():
-    values, _ = learned(clip_rewards=False, loss=squared_loss)
+    values, _ = learned(clip_reward=False, loss="mse")
     # row 0: target 5 + 1 = 6, error 5, gradient -10; row 1: error -0.25, gradient 0.5
     torch.testing.assert_close(values, torch.tensor([[0.0, 2.0], [0.2, 2.0]]))
 
@@ -117,7 +121,7 @@ def test_rewards_are_scaled_before_they_are_clipped():
 def two_updates(**settings):
     """The first raises Q(1, right) by 1; the second, of row 0, bootstraps from it: two minibatches of one."""
     model = Table([[0.0, 1.0], [0.25, 2.0]])
-    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=1.0), gamma=0.5, **settings)
+    dqn = make_dqn(model, learning_rate=1.0, **settings)
     batch = table_batch(
         obs=torch.tensor([[1], [0]]),
         next_obs=torch.tensor([[0], [1]]),
@@ -131,9 +135,9 @@ def two_updates(**settings):
 
 def test_without_a_target_network_each_update_bootstraps_from_the_one_before():
     # update 1: target 2.5, error 0.5: 2.5 now. Update 2: 0 + 0.5 * 2 = 1 by the target network, 0.5 * 2.5 by the online
-    assert two_updates(clip_rewards=False) == [[0.0, 1.0], [0.25, 2.5]]
+    assert two_updates(clip_reward=False) == [[0.0, 1.0], [0.25, 2.5]]
     for double_q in (False, True):  # the network that picks is the one that values
-        assert two_updates(clip_rewards=False, use_target=False, target_rule=GreedyTarget(double_q)) == [
+        assert two_updates(clip_reward=False, target=False, double_q=double_q) == [
             [0.0, 1.25],
             [0.25, 2.5],
         ]
@@ -141,7 +145,7 @@ def test_without_a_target_network_each_update_bootstraps_from_the_one_before():
 
 def test_an_n_step_target_is_discounted_by_its_own_number_of_steps():
     model = Table([[0.0, 1.0], [0.25, 2.0]])
-    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.5)
+    dqn = make_dqn(model)
     dqn.learn(
         table_batch(
             reward=torch.tensor([[0.0, 1.0], [0.0, 0.0]]),
@@ -204,7 +208,7 @@ def test_bf16_is_close_to_fp32():
     for precision in ("fp32", "bf16"):
         torch.manual_seed(0)
         model = NatureCNN(4, (84, 84), 6)
-        dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.99, precision=precision)
+        dqn = make_dqn(model, computation=Computation(precision))
         q[precision] = dqn.predict(random_batch((4, 84, 84)).obs)
         assert q[precision].dtype == torch.float32
         dqn.learn(random_batch((4, 84, 84)))
@@ -219,8 +223,8 @@ def test_bf16_tells_close_actions_apart(network):
     with torch.no_grad():
         model.last.weight.zero_()
         model.last.bias.copy_(torch.tensor([10.0, 10.02, 10.01]))
-    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.1), gamma=0.99, precision="bf16")
-    q = dqn._ask(dqn.model if network == "online" else dqn.target, random_batch((4, 84, 84)).obs)
+    dqn = make_dqn(model, computation=Computation("bf16"))
+    q = (dqn.predict if network == "online" else dqn.predict_by_target)(random_batch((4, 84, 84)).obs)
     torch.testing.assert_close(q, model.last.bias.expand_as(q))
 
 
@@ -255,7 +259,7 @@ def test_every_weight_is_moved_by_its_own_gradient(name, precision):
     order than its weights."""
     model = NatureCNN(4, (84, 84), 3).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model.parameters(), OptimizerConfig(optimizer=name, learning_rate=0.01))
-    dqn = DQN(model, optimizer, gamma=0.9, precision=precision)
+    dqn = DQN(model, optimizer, computation=Computation(precision))
     before = {key: weight.detach().clone() for key, weight in model.named_parameters()}
     obs, next_obs = torch.randint(0, 256, (2, 8, 4, 84, 84), dtype=torch.uint8)
     ones = torch.ones(8, dtype=torch.int64)

@@ -9,7 +9,6 @@ import torch
 
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.algorithm import DQN
-from atari_dqn.dqn.losses import squared_loss
 from atari_dqn.dqn.optim import make_optimizer
 from atari_dqn.envs import make_envs
 from atari_dqn.envs.classic import CARTPOLE_RANGE
@@ -17,7 +16,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.networks import make_model
 from atari_dqn.networks.vector import LinearQ, PolynomialQ, Scaling, TabularQ
 from atari_dqn.presets import cartpole
-from atari_dqn.settings.learning import NetworkConfig, OptimizerConfig
+from atari_dqn.settings.learning import AlgorithmConfig, NetworkConfig, OptimizerConfig
 from atari_dqn.types import EnvSpec, Transitions
 from tests.fakes import tiny_config
 from tests.test_algorithm import NoReadBack, random_batch
@@ -64,7 +63,7 @@ def test_the_table_learns_as_watkins_wrote_it():
     alpha, gamma = 0.4, 0.9
     model = TabularQ(CARTPOLE_RANGE, 2, bins=6)
     optimizer = make_optimizer(model.parameters(), OptimizerConfig(optimizer="sgd", learning_rate=alpha / 2))
-    dqn = DQN(model, optimizer, gamma=gamma, use_target=False, clip_rewards=False, loss=squared_loss)
+    dqn = DQN(model, optimizer, AlgorithmConfig(gamma=gamma, target=False, clip_reward=False, loss="mse"))
     envs = make_envs(cartpole().replace(num_envs=1))
     last, q, generator = envs.reset(np.array([3])), {}, np.random.default_rng(0)
     for _ in range(400):

@@ -6,12 +6,12 @@ import torch
 
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.envs import make_envs
-from atari_dqn.envs.atari import AtariRules
-from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.evaluation import protocols
-from atari_dqn.evaluation.play import evaluate, greedy_actions, play
+from atari_dqn.evaluation.play import greedy_actions, play
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import cartpole, nature
+
+BREAKOUT = nature("breakout").replace(device="cpu", env_threads=2)
 
 
 class MovingPolicy:
@@ -24,10 +24,7 @@ class MovingPolicy:
 def play_breakout(num_envs, *, episodes=None, steps=None, first_episode=0):
     protocol = EvalProtocol("test", episodes, steps, 120, epsilon=0.2, noop_max=30, sticky_probability=0.0,
                             first_episode=first_episode)  # fmt: skip
-    envs = NativeEnvs(AtariRules("breakout", life_loss=False, max_episode_steps=120), num_envs, num_threads=2)
-    scores = evaluate(MovingPolicy(), envs, protocol, seed=np.random.SeedSequence(5), frame_stack=4)
-    envs.close()
-    return scores
+    return play(MovingPolicy(), BREAKOUT, protocol, num_envs=num_envs, seed=np.random.SeedSequence(5))
 
 
 @pytest.mark.parametrize("settings", [{"episodes": 7}, {"steps": 600}])
@@ -104,11 +101,8 @@ def test_the_first_game_counts_even_if_it_does_not_fit():
 
 
 def test_an_evaluation_can_be_given_up():
-    envs = NativeEnvs(AtariRules("breakout"), 1, num_threads=1)
-    given_up = evaluate(MovingPolicy(), envs, protocols.nature(), seed=np.random.SeedSequence(1), frame_stack=4,
-                        should_stop=lambda: True)  # fmt: skip
-    assert given_up is None
-    envs.close()
+    seed = np.random.SeedSequence(1)
+    assert play(MovingPolicy(), BREAKOUT, protocols.nature(), num_envs=1, seed=seed, should_stop=lambda: True) is None
 
 
 def test_the_protocols_are_the_published_ones():

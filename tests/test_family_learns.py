@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 
 from atari_dqn.dqn.algorithm import DQN
-from atari_dqn.dqn.bellman import GreedyTarget
 from atari_dqn.extensions.c51 import CategoricalHead
 from atari_dqn.extensions.iqn import ImplicitQuantileNetwork
 from atari_dqn.extensions.noisy import NoisyLinear
@@ -19,6 +18,7 @@ from atari_dqn.extensions.random_buffers import draw_noise, silence
 from atari_dqn.networks import initialize
 from atari_dqn.networks.heads import Ending
 from atari_dqn.networks.vector import MLP
+from atari_dqn.settings.learning import AlgorithmConfig
 from atari_dqn.types import Transitions
 
 GAMMA, STATES, BATCH = 0.8, 5, 32
@@ -49,7 +49,7 @@ def make_network(member):
 def test_the_values_of_a_chain_are_found(member, double_q):
     network, generator = make_network(member), torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
-    learner = DQN(network, optimizer, gamma=GAMMA, target_rule=GreedyTarget(double_q), loss_reduction="mean")
+    learner = DQN(network, optimizer, AlgorithmConfig(gamma=GAMMA, double_q=double_q, loss_reduction="mean"))
     for update in range(1, 301):
         draw_noise(learner.model, generator)
         draw_noise(learner.target, generator)

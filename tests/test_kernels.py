@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from atari_dqn.dqn.algorithm import DQN
+from atari_dqn.dqn.algorithm import DQN, Computation
 from atari_dqn.dqn.losses import clipped_loss
 from atari_dqn.dqn.optim import CenteredRMSProp
 from atari_dqn.networks import frozen_copy, initialize
@@ -207,7 +207,7 @@ def dqn(model, *, fused, precision="bf16", compiled=False):
     model = copy.deepcopy(model).cuda()
     optimizer = CenteredRMSProp(model.parameters())
     kernels = functools.partial(FusedUpdates, optimizer=optimizer, mean=False) if fused else None
-    return DQN(model, optimizer, gamma=0.99, precision=precision, compiled=compiled, fused=kernels)
+    return DQN(model, optimizer, computation=Computation(precision, compiled, kernels))
 
 
 def on_gpu(batch):

@@ -13,6 +13,7 @@ from atari_dqn.cli import main
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.errors import UsageError
+from atari_dqn.settings.learning import AlgorithmConfig
 from atari_dqn.storage import checkpoint
 from atari_dqn.storage.steps import list_steps
 from atari_dqn.types import EnvSpec, Transitions
@@ -51,7 +52,8 @@ def final_state(folder):
 def test_a_loss_by_hand():
     model = nn.Linear(1, 2, bias=False)
     nn.init.zeros_(model.weight)
-    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.5), gamma=0.5, loss=quartic, clip_rewards=False)
+    settings = AlgorithmConfig(gamma=0.5, clip_reward=False)
+    dqn = DQN(model, torch.optim.SGD(model.parameters(), lr=0.5), settings, loss=quartic)
     obs = torch.ones(1, 1)
     stats = dqn.learn(
         Transitions(obs, torch.tensor([1]), torch.tensor([[2.0]]), torch.tensor([1]), torch.tensor([True]), obs)

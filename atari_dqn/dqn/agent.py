@@ -15,9 +15,8 @@ from torch.optim import Optimizer
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import Download, captured
 from atari_dqn.dqn import parts, schedules
-from atari_dqn.dqn.algorithm import DQN
+from atari_dqn.dqn.algorithm import DQN, Computation
 from atari_dqn.dqn.exploration import EpsilonGreedy
-from atari_dqn.dqn.losses import LOSSES
 from atari_dqn.dqn.optim import NoOptimizer, make_optimizer
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import check_model, make_model
@@ -174,18 +173,16 @@ def make_agent(
     algorithm = DQN(
         model,
         optimizer,
-        gamma=config.algorithm.gamma,
+        config.algorithm,
         target_rule=parts.make_target(config.algorithm, config.extensions),
         chance=parts.make_chance(config.extensions, seed=config.seed, device=config.machine.device),
-        use_target=config.algorithm.target,
-        reward_scale=config.algorithm.reward_scale,
-        clip_rewards=config.algorithm.clip_reward,
-        loss=loss or LOSSES[config.algorithm.loss],
-        loss_reduction=config.algorithm.loss_reduction,
+        loss=loss,
         max_grad_norm=config.optimizer.max_grad_norm,
-        precision=config.machine.precision,
-        compiled=config.machine.compile == "on" and config.machine.device.startswith("cuda"),
-        fused=_fused(config, model, optimizer) if loss is None else None,
+        computation=Computation(
+            config.machine.precision,
+            compiled=config.machine.compile == "on" and config.machine.device.startswith("cuda"),
+            fused=_fused(config, model, optimizer) if loss is None else None,
+        ),
     )
     coins = np.random.default_rng(stream(config.seed, "acting"))
     exploration = EpsilonGreedy(

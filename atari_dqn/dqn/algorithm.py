@@ -3,45 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from atari_dqn.dqn.bellman import Chance, GreedyTarget, NoChance, ScalarHead, Target
-from atari_dqn.dqn.losses import clip_reward, clipped_loss, n_step_return
+from atari_dqn.dqn.bellman import Chance, NoChance, ScalarHead, Target, greedy_target
+from atari_dqn.dqn.losses import LOSSES, clip_reward, n_step_return
 from atari_dqn.dqn.optim import CenteredRMSProp, NoOptimizer, moments_of
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import frozen_copy
 from atari_dqn.networks.heads import Head, QNetwork
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.weights import sync_weights_to
+from atari_dqn.settings.learning import AlgorithmConfig
 from atari_dqn.types import LearnStats, Transitions
 
 if TYPE_CHECKING:  # Triton is not everywhere
     from atari_dqn.kernels.update import FusedUpdates
 
-GREEDY, NO_CHANCE = GreedyTarget(), NoChance()
+PAPER, NO_CHANCE = AlgorithmConfig(), NoChance()
+
+
+class Computation(NamedTuple):
+    """How networks, loss and gradients are computed: their formulas stay what they are."""
+
+    precision: str = "fp32"
+    """"bf16" computes the networks under autocast; anything else leaves them as they are."""
+    compiled: bool = False
+    """Loss and gradients by torch.compile: fewer, larger kernels; sums may round differently."""
+    fused: Callable[[nn.Module, nn.Module], FusedUpdates] | None = None
+    """Makes what learns by our own kernels (see `kernels/`) from both networks; None for torch's."""
+
+
+PLAIN = Computation()
 
 
 class DQN:
     """Q-learning with a target network.
 
     Args:
-      model:          online network, already on its device; observations -> [B, A].
-      optimizer:      over the model's parameters.
-      gamma:          discount per agent step.
-      target_rule:    what is bootstrapped from.
-      chance:         random numbers that the networks compute with.
-      use_target:     bootstrap from the target network; else from the online network, anew at each update.
-      reward_scale:   rewards are multiplied by this first.
-      clip_rewards:   clip each reward to [-1, 1].
-      loss:           of the TD error, [B] -> [B]; the paper's limits its gradient to [-1, 1].
-      loss_reduction: "sum" (the paper's code) or "mean" over the batch.
-      max_grad_norm:  longest gradient, Euclidean; None for no limit (the paper).
-      precision:      "bf16" computes the networks under autocast; anything else leaves them as they are.
-      compiled:       loss and gradients by torch.compile: fewer, larger kernels; sums may round differently.
-      fused:          makes what learns by our own kernels (see `kernels/`) from both networks; None for torch's.
+      model:         online network, already on its device; observations -> [B, A].
+      optimizer:     over the model's parameters.
+      settings:      of targets and loss. When something is due, and over how many steps, is the learner's business.
+      target_rule:   what is bootstrapped from; None for `greedy_target` of the settings.
+      chance:        random numbers that the networks compute with.
+      loss:          of the TD error, [B] -> [B], instead of the one that `settings` name.
+      max_grad_norm: longest gradient, Euclidean; None for no limit (the paper).
+      computation:   by what.
 
     Source: Mnih et al. 2015, Algorithm 1.
     """
@@ -50,35 +59,31 @@ class DQN:
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
+        settings: AlgorithmConfig = PAPER,
         *,
-        gamma: float,
-        target_rule: Target = GREEDY,
+        target_rule: Target | None = None,
         chance: Chance = NO_CHANCE,
-        use_target: bool = True,
-        reward_scale: float = 1.0,
-        clip_rewards: bool = True,
-        loss: Callable[[Tensor], Tensor] = clipped_loss,
-        loss_reduction: str = "sum",
+        loss: Callable[[Tensor], Tensor] | None = None,
         max_grad_norm: float | None = None,
-        precision: str = "fp32",
-        compiled: bool = False,
-        fused: Callable[[nn.Module, nn.Module], FusedUpdates] | None = None,
+        computation: Computation = PLAIN,
     ) -> None:
         self.model, self.optimizer = model, optimizer
-        self.target = frozen_copy(model, precision)
-        self.gamma, self.target_rule, self.use_target, self.chance = gamma, target_rule, use_target, chance
-        self.reward_scale, self.clip_rewards = reward_scale, clip_rewards
-        self.loss, self.loss_reduction, self.precision = loss, loss_reduction, precision
-        self.max_grad_norm = max_grad_norm
-        self.fused = fused(model, self.target) if fused else None
-        self.head: Head = (model.head if isinstance(model, QNetwork) else None) or ScalarHead(loss)
+        self.target = frozen_copy(model, computation.precision)
+        self.gamma, self.use_target, self.loss_reduction = settings.gamma, settings.target, settings.loss_reduction
+        self.reward_scale, self.clip_reward = settings.reward_scale, settings.clip_reward
+        self.target_rule, self.chance = target_rule or greedy_target(settings), chance
+        self.loss = loss or LOSSES[settings.loss]
+        self.max_grad_norm, self.precision = max_grad_norm, computation.precision
+        self.fused = computation.fused(model, self.target) if computation.fused else None
+        self.head: Head = (model.head if isinstance(model, QNetwork) else None) or ScalarHead(self.loss)
         # torch's fused optimizers pair weights and gradients by their place in memory; on a CPU they do so unasked
         self.pairs_by_index = isinstance(optimizer, CenteredRMSProp)
         self.device = next(model.parameters()).device
         self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.surprise: Tensor  # of each transition of the last `learn`: what prioritized replay goes by
         # a function and no method, which would hold this object, and with it both networks, in a circle
-        self._loss_of = torch.compile(DQN._loss_of_batch, dynamic=False) if compiled else DQN._loss_of_batch
+        plain = DQN._loss_of_batch
+        self._loss_of = torch.compile(plain, dynamic=False) if computation.compiled else plain
 
     @torch.no_grad()
     def predict(self, obs: Tensor) -> Tensor:
@@ -112,7 +117,7 @@ class DQN:
         """
         with torch.no_grad():
             rewards = batch.reward if self.reward_scale == 1.0 else batch.reward * self.reward_scale
-            rewards = clip_reward(rewards) if self.clip_rewards else rewards
+            rewards = clip_reward(rewards) if self.clip_reward else rewards
             reward = n_step_return(rewards, gamma=self.gamma)
             discount = self.gamma**batch.num_steps
             # all at once: the target network stands still; without it, each update asks the online network anew

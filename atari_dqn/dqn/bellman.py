@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from atari_dqn.dqn.losses import best_action, td_error
 from atari_dqn.networks.heads import Head
+from atari_dqn.settings.learning import AlgorithmConfig
 from atari_dqn.types import Transitions
 
 
@@ -127,3 +128,8 @@ class GreedyTarget:
         online = networks.predict(batch.next_obs) if self.double_q else None
         action = best_action(head.values(next_outputs), online)
         return batch.reward, head.of_actions(next_outputs, action)
+
+
+def greedy_target(settings: AlgorithmConfig) -> GreedyTarget:
+    """The best action's value, picked as the settings say."""
+    return GreedyTarget(settings.double_q)

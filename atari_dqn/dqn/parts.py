@@ -11,7 +11,7 @@ from torch import nn
 
 from atari_dqn.config import Config
 from atari_dqn.dqn import schedules
-from atari_dqn.dqn.bellman import Chance, GreedyTarget, NoChance, Target
+from atari_dqn.dqn.bellman import Chance, NoChance, Target, greedy_target
 from atari_dqn.dqn.samplers import UPDATES_AT_ONCE, LatestSampler, Sampler, UniformSampler
 from atari_dqn.extensions.c51 import CategoricalHead
 from atari_dqn.extensions.hl_gauss import HLGauss
@@ -51,7 +51,7 @@ def make_target(algorithm: AlgorithmConfig, extensions: ExtensionsConfig) -> Tar
     """What is bootstrapped from."""
     if extensions.munchausen_alpha:
         return MunchausenTarget(extensions.munchausen_alpha, extensions.munchausen_temperature)
-    return GreedyTarget(algorithm.double_q)
+    return greedy_target(algorithm)
 
 
 def make_wrap(settings: ExtensionsConfig, batch_size: int) -> Callable[[QNetwork], QNetwork] | None:

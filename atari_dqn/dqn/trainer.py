@@ -47,7 +47,7 @@ class Trainer:
       logger:      where numbers go.
       saver:       writes checkpoints; None to save nothing.
       evaluator:   plays evaluations; None for none.
-      alive:       called every vector step, also of evaluations; a watchdog listens.
+      alive:       called with the trainer every vector step, also of evaluations: for a watchdog, and for progress.
       callbacks:   told what happens; one of them may ask the run to stop.
     """
 
@@ -61,7 +61,7 @@ class Trainer:
         logger: Logger,
         saver: Saver | None = None,
         evaluator: Evaluator | None = None,
-        alive: Callable[[], None] = lambda: None,
+        alive: Callable[[Trainer], None] = lambda trainer: None,
         callbacks: Callbacks | None = None,
     ) -> None:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
@@ -90,7 +90,7 @@ class Trainer:
             self.turns.ask(self.step)
             self.turns.send(self.step)
         while not self._over and not self.stop_requested:
-            self.alive()
+            self.alive(self)
             if self.learner.reset.pending_updates and self.learns:
                 self._learn_after_reset()
                 continue
@@ -116,9 +116,8 @@ class Trainer:
         self.callbacks.on_checkpoints(self)
 
     def close(self) -> None:
-        """End the saver's thread, and break the circles of references that would keep the run's memory."""
+        """End the saver's thread, and break the circle of references that would keep the run's memory."""
         self.learner.close()
-        del self.alive
         if self.saver:
             self.saver.close()
 
@@ -224,7 +223,7 @@ class Trainer:
 
     def _should_stop(self) -> bool:
         """Asked within an evaluation, where the loop does not turn."""
-        self.alive()
+        self.alive(self)
         return self.stop_requested
 
     # --- state

@@ -7,6 +7,7 @@ depend on how many are played side by side, and long episodes count as much as s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from atari_dqn.config import Config
-from atari_dqn.dqn.opening_actions import OpeningActions, opening_actions
+from atari_dqn.dqn.opening_actions import opening_actions
 from atari_dqn.envs import make_envs
 from atari_dqn.evaluation.protocols import EvalProtocol, Policy
 from atari_dqn.evaluation.result import EvaluationResult
@@ -45,67 +46,6 @@ def _of_episode(root: np.random.SeedSequence, number: int, purpose: int) -> np.r
     return np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, number, purpose))
 
 
-def evaluate(
-    policy: Policy,
-    envs: VecEnv,
-    protocol: EvalProtocol,
-    *,
-    seed: np.random.SeedSequence,
-    frame_stack: int,
-    repeat_first_frame: bool = False,
-    openings: OpeningActions | None = None,
-    device: torch.device | str = "cpu",
-    should_stop: Callable[[], bool] = lambda: False,
-    watch: Callable[[EvalStep], None] = lambda moment: None,
-) -> list[EpisodeScore] | None:
-    """Play the episodes of a protocol.
-
-    Args:
-      policy:      chooses the greedy actions.
-      envs:        made from `protocol.env_config(...)`; played from new episodes on.
-      protocol:    what to play.
-      seed:        root of the seeds of all episodes.
-      frame_stack: K.
-      repeat_first_frame: see `ReplayLayout`.
-      openings:    actions that are played whatever the policy says; None for none.
-      device:      where observations are stacked for the policy.
-      should_stop: asked once a vector step; True gives the evaluation up.
-      watch:       is shown every vector step.
-
-    Returns:
-      The episodes in the order of their index, or None if it was given up.
-    """
-    episodes = EpisodeScheduler(protocol, seed, envs.num_envs)
-    openings = openings or OpeningActions(envs.num_envs)
-    stacks = _newest_stacks(envs, frame_stack, repeat_first_frame, device)
-    stacks.start(envs.reset(episodes.open_first()))
-    while not episodes.complete():
-        if should_stop():
-            return None
-        action = openings.impose(episodes.explore(greedy_actions(policy, stacks.latest_obs()), envs.spec.num_actions))
-        envs.send(action)
-        step = envs.recv()
-        openings.follow(step)
-        stacks.add(action, step)
-        watch(EvalStep(protocol.first_episode + episodes.playing, action, episodes.explored, step))
-        for env, next_seed in episodes.update(step):
-            envs.seed_next_episode(env, next_seed)
-    return episodes.scores()
-
-
-def _newest_stacks(envs: VecEnv, frame_stack: int, repeat_first_frame: bool, device: torch.device | str) -> FrameReplay:
-    """A replay that holds no more than the newest observations."""
-    layout = ReplayLayout(
-        capacity=envs.num_envs,
-        num_envs=envs.num_envs,
-        frame_shape=envs.spec.frame_shape,
-        frame_dtype=envs.spec.frame_dtype,
-        frame_stack=frame_stack,
-        repeat_first_frame=repeat_first_frame,
-    )
-    return FrameReplay(layout, device=device)
-
-
 def play(
     policy: Policy,
     config: Config,
@@ -113,24 +53,54 @@ def play(
     *,
     num_envs: int,
     seed: np.random.SeedSequence,
-    **options: Any,
+    should_stop: Callable[[], bool] = lambda: False,
+    watch: Callable[[EvalStep], None] = lambda moment: None,
 ) -> list[EpisodeScore] | None:
-    """Evaluate on environments made for it and closed after it; see `evaluate` for more `options`."""
-    envs = make_envs(protocol.env_config(config, num_envs))
-    try:
-        return evaluate(
-            policy,
-            envs,
-            protocol,
-            seed=seed,
-            frame_stack=config.env.frame_stack,
-            repeat_first_frame=config.env.pad_stack == "first_frame",
-            openings=opening_actions(config, envs.spec, num_envs, training=False),
-            device=config.machine.device,
-            **options,
-        )
-    finally:
-        envs.close()
+    """Play the episodes of a protocol, in environments made for it and closed after it.
+
+    Args:
+      policy:      chooses the greedy actions.
+      config:      of the run: its game, its stacks of frames, its device.
+      protocol:    what to play.
+      num_envs:    environments side by side.
+      seed:        root of the seeds of all episodes.
+      should_stop: asked once a vector step; True gives the evaluation up.
+      watch:       is shown every vector step.
+
+    Returns:
+      The episodes in the order of their index, or None if it was given up.
+    """
+    with closing(make_envs(protocol.env_config(config, num_envs))) as envs:
+        episodes = EpisodeScheduler(protocol, seed, num_envs)
+        openings = opening_actions(config, envs.spec, num_envs, training=False)
+        stacks = _newest_stacks(config, envs)
+        stacks.start(envs.reset(episodes.open_first()))
+        while not episodes.complete():
+            if should_stop():
+                return None
+            action = episodes.explore(greedy_actions(policy, stacks.latest_obs()), envs.spec.num_actions)
+            action = openings.impose(action)
+            envs.send(action)
+            step = envs.recv()
+            openings.follow(step)
+            stacks.add(action, step)
+            watch(EvalStep(protocol.first_episode + episodes.playing, action, episodes.explored, step))
+            for env, next_seed in episodes.update(step):
+                envs.seed_next_episode(env, next_seed)
+        return episodes.scores()
+
+
+def _newest_stacks(config: Config, envs: VecEnv) -> FrameReplay:
+    """A replay that holds no more than the newest observations."""
+    layout = ReplayLayout(
+        capacity=envs.num_envs,
+        num_envs=envs.num_envs,
+        frame_shape=envs.spec.frame_shape,
+        frame_dtype=envs.spec.frame_dtype,
+        frame_stack=config.env.frame_stack,
+        repeat_first_frame=config.env.pad_stack == "first_frame",
+    )
+    return FrameReplay(layout, device=config.machine.device)
 
 
 def result_of(
@@ -141,7 +111,7 @@ def result_of(
     Args:
       config:   of the environments they were played in.
       protocol: of the episodes.
-      episodes:    at least one.
+      episodes: at least one.
       origin:   who played: `policy`, `checkpoint`, `step`, ... of `EvaluationResult`.
     """
     returns = [episode.episode_return for episode in episodes]

@@ -202,31 +202,31 @@ def _train_in(
     store = FrameSegments(folder.checkpoints / "frames")
     kind = run_state(config, envs.spec, replay)
     state = read_newest(folder, config, replay, store, kind=kind) if resume else None
-    counters = state["counters"] if state else {"step": 0} if resume else None
+    counters = state["counters"] if state else {"step": 0} if resume else {}
     watchdog = Watchdog()
-    saver = Saver(folder.checkpoints, replay.ring, store, save_frames=config.logging.save_replay, check=check)
-    hooks: dict[str, Any] = {"display": display, "callbacks": wishes.callbacks, "wandb": wishes.wandb}
-    trainer = build(config, envs, agent, folder, replay, saver, counters=counters, **hooks)
+
+    def alive(trainer: Trainer) -> None:
+        watchdog.alive()
+        display.tick(trainer)
+
+    trainer = Trainer(
+        config,
+        envs=envs,
+        agent=agent,
+        replay=replay,
+        saver=Saver(folder.checkpoints, replay.ring, store, save_frames=config.logging.save_replay, check=check),
+        logger=_logger(folder, config, counters, wishes),
+        evaluator=Monitor(config, agent, display.evaluation),
+        alive=alive,
+        callbacks=wishes.callbacks,
+    )
     try:
         if state:
             go_on(trainer, state)
             del state
         if resume and nothing_is_left(folder, trainer):
             return 0
-        for line in first_lines(folder.path, config, trainer.step, display.update_seconds):
-            log.info(line)
-        began, first_step = time.monotonic(), trainer.step
-        display.begin(config, trainer.learner.updates)
-
-        def alive() -> None:
-            watchdog.alive()
-            display.tick(trainer)
-
-        trainer.alive = alive
-        with stopped_by_signals(trainer) as caught, closing(watchdog), saved_where_a_game_breaks(trainer):
-            trainer.run()
-        seconds = time.monotonic() - began
-        display.tick(trainer, last=True)
+        seconds, first_step, caught = _play(trainer, folder, display, watchdog)
     finally:
         trainer.close()
         trainer.logger.close()
@@ -236,6 +236,37 @@ def _train_in(
         return 128 + caught[0]
     _end(trainer, folder, seconds, first_step)
     return 0
+
+
+def _logger(folder: RunFolder, config: Config, counters: Mapping[str, Any], wishes: _Wishes) -> Logger:
+    """Where the numbers of a run go; `counters` are those that a resume goes on from."""
+    evaluated = counters.get("last_score") is not None  # else one of step 0 is still due
+    logger: Logger = RunLogger(
+        folder.path,
+        total_steps=config.total_steps,
+        frames_per_step=config.frames_per_step,
+        resume_step=counters.get("step"),
+        evaluated_at=counters["evaluated_at"] if evaluated else -1,
+        settings=config.flat(),
+        tell=wishes.display.message,
+        facts=folder.facts() | humans_of(config),
+    )
+    if wishes.wandb:
+        logger = CompositeLogger(logger, WandbLogger(folder.path, config))
+    return logger
+
+
+def _play(trainer: Trainer, folder: RunFolder, display: Display, watchdog: Watchdog) -> tuple[float, int, list[int]]:
+    """Let a run go on until it ends or is interrupted: its seconds, its first agent step, the signals it was sent."""
+    for line in first_lines(folder.path, trainer.config, trainer.step, display.update_seconds):
+        log.info(line)
+    began, first_step = time.monotonic(), trainer.step
+    display.begin(trainer.config, trainer.learner.updates)
+    with stopped_by_signals(trainer) as caught, closing(watchdog), saved_where_a_game_breaks(trainer):
+        trainer.run()
+    seconds = time.monotonic() - began
+    display.tick(trainer, last=True)
+    return seconds, first_step, caught
 
 
 def _end(trainer: Trainer, folder: RunFolder, seconds: float, first_step: int) -> None:
@@ -248,44 +279,3 @@ def _end(trainer: Trainer, folder: RunFolder, seconds: float, first_step: int) -
     folder.mark_done(dataclasses.asdict(summary))
     for line in (*summary_lines(summary, config.frames_per_step), *next_commands(folder.path, config)):
         log.info(line)
-
-
-def build(
-    config: Config,
-    envs: VecEnv,
-    agent: Agent,
-    folder: RunFolder,
-    replay: FrameReplay,
-    saver: Saver | None,
-    *,
-    counters: Mapping[str, Any] | None,
-    wandb: bool = False,
-    callbacks: Callbacks | None = None,
-    display: Display | None = None,
-) -> Trainer:
-    """Connect the parts of a run (`config` resolved); `counters` are those that a resume goes on from."""
-    display = display or Display()
-    counters = counters or {}
-    evaluated = counters.get("last_score") is not None  # else one of step 0 is still due
-    logger: Logger = RunLogger(
-        folder.path,
-        total_steps=config.total_steps,
-        frames_per_step=config.frames_per_step,
-        resume_step=counters.get("step"),
-        evaluated_at=counters["evaluated_at"] if evaluated else -1,
-        settings=config.flat(),
-        tell=display.message,
-        facts=folder.facts() | humans_of(config),
-    )
-    if wandb:
-        logger = CompositeLogger(logger, WandbLogger(folder.path, config))
-    return Trainer(
-        config,
-        envs=envs,
-        agent=agent,
-        replay=replay,
-        logger=logger,
-        saver=saver,
-        evaluator=Monitor(config, agent, display.evaluation),
-        callbacks=callbacks,
-    )

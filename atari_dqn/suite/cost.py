@@ -95,23 +95,23 @@ def measure(config: Config, seconds: float = MEASURE_SECONDS) -> Rate:
     )
     config = settle_compile(resolve(config))
     envs = make_envs(config)
-    trainer = Trainer(
-        config,
-        envs=envs,
-        agent=make_agent(config, envs.spec),
-        replay=FrameReplay(replay_layout(config, envs.spec), device=config.machine.device),
-        logger=NullLogger(),
-    )
     began, first = math.inf, 0
 
-    def watch_the_clock() -> None:
+    def watch_the_clock(trainer: Trainer) -> None:
         nonlocal began, first
         now = time.monotonic()
         if began == math.inf and trainer.learner.updates > 0:
             began, first = now, trainer.step
         trainer.stop_requested = now - began > seconds
 
-    trainer.alive = watch_the_clock
+    trainer = Trainer(
+        config,
+        envs=envs,
+        agent=make_agent(config, envs.spec),
+        replay=FrameReplay(replay_layout(config, envs.spec), device=config.machine.device),
+        logger=NullLogger(),
+        alive=watch_the_clock,
+    )
     trainer.run()
     took = time.monotonic() - began
     trainer.close()
