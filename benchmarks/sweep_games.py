@@ -30,13 +30,13 @@ def sweep(game: str, num_envs: int, min_steps: int, max_steps: int) -> dict[str,
     envs = NativeEnvs(AtariRules(game), num_envs)
     rng = np.random.default_rng(0)
     envs.reset(rng.integers(2**31, size=num_envs))
-    clock, expected = envs._clock.copy(), np.zeros(num_envs, bool)
+    clock, expected = envs.clock.copy(), np.zeros(num_envs, bool)
     ends = lost_lives = surprises = steps = 0
     while steps < min_steps or (ends < ENDS_WANTED and steps < max_steps):
         envs.send(rng.integers(envs.spec.num_actions, size=num_envs))
         step = envs.recv()
-        surprises += int(((envs._clock < clock) != expected).sum())
-        clock, expected = envs._clock.copy(), step.finished
+        surprises += int(((envs.clock < clock) != expected).sum())
+        clock, expected = envs.clock.copy(), step.finished
         ends += int(step.finished.sum())
         lost_lives += int((step.terminated & ~step.finished).sum())
         steps += 1

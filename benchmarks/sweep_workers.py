@@ -33,7 +33,7 @@ def game_like(native: NativeEnvs, game: str, seed: int) -> Game:
     """A game that will open as the native one has just done."""
     probe = make_emulator(game, seed)
     probe.reset_game()
-    noops = int(native._clock[0]) - probe.getEpisodeFrameNumber()
+    noops = int(native.clock[0]) - probe.getEpisodeFrameNumber()
     probe = make_emulator(game, seed)
     openings = make_openings(probe, noops, colours=True, variants=1)
     names = {action.name.lower(): int(action.value) for action in probe.getMinimalActionSet()}

@@ -34,6 +34,6 @@ def wait_for_checkpoint(run):
 
 
 def in_this_process(words, folder, environment):
-    """In place of `atari_dqn.suite.jobs._start`: `atari-dqn ...`, without the seconds that a process takes to start."""
+    """In place of `suite.jobs.start_process`: `atari-dqn ...`, without the seconds that a process takes to start."""
     code = main(words)
     return SimpleNamespace(poll=lambda: code)

@@ -174,7 +174,7 @@ def test_an_answer_is_under_way_before_anything_else_is_launched(tape, monkeypat
 
     agent = make_agent(tiny_config().replace(num_envs=2), EnvSpec("x", (3,), "float32", ("a", "b", "c"), 1))
     actor = agent.actor(lambda seen: seen)
-    actor._in_training = lambda seen: tape.append("network") or on_device
+    actor.in_training = lambda seen: tape.append("network") or on_device
     actor.ask(torch.zeros(2, 4, 3), agent.exploration.draw(0.0, first=0, count=2, hold=False))
     tape.append("updates")
     assert actor.answer().tolist() == [1, 2]

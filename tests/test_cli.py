@@ -314,7 +314,7 @@ def test_a_terminal_of_ascii_is_enough(words):
 
 
 def test_presets_are_compared_with_one_command(capsys, monkeypatch):
-    monkeypatch.setattr("atari_dqn.suite.jobs._start", in_this_process)
+    monkeypatch.setattr("atari_dqn.suite.jobs.start_process", in_this_process)
     words = ["compare", "cartpole", "c51", "--games", "cartpole", "--seeds", "0", "1", "--out", "page", *TINY]
     assert exit_code(*words, "--dry-run") == 0
     assert not Path("runs").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from atari_dqn.cli import COMMANDS, main
 from atari_dqn.commands.parser import whole_number
-from atari_dqn.commands.suite import Suite, _configs
+from atari_dqn.commands.suite import Suite, configs_of
 from atari_dqn.commands.train import parse_command, split_game
 from atari_dqn.envs.games import atari_games, check_rom, known_game
 from atari_dqn.errors import UsageError
@@ -43,7 +43,7 @@ def test_names_of_gymnasium_are_those_of_ale_py():
 
 
 def test_a_suite_knows_them_and_counts_a_game_once():
-    assert [config.game for config in _configs(Suite(games=("ALE/Pong-v5", "pong", "Breakout")), ())] == [
+    assert [config.game for config in configs_of(Suite(games=("ALE/Pong-v5", "pong", "Breakout")), ())] == [
         "pong",
         "breakout",
     ]

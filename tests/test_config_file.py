@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from atari_dqn.cli import main
-from atari_dqn.commands.suite import Suite, _configs
+from atari_dqn.commands.suite import Suite, configs_of
 from atari_dqn.commands.train import parse_command
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, quick
@@ -83,5 +83,5 @@ def test_files_and_flags_that_do_not_go_together(tmp_path):
 
 def test_a_suite_takes_one_for_all_its_games(tmp_path):
     flags = written(tmp_path / "some.json", {"preset": "quick", "gamma": 0.9})
-    configs = _configs(Suite(games=("pong", "breakout"), seeds=(1,)), (tuple(flags),))
+    configs = configs_of(Suite(games=("pong", "breakout"), seeds=(1,)), (tuple(flags),))
     assert configs == [quick(game).replace(seed=1, gamma=0.9) for game in ("pong", "breakout")]

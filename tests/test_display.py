@@ -88,7 +88,7 @@ def test_the_short_evaluation_of_step_0_foretells_no_other(clock):
         for protocol, known in ((dataclasses.replace(usual, episodes=4, steps=None), None), (usual, 50.0)):
             with display.evaluation(protocol):
                 clock[0] += 50.0
-            assert display._pace.evaluation_seconds == known
+            assert display.pace.evaluation_seconds == known
 
 
 def test_an_evaluation_of_so_many_steps_plays_its_last_game_to_the_end(clock, capsys):

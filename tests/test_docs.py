@@ -70,7 +70,7 @@ def run_bash(block, page):
 def test_every_block_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})  # small work: a second core would only wait
-    monkeypatch.setattr("atari_dqn.suite.jobs._start", in_this_process)
+    monkeypatch.setattr("atari_dqn.suite.jobs.start_process", in_this_process)
     threads = torch.get_num_threads()
     names, printed = {"__name__": "__main__"}, ""
     try:

@@ -205,10 +205,10 @@ def test_runs_with_neighbouring_seeds_share_no_games():
 def test_a_whole_game_ends_exactly_where_the_emulators_clock_falls_back(game):
     envs = native(game, num_envs=4)
     envs.reset(np.arange(4))
-    clock, expected, ends = envs._clock.copy(), np.zeros(4, bool), 0
+    clock, expected, ends = envs.clock.copy(), np.zeros(4, bool), 0
     for _, step in play(envs, 1_200):
-        assert ((envs._clock < clock) == expected).all()
-        clock, expected = envs._clock.copy(), step.finished
+        assert ((envs.clock < clock) == expected).all()
+        clock, expected = envs.clock.copy(), step.finished
         ends += expected.sum()
     assert ends > 0 or game == "freeway"  # its games last 2 minutes, whatever happens
     envs.close()
@@ -277,7 +277,7 @@ def test_noops_are_drawn_from_zero_to_the_maximum():
         seen = set()
         for start in range(0, 40, 8):
             envs.reset(np.arange(start, start + 8))
-            seen |= set(envs._clock.tolist())
+            seen |= set(envs.clock.tolist())
         assert seen == expected
         envs.close()
 

@@ -78,12 +78,12 @@ def test_a_game_that_goes_on_at_lives_zero_is_not_finished(game):
     """In these the count reaches zero before the end: `terminated and lives == 0` is no game over."""
     envs = native(game, 4)
     envs.reset(np.arange(4) + 50)
-    clock, expected = envs._clock, np.zeros(4, bool)
+    clock, expected = envs.clock, np.zeros(4, bool)
     went_on = ends = 0
     for step in play(envs, 2_000, seed=1):
-        assert ((envs._clock < clock) == expected).all()
-        clock, expected = envs._clock, step.finished
-        went_on += (step.terminated & ~step.finished & (envs._lives == 0)).sum()
+        assert ((envs.clock < clock) == expected).all()
+        clock, expected = envs.clock, step.finished
+        went_on += (step.terminated & ~step.finished & (envs.lives == 0)).sum()
         ends += step.finished.sum()
         if went_on and ends:
             break
@@ -104,7 +104,7 @@ class Liar:
 
 def test_an_end_that_was_not_reported_shows_by_the_clock_one_step_late():
     envs, honest = native(num_envs=1, life_loss=False), native(num_envs=1, life_loss=False)
-    envs._env = Liar(envs._env)
+    envs.emulators = Liar(envs.emulators)
     envs.reset(np.array([1]))
     honest.reset(np.array([1]))
     ends = 0
@@ -192,7 +192,7 @@ def test_opening_frames_are_those_of_a_game_after_so_many_noops(game):
     frames = envs.reset(np.arange(4)).frame
     plain_frames = [plain.reset(np.array([0])).frame[0]]
     plain_frames += [act(plain, 0).frame[0] for _ in range(30)]
-    for frame, noops in zip(frames, envs._clock, strict=True):
+    for frame, noops in zip(frames, envs.clock, strict=True):
         # one raw screen only: with frame_skip=1 there is nothing to take the maximum with
         difference = np.abs(frame.astype(int) - plain_frames[noops])
         assert (difference > 0).sum() <= 25 and difference.max() <= 2

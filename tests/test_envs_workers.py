@@ -80,7 +80,7 @@ def test_the_course_of_a_game_is_that_of_the_native_environment(game, colours):
     """From the same opening: the first reset of an emulator with the same seed, after as many no-ops."""
     native = NativeEnvs(AtariRules(game), 1, num_threads=1)
     frame = native.reset(np.array([7])).frame[0]
-    noops = int(native._clock[0])
+    noops = int(native.clock[0])
     openings = make_openings(make_emulator(game, seed=7), noops, colours=colours, variants=1)
     mine, screens = open_game(settings_of(game, colours=colours), openings[noops:])
     maker, made = FrameMaker(1, 210, 160, colours=colours), np.empty((1, 84, 84), np.uint8)

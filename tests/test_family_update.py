@@ -79,8 +79,8 @@ def by_the_papers(algorithm, batch, settings):
     rewards = np.clip(exactly(batch.reward), -1, 1)
     reward = sum(0.99**i * rewards[:, i] for i in range(rewards.shape[1]))
     discount = np.where(batch.terminated, 0.0, 0.99 ** batch.num_steps.numpy())
-    taken, levels = distributions(exactly(algorithm._outputs(algorithm.model, batch.obs)), settings)
-    after, _ = distributions(exactly(algorithm._outputs(algorithm.target, batch.next_obs)), settings)
+    taken, levels = distributions(exactly(algorithm.outputs(algorithm.model, batch.obs)), settings)
+    after, _ = distributions(exactly(algorithm.outputs(algorithm.target, batch.next_obs)), settings)
     taken, values_after = taken[each, action], means(after, settings)
     if settings["munchausen_alpha"]:
         policy = softmax(values_after / 0.03)

@@ -52,7 +52,7 @@ def test_it_shows_the_first_game_of_the_newest_evaluation():
 def test_where_nothing_is_filmed_nothing_is_kept():
     config = CONFIG.replace(film_seconds=0)
     highlight = BestEpisodeGif(config, monitor(config))
-    assert highlight._limit == 0
+    assert highlight.limit == 0
     highlight.show("eval/best_game", 1, None, 10)  # no film, no logger
 
 

@@ -88,7 +88,7 @@ def test_it_learns_the_mean_of_a_return_that_is_chance(precision):
     )
     before = agent.algorithm.predict(batch.obs)[0, 0].item()
     with torch.no_grad():
-        followed = agent.algorithm._ask(agent.algorithm.target, batch.next_obs).amax(dim=1)[0].item()
+        followed = agent.algorithm.predict_by_target(batch.next_obs).amax(dim=1)[0].item()
     for _ in range(200):
         stats = agent.learn(batch)
     after = agent.algorithm.predict(batch.obs)[0]

@@ -121,9 +121,9 @@ def launches(monkeypatch, updates=1):
 
     monkeypatch.setattr(network, "launch", launch)
     fused = update.FusedUpdates(model, frozen_copy(model, "bf16"), CenteredRMSProp(model.parameters()), mean=False)
-    monkeypatch.setattr(fused, "_beside", Branch)
-    join = fused._update
-    monkeypatch.setattr(fused, "_update", lambda *parts: (join(*parts), found.append((None, "joins"))))
+    monkeypatch.setattr(fused, "beside", Branch)
+    join = fused.update
+    monkeypatch.setattr(fused, "update", lambda *parts: (join(*parts), found.append((None, "joins"))))
     batch = random_batch(updates)
     fused(batch.obs, batch.action, fused.best_values(batch.next_obs), updates)
     return found

@@ -133,7 +133,7 @@ def test_zsh_reads_its_script(tmp_path):
 def test_the_doctor_looks_at_all_there_is_in_80_columns(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("ATARI_DQN_CACHE", str(tmp_path))
     monkeypatch.setattr(doctor, "play", lambda config, seconds: (6_000, 1.0))
-    monkeypatch.setattr("atari_dqn.runs.machine._seconds_per_update", lambda *_: 0.008)
+    monkeypatch.setattr("atari_dqn.runs.machine.time_update", lambda *_: 0.008)
     assert main(["doctor"]) == 0
     out, err = capsys.readouterr()
     messages = [line for line in err.splitlines() if not line.endswith("...")]

@@ -32,7 +32,7 @@ def no_compiler(monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("no C++ compiler\nand a page about it")
 
-    monkeypatch.setattr(machine, "_seconds_per_update", fail)
+    monkeypatch.setattr(machine, "time_update", fail)
 
 
 def test_without_a_compiler_the_optimizer_stays_plain_and_says_so(no_compiler, caplog):
@@ -44,7 +44,7 @@ def test_without_a_compiler_the_optimizer_stays_plain_and_says_so(no_compiler, c
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_beside_a_gpu_the_cores_are_the_emulators(device, monkeypatch):
-    monkeypatch.setattr(machine, "_device", lambda name: name)
+    monkeypatch.setattr(machine, "settle_device", lambda name: name)
     before = torch.get_num_threads()
     try:
         config = machine.resolve(nature().replace(device=device))
@@ -63,7 +63,7 @@ def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch, caplog):
             raise RuntimeError("no Triton")
         return 1.0
 
-    monkeypatch.setattr(machine, "_seconds_per_update", fail_at_first)
+    monkeypatch.setattr(machine, "time_update", fail_at_first)
     config = settle_compile(nature().replace(device="cuda", precision="bf16"))
     assert (config.machine.compile, config.machine.own_kernels, tried) == ("on", False, [True, False])
     assert caplog.messages[0] == "update: not by our own kernels, no Triton"
@@ -127,7 +127,7 @@ def test_a_second_gpu_becomes_the_current_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     for name in ("cuda", "cuda:1", "cpu"):
-        assert machine._device(name) == name
+        assert machine.settle_device(name) == name
     assert chosen == [torch.device("cuda:1")]
 
 

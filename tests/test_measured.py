@@ -158,9 +158,9 @@ def test_two_that_write_at_once_leave_one_whole_file(config, monkeypatch):
 
 
 def test_a_run_says_which_precision_it_took_and_why(config, monkeypatch, caplog):
-    monkeypatch.setattr(machine, "_seconds_per_update", lambda config, precision: SECONDS[precision])
-    assert machine._precision(config, begun=False) == "bf16"
-    monkeypatch.setattr(machine, "_seconds_per_update", None)  # the next start needs it no more
-    assert machine._precision(config, begun=False) == "bf16"
+    monkeypatch.setattr(machine, "time_update", lambda config, precision: SECONDS[precision])
+    assert machine.settle_precision(config, begun=False) == "bf16"
+    monkeypatch.setattr(machine, "time_update", None)  # the next start needs it no more
+    assert machine.settle_precision(config, begun=False) == "bf16"
     assert caplog.messages[::2] == ["precision: bf16 (one update: fp32 30.0 ms, bf16 10.0 ms; --precision decides)"] * 2
     assert caplog.messages[3].startswith("precision: measured on 20")

@@ -17,7 +17,7 @@ from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.frames import FrameRing
 from atari_dqn.replay.layout import ReplayLayout
 from atari_dqn.replay.recent import continue_from, newest_frames
-from atari_dqn.replay.tiles import TiledFrames
+from atari_dqn.replay.tiles import TiledFrames, TilePool
 from atari_dqn.types import Step
 from tests.fakes import ScriptedEnvs, make_step
 
@@ -247,9 +247,7 @@ def test_tiles_are_the_frames_and_no_tile_is_kept_twice_or_too_long(
     num_rows = rows_per_env * num_envs
     tiled = TiledFrames(num_rows + 1, (24, 36), num_envs=num_envs, num_rows=num_rows, at_once=at_once)
     if small_table:  # two places in three would be taken: many collisions, and rebuilds
-        tiled.pool._places = np.full(8, -1, np.int32)
-        tiled.pool._taken = 0
-        tiled.pool._enter(np.zeros(1, np.int32))
+        tiled.pool = TilePool(len(tiled.pool.shown), places=8)
     naive = NaiveTiles(num_rows + 1, (24, 36))
     for time in range(times):
         first = time * at_once % num_rows

@@ -76,7 +76,7 @@ def test_ctrl_c_lets_the_jobs_save_and_end(tmp_path):
     running.state = "running"
     jobs = [Sent(tmp_path / "stop"), Sent(tmp_path / "stop")]
     jobs[1].done = lambda: False  # Slurm's accounts, if it keeps any, say so later
-    slurm_engine._stop(list(zip(jobs, (running, queued), strict=True)), tmp_path / "stop", [signal.SIGINT])
+    slurm_engine.stop_jobs(list(zip(jobs, (running, queued), strict=True)), tmp_path / "stop", [signal.SIGINT])
     assert [(job.cancelled, run.state) for job, run in zip(jobs, (running, queued), strict=True)] == [
         (False, "stopped"), (True, "stopped"),
     ]  # fmt: skip
@@ -107,15 +107,15 @@ def test_a_job_that_is_lost_with_its_node_is_sent_again_so_many_times(tmp_path):
     utils = pytest.importorskip("submitit.core.utils")
     (run,) = runs_in(tmp_path, [0])
     lost = Counter()
-    assert slurm_engine._take(Ended(None), run) and run.state == "finished"
+    assert slurm_engine.take_result(Ended(None), run) and run.state == "finished"
     for _ in range(LOST_AT_MOST):
-        assert not slurm_engine._take(Ended(utils.UncompletedJobError("no result")), run)
+        assert not slurm_engine.take_result(Ended(utils.UncompletedJobError("no result")), run)
         assert may_go_on(run, lost)
     assert run.note == "lost (Slurm job 12: NODE_FAIL), sent again: it goes on from its checkpoint"
-    assert not slurm_engine._take(Ended(utils.UncompletedJobError("no result")), run)
+    assert not slurm_engine.take_result(Ended(utils.UncompletedJobError("no result")), run)
     assert not may_go_on(run, lost)
     assert run.state == "failed"
-    assert not slurm_engine._take(Ended(None, accounts=False), run)
+    assert not slurm_engine.take_result(Ended(None, accounts=False), run)
     assert (run.state, run.note) == ("queued", "lost (Slurm job 12: no longer in the queue)")
 
 

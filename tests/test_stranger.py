@@ -14,7 +14,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
-from atari_dqn.runs.event_file import _last_time
+from atari_dqn.runs.event_file import last_time
 from atari_dqn.runs.lock import in_use
 from atari_dqn.settings.from_file import flattened
 from atari_dqn.storage import checkpoint
@@ -274,7 +274,9 @@ def test_a_broken_file_concerns_its_job_alone(trained, tmp_path, name, text, mon
     broken = tmp_path / "cartpole" / "cartpole" / "seed0" / name
     broken.write_text(text)
     started = []
-    monkeypatch.setattr(jobs, "_start", lambda words, folder, environment: started.append(folder.name) or Ended())
+    monkeypatch.setattr(
+        jobs, "start_process", lambda words, folder, environment: started.append(folder.name) or Ended()
+    )
     config = Config.from_json((tmp_path / "cartpole" / "cartpole" / "seed1" / "config.json").read_text())
     runs = [JobRun(job, Settings()) for job in make_jobs([config.replace(seed=0), config], tmp_path)]
     with Table("jobs") as table:
@@ -387,7 +389,7 @@ def test_zeros_and_large_records_are_no_events(tmp_path):
         path.write_bytes(header.to_bytes(8, "little"))
         with path.open("r+b") as file:
             file.truncate(3 * 10**9)
-        assert _last_time(path) == 0.0
+        assert last_time(path) == 0.0
 
 
 def test_no_piece_is_read_that_the_replay_has_overwritten(tmp_path):

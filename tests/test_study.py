@@ -48,7 +48,7 @@ def ablation(tmp_path_factory):
     out = tmp_path_factory.mktemp("study") / "out"
     words = ["ablation", "--out", str(out), "--steps", "2000", "--seeds", "3", "--jobs", "2"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "_start", in_this_process)
+        patch.setattr(jobs, "start_process", in_this_process)
         assert main(words) == 0
     return out, words
 
@@ -115,7 +115,7 @@ def test_the_runs_are_jobs_of_the_suite_and_one_that_fails_is_told_in_its_own_wo
         started.append(words)
         return Ended(jobs.BAD_INPUT)
 
-    monkeypatch.setattr(jobs, "_start", start)
+    monkeypatch.setattr(jobs, "start_process", start)
     with pytest.raises(UsageError, match=r"one, seed 0: train: exit code 2; atari-dqn: no space left \(log:"):
         study.train_all(two_runs, jobs=2)
     folders = [str(two_runs.run_dir("one", seed)) for seed in (0, 1)]

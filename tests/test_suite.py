@@ -69,7 +69,7 @@ def pretend(monkeypatch):
             command = [sys.executable, "-S", "-c", PRETENDER, *words]
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
-    monkeypatch.setattr(suite, "_start", start)
+    monkeypatch.setattr(suite, "start_process", start)
 
 
 def jobs_of(tmp_path, seeds, **settings):
@@ -193,7 +193,7 @@ def test_who_comes_second_is_not_failed_by_what_the_first_has_done(tmp_path, mon
             (folder / "DONE").write_text(json.dumps(done))  # the first one ends meanwhile
         return subprocess.Popen(refused, stdout=subprocess.DEVNULL)
 
-    monkeypatch.setattr(suite, "_start", start)
+    monkeypatch.setattr(suite, "start_process", start)
     run = JobRun(job, Settings(evaluate=False))
     while not run.poll():
         time.sleep(0.02)

@@ -6,7 +6,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 from atari_dqn import presets
-from atari_dqn.commands.suite import Suite, _configs
+from atari_dqn.commands.suite import Suite, configs_of
 from atari_dqn.commands.train import parse_command
 from atari_dqn.envs import time_limit_told
 from atari_dqn.runs.evaluate import Selection, evaluate_policy
@@ -69,7 +69,7 @@ def test_python_is_told_that_the_preset_says_less():
 
 
 def test_each_game_of_a_suite_has_its_own():
-    configs = _configs(Suite(games=("gym:Long-v0", "cartpole", "gym:Short-v0")), ())
+    configs = configs_of(Suite(games=("gym:Long-v0", "cartpole", "gym:Short-v0")), ())
     assert [config.env.max_episode_steps for config in configs] == [1_000, 500, 30]
 
 

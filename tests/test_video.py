@@ -284,7 +284,7 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch, pong, capsys):
 
 def test_a_full_disk_ends_in_one_message_though_the_clean_up_fails_too(tmp_path, monkeypatch):
     def full(film, *arguments):
-        film._file.close()
+        film.file.close()
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writers.GifFilm, "add", full)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from contextlib import closing
 
@@ -71,7 +72,7 @@ def test_a_paused_window_waits():
                     press("p")
 
         press("p")
-        shown._clock = Clock()
+        shown.clock = Clock()
         shown.add(PICTURE)
         assert next(ticks) == 6
 
@@ -200,7 +201,7 @@ def test_a_page_shows_each_colour_as_it_is(monkeypatch):
                 page.add(second)  # two frames become the brighter pixels
                 assert (next(pictures) == np.maximum(first, second)).all()
         with pytest.raises(UsageError, match=r"port \d+ cannot be served .*; choose another --port"):
-            Page("", 60, page._server.server_port)
+            Page("", 60, urllib.parse.urlsplit(page.address).port)
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(page.address, timeout=10)
 
@@ -326,6 +327,6 @@ def test_the_score_is_what_the_emulator_counts(capsys, monkeypatch):
     monkeypatch.setattr(by_hand.ScoreBoard, "beside", lambda *_, **__: None)
     monkeypatch.setattr(AtariCamera, "picture", lambda *_: None)
     monkeypatch.setattr(Window, "held", lambda self: frozenset())
-    monkeypatch.setattr(by_hand, "_rest", lambda shown, picture: shown.close())
+    monkeypatch.setattr(by_hand, "show_end", lambda shown, picture: shown.close())
     assert main(["play", "Pong"]) == 0
     assert capsys.readouterr().out.startswith("game 1: score -21 after ")

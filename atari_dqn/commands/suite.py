@@ -46,7 +46,7 @@ def understand(words: Sequence[str]) -> Understood:
     command = parse(Suite, own, prog="atari-dqn suite")
     _check(command, passed)
     refuse_unwritable(command.runs_dir, "the runs folder", "--runs-dir")
-    return Understood(command, _configs(command, passed), passed)
+    return Understood(command, configs_of(command, passed), passed)
 
 
 def run(words: Sequence[str]) -> int:
@@ -91,7 +91,7 @@ def _check_engine(command: Suite) -> None:
             raise UsageError(f"--slurm has {option!r}; it takes options of sbatch as NAME=VALUE, such as partition=gpu")
 
 
-def _configs(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
+def configs_of(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
     """What is wanted of every job, by the parser of `train`; a wrong flag or game ends here."""
     games = [game for name in command.games for game in (SETS[name]() if name in SETS else (known_game(name),))]
     flags = [word for flag in passed for word in flag]

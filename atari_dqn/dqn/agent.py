@@ -53,10 +53,10 @@ class Actor:
             chance.renew(model)
             return algorithm.predict(observe(seen)).argmax(dim=1)
 
-        self._greedy = captured(greedy, algorithm.device, record=cuda_graph)
-        self._in_training = self._greedy
+        self.greedy = captured(greedy, algorithm.device, record=cuda_graph)
+        self.in_training = self.greedy
         if chance.generators:
-            self._in_training = captured(in_training, algorithm.device, record=cuda_graph, generators=chance.generators)
+            self.in_training = captured(in_training, algorithm.device, record=cuda_graph, generators=chance.generators)
         self._download = Download()
         self._coins: tuple[np.ndarray, np.ndarray] | None = None  # of the question that waits for its answer
 
@@ -66,7 +66,7 @@ class Actor:
         self._coins = coins
         explores, _ = coins
         if not explores.all():  # the warm-up needs no network
-            self._download(self._in_training(seen))
+            self._download(self.in_training(seen))
 
     def answer(self) -> np.ndarray:
         """The actions, [n] int64. Waits for the device, but not for what was launched there since `ask`."""
@@ -76,7 +76,7 @@ class Actor:
 
     def predict(self, seen: Tensor) -> np.ndarray:
         """Greedy actions; see `Agent.predict`."""
-        action: np.ndarray = self._greedy(seen).cpu().numpy()
+        action: np.ndarray = self.greedy(seen).cpu().numpy()
         return action
 
 

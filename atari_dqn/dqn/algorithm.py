@@ -94,7 +94,7 @@ class DQN:
     def distribution(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor] | None:
         """Returns that the online network expects of one action each, and their chances: [B, M] both; else None."""
         of_head = getattr(self.head, "distribution", None)
-        return None if of_head is None else of_head(self._outputs(self.model, obs), action)
+        return None if of_head is None else of_head(self.outputs(self.model, obs), action)
 
     @torch.no_grad()
     def predict_by_target(self, obs: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class DQN:
                 return self._learn_fused(self.fused, batch._replace(reward=reward), discount, updates)
             discount = discount.masked_fill(batch.terminated, 0.0)
             self.chance.renew(self.target)
-            following = self._outputs(self.target, batch.next_obs) if self.use_target else None
+            following = self.outputs(self.target, batch.next_obs) if self.use_target else None
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
         weight = [None] * updates if weights is None else weights.chunk(updates)
         values = [None] * updates if following is None else following.chunk(updates)
@@ -183,9 +183,9 @@ class DQN:
         """
         with torch.no_grad():
             if next_outputs is None:
-                next_outputs = self._outputs(self.model, batch.next_obs)
+                next_outputs = self.outputs(self.model, batch.next_obs)
             reward, following = self.target_rule(self.head, batch, next_outputs, self)
-        outputs = self._outputs(self.model, batch.obs)
+        outputs = self.outputs(self.model, batch.obs)
         losses, error = self.head.losses(outputs, batch.action, reward, discount, following)
         surprise = self.head.surprise(losses.detach(), error)
         if weight is not None:
@@ -208,7 +208,7 @@ class DQN:
         self.model.set_mean_frame(mean_frame)
         self.sync_target()
 
-    def _outputs(self, network: nn.Module, obs: Tensor) -> Tensor:
+    def outputs(self, network: nn.Module, obs: Tensor) -> Tensor:
         """Of the last layer, which `head` makes values of: [B, A * M] float32."""
         return self._ask(network.outputs if isinstance(network, QNetwork) else network, obs)
 

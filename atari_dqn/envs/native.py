@@ -40,12 +40,17 @@ class NativeEnvs:
       num_threads:  emulator threads, 0 for one per core.
       reseed_after: agent steps after which a sub-environment is seeded afresh when its next
                     game opens, so that its action log stays short; 0 for never.
+
+    Attributes:
+      emulators: ale-py's.
+      clock:     [N] frames of each game so far; it falls back when a new one opens.
+      lives:     [N] left in each game.
     """
 
     def __init__(self, rules: AtariRules, num_envs: int, *, num_threads: int = 0, reseed_after: int = 0) -> None:
         self.num_envs, self.life_loss = num_envs, rules.life_loss
         self.max_episode_steps, self.reseed_after = rules.max_episode_steps, reseed_after
-        self._env = make_emulators(
+        self.emulators = make_emulators(
             rules,
             num_envs,
             num_threads=num_threads,
@@ -55,7 +60,7 @@ class NativeEnvs:
             frameskip=rules.frame_skip,
             maxpool=True,
         )
-        names = tuple(action.name.lower() for action in self._env.ale.get_action_set())
+        names = tuple(action.name.lower() for action in self.emulators.ale.get_action_set())
         self._chosen = rules.chosen_actions(names)  # of the emulator's actions, by the agent's
         self.spec = rules.spec(names)
         self._paddle = [1.0] * num_envs  # how far the paddle is turned: all the way, actions are discrete
@@ -69,13 +74,13 @@ class NativeEnvs:
         """
         seeds = checked_seeds(seeds, self.num_envs)
         self._turns.reset()
-        frame, info = self._env.reset(seed=seeds)
+        frame, info = self.emulators.reset(seed=seeds)
         self._course = Course(seeds, self.reseed_after)
         self._elapsed = np.zeros(self.num_envs, np.int64)  # agent steps into the game
         self._over = np.zeros(self.num_envs, bool)  # the emulator resets at its next step
         self._cut = np.zeros(self.num_envs, bool)  # we reset it after its next step
-        self._clock = info["episode_frame_number"]  # falls back when a new game opens
-        self._lives = info["lives"]
+        self.clock = info["episode_frame_number"]
+        self.lives = info["lives"]
         self._score = np.zeros(self.num_envs)  # of all games since the last seed
         return first_step(frame[:, 0])
 
@@ -85,24 +90,24 @@ class NativeEnvs:
         if self._cut.any():  # that step is thrown away: the caller's action must leave no trace
             action = np.where(self._cut, NOOP, action)
         self._course.append(action)
-        # what `_env.send` does, in half the time: an array is copied item by item
-        self._env.ale.send(self._chosen[action].tolist(), self._paddle)
+        # what `emulators.send` does, in half the time: an array is copied item by item
+        self.emulators.ale.send(self._chosen[action].tolist(), self._paddle)
 
     def recv(self) -> Step:
         self._turns.recv()
-        frame, reward, over, _, info = self._env.recv()
+        frame, reward, over, _, info = self.emulators.recv()
         opening = self._over | self._cut
         if opening.any():
             frame, info = self._open_games(opening, frame, info)
         clock, lives = info["episode_frame_number"], info["lives"]
         # a game ended that did not look so; it shows one step late
-        late = (clock < self._clock) & ~opening
+        late = (clock < self.clock) & ~opening
         started = opening | late
         self._over = over & ~started
         terminated = self._over
         if self.life_loss:
-            terminated = self._over | ((lives < self._lives) & ~started)
-        self._clock, self._lives = clock, lives
+            terminated = self._over | ((lives < self.lives) & ~started)
+        self.clock, self.lives = clock, lives
         self._elapsed = np.where(started, 0, self._elapsed + 1)
         truncated = self._elapsed >= self.max_episode_steps
         self._cut = truncated & ~self._over
@@ -116,7 +121,7 @@ class NativeEnvs:
         seeded = self._course.seeded_among(opening)
         unseeded = self._cut & ~seeded
         if unseeded.any():
-            frame, info = self._env.reset(options={"reset_mask": unseeded})
+            frame, info = self.emulators.reset(options={"reset_mask": unseeded})
         if seeded.any():
             frame, info = self._seeded_reset(seeded, self._course.next_seed[seeded])
         return frame, info
@@ -124,7 +129,7 @@ class NativeEnvs:
     def _seeded_reset(self, mask: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, Any]:
         self._course.begin(mask, seeds)
         self._score[mask] = 0
-        return self._env.reset(seed=seeds, options={"reset_mask": mask})
+        return self.emulators.reset(seed=seeds, options={"reset_mask": mask})
 
     def seed_next_episode(self, index: int, seed: int) -> None:
         self._course.next_seed[index] = checked_seeds(np.array([seed]), 1)[0]
@@ -136,7 +141,7 @@ class NativeEnvs:
 
     def _traces(self) -> np.ndarray:
         """What play leaves behind, [3, N] float64; another course of play would show here."""
-        return np.stack([self._clock, self._lives, self._score]).astype(np.float64)
+        return np.stack([self.clock, self.lives, self._score]).astype(np.float64)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Play the logs again, all ending at the same vector step.
@@ -149,7 +154,7 @@ class NativeEnvs:
 
         def join(mask: np.ndarray) -> None:
             _, info = self._seeded_reset(mask, seeds[mask])
-            self._clock, self._lives = info["episode_frame_number"], info["lives"]
+            self.clock, self.lives = info["episode_frame_number"], info["lives"]
             self._elapsed[mask] = 0
             self._over[mask] = self._cut[mask] = False
 
@@ -163,7 +168,7 @@ class NativeEnvs:
 
     def close(self) -> None:
         """Stop the emulators. Their threads live as long as ale-py's object, and a fork beside them may hang."""
-        self._env = None
+        self.emulators = None
 
 
 def make_emulators(rules: AtariRules, num_envs: int, *, num_threads: int, **picture: Any) -> Any:

@@ -94,7 +94,7 @@ class FusedUpdates:
         target = target.contiguous()
         for first in range(0, len(obs), batch):
             part = slice(first, first + batch)
-            self._update(self.workspaces[batch], cells[part], action[part], target[part], errors[part], q_taken[part])
+            self.update(self.workspaces[batch], cells[part], action[part], target[part], errors[part], q_taken[part])
         return errors, q_taken
 
     def grad_norm(self) -> Tensor:
@@ -105,7 +105,7 @@ class FusedUpdates:
         """max_a Q(s, a) by the target network: [B, 4, 84, 84] uint8 -> [B] float32."""
         return self.target.best_values(obs)
 
-    def _update(
+    def update(
         self, space: Workspace, cells: Tensor, action: Tensor, target: Tensor, error: Tensor, q_taken: Tensor
     ) -> None:
         batch = len(action)
@@ -124,13 +124,13 @@ class FusedUpdates:
             dense.features_gradient, (FEATURES // 32,), space.dh, copies[3], features, space.grads[2],
             PLACES=PLACES, BLOCK=32, BLOCK_K=64, stages=4, **of_features,
         )  # fmt: skip
-        with self._beside(0):
+        with self.beside(0):
             self._step_dense(space, features, action, of_features)
         for number in (2, 1):
-            with self._beside(number):
+            with self.beside(number):
                 self._weight_gradient(number, inputs[number], space, batch)
             self._input_gradient(number, inputs[number], space, batch)
-            with self._beside(number):
+            with self.beside(number):
                 self._step_convolution(number, space)
         self._weight_gradient(0, cells, space, batch)
         self._step_convolution(0, space)
@@ -138,7 +138,7 @@ class FusedUpdates:
             torch.cuda.current_stream().wait_stream(stream)
 
     @contextlib.contextmanager
-    def _beside(self, number: int) -> Iterator[None]:
+    def beside(self, number: int) -> Iterator[None]:
         """A branch that begins when what the main stream has been given so far is over; in the end all are joined."""
         if not self.streams:
             yield

@@ -107,16 +107,17 @@ class TilePool:
     """Different tiles by number; number 0 is the blank tile, and stays.
 
     Args:
-      most: tiles that can be there at once.
+      most:   tiles that can be there at once.
+      places: of the hash table at first; it grows.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, places: int = 2**12) -> None:
         self.pixels = _reserve((most, WORDS), np.int32)
         self.shown = _reserve((most,), np.int32)  # clock of the newest frame that shows a tile
         self._free = _reserve((most,), np.int32)  # numbers given back
         self._free_count = 0
         self._begun = 1  # numbers ever given out
-        self._places = np.full(2**12, EMPTY, np.int32)  # hash table: numbers
+        self._places = np.full(places, EMPTY, np.int32)  # hash table: numbers
         self._taken = 0  # places that are not empty
         self._enter(np.zeros(1, np.int32))
 

@@ -39,7 +39,7 @@ class Display:
     def __init__(self) -> None:
         self._screen: _Screen = _Terminal() if redraws() else _Plain()
         self.update_seconds: float | None = None
-        self._pace: pacing.Pace | None = None
+        self.pace: pacing.Pace | None = None
         self._stood = 0.0  # seconds in which nothing was played
         self._ticked = -TICK_SECONDS
         self._first_updates = 0  # those before this process
@@ -67,13 +67,13 @@ class Display:
           config:  of the run, resolved.
           updates: optimizer steps before this process.
         """
-        self._pace, self._first_updates = pacing.Pace(config, self.update_seconds), updates
+        self.pace, self._first_updates = pacing.Pace(config, self.update_seconds), updates
         self._screen.begin(config.logging.log_period)
 
     def tick(self, trainer: Trainer, *, last: bool = False) -> None:
         """Show how far the run is, if a second has passed; cheap enough for every vector step."""
         now = time.monotonic()
-        if self._pace is None or (now - self._ticked < TICK_SECONDS and not last):
+        if self.pace is None or (now - self._ticked < TICK_SECONDS and not last):
             return
         owed = trainer.learner.reset.pending_updates if trainer.learns else 0
         if owed and self._evaluation_began is None:
@@ -81,9 +81,9 @@ class Display:
         self._ticked = now
         if self._evaluation_began is None and not last:  # at the end a checkpoint was waited for
             learning = trainer.learner.updates > self._first_updates
-            self._pace.see(now - self._stood, trainer.step, learning=learning)
+            self.pace.see(now - self._stood, trainer.step, learning=learning)
         moment = self._moment(trainer, owed, now)
-        told = pacing.parts(moment, self._pace)
+        told = pacing.parts(moment, self.pace)
         self._screen.show(moment.step, pacing.expected_steps(trainer.config, moment), told, last=last)
 
     def _moment(self, trainer: Trainer, owed: int, now: float) -> pacing.Moment:
@@ -118,8 +118,8 @@ class Display:
             took = time.monotonic() - self._evaluation_began
             self._evaluation_began, self._evaluated = None, ""
             self._stood += took
-            if self._pace is not None and protocol == monitor(self._pace.config):  # that of step 0 is shorter
-                self._pace.evaluation_seconds = took
+            if self.pace is not None and protocol == monitor(self.pace.config):  # that of step 0 is shorter
+                self.pace.evaluation_seconds = took
 
     @contextmanager
     def episodes(self, protocol: EvalProtocol) -> Iterator[Watch]:

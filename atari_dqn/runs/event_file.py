@@ -35,7 +35,7 @@ class EventFile:
 
         earlier = [path for path in folder.iterdir() if NAME.fullmatch(path.name)]
         stamps = [int(path.name.split(".")[3]) for path in earlier]
-        self._newest = max(map(_last_time, earlier), default=0.0)
+        self._newest = max(map(last_time, earlier), default=0.0)
         stamp = max([int(time.time()), *(stamp + 1 for stamp in stamps)])
         name = f"events.out.tfevents.{stamp:010d}.{socket.gethostname()}.{os.getpid()}"
         self._event, self._file = Event, (folder / name).open("xb")
@@ -60,7 +60,7 @@ class EventFile:
         self._file.close()
 
 
-def _last_time(path: Path) -> float:
+def last_time(path: Path) -> float:
     """Seconds of the last event of a file that may be cut off, or a stranger's; 0 if there is none."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorboard.compat.proto.event_pb2 import Event

@@ -45,7 +45,7 @@ def resolve(config: Config, *, begun: bool = False) -> Config:
     Raises:
       UsageError: a device or precision that is not to be had here.
     """
-    config = config.replace(device=_device(config.machine.device))
+    config = config.replace(device=settle_device(config.machine.device))
     cores = host.cores()
     # beside a GPU, torch's threads have next to nothing to do, and wait for it actively where the emulators could play
     torch_threads = 1 if config.machine.device.startswith("cuda") else cores
@@ -63,7 +63,7 @@ def resolve(config: Config, *, begun: bool = False) -> Config:
         f"threads: {config.machine.torch_threads} for the network, {config.machine.env_threads} for the games, "
         f"of {cores} cores"
     )
-    return config.replace(precision=_precision(config, begun))
+    return config.replace(precision=settle_precision(config, begun))
 
 
 def _threads_of_games(config: Config) -> int:
@@ -76,7 +76,12 @@ def _threads_of_games(config: Config) -> int:
     return min(config.machine.env_threads, config.env.num_envs) + evaluations
 
 
-def _device(name: str) -> str:
+def settle_device(name: str) -> str:
+    """The device of this name, `auto` chosen.
+
+    Raises:
+      UsageError: it is not to be had here.
+    """
     if name == "auto":
         chosen = "cuda" if torch.cuda.is_available() else "cpu"
         log.info(f"device: {chosen} (chosen; --device decides)")
@@ -127,7 +132,8 @@ def _settle_cache() -> None:
         )
 
 
-def _precision(config: Config, begun: bool) -> Precision:
+def settle_precision(config: Config, begun: bool) -> Precision:
+    """The precision of a config, `auto` measured; see `resolve`."""
     on_gpu = config.machine.device.startswith("cuda")
     if config.machine.precision == "tf32" and not on_gpu:
         if not begun:
@@ -139,7 +145,7 @@ def _precision(config: Config, begun: bool) -> Precision:
             precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
-            found = seconds_per_update(config, candidates, lambda name: _seconds_per_update(config, name))
+            found = seconds_per_update(config, candidates, lambda name: time_update(config, name))
             precision = min(candidates, key=lambda name: found.seconds[name])
             told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in found.seconds.items())
             log.info(f"precision: {precision} (one update: {told}; --precision decides)")
@@ -175,7 +181,7 @@ def settle_compile(config: Config, timed: Callable[[float], None] = lambda secon
     began = time.perf_counter()
     try:
         with warnings.catch_warnings(action="ignore"):  # that fp32 could be faster as tf32
-            timed(_seconds_per_update(config.replace(compile="on"), config.machine.precision, seconds=0.0))
+            timed(time_update(config.replace(compile="on"), config.machine.precision, seconds=0.0))
     except Exception as error:  # no C++ compiler, no headers, a version of torch where it fails: all end alike
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         if uses_own_kernels(config.replace(compile="on")):
@@ -225,10 +231,10 @@ def update_seconds(config: Config) -> float | None:
     """Time of one update that is not compiled, measured in a moment (`config` resolved); None for other than images."""
     if config.network.network != "nature_cnn":
         return None
-    return _seconds_per_update(config.replace(compile="off"), config.machine.precision, SHORT_SECONDS)
+    return time_update(config.replace(compile="off"), config.machine.precision, SHORT_SECONDS)
 
 
-def _seconds_per_update(config: Config, precision: Precision, seconds: float = MEASURE_SECONDS) -> float:
+def time_update(config: Config, precision: Precision, seconds: float = MEASURE_SECONDS) -> float:
     """Median time of one update at this precision, measured for so long, at least once; on pixels in any case.
 
     On a GPU it is one launch, as in the run itself: bound by what is computed, not by the launches of each kernel.

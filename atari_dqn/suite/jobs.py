@@ -201,7 +201,7 @@ class JobRun:
         self._stage, self.waits = stage, False
         self.note = f"{stage.name}, attempt {self.retried + 1}" if self.retried else stage.name
         try:
-            self._process = _start(stage.words, self.job.folder, self.environment)
+            self._process = start_process(stage.words, self.job.folder, self.environment)
         except OSError as error:
             self.state, self.note = (
                 "failed",
@@ -226,7 +226,7 @@ class JobRun:
         self.retried += 1
 
 
-def _start(words: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def start_process(words: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """A process of the command line that ends with this one; what it says goes to the job's log."""
     folder.mkdir(parents=True, exist_ok=True)
     with open_to_append(folder / LOG) as log:

@@ -92,12 +92,12 @@ def run(
                 job_run.notice_begun(since, f"Slurm job {job.job_id}")
                 if job.done() or queue.lacks(job.job_id):
                     del sent[job_run.job]
-                    if not _take(job, job_run) and may_go_on(job_run, lost):
+                    if not take_result(job, job_run) and may_go_on(job_run, lost):
                         send(job_run)
             table.show(runs)
             time.sleep(POLL_SECONDS)
         if caught:
-            _stop([(job, job_run) for job_run, job, _ in sent.values()], stop_file, caught)
+            stop_jobs([(job, job_run) for job_run, job, _ in sent.values()], stop_file, caught)
     return caught[0] if caught else None
 
 
@@ -220,7 +220,7 @@ def _submit(executor: Any, job: Job, settings: Settings, stop_file: Path) -> Any
         raise UsageError(f"Slurm refuses the jobs ({reason}); check --slurm and --gpus-per-job") from error
 
 
-def _take(job: Any, job_run: JobRun) -> bool:
+def take_result(job: Any, job_run: JobRun) -> bool:
     """What came of a job; False if it was lost with its node."""
     from submitit.core.utils import FailedJobError
 
@@ -239,7 +239,7 @@ def _take(job: Any, job_run: JobRun) -> bool:
     return False
 
 
-def _stop(sent: Sequence[tuple[Any, JobRun]], stop_file: Path, caught: list[int]) -> None:
+def stop_jobs(sent: Sequence[tuple[Any, JobRun]], stop_file: Path, caught: list[int]) -> None:
     """Let the jobs save and end; those that wait in the queue, and after a second signal all, are cancelled."""
     stop_file.touch()
     left, until = [], time.monotonic() + STOP_SECONDS

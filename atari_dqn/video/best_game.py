@@ -40,7 +40,7 @@ class BestEpisodeGif:
         self.config = protocol.env_config(config, 1)
         self.actions: list[int] = []
         fps = GYM_FPS if config.env.backend == "classic" else FRAMES_PER_SECOND
-        self._limit = config.logging.film_seconds * fps // config.env.frame_skip  # agent steps
+        self.limit = config.logging.film_seconds * fps // config.env.frame_skip  # agent steps
 
     def begin(self) -> Callable[[EvalStep], None]:
         """Forget the evaluation before; returns who is to watch the next one."""
@@ -48,7 +48,7 @@ class BestEpisodeGif:
         return self._watch
 
     def _watch(self, moment: EvalStep) -> None:
-        if moment.playing[0] == 0 and len(self.actions) < self._limit:  # the first environment opens with episode 0
+        if moment.playing[0] == 0 and len(self.actions) < self.limit:  # the first environment opens with episode 0
             self.actions.append(int(moment.action[0]))
 
     def show(self, tag: str, seed: int, logger: Logger, step: int) -> None:
@@ -61,7 +61,7 @@ class BestEpisodeGif:
         try:
             logger.log(step, {tag: Animation(self.gif(seed))})
         except UsageError as error:
-            self._limit = 0
+            self.limit = 0
             self.actions.clear()
             logger.message(f"no film in TensorBoard: {error}. --film-seconds 0 asks for none")
 

@@ -53,11 +53,11 @@ def play_games(
         if over:
             ended += 1
             told(f"game {opened}: score {score:,.0f} after {_clock(frames)}")
-            _rest(window, board.beside(camera.picture(screen, HEIGHT), score, frames, over=True))
+            show_end(window, board.beside(camera.picture(screen, HEIGHT), score, frames, over=True))
     return ended
 
 
-def _rest(window: Window, picture: np.ndarray) -> None:
+def show_end(window: Window, picture: np.ndarray) -> None:
     """Show the end of a game until fire is pressed anew."""
     waited, released = 0, False
     while not (window.closed or window.next_episode()):

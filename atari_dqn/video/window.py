@@ -56,7 +56,7 @@ class Window:
         pygame.display.init()
         if pygame.display.get_driver() in INVISIBLE and not os.environ.get("SDL_VIDEODRIVER"):
             raise UsageError(f"no window can be opened on the display {os.environ.get('DISPLAY', '')!r}")
-        self._clock = pygame.time.Clock()
+        self.clock = pygame.time.Clock()
         self._surface: Any = None
         self._held: set[str] = set()
         self._paused = self._next = False
@@ -75,7 +75,7 @@ class Window:
         while not self.closed:
             self._surface.blit(shown, (0, 0))
             self._pygame.display.flip()
-            self._clock.tick(self._fps)
+            self.clock.tick(self._fps)
             self._hear()
             if not self._paused or self._next:
                 break

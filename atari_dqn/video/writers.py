@@ -191,8 +191,8 @@ class GifFilm:
     """Half the frames, half the size. Two frames become their brighter pixels, as for the network: sprites flicker."""
 
     def __init__(self, path: Path, fps: int) -> None:
-        self._file = path.open("wb")
-        self._gif = Gif(self._file, Fraction(2, fps))
+        self.file = path.open("wb")
+        self._gif = Gif(self.file, Fraction(2, fps))
         self._first: np.ndarray | None = None  # of two frames
 
     def add(self, picture: np.ndarray) -> None:
@@ -209,8 +209,8 @@ class GifFilm:
     def close(self) -> None:
         if self._first is not None:
             self.add(self._first)
-        if not self._file.closed:
-            with self._file:
+        if not self.file.closed:
+            with self.file:
                 self._gif.close()
 
 
