@@ -40,8 +40,8 @@ class Update:
         self.target = copy.deepcopy(self.network)
         head = {"c51": CategoricalHead, "quantiles": QuantileHead}.get(part)
         self.head = head().to(device) if head else self.network.head
-        self.sampler = ProportionalPriorities(100, device, exponent=0.6)
-        self.sampler.correction.fill_(0.4)
+        self.sampler = ProportionalPriorities(100, device, alpha=0.6)
+        self.sampler.beta.fill_(0.4)
         self.sampler.note(torch.arange(0, 100, 2).numpy(), torch.arange(1, 100, 2).numpy())
         self.obs = torch.randn(100, 4, generator=torch.Generator().manual_seed(1)).to(device)
         self.ask = (lambda net, obs: net.outputs(obs)) if part == "iqn" else (lambda net, obs: net(obs))
@@ -117,7 +117,7 @@ def test_captured_updates_equal_plain_updates(part):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_a_sum_tree_on_a_gpu_is_that_of_the_host():
-    on_host, on_gpu = (ProportionalPriorities(5_000, device, exponent=0.6) for device in ("cpu", "cuda"))
+    on_host, on_gpu = (ProportionalPriorities(5_000, device, alpha=0.6) for device in ("cpu", "cuda"))
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
         leaves = torch.randint(5_000, (64,), generator=generator)

@@ -12,9 +12,9 @@ from tests.fakes import make_trainer, tiny_config
 PRIORITIZED = {"priority_alpha": 0.6, "priority_beta": 0.4}
 
 
-def with_exponent(num_rows, exponent, correction):
-    priorities = Priorities(num_rows, "cpu", correction=correction)
-    priorities.exponent.fill_(exponent)
+def with_alpha(num_rows, alpha, beta):
+    priorities = Priorities(num_rows, "cpu", beta=beta)
+    priorities.alpha.fill_(alpha)
     return priorities
 
 
@@ -24,7 +24,7 @@ def gumbel(count, generator):
 
 def test_one_of_four_candidates_is_chosen_in_proportion_to_its_priority():
     generator = np.random.default_rng(0)
-    priorities = with_exponent(4, 0.5, 0.0)
+    priorities = with_alpha(4, 0.5, 0.0)
     rows = torch.arange(4)
     priorities.learned(rows, torch.tensor([0.0, 0.03, -0.15, 3.0]))
     chance = (torch.tensor([0.0, 0.03, 0.15, LARGEST]) + SMALLEST).sqrt()
@@ -38,7 +38,7 @@ def test_one_of_four_candidates_is_chosen_in_proportion_to_its_priority():
 
 def test_weights_take_the_bias_away():
     """With beta 1, chance times weight is the same for all: a weighted mean over draws is the plain mean."""
-    priorities = with_exponent(4, 1.0, 1.0)
+    priorities = with_alpha(4, 1.0, 1.0)
     priorities.learned(torch.arange(4), torch.tensor([0.1, 0.2, 0.4, 0.8]))
     rows = torch.arange(4).repeat(4)
     places, weights = priorities.choose(rows, torch.zeros(16), 2)
@@ -53,14 +53,14 @@ def test_weights_take_the_bias_away():
 
 
 def test_the_chosen_are_dealt_to_the_minibatches_in_turn():
-    priorities = with_exponent(24, 1.0, 0.0)
+    priorities = with_alpha(24, 1.0, 0.0)
     places, _ = priorities.choose(torch.arange(24), -torch.arange(24.0), 3)
     assert places.tolist() == [0, 3, 1, 4, 2, 5]
 
 
 def test_exponent_zero_is_uniform():
     generator = np.random.default_rng(1)
-    priorities = with_exponent(8, 0.0, 1.0)
+    priorities = with_alpha(8, 0.0, 1.0)
     priorities.learned(torch.arange(8), torch.linspace(0, 1, 8))
     chosen = torch.cat([priorities.choose(torch.arange(8), gumbel(8, generator), 1)[0] for _ in range(4_000)])
     counts = torch.bincount(chosen, minlength=8).double().numpy()
@@ -70,7 +70,7 @@ def test_exponent_zero_is_uniform():
 def test_of_several_errors_at_one_row_the_largest_is_noted_in_any_order():
     rows, errors = torch.tensor([2, 1, 2, 2, 1]), torch.tensor([0.1, 0.2, -0.7, 0.3, 0.4])
     for order in (torch.arange(5), torch.arange(5).flip(0)):
-        priorities = with_exponent(4, 0.5, 0.5)
+        priorities = with_alpha(4, 0.5, 0.5)
         priorities.learned(rows[order], errors[order])
         torch.testing.assert_close(priorities.error, torch.tensor([LARGEST, 0.4, 0.7, LARGEST]))
 
@@ -141,7 +141,7 @@ def test_the_exponent_falls_while_a_run_goes_on():
     chosen_at, choose = [], trainer.learner.sampler.priorities.choose
 
     def spy(*inputs):
-        chosen_at.append(trainer.learner.sampler.priorities.exponent.item())
+        chosen_at.append(trainer.learner.sampler.priorities.alpha.item())
         return choose(*inputs)
 
     trainer.learner.sampler.priorities.choose = spy

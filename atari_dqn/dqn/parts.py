@@ -86,15 +86,15 @@ def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Gener
             replay,
             config.replay.batch_size,
             generator,
-            exponent=config.extensions.priority_alpha,
-            correction=lambda step: schedules.priority_beta(config, step),
+            alpha=config.extensions.priority_alpha,
+            beta=lambda step: schedules.priority_beta(config, step),
             at_once=UPDATES_AT_ONCE[replay.device.type],
         )
     return PrioritizedSampler(
         replay,
         plain,
-        exponent=lambda step: schedules.priority_alpha(config, step),
-        correction=config.extensions.priority_beta,
+        alpha=lambda step: schedules.priority_alpha(config, step),
+        beta=config.extensions.priority_beta,
         at_once=UPDATES_AT_ONCE[replay.device.type],
     )
 

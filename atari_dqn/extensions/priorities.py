@@ -28,16 +28,17 @@ class Priorities:
     Args:
       num_rows:   rows.
       device:     where the learner is.
-      correction: beta: the part of the bias that `choose` weighs away, in [0, 1].
+      beta:       importance-sampling exponent in [0, 1]: 0 corrects nothing, 1 all of the bias.
 
     Attributes:
-      exponent: alpha, a tensor without dimensions, to be filled: 0 chooses uniformly, 1 in proportion to the error.
+      alpha: exponent of the priorities, a tensor without dimensions, to be filled: 0 chooses uniformly, 1 in proportion
+        to the error.
 
     Source: Schaul et al. 2016, Prioritized experience replay, eq. 1 and section 3.4.
     """
 
-    def __init__(self, num_rows: int, device: torch.device | str, *, correction: float) -> None:
-        self.exponent, self.correction = torch.zeros((), device=device), correction
+    def __init__(self, num_rows: int, device: torch.device | str, *, beta: float) -> None:
+        self.alpha, self.beta = torch.zeros((), device=device), beta
         self.error = torch.full((num_rows,), LARGEST, device=device)
         self.newest = -1  # time of the replay's last frame when `forget_overwritten` was last called
 
@@ -62,11 +63,11 @@ class Priorities:
         Source: P(i) = p_i**alpha / sum_k p_k**alpha; w_i = (N P(i))**-beta, here over the candidates. The largest sums
           of log P(i) and Gumbel noise are a draw from P without replacement (Kool et al. 2019, section 2.3).
         """
-        log_chance = self.exponent * torch.log(self.error[rows] + SMALLEST)
+        log_chance = self.alpha * torch.log(self.error[rows] + SMALLEST)
         places = (log_chance + noise).topk(len(rows) // CANDIDATES).indices
         places = places.view(-1, minibatches).T.flatten()
         log_chance = log_chance - log_chance.logsumexp(0)
-        weights = torch.exp(-self.correction * log_chance[places])
+        weights = torch.exp(-self.beta * log_chance[places])
         return places, weights / weights.mean()
 
     def learned(self, rows: Tensor, error: Tensor) -> None:
@@ -100,8 +101,8 @@ class PrioritizedSampler:
     Args:
       replay:     what has been played, with its frames beside the learner.
       candidates: draws rows uniformly.
-      exponent:   alpha at an agent step.
-      correction: beta, see `Priorities`.
+      alpha:      at an agent step, see `Priorities`.
+      beta:       see `Priorities`.
       at_once:    updates whose minibatches are built together.
     """
 
@@ -110,17 +111,17 @@ class PrioritizedSampler:
         replay: FrameReplay,
         candidates: Candidates,
         *,
-        exponent: Callable[[int], float],
-        correction: float,
+        alpha: Callable[[int], float],
+        beta: float,
         at_once: int,
     ) -> None:
-        self.replay, self.candidates, self.exponent, self.at_once = replay, candidates, exponent, at_once
-        self.priorities = Priorities(replay.ring.num_rows, replay.device, correction=correction)
+        self.replay, self.candidates, self.alpha, self.at_once = replay, candidates, alpha, at_once
+        self.priorities = Priorities(replay.ring.num_rows, replay.device, beta=beta)
         self._chosen: Tensor  # rows of the newest `batch`
 
     def draw(self, updates: int, step: int) -> Iterator[tuple[Tensor, ...]]:
         rows = self.candidates.rows(updates * CANDIDATES, step)
-        self.priorities.exponent.fill_(self.exponent(step))
+        self.priorities.alpha.fill_(self.alpha(step))
         self.priorities.forget_overwritten(self.replay.ring)
         noise = torch.from_numpy(self.candidates.generator.gumbel(size=len(rows)).astype(np.float32))
         at_once = self.at_once * self.candidates.batch_size * CANDIDATES

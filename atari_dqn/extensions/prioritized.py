@@ -27,12 +27,12 @@ from atari_dqn.types import Transitions
 SMALLEST = 1e-6  # added to each |TD error|, so that none is 0
 
 
-def importance_weights(priority: Tensor, correction: Tensor | float) -> Tensor:
+def importance_weights(priority: Tensor, beta: Tensor | float) -> Tensor:
     """Weights of the losses, which take away the bias of drawing some transitions more often than others.
 
     Args:
       priority:   [U, B] float64 > 0, p_i**alpha of what was drawn for U minibatches.
-      correction: beta in [0, 1]: 0 corrects nothing, 1 all of the bias.
+      beta:       importance-sampling exponent in [0, 1]: 0 corrects nothing, 1 all of the bias.
 
     Returns:
       [U, B] float64 in (0, 1]; the largest of each minibatch is 1.
@@ -40,7 +40,7 @@ def importance_weights(priority: Tensor, correction: Tensor | float) -> Tensor:
     Source: Schaul et al. 2016, section 3.4 and Algorithm 1.   w_i = (N P(i))**-beta / max_j w_j, j in the same
       minibatch; N and the sum in P(i) = p_i**alpha / sum_k p_k**alpha cancel.
     """
-    return (priority.amin(dim=1, keepdim=True) / priority).pow(correction)
+    return (priority.amin(dim=1, keepdim=True) / priority).pow(beta)
 
 
 class ProportionalPriorities:
@@ -49,17 +49,17 @@ class ProportionalPriorities:
     Args:
       capacity: most transitions at once: the length of `SampleIndex.ring`.
       device:   where draws are.
-      exponent: alpha >= 0; 0 is uniform, 1 proportional to the error.
+      alpha:    exponent of the priorities, >= 0; 0 is uniform, 1 proportional to the error.
 
     Attributes:
-      correction: beta, a tensor without dimensions, to be filled: 0 corrects nothing, 1 all of the bias.
+      beta: of `importance_weights`, a tensor without dimensions, to be filled.
 
     Source: Schaul et al. 2016, Prioritized experience replay, Algorithm 1, eq. 1, sections 3.3 and 3.4.
     """
 
-    def __init__(self, capacity: int, device: torch.device | str, *, exponent: float) -> None:
-        self.tree, self.exponent = SumTree(capacity, device), exponent
-        self.correction = torch.zeros((), device=device)
+    def __init__(self, capacity: int, device: torch.device | str, *, alpha: float) -> None:
+        self.tree, self.alpha = SumTree(capacity, device), alpha
+        self.beta = torch.zeros((), device=device)
         self.largest = torch.ones((), device=device)  # error so far; 1 before the first
         self.first, self.end = 0, 0  # of `SampleIndex` at the last `follow`
 
@@ -75,7 +75,7 @@ class ProportionalPriorities:
     def note(self, appended: np.ndarray, evicted: np.ndarray) -> None:
         """Leaves, [n] and [m] int64, of new transitions and of those that are gone; one in both is of a new one."""
         leaves = torch.from_numpy(np.concatenate([appended, evicted])).to(self.largest.device)
-        priority = self.largest.pow(self.exponent).expand(len(appended))
+        priority = self.largest.pow(self.alpha).expand(len(appended))
         self.tree.set(leaves, torch.cat([priority, priority.new_zeros(len(evicted))]))
 
     def draw(self, unit: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,7 +92,7 @@ class ProportionalPriorities:
         size = unit.shape[1]
         strata = (torch.arange(size, device=unit.device) + unit) / size
         leaves = self.tree.draw(strata.flatten())
-        weights = importance_weights(self.tree.values(leaves).view(unit.shape), self.correction)
+        weights = importance_weights(self.tree.values(leaves).view(unit.shape), self.beta)
         return leaves, weights.flatten().float()
 
     def learned(self, leaves: Tensor, error: Tensor) -> None:
@@ -105,7 +105,7 @@ class ProportionalPriorities:
         error = error.abs() + SMALLEST
         self.largest.copy_(torch.fmax(self.largest, error.amax()))
         is_live = self.tree.values(leaves) > 0.0
-        self.tree.set(leaves, error.pow(self.exponent) * is_live)
+        self.tree.set(leaves, error.pow(self.alpha) * is_live)
 
     def state_dict(self) -> dict[str, Any]:
         return {**self.tree.state_dict(), "largest": self.largest, "first": self.first, "end": self.end}
@@ -127,8 +127,8 @@ class ProportionalSampler:
       replay:     what has been played.
       batch_size: transitions of an update.
       generator:  source of chance.
-      exponent:   alpha.
-      correction: beta at an agent step.
+      alpha:      see `ProportionalPriorities`.
+      beta:       at an agent step, see `importance_weights`.
       at_once:    updates whose minibatches are built together.
     """
 
@@ -138,18 +138,18 @@ class ProportionalSampler:
         batch_size: int,
         generator: np.random.Generator,
         *,
-        exponent: float,
-        correction: Callable[[int], float],
+        alpha: float,
+        beta: Callable[[int], float],
         at_once: int,
     ) -> None:
         self.replay, self.batch_size, self.generator = replay, batch_size, generator
-        self.correction, self.at_once = correction, at_once
-        self.priorities = ProportionalPriorities(len(replay.learnable.ring), replay.device, exponent=exponent)
+        self.beta, self.at_once = beta, at_once
+        self.priorities = ProportionalPriorities(len(replay.learnable.ring), replay.device, alpha=alpha)
         self._leaves: Tensor  # of the newest `batch`
 
     def draw(self, updates: int, step: int) -> Iterator[tuple[Tensor, ...]]:
         self.priorities.follow(self.replay.learnable)
-        self.priorities.correction.fill_(self.correction(step))
+        self.priorities.beta.fill_(self.beta(step))
         unit = torch.from_numpy(self.generator.random((updates, self.batch_size)))
         leaves, weights = self.priorities.draw(unit.to(self.replay.device))
         rows = self.replay.learnable.ring[leaves.cpu().numpy()].astype(np.int64)
