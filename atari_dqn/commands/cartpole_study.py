@@ -33,7 +33,7 @@ def compare_on_cartpole(
     seeds: Sequence[int],
     out: Path,
     jobs: int = 0,
-    eval_period_episodes: int = 0,
+    eval_period_episodes: int | None = None,
 ) -> int:
     """Train each variant with each seed, write and print what came out; returns the exit code.
 
@@ -43,7 +43,7 @@ def compare_on_cartpole(
       seeds:    one run of each variant for each.
       out:      folder of all files, see `suite.study`.
       jobs:     runs at a time; 0 for one a core.
-      eval_period_episodes: games between evaluations, where those are counted in games.
+      eval_period_episodes: episodes between evaluations, where those are counted in episodes; None: in agent steps.
 
     Raises:
       UsageError: a flag, `seeds` or `jobs` cannot work, or as `suite.study.run_study`.

@@ -22,7 +22,7 @@ from atari_dqn.commands.compare_approximators import CompareApproximators
 from atari_dqn.commands.doctor import Doctor
 from atari_dqn.commands.evaluate import Evaluate
 from atari_dqn.commands.export import Export
-from atari_dqn.commands.games import SETS, Games
+from atari_dqn.commands.games import Games
 from atari_dqn.commands.play import Play
 from atari_dqn.commands.presets import Presets
 from atari_dqn.commands.report import Report
@@ -32,6 +32,7 @@ from atari_dqn.commands.video import Video
 from atari_dqn.commands.watch import Watch
 from atari_dqn.envs.games import atari_games
 from atari_dqn.presets import PRESETS
+from atari_dqn.published.scores import GAME_SETS
 
 PROGRAM = "atari-dqn"
 HIDDEN = set(get_args(Suppress[int])[1:]) | set(get_args(Positional[int])[1:])  # marks of what is no flag
@@ -71,7 +72,7 @@ def vocabulary() -> dict[str, Words]:
     games = (*atari_games(), "cartpole")
     networks = tuple(f"pretrained:{path.name}" for path in (files("atari_dqn") / "data" / "pretrained").iterdir())
     presets = tuple(PRESETS)
-    known = {"--preset": presets, "--games": (*games, *(f"atari{name}" for name in SETS))}
+    known = {"--preset": presets, "--games": (*games, *GAME_SETS)}
     suite = flags_of(Train, known) | flags_of(Suite, known)
     return {
         "train": Words(games, flags_of(Train, known)),

@@ -14,9 +14,8 @@ from rich.table import Table
 from atari_dqn.commands import parse
 from atari_dqn.envs.games import atari_games
 from atari_dqn.errors import UsageError
-from atari_dqn.published.scores import atari_10, atari_57, nature_49, published
+from atari_dqn.published.scores import GAME_SETS, published
 
-SETS = {"49": nature_49, "57": atari_57, "10": atari_10}
 NOTE = """
 Scores of games of 5 minutes, DQN after 200 million frames (Mnih et al. 2015,
 extended data table 2). Sets, as in `atari-dqn suite --games atari10`: the 49 of
@@ -51,7 +50,7 @@ def table(names: Sequence[str]) -> Table:
     for heading in ("random", "human", "DQN"):
         grid.add_column(heading, justify="right", no_wrap=True)
     grid.add_column("sets", no_wrap=True)
-    members = {name: set(games()) for name, games in SETS.items()}
+    members = {name.removeprefix("atari"): set(games()) for name, games in GAME_SETS.items()}
     for game in names:
         scores = published(game)
         found = (scores.random_nature, scores.human_nature, scores.dqn_nature) if scores else (None, None, None)

@@ -13,11 +13,10 @@ from atari_dqn.config import Config
 from atari_dqn.envs import check_game
 from atari_dqn.envs.games import known_game
 from atari_dqn.errors import UsageError
-from atari_dqn.published.scores import atari_10, atari_57, nature_49
+from atari_dqn.published.scores import GAME_SETS
 from atari_dqn.runs.folder import refuse_unwritable
 from atari_dqn.suite.flags import field_name
 
-SETS = {"atari49": nature_49, "atari57": atari_57, "atari10": atari_10}
 OF_ENGINES = {
     "jobs": ("local",),
     "ray_address": ("ray",),
@@ -93,7 +92,9 @@ def _check_engine(command: Suite) -> None:
 
 def configs_of(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config]:
     """What is wanted of every job, by the parser of `train`; a wrong flag or game ends here."""
-    games = [game for name in command.games for game in (SETS[name]() if name in SETS else (known_game(name),))]
+    games = [
+        game for name in command.games for game in (GAME_SETS[name]() if name in GAME_SETS else (known_game(name),))
+    ]
     flags = [word for flag in passed for word in flag]
     preset = ["--preset", command.preset] if command.preset is not None else []
     parsed: dict[Config, Config] = {}  # by what the flags change: parsing takes long, and they are the same for all

@@ -59,6 +59,10 @@ def atari_10() -> tuple[str, ...]:
     return tuple(games.split())
 
 
+GAME_SETS = {"atari49": nature_49, "atari57": atari_57, "atari10": atari_10}
+"""By the names that commands take."""
+
+
 def published(game: str) -> PublishedScores | None:
     """What was published about a game (ROM id), or None if nothing was."""
     row = _table().get(game)

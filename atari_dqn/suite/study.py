@@ -53,8 +53,9 @@ class Study:
     seeds: Sequence[int]
     out: Path
     """Folder of all files."""
-    eval_period_episodes: int = 0
-    """Between evaluations, where those are counted in episodes and so come at steps that differ from run to run."""
+    eval_period_episodes: int | None = None
+    """Between evaluations, where those are counted in episodes and so come at steps that differ from run to run; None:
+    in agent steps."""
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
@@ -137,7 +138,7 @@ def _job_runs(study: Study, jobs: int) -> list[JobRun]:
     return runs
 
 
-def read_curve(folders: Sequence[Path], eval_period_episodes: int = 0) -> Curve:
+def read_curve(folders: Sequence[Path], eval_period_episodes: int | None = None) -> Curve:
     """The evaluations of runs that differ in their seed only.
 
     Args:
