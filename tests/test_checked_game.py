@@ -122,7 +122,7 @@ def test_a_value_that_cannot_be_learned_from_is_named_with_game_and_step(name, v
     with pytest.raises(UsageError) as caught:
         play(game)
     message = str(caught.value)
-    assert message.startswith("gym:Made-v0 broke its contract at step 7 of a game, action 0: ")
+    assert message.startswith("gym:Made-v0 broke its contract at step 7 of an episode, action 0: ")
     assert told in message
 
 
@@ -225,9 +225,9 @@ BAD_GAMES = [
     (OldReset, API),
     (NoSeed, "in reset with seed 0: TypeError: NoSeed.reset() got an unexpected keyword argument 'seed'; gymnasium's"),
     (Opening, "in reset with seed 0: it gave the observation array([nan, nan, nan])"),
-    (NoLevels, "at step 1 of a game, action 0: OSError: [Errno 28] No space left on device: 'levels.txt'"),
-    (Wrong, "at step 1 of a game, action 0: ValueError: a mistake of the game (test_checked_game.py, line "),
-    (Quits, "at step 1 of a game, action 0: SystemExit: 0 (test_checked_game.py, line "),
+    (NoLevels, "at step 1 of an episode, action 0: OSError: [Errno 28] No space left on device: 'levels.txt'"),
+    (Wrong, "at step 1 of an episode, action 0: ValueError: a mistake of the game (test_checked_game.py, line "),
+    (Quits, "at step 1 of an episode, action 0: SystemExit: 0 (test_checked_game.py, line "),
     (QuitsAtOnce, "gymnasium cannot make gym:Made-v0: SystemExit: 0"),
     (FailsSilently, "Silent: Silent (which cannot be shown)"),
     (FailsAtLength, "xxx..."),
@@ -262,7 +262,7 @@ def test_a_full_disk_inside_the_game_is_not_taken_for_one_of_the_run(tmp_path, m
     monkeypatch.chdir(tmp_path)
     assert main(["train", registered(Late), "--total-steps", "400", "--learning-starts", "100"]) == 2
     error = capsys.readouterr().err
-    assert "gym:Made-v0 failed at step 7 of a game, action" in error
+    assert "gym:Made-v0 failed at step 7 of an episode, action" in error
     assert "cannot write" not in error
 
 

@@ -33,7 +33,7 @@ class Export:
     checkpoint: Which = "last"
     """Which checkpoint of a run folder: the newest, or the one with the best evaluation during training."""
     allow_import: bool = False
-    """Import the module that the run's game names, if it is `gym:MODULE:ID`. This executes it."""
+    """Execute what the run's game names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs."""
 
 
 def run(words: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ class AtariRules:
     frame_skip: int = 4
     """Frames per agent step, also where a life is lost (D6); the last two are max-pooled."""
     noop_max: int = 30
-    """Up to this many no-ops open a game, frames (D7)."""
+    """Up to this many no-ops open an episode, frames (D7)."""
     sticky_probability: float = 0.0
     """Chance that a frame repeats the previous action."""
     action_set: str = "minimal"
@@ -31,7 +31,7 @@ class AtariRules:
     life_loss: bool = True
     """A lost life is reported as terminated, and the game goes on (D5)."""
     max_episode_steps: int = 27_000
-    """Time limit of a game, agent steps."""
+    """Time limit of an episode, agent steps."""
     mode: int | None = None
     """Of the game, one of those that its cartridge has; None for the one that it starts in."""
     difficulty: int | None = None

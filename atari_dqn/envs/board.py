@@ -72,7 +72,7 @@ class Board:
       asleep:   [workers] is the worker about to wait for its bell?
       waited:   [1] number of the group that the run sleeps for, plus 1; 0 while it is awake.
       action:   [N] uint8.
-      seed:     [N] int64, of the next game's stream; -1: the stream goes on.
+      seed:     [N] int64, of the next episode's stream; -1: the stream goes on.
       reward:   [N] int64.
       flags:    [N] uint8.
       pictures: [buffers, N, *picture_shape] uint8.

@@ -54,7 +54,7 @@ class CheckedGame:
         self.shows_pictures = is_picture(self.observation_space)
 
     def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, Mapping[str, Any]]:
-        """Open a game; see `gymnasium.Env.reset`."""
+        """Open an episode; see `gymnasium.Env.reset`."""
         self._length = 0
         self._when = "in reset" if seed is None else f"in reset with seed {seed}"
         answer = self._ask(self.env.reset, seed=seed)
@@ -67,7 +67,7 @@ class CheckedGame:
         """Play one agent step; see `gymnasium.Env.step`."""
         self._length += 1
         action += int(self.action_space.start)
-        self._when = f"at step {self._length} of a game, action {action}"
+        self._when = f"at step {self._length} of an episode, action {action}"
         answer = self._ask(self.env.step, action)
         if not isinstance(answer, tuple) or len(answer) != 5:
             self._refuse(f"gave {_short(answer)} instead of 5 values; {API}")
@@ -77,7 +77,7 @@ class CheckedGame:
 
     def render(self) -> np.ndarray:
         """The picture of a game that was made with render_mode "rgb_array": [H, W, 3] uint8."""
-        self._when = f"while it was drawn, after step {self._length} of a game"
+        self._when = f"while it was drawn, after step {self._length} of an episode"
         picture = self._ask(self.env.render)
         drawn = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size > 0
         if not drawn or picture.shape[2:] != (3,):

@@ -20,7 +20,7 @@ from atari_dqn.settings.play import EnvConfig
 from atari_dqn.types import EnvSpec
 
 # What play shows of CartPole. Its own bounds are no help: infinite for velocities, and twice the position and the angle
-# at which a game ends. Position: the end of the track that ends a game, m. Angle: 12 degrees, which end it too. The
+# at which an episode ends. Position: the end of the track that ends one, m. Angle: 12 degrees, which end it too. The
 # velocities (m/s, rad/s) have no bound: in 200,000 steps of random play 3 lay beyond.
 CARTPOLE_RANGE = ((-2.4, 2.4), (-3.0, 3.0), (-0.2095, 0.2095), (-3.5, 3.5))
 
@@ -98,7 +98,7 @@ def _wrapped(env: Any, game: GymGame) -> Any:
 
 
 def own_time_limit(game: GymGame) -> int | None:
-    """Agent steps after which a game ends by itself, as it was registered; None if it does not say.
+    """Agent steps after which an episode ends by itself, as the game was registered; None if it does not say.
 
     Raises:
       UsageError: it cannot be made.
@@ -115,7 +115,7 @@ class ClassicEnvs(SingleEnvs):
     Args:
       game:              which, see `GymGame`.
       num_envs:          N.
-      max_episode_steps: time limit of a game, agent steps, besides the game's own.
+      max_episode_steps: time limit of an episode, agent steps, besides the game's own.
       reseed_after:      see `SingleEnvs`.
 
     Raises:

@@ -1,9 +1,9 @@
-"""One Atari game after the other in one emulator, as a worker process plays it; no torch in here.
+"""One episode after the other in one emulator, as a worker process plays it; no torch in here.
 
-A game opens in one of some hundred kept states instead of a boot: every variant of a start that fresh resets show
+An episode opens in one of some hundred kept states instead of a boot: every variant of a start that fresh resets show
 (a timer differs in some games), after every number of no-ops. A state takes 30 us to restore, a boot some 5 ms. Which
-one opens a game, and which frames repeat an action, is drawn from the game's own stream, so a game is a function of its
-seed and the actions, whoever plays it.
+one opens it, and which frames repeat an action, is drawn from the episode's own stream, so it is a function of its seed
+and the actions, whoever plays it.
 
 A restored state goes on as it did, RAM and all, but its first screen may show lines of what was played before. An agent
 step has at least 3 frames, so that one is not shown.
@@ -37,7 +37,7 @@ class EmulatorSettings(AtariRules):
 
 
 class Opening(NamedTuple):
-    """Where a game begins."""
+    """Where an episode begins."""
 
     state: Any  # of the emulator
     screen: np.ndarray  # [H, W] uint8; a state does not hold it
@@ -86,7 +86,7 @@ def emulator_of(rules: AtariRules) -> Any:
 
 
 def make_openings(emulator: Any, noop_max: int, *, colours: bool, variants: int = VARIANTS) -> list[Opening]:
-    """Every start of a game: `variants` fresh resets, each after 0 to `noop_max` no-ops."""
+    """Every start of an episode: `variants` fresh resets, each after 0 to `noop_max` no-ops."""
     found = []
     for _ in range(variants):
         emulator.reset_game()
@@ -103,7 +103,7 @@ def _opening(emulator: Any, colours: bool) -> Opening:
 
 
 class Game:
-    """Plays game after game.
+    """Plays episode after episode.
 
     Args:
       settings: how.
@@ -113,13 +113,13 @@ class Game:
 
     def __init__(self, settings: EmulatorSettings, emulator: Any, openings: Sequence[Opening]) -> None:
         self.settings, self.emulator, self.openings = settings, emulator, openings
-        self.next_seed = -1  # of the next game's stream; -1: the stream goes on
+        self.next_seed = -1  # of the next episode's stream; -1: the stream goes on
         emulator.reset_game()
         emulator.act(NOOP)  # one that has played no frame since its reset loses the first after a restore (Q*bert)
         self._show = emulator.getScreen if settings.colours else emulator.getScreenGrayscale
 
     def open(self, screens: np.ndarray) -> None:
-        """Open the next game; its first screen goes to `screens`, [2, H, W], twice."""
+        """Open the next episode; its first screen goes to `screens`, [2, H, W], twice."""
         if self.next_seed >= 0:
             self.stream = np.random.default_rng(self.next_seed)
             self.next_seed = -1
@@ -130,7 +130,7 @@ class Game:
         screens[:] = opening.screen
 
     def play(self, action: int, screens: np.ndarray) -> Outcome:
-        """One agent step; the action is ignored where the game before has ended, and the next one opens.
+        """One agent step; the action is ignored where the episode before has ended, and the next one opens.
 
         Args:
           action:  number in the settings' list.
@@ -148,7 +148,7 @@ class Game:
         return Outcome(reward, over or (self.settings.life_loss and lost), truncated, False, self._ended)
 
     def _play_frames(self, action: int, screens: np.ndarray) -> tuple[int, bool]:
-        """Repeat an action, and keep the last two screens: where there is one only, twice. Ends with the game."""
+        """Repeat an action, and keep the last two screens: where there is one only, twice. Ends with the episode."""
         settings, emulator = self.settings, self.emulator
         changes = [True] * settings.frame_skip
         if settings.sticky_probability:

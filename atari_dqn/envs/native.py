@@ -6,12 +6,12 @@ One frame leaves each emulator per step; stacks are built elsewhere.
     emulator        game over  resets, ignores its action plays
     Step            finished   started, reward 0          ...
 
-A game that reaches our time limit is stepped once more like the others (with a no-op, thrown away)
-and then reset, so its rows look the same. The emulator's own limit is never used: its last frame
+An episode that reaches our time limit is stepped once more like the others (with a no-op, thrown
+away), and then the emulator is reset, so its rows look the same. The emulator's own limit is never used: its last frame
 would be stale. So is its frame at game over; nothing is learned from that one.
 
 Lost lives are counted here, from `info["lives"]`. ale-py could report them as ends
-(`life_loss_info`), but then the end of a game would have to be guessed from the lives, and
+(`life_loss_info`), but then the end of an episode would have to be guessed from the lives, and
 Atlantis, Bank Heist and Wizard of Wor go on for a while at zero. Without it, `terminated` is the
 game over and nothing else.
 """
@@ -39,12 +39,12 @@ class NativeEnvs:
       num_envs:     N.
       num_threads:  emulator threads, 0 for one per core.
       reseed_after: agent steps after which a sub-environment is seeded afresh when its next
-                    game opens, so that its action log stays short; 0 for never.
+                    episode opens, so that its action log stays short; 0 for never.
 
     Attributes:
       emulators: ale-py's.
-      clock:     [N] frames of each game so far; it falls back when a new one opens.
-      lives:     [N] left in each game.
+      clock:     [N] frames of each episode so far; it falls back when a new one opens.
+      lives:     [N] left.
     """
 
     def __init__(self, rules: AtariRules, num_envs: int, *, num_threads: int = 0, reseed_after: int = 0) -> None:
@@ -67,7 +67,7 @@ class NativeEnvs:
         self._turns = Turns()
 
     def reset(self, seeds: np.ndarray) -> Step:
-        """Start every game afresh.
+        """Open an episode in every game.
 
         Raises:
           UsageError: not N integers in [0, 2**31).
@@ -76,12 +76,12 @@ class NativeEnvs:
         self._turns.reset()
         frame, info = self.emulators.reset(seed=seeds)
         self._course = Course(seeds, self.reseed_after)
-        self._elapsed = np.zeros(self.num_envs, np.int64)  # agent steps into the game
+        self._elapsed = np.zeros(self.num_envs, np.int64)  # agent steps into the episode
         self._over = np.zeros(self.num_envs, bool)  # the emulator resets at its next step
         self._cut = np.zeros(self.num_envs, bool)  # we reset it after its next step
         self.clock = info["episode_frame_number"]
         self.lives = info["lives"]
-        self._score = np.zeros(self.num_envs)  # of all games since the last seed
+        self._score = np.zeros(self.num_envs)  # of all episodes since the last seed
         return first_step(frame[:, 0])
 
     def send(self, action: np.ndarray) -> None:
@@ -98,9 +98,9 @@ class NativeEnvs:
         frame, reward, over, _, info = self.emulators.recv()
         opening = self._over | self._cut
         if opening.any():
-            frame, info = self._open_games(opening, frame, info)
+            frame, info = self._open_episodes(opening, frame, info)
         clock, lives = info["episode_frame_number"], info["lives"]
-        # a game ended that did not look so; it shows one step late
+        # an episode ended that did not look so; it shows one step late
         late = (clock < self.clock) & ~opening
         started = opening | late
         self._over = over & ~started
@@ -116,8 +116,8 @@ class NativeEnvs:
         finished = self._over | truncated | late
         return Step(frame[:, 0], reward, terminated.copy(), truncated, started, finished)
 
-    def _open_games(self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]) -> tuple[np.ndarray, Any]:
-        """Reset what does not reset itself: games that we cut or that have a seed of their own."""
+    def _open_episodes(self, opening: np.ndarray, frame: np.ndarray, info: dict[str, Any]) -> tuple[np.ndarray, Any]:
+        """Reset what does not reset itself: episodes that we cut, or whose next one has a seed of its own."""
         seeded = self._course.seeded_among(opening)
         unseeded = self._cut & ~seeded
         if unseeded.any():

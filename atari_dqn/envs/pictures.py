@@ -22,7 +22,7 @@ class PictureGame:
         self.game = game
 
     def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, Mapping[str, Any]]:
-        """Open a game: its first plane, [84, 84] uint8, and its info."""
+        """Open an episode: its first plane, [84, 84] uint8, and its info."""
         picture, info = self.game.reset(seed=seed)
         return plane_of(picture), info
 

@@ -78,7 +78,7 @@ def action_names(game: gymnasium.Env[Any, Any]) -> tuple[str, ...]:
 
 
 class NoopStart(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """A game opens with a random number of no-ops in [0, noop_max], by the game's own seed."""
+    """An episode opens with a random number of no-ops in [0, noop_max], by the game's own seed."""
 
     def __init__(self, env: gymnasium.Env[Any, Any], noop_max: int) -> None:
         super().__init__(env)

@@ -35,9 +35,9 @@ class SingleEnvs:
       make_one:          makes one game: frames are its observations, actions are Discrete.
       num_envs:          N.
       spec:              of the game.
-      max_episode_steps: time limit of a game, agent steps, besides the game's own.
-      reseed_after:      agent steps after which a game's stream is seeded afresh when its next game opens, so that its
-                         action log stays short; 0 for never.
+      max_episode_steps: time limit of an episode, agent steps, besides the game's own.
+      reseed_after:      agent steps after which a game's stream is seeded afresh when its next episode opens, so that
+                         its action log stays short; 0 for never.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class SingleEnvs:
         return step._replace(finished=over.copy())
 
     def _open(self, index: int) -> np.ndarray:
-        """First frame of a new game, from a seed of its own if there is one."""
+        """First frame of a new episode, from a seed of its own if there is one."""
         this = np.arange(self.num_envs) == index
         seed = int(self._course.next_seed[index]) if self._course.seeded_among(this)[index] else None
         if seed is not None:

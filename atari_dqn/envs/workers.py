@@ -1,12 +1,12 @@
 """Atari in worker processes over ale-py's plain interface, with shared memory: each plays a fixed share of the games.
 
 What a game does is written in `emulator.py`; its course depends on its seed and its actions alone, so any split over
-workers gives the same bits. Beside `native.py` the opening of a game costs next to nothing, a checkpoint holds the
+workers gives the same bits. Beside `native.py` the opening of an episode costs next to nothing, a checkpoint holds the
 emulators' states instead of the way to them, and screens can be handed out as they are, to be shrunk elsewhere.
 The rules of ends, openings and time limits are those of `native.py`, with two differences:
 
-- a game opens in one of 8 fresh resets a cartridge, after its no-ops, instead of a reset of its own;
-- where a game is over within the repeated frames, its true last screen is shown (nothing learns from it).
+- an episode opens in one of 8 fresh resets a cartridge, after its no-ops, instead of a reset of its own;
+- where one is over within the repeated frames, its true last screen is shown (nothing learns from it).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class WorkerEnvs:
         self._turns = Turns()
 
     def reset(self, seeds: np.ndarray) -> Step:
-        """Start every game afresh.
+        """Open an episode in every game.
 
         Raises:
           UsageError: not N integers in [0, 2**31).

@@ -50,12 +50,12 @@ def cartpole_tf2(game: str = "cartpole") -> Config:
     """The CartPole-v1 recipe of DeepRL-TensorFlow2, as it is: it learns once an episode, ten minibatches.
 
     MLP 32-16 with ReLU; mean squared error; Adam 0.005 (Keras: eps 1e-7); gamma 0.95; minibatches of 32 from 10,000
-    transitions; rewards times 0.01; epsilon 1.0 times 0.995 at every action, down to 0.01; after each game, once 32
+    transitions; rewards times 0.01; epsilon 1.0 times 0.995 at every action, down to 0.01; after each episode, once 32
     transitions are there, 10 updates and a copy to the target network; 1,000 episodes; a time limit counts as an end.
 
     Left out: the source also pulls the values of the actions not taken towards the target network's, whose weights are
     at most ten updates old. Different: initial weights (Keras: Glorot, biases 0), minibatches drawn with replacement,
-    and the clock, which also counts the step that opens a game. Ours: evaluations, which change nothing.
+    and the clock, which also counts the step that opens an episode. Ours: evaluations, which change nothing.
 
     Source: github.com/marload/DeepRL-TensorFlow2, DQN/DQN_Discrete.py.
     """
@@ -63,7 +63,7 @@ def cartpole_tf2(game: str = "cartpole") -> Config:
         preset="cartpole_tf2",
         num_envs=1,
         terminal_on_time_limit=True,
-        total_steps=1_000 * 501,  # no game is longer
+        total_steps=1_000 * 501,  # no episode is longer
         total_episodes=1_000,
         learning_starts=32,
         capacity=10_000,
@@ -94,13 +94,14 @@ def cartpole_parl(game: str = "cartpole") -> Config:
     """The CartPole-v0 recipe of PARL, as it is; CartPole-v0 is CartPole-v1 with episodes of 200 steps.
 
     MLP 128-128 with ReLU and a linear output; mean squared error; Adam 5e-4 (Paddle: eps 1e-8); gamma 0.99;
-    minibatches of 64 from 200,000 transitions; a warm-up of whole games until 200 are there; an update every 5 steps;
-    the target network is copied every 200 updates; epsilon 0.1 less 1e-6 a step, in the warm-up too, down to 0.01;
-    2,000 episodes; after every 50 of them 5 greedy ones, not counted; a time limit counts as an end.
+    minibatches of 64 from 200,000 transitions; a warm-up of whole episodes until 200 are there; an update every 5
+    steps; the target network is copied every 200 updates; epsilon 0.1 less 1e-6 a step, in the warm-up too, down to
+    0.01; 2,000 episodes; after every 50 of them 5 greedy ones, not counted; a time limit counts as an end.
 
-    Different: initial weights (Paddle: Glorot, biases 0); the games of the warm-up count among the 2,000; steps are
-    counted through the games instead of within each; minibatches are drawn with replacement; the clock also counts
-    the step that opens a game. Some versions of the source draw a second coin of 1 % for a random action: not here.
+    Different: initial weights (Paddle: Glorot, biases 0); the episodes of the warm-up count among the 2,000; steps
+    are counted through the episodes instead of within each; minibatches are drawn with replacement; the clock also
+    counts the step that opens an episode. Some versions of the source draw a second coin of 1 % for a random action:
+    not here.
 
     Source: github.com/PaddlePaddle/PARL, examples/DQN.
     """
@@ -109,7 +110,7 @@ def cartpole_parl(game: str = "cartpole") -> Config:
         num_envs=1,
         max_episode_steps=200,
         terminal_on_time_limit=True,
-        total_steps=2_000 * 201,  # no game is longer
+        total_steps=2_000 * 201,  # no episode is longer
         total_episodes=2_000,
         learning_starts=200,
         whole_game_warm_up=True,

@@ -19,7 +19,7 @@ def nnabla(game: str = "pong") -> Config:
     He-normal, of six times the paper's variance; epsilon falls from step 0 on, at random until 50,000 all the same; the
     first frame of an episode fills its stack; a lost life is answered by one no-op; Pong has ale-py's 6 actions.
 
-    Known differences that are left: games side by side; no-ops open a game 0 to 30 frames (there 1 to 30); after a
+    Known differences that are left: games side by side; no-ops open an episode 0 to 30 frames (there 1 to 30); after a
     lost life the stack goes on (there it begins anew) and the no-op is learned from; the maximum of two screens is
     taken in luminance (there in RGB).
 
@@ -42,8 +42,8 @@ def rl_zoo(game: str = "pong") -> Config:
 
     For Pong and Breakout; RL Zoo's other games have a larger replay (`--capacity 100000`). 10 million agent steps.
 
-    Known differences that are left: games side by side (there one, or 8 for the agents trained since); no-ops open a
-    game 0 to 30 frames (there 1 to 30); after a lost life the stack goes on (there it is blank again), and the
+    Known differences that are left: games side by side (there one, or 8 for the agents trained since); no-ops open an
+    episode 0 to 30 frames (there 1 to 30); after a lost life the stack goes on (there it is blank again), and the
     no-op, fire and action 2 that follow it are steps of the run and learned from; rewards are clipped to [-1, 1] (there
     their sign: the same for whole numbers).
 
