@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atari_dqn.published.scores import Pair, human_normalized
-
-LARGEST = 1e15  # no score, step or length comes near it; squares of what is larger may overflow
+from atari_dqn.safe_files import LARGEST
 
 
 @dataclass(frozen=True)
