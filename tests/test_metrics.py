@@ -53,7 +53,7 @@ def test_shares_of_actions_are_of_those_played_since_the_last_point():
     replay, (_, point) = trainer.replay, trainer.logger.points[-1]
     # 4 environments: 25 times of the ring; the newest frames have not been answered
     newest = replay.ring.time
-    rows = [row for time in range(newest - 25, newest) for row in replay.rows_at(time)]
+    rows = [row for time in range(newest - 25, newest) for row in np.r_[replay.ring.rows_at(time)]]
     played = replay.action[rows]
     assert [point[f"actions/{name}"] for name in "abc"] == [np.mean(played == number) for number in range(3)]
     assert sorted(last_actions(replay, 100)) == sorted(played)

@@ -108,6 +108,7 @@ class FusedUpdates:
     def update(
         self, space: Workspace, cells: Tensor, action: Tensor, target: Tensor, error: Tensor, q_taken: Tensor
     ) -> None:
+        """One minibatch, launch by launch; fills `error` and `q_taken`, [B] float32 each."""
         batch = len(action)
         inputs, copies = [cells, *space.active[:2]], self.online.copies
         self.online.forward(cells, space.active, space.hidden_parts)

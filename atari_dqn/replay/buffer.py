@@ -118,7 +118,7 @@ class FrameReplay:
         """Make the rows written at `time` learnable, now that the n rows after them exist."""
         if time < self.first_time:
             return
-        rows = self.rows_at(time)
+        rows = self._numbers(time)
         self.learnable.append(time % self.ring.num_times, rows[~self._is_dead(rows)])
 
     def _is_dead(self, rows: np.ndarray) -> np.ndarray:
@@ -137,7 +137,7 @@ class FrameReplay:
 
     def newest(self, back: int = 0) -> Tensor:
         """The host's half of `latest_obs`: [N / groups, K] rows, or the frames where they lie on the host."""
-        rows = torch.from_numpy(self._stack_rows(self.rows_at(self.ring.time - back)))
+        rows = torch.from_numpy(self._stack_rows(self._numbers(self.ring.time - back)))
         return rows if self.frames_are_near else self.ring.gather(rows)
 
     def observations(self, newest: Tensor) -> Tensor:
@@ -220,7 +220,7 @@ class FrameReplay:
             return np.take_along_axis(planes, back[0] - np.minimum(back, age[:, None]), axis=1)
         return np.where(back <= age[:, None], planes, self.ring.blank_row)
 
-    def rows_at(self, time: int) -> np.ndarray:
+    def _numbers(self, time: int) -> np.ndarray:
         """Rows written at a time, [N / groups] int64."""
         rows = self.ring.rows_at(time)
         return np.arange(rows.start, rows.stop)
