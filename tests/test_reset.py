@@ -134,7 +134,8 @@ def test_the_mean_frame_stays():
     config = tiny_config(network="nature_cnn", subtract_mean_frame=True, layer_norm=True)
     envs = ScriptedEnvs(4, frame_shape=(84, 84))
     agent = make_agent(config, envs.spec)
-    agent.algorithm.set_mean_frame(torch.full((84, 84), 7, dtype=torch.uint8))
+    agent.algorithm.model.set_mean_frame(torch.full((84, 84), 7.0))
+    agent.sync_target()
     redraw(agent.algorithm, torch.Generator().manual_seed(1), config.network.initializer)
     for network in (agent.algorithm.model, agent.algorithm.target):
         assert (network.mean_frame == 7).all()

@@ -14,7 +14,6 @@ from atari_dqn.dqn.optim import CenteredRMSProp, NoOptimizer, moments_of
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import frozen_copy
 from atari_dqn.networks.heads import Head, QNetwork
-from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.weights import sync_weights_to
 from atari_dqn.settings.learning import AlgorithmConfig
 from atari_dqn.types import LearnStats, Transitions
@@ -201,12 +200,6 @@ class DQN:
     def sync_target(self) -> None:
         """Copy the online network into the target network."""
         sync_weights_to(self.model, self.target)
-
-    def set_mean_frame(self, mean_frame: Tensor) -> None:
-        """Both networks see pixels less `mean_frame` ([H, W]) from now on; before the first update."""
-        assert isinstance(self.model, NatureCNN)
-        self.model.set_mean_frame(mean_frame)
-        self.sync_target()
 
     def outputs(self, network: nn.Module, obs: Tensor) -> Tensor:
         """Of the last layer, which `head` makes values of: [B, A * M] float32."""

@@ -37,6 +37,7 @@ class Learner:
         self.updates = 0  # optimizer steps done
         self.sampler = parts.make_sampler(config, replay, self.generator)
         self.reset = parts.make_reset(config, agent.algorithm)
+        self.before_learning = parts.make_before_learning(config, agent.algorithm, replay)
         self.stats_sum = torch.zeros(len(LearnStats._fields), device=replay.device)  # over the updates since `read`
         self.stats_count = 0
         self.record()
@@ -91,8 +92,8 @@ class Learner:
 
     def learn(self, step: int, updates: int, sync: bool) -> None:
         """Optimizer steps, each on its minibatch of one draw, then a copy of the target network if `sync`."""
-        if self.config.extensions.subtract_mean_frame and not self.updates:  # the warm-up is over
-            self.agent.algorithm.set_mean_frame(self.replay.ring.mean_frame())
+        if not self.updates:  # the warm-up is over
+            self.before_learning()
         for drawn in self.sampler.draw(updates, step):
             self.learn_from(*drawn)
         self.stats_count += updates

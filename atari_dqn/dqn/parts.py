@@ -16,6 +16,7 @@ from atari_dqn.dqn.samplers import UPDATES_AT_ONCE, LatestSampler, Sampler, Unif
 from atari_dqn.extensions.c51 import CategoricalHead
 from atari_dqn.extensions.hl_gauss import HLGauss
 from atari_dqn.extensions.iqn import ImplicitQuantileNetwork
+from atari_dqn.extensions.mean_frame import Subtracting, tell_mean_frame
 from atari_dqn.extensions.munchausen import MunchausenTarget
 from atari_dqn.extensions.network_reset import NetworkReset, Resettable
 from atari_dqn.extensions.noisy import NoisyLinear
@@ -102,3 +103,10 @@ def make_sampler(config: Config, replay: FrameReplay, generator: np.random.Gener
 def make_reset(config: Config, algorithm: Resettable) -> NetworkReset:
     """Resets of the network in the middle of a run."""
     return NetworkReset(config, algorithm)
+
+
+def make_before_learning(config: Config, algorithm: Subtracting, replay: FrameReplay) -> Callable[[], None]:
+    """What is done once, after the warm-up and before the first update."""
+    if not config.extensions.subtract_mean_frame:
+        return lambda: None
+    return functools.partial(tell_mean_frame, algorithm, replay.ring)

@@ -123,7 +123,7 @@ class Trainer:
 
     def _learn_after_reset(self) -> None:
         """Let a network that was reset learn from the replay for some seconds; nothing is played meanwhile."""
-        if self.learner.reset.pending_updates == self.config.extensions.reset_updates:
+        if self.learner.reset.is_fresh:
             self.logger.message(
                 f"step {self.step:,}: a new network; {self.learner.reset.pending_updates:,} updates before play goes on"
             )

@@ -11,4 +11,6 @@ How it explores: noisy.py (noisy networks, Fortunato et al. 2018); random_buffer
 What is bootstrapped from: munchausen.py (Vieillard et al. 2020).
 
 Fresh weights in the middle of a run: network_reset.py (Nikishin et al. 2022).
+
+What the network sees: mean_frame.py (pixels less their mean).
 """

@@ -42,6 +42,11 @@ class NetworkReset:
         self.config, self.algorithm = config, algorithm
         self.pending_updates = 0
 
+    @property
+    def is_fresh(self) -> bool:
+        """Has the newest network done none of its updates yet?"""
+        return 0 < self.pending_updates == self.config.extensions.reset_updates
+
     def reset_if_due(self, before: int, after: int) -> None:
         """Draw the network anew if one of the steps lies in (before, after]."""
         for number, step in enumerate(self.config.extensions.reset_steps):

@@ -75,26 +75,26 @@ class Display:
         now = time.monotonic()
         if self.pace is None or (now - self._ticked < TICK_SECONDS and not last):
             return
-        owed = trainer.learner.reset.pending_updates if trainer.learns else 0
-        if owed and self._evaluation_began is None:
+        pending = trainer.learner.reset.pending_updates if trainer.learns else 0
+        if pending and self._evaluation_began is None:
             self._stood += now - self._ticked
         self._ticked = now
         if self._evaluation_began is None and not last:  # at the end a checkpoint was waited for
             learning = trainer.learner.updates > self._first_updates
             self.pace.see(now - self._stood, trainer.step, learning=learning)
-        moment = self._moment(trainer, owed, now)
+        moment = self._moment(trainer, pending, now)
         told = pacing.parts(moment, self.pace)
         self._screen.show(moment.step, pacing.expected_steps(trainer.config, moment), told, last=last)
 
-    def _moment(self, trainer: Trainer, owed: int, now: float) -> pacing.Moment:
-        note = self._evaluated or (f"a new network: {owed:,} updates to go" if owed else "")
+    def _moment(self, trainer: Trainer, pending: int, now: float) -> pacing.Moment:
+        note = self._evaluated or (f"a new network: {pending:,} updates to go" if pending else "")
         evaluations = trainer.evaluations
         return pacing.Moment(
             trainer.step,
             trainer.learning_starts_at,
             evaluations.evaluated_at,
             trainer.episodes,
-            owed,
+            pending,
             0.0 if self._evaluation_began is None else now - self._evaluation_began,
             trainer.metrics.recent_return,
             evaluations.best_score if evaluations.best_step >= 0 else None,
