@@ -33,3 +33,9 @@ def test_results_name_no_folder_of_a_machine():
         if path.suffix in (".json", ".jsonl", ".csv", ".md", ".txt"):
             found = re.search(r"/(?:home|root|Users)/\S*", path.read_text(encoding="utf-8"))
             assert found is None, f"{path}: {found[0]}"
+
+
+def test_results_name_neighbours_that_are_there():
+    for path in RESULTS.glob("*/README.md"):
+        for name in re.findall(r"`(\.\./[^`\s]+)`", path.read_text(encoding="utf-8")):
+            assert (path.parent / name).exists(), f"{path} names {name}"
