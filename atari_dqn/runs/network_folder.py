@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from atari_dqn.config import Config
+from atari_dqn.config import SETTINGS, Config
 from atari_dqn.dqn.agent import Agent, make_agent
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
@@ -21,17 +21,12 @@ from atari_dqn.runs.memory import refuse_large_network
 from atari_dqn.runs.pretrained import CARD, CONFIG, MODEL
 from atari_dqn.safe_files import MEMORY_BYTES, open_to_read, replacing, write_text
 
-# An export plays anywhere: what the machine that trained it had is left to the machine at hand.
 ANY_MACHINE: dict[str, Any] = {
-    "device": "auto",
-    "replay_device": "auto",
-    "replay_tiles": False,
-    "precision": "fp32",
-    "compile": "auto",
-    "own_kernels": True,
-    "torch_threads": 0,
-    "env_threads": 0,
+    name: setting.default
+    for name, setting in SETTINGS.items()
+    if setting.group == "machine" and (setting.may.change or name == "precision")
 }
+"""An export plays anywhere: what the machine that trained it had is left to the machine at hand."""
 
 
 def read_network(folder: Path, config: Config) -> tuple[Agent, int]:
