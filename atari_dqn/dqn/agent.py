@@ -206,17 +206,16 @@ def uses_own_kernels(config: Config) -> bool:
         and config.algorithm.target
         and not config.algorithm.own_loss
     )
-    added = (
-        config.algorithm.double_q
-        or config.extensions.priority_alpha
-        or config.optimizer.max_grad_norm
-        or config.optimizer.learning_rate_end_ratio < 1.0
-    )
-    added = (
-        added
-        or config.extensions.munchausen_alpha
-        or config.extensions.noisy_sigma
-        or config.extensions.distribution != "none"
+    added = any(
+        (
+            config.algorithm.double_q,
+            config.extensions.priority_alpha,
+            config.extensions.munchausen_alpha,
+            config.extensions.noisy_sigma,
+            config.extensions.distribution != "none",
+            config.optimizer.max_grad_norm,
+            config.optimizer.learning_rate_end_ratio < 1.0,
+        )
     )
     fits = config.network.network == "nature_cnn" and config.replay.batch_size in (16, 32, 64)
     return bool(config.machine.own_kernels and compiled and papers and fits and not added)
