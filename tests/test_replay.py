@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -38,6 +39,18 @@ def test_memory_of_frames_is_touched_while_it_is_written_to():
     assert resident() - before > 0.9 * pixels.nbytes
     assert pixels[::7].eq(3).all()
     assert pixels.sum(dtype=torch.int64) == 3 * len(pixels[::7]) * 1000 * 1000  # blank elsewhere
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a thread touches it on Linux")
+def test_memory_is_touched_in_small_pieces_with_pauses_and_no_longer_than_it_is_held(monkeypatch):
+    """Else the start of a run stands still: the kernel lets nobody else have memory while it provides a piece."""
+    begun, pauses = [], []
+    monkeypatch.setattr(pages, "Thread", lambda **named: begun.append(named) or SimpleNamespace(start=lambda: None))
+    held = [pages.blank((pages.SMALL,), torch.uint8)]
+    monkeypatch.setattr(pages.time, "sleep", lambda seconds: pauses.append(seconds) or len(pauses) < 5 or held.clear())
+    begun[0]["target"](*begun[0]["args"])
+    assert pages.PIECE <= 2**20
+    assert pauses == [pages.PAUSE] * 5, "of 16 pieces"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="addresses are limited on Linux")

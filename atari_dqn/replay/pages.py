@@ -9,13 +9,17 @@ import ctypes
 import math
 import mmap
 import sys
+import time
+import weakref
 from threading import Thread
 
 import torch
 from torch import Tensor
 
 MADV_POPULATE_WRITE = 23  # Linux 5.14: provides pages, and leaves what is in them
-PIECE = 2**24  # bytes of one call, whole pages; who asks for memory meanwhile does not wait for long
+SMALL = 2**24  # bytes that are touched at once
+PIECE = 2**20  # bytes of one call, whole pages: a third of a millisecond, for which who asks for memory waits
+PAUSE = 0.005  # seconds between two calls: 200 MB/s, faster than frames come, and a tenth of a core at most
 
 
 def blank(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -28,21 +32,27 @@ def blank(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
       MemoryError: there are not as many addresses (`ulimit -v`).
     """
     size = math.prod(shape) * dtype.itemsize
-    if size < PIECE or not sys.platform.startswith("linux"):
+    if size < SMALL or not sys.platform.startswith("linux"):
         return torch.zeros(shape, dtype=dtype)
     try:
         memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(f"{size:,} bytes: {error.strerror}") from error
     pixels = torch.frombuffer(memory, dtype=dtype).view(shape)
-    Thread(target=_touch, args=(pixels,), name="pages", daemon=True).start()
+    Thread(target=_touch, args=(weakref.ref(pixels), pixels.data_ptr(), size), name="pages", daemon=True).start()
     return pixels
 
 
-def _touch(memory: Tensor) -> None:
-    """Have the kernel provide every page; an older kernel provides them when they are written to."""
+def _touch(pixels: weakref.ref[Tensor], address: int, size: int) -> None:
+    """Have the kernel provide every page while there are `pixels`; an older one provides them when they are written to.
+
+    Not as fast as it can: two cores have emulators and a network to start, and an evaluation beside this one took two
+    and a half times as long.
+    """
     madvise = ctypes.CDLL(None).madvise  # mmap's own one keeps Python's lock
-    address, size = memory.data_ptr(), memory.nbytes
     for begin in range(0, size, PIECE):
+        if pixels() is None:
+            return
         if madvise(ctypes.c_void_p(address + begin), ctypes.c_size_t(min(PIECE, size - begin)), MADV_POPULATE_WRITE):
             return
+        time.sleep(PAUSE)
