@@ -315,7 +315,9 @@ def test_a_terminal_of_ascii_is_enough(words):
 
 def test_presets_are_compared_with_one_command(capsys, monkeypatch):
     monkeypatch.setattr("atari_dqn.suite.jobs.start_process", in_this_process)
-    words = ["compare", "cartpole", "c51", "--games", "cartpole", "--seeds", "0", "1", "--out", "page", *TINY]
+    monkeypatch.setattr("atari_dqn.suite.cost.MEASURE_SECONDS", 0.2)
+    short = [*TINY, "--total-steps", "300", "--max-episode-steps", "30"]
+    words = ["compare", "cartpole", "c51", "--games", "cartpole", "--seeds", "0", "1", "--out", "page", *short]
     assert exit_code(*words, "--dry-run") == 0
     assert not Path("runs").exists()
     assert exit_code(*words) == 0

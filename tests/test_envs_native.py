@@ -216,23 +216,25 @@ def test_games_depend_on_their_own_seed_only():
     alone.close()
 
 
-# stops at the first frame, at a cut just shown, at its opening just shown, and in mid-game
-@pytest.mark.parametrize("steps", [0, 45, 46, 137])
-def test_a_resumed_run_is_an_uninterrupted_one(steps, tmp_path):
-    """Through a checkpoint on disk; sticky actions, limits, lost lives, own seeds, re-seeding."""
+def test_a_resumed_run_is_an_uninterrupted_one(tmp_path):
+    """Through a checkpoint on disk; sticky actions, limits, lost lives, own seeds, re-seeding.
+
+    It stops at the first frame, at a cut just shown, at its opening just shown, and in mid-game.
+    """
     settings = {"max_episode_steps": 45, "sticky_probability": 0.25, "reseed_after": 60}
     envs, other = native(num_envs=3, **settings), native(num_envs=3, **settings)
-    envs.reset(np.array([5, 6, 7]))
-    for number, _ in enumerate(play(envs, steps)):
-        if number == 20:
-            envs.seed_next_episode(1, 99)
-    envs.seed_next_episode(2, 2**31 - 1)
-    checkpoint.save(tmp_path / "state", {"envs": envs.state_dict()}, {})
-    other.load_state_dict(checkpoint.load(tmp_path / "state")[0]["envs"])
-    for mine, theirs in zip(play(envs, 220, 1), play(other, 220, 1), strict=True):
-        assert_same(mine, theirs)
-    for left, right in zip(envs.state_dict().values(), other.state_dict().values(), strict=True):
-        assert np.all(left == right)
+    for steps in (0, 45, 46, 137):
+        envs.reset(np.array([5, 6, 7]))
+        for number, _ in enumerate(play(envs, steps)):
+            if number == 20:
+                envs.seed_next_episode(1, 99)
+        envs.seed_next_episode(2, 2**31 - 1)
+        checkpoint.save(tmp_path / f"state{steps}", {"envs": envs.state_dict()}, {})
+        other.load_state_dict(checkpoint.load(tmp_path / f"state{steps}")[0]["envs"])
+        for mine, theirs in zip(play(envs, 120, 1), play(other, 120, 1), strict=True):
+            assert_same(mine, theirs)
+        for left, right in zip(envs.state_dict().values(), other.state_dict().values(), strict=True):
+            assert np.all(left == right)
     envs.close()
     other.close()
 

@@ -83,14 +83,14 @@ def test_a_state_goes_on_the_same():
 
 
 def test_a_run_holds_actions_in_its_warm_up_only():
-    config = tiny_config(total_steps=4_000, ez_greedy_warm_up=True)
+    config = tiny_config(total_steps=1_600, ez_greedy_warm_up=True)
     trainer = make_trainer(config)
     held = []
     draw = trainer.agent.exploration.draw
     trainer.agent.exploration.draw = lambda *given, **named: held.append(named["hold"]) or draw(*given, **named)
     trainer.run()
     turning = config.replay.learning_starts // config.env.num_envs
-    assert held == [True] * turning + [False] * (1_000 - turning)
+    assert held == [True] * turning + [False] * (400 - turning)
     plain = make_trainer(config.replace(ez_greedy_warm_up=False))
     plain.run()
     assert (plain.replay.action != trainer.replay.action).any()

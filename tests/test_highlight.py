@@ -59,7 +59,7 @@ def test_where_nothing_is_filmed_nothing_is_kept():
 def test_a_run_shows_its_best_evaluations_and_is_the_same_without(tmp_path):
     words = (
         "train pong --preset quick --total-steps 300 --num-envs 4 --learning-starts 200 --capacity 300 "
-        "--eval-period 200 --eval-steps 20 --eval-num-envs 2 --max-episode-steps 20 --log-period 100 "
+        "--eval-period 200 --eval-steps 20 --eval-num-envs 1 --max-episode-steps 20 --log-period 100 "
         "--checkpoint-period 0 --torch-threads 1 --env-threads 1 --precision fp32 --batch-size 8"
     ).split()
     for name, more in (("with", "1 --eval-early-steps 0 50 102"), ("without", "0 --eval-early-steps")):

@@ -42,8 +42,8 @@ CARTPOLE = (
     "--film-seconds 0"
 ).split()
 PONG = (  # games of 70 steps: of the first one of an evaluation every step is played, which else are 760
-    "pong --preset quick --total-steps 1200 --num-envs 4 --learning-starts 200 --capacity 300 --eval-period 600 "
-    "--eval-steps 100 --eval-num-envs 2 --max-episode-steps 70 --log-period 100 --checkpoint-period 100 "
+    "pong --preset quick --total-steps 500 --num-envs 2 --learning-starts 100 --capacity 200 --eval-period 250 "
+    "--eval-steps 70 --eval-num-envs 1 --max-episode-steps 70 --log-period 50 --checkpoint-period 50 "
     "--torch-threads 1 --env-threads 1 --precision fp32 --batch-size 4 --hidden-sizes 64 "
     "--film-seconds 0 --learning-rate-end-ratio 1"  # else it would depend on --total-steps
 ).split()
@@ -95,10 +95,10 @@ def test_a_recipe_counted_in_games_and_interrupted_again_and_again_ends_as_the_q
 
 def test_worker_processes_dealt_out_anew_end_as_the_quiet_run(tmp_path):
     """With screens that become frames beside the replay; resumed on other processes."""
-    words = [*PONG, "--backend", "workers", "--resize", "replay", "--env-groups", "2"]
+    words = [*PONG, "--num-envs", "4", "--backend", "workers", "--resize", "replay", "--env-groups", "2"]
     assert train(words, tmp_path / "quiet") == 0
-    assert train(words, tmp_path / "run", "--total-steps", "304", "--env-threads", "2") == 0
-    shutil.rmtree(step_directory(tmp_path / "run/checkpoints", 304))
+    assert train(words, tmp_path / "run", "--total-steps", "204", "--env-threads", "2") == 0
+    shutil.rmtree(step_directory(tmp_path / "run/checkpoints", 204))
     assert train(words, tmp_path / "run", "--resume", "--env-threads", "3") == 0
     assert_same(tmp_path / "run", tmp_path / "quiet")
 
@@ -107,12 +107,12 @@ def test_worker_processes_dealt_out_anew_end_as_the_quiet_run(tmp_path):
 def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(groups, tmp_path):
     turns = ["--env-groups", groups]
     assert train(PONG, tmp_path / "quiet", *turns) == 0
-    assert train(PONG, tmp_path / "run", *turns, "--total-steps", "304") == 0
+    assert train(PONG, tmp_path / "run", *turns, "--total-steps", "154") == 0
     # the end of a run is evaluated; an interruption is not an end
-    shutil.rmtree(step_directory(tmp_path / "run/checkpoints", 304))
-    for steps in ("704", "1200"):
+    shutil.rmtree(step_directory(tmp_path / "run/checkpoints", 154))
+    for steps in ("304", "500"):
         assert train(PONG, tmp_path / "run", "--resume", "--total-steps", steps) == 0
-        if steps != "1200":
+        if steps != "500":
             shutil.rmtree(step_directory(tmp_path / "run/checkpoints", int(steps)))
     assert_same(tmp_path / "run", tmp_path / "quiet")
 

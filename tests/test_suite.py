@@ -25,8 +25,8 @@ from atari_dqn.suite import local as local_engine
 from atari_dqn.suite.jobs import JobRun, Settings, make_jobs, next_stage
 from atari_dqn.suite.table import Table, counts, job_table, read_progress
 from tests.command_line import exit_code, refused
+from tests.warm_process import COMMAND_LINE, WarmProcess
 
-ROOT = Path(__file__).parent.parent
 TINY = (
     "--total-steps 400 --learning-starts 100 --capacity 400 --eval-period 200 --eval-steps 50 --log-period 100 "
     "--checkpoint-period 100 --epsilon-decay-steps 300 --batch-size 32"
@@ -329,17 +329,16 @@ def test_a_suite_that_is_killed_leaves_no_process_behind_and_goes_on(tmp_path, m
     monkeypatch.chdir(tmp_path)
     words = ["suite", "--games", "cartpole", *TINY, "--torch-threads", "1", "--max-episode-steps", "60"]
     long = ["--total-steps", "1000000", "--checkpoint-period", "5000", "--eval-period", "0"]
-    first = subprocess.Popen(
-        [sys.executable, "-m", "atari_dqn", *words, *long],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    monkeypatch.setattr(cost, "MEASURE_SECONDS", 0.2)
+    hurried = f"from atari_dqn.suite import cost; cost.MEASURE_SECONDS = 0.2; {COMMAND_LINE}"
+    first = WarmProcess(hurried, [*words, *long])
     folder = Path("runs/cartpole/cartpole/seed0")
     until = time.monotonic() + 120
     while not list(folder.glob("checkpoints/step_??????????")) and time.monotonic() < until:
         assert first.poll() is None
         time.sleep(0.1)
-    first.kill()  # SIGKILL: it cannot tell its job
-    first.wait()
+    first.kill()  # it cannot tell its job
+    first.communicate()
     while in_use(folder):  # the job has noticed, and saves
         assert time.monotonic() < until
         time.sleep(0.1)

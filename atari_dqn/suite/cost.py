@@ -74,13 +74,8 @@ def rate_of_finished(runs_dir: Path, config: Config) -> Rate | None:
 
 
 @flushed_denormals()
-def measure(config: Config, seconds: float = MEASURE_SECONDS) -> Rate:
-    """Train for some seconds, with a small replay and without evaluations or checkpoints, as a job would.
-
-    Args:
-      config:  of a job.
-      seconds: on the clock, after learning has started.
-    """
+def measure(config: Config) -> Rate:
+    """Train for `MEASURE_SECONDS`, with a small replay and without evaluations or checkpoints, as a job would."""
     warm_up = max(config.replay.batch_size, (config.algorithm.n_step + 1) * config.env.num_envs)
     config = config.replace(
         total_steps=2**40,
@@ -102,7 +97,7 @@ def measure(config: Config, seconds: float = MEASURE_SECONDS) -> Rate:
         now = time.monotonic()
         if began == math.inf and trainer.learner.updates > 0:
             began, first = now, trainer.step
-        trainer.stop_requested = now - began > seconds
+        trainer.stop_requested = now - began > MEASURE_SECONDS
 
     trainer = Trainer(
         config,
