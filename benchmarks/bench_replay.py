@@ -6,9 +6,9 @@ random from the same memory.
     python benchmarks/bench_replay.py [--device cpu] [--capacity 1000000] [--out FILE]
     python benchmarks/bench_replay.py --tiles pong breakout --capacity 10000
 
-The second fills a replay of tiles (`--replay-tiles`) with random play of each game, and weighs nothing else. A tile
-costs memory when it is seen for the first time, which is ever rarer: the second half of a recording costs less than
-the first, and a longer one less than that.
+The second fills a replay of tiles (`--replay-tiles`) with random play of each game, weighs it, and draws batches from
+it and from plain frames of the same play, in turns. A tile costs memory when it is seen for the first time, which is
+ever rarer: the second half of a recording costs less than the first, and a longer one less than that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,21 +44,54 @@ def resident_bytes(device: str) -> int:
     return pages * 4096
 
 
+def random_play(game: str, steps: int) -> Iterator[tuple[np.ndarray, Step]]:
+    """Actions of `TILED_ENVS` environments, and what each led to; the first steps are of a reset."""
+    envs = make_envs(nature(game).replace(num_envs=TILED_ENVS, env_threads=1))
+    rng = np.random.default_rng(0)
+    action = np.zeros(TILED_ENVS, np.int64)
+    yield action, envs.reset(np.arange(TILED_ENVS))
+    for _ in range(steps - 1):
+        action = rng.integers(envs.spec.num_actions, size=TILED_ENVS)
+        envs.send(action)
+        yield action, envs.recv()
+    envs.close()
+
+
+def tiled_speed(game: str, frames: int, batches: int, repeats: int) -> dict[str, float]:
+    """Batches a second from tiles and from plain frames of the same random play, and the ratio of neighbours."""
+    layouts = {
+        kind: ReplayLayout(frames, TILED_ENVS, (84, 84), "uint8", 4, tiles=kind == "tiles")
+        for kind in ("tiles", "plain")
+    }
+    replays = {kind: FrameReplay(layout) for kind, layout in layouts.items()}
+    for number, (action, step) in enumerate(random_play(game, frames // TILED_ENVS)):
+        for replay in replays.values():
+            replay.add(action, step) if number else replay.start(step)
+
+    def draw(replay: FrameReplay) -> float:
+        rng = np.random.default_rng(1)
+        began = time.perf_counter()
+        for _ in range(batches):
+            replay.sample(BATCH_SIZE, rng)
+        return batches / (time.perf_counter() - began)
+
+    for replay in replays.values():
+        draw(replay)
+    speeds = in_turns({kind: lambda replay=replay: draw(replay) for kind, replay in replays.items()}, repeats)
+    print_speeds(speeds, f"batches of {BATCH_SIZE}/s, {game}")
+    medians = {kind: round(statistics.median(values)) for kind, values in speeds.items()}
+    return {**medians, "ratio": round(median_ratio(speeds["tiles"], speeds["plain"]), 3)}
+
+
 def tiled_bytes(game: str, frames: int) -> dict[str, float]:
     """Bytes that a frame of random play costs as tiles: of the whole recording, and of its second half."""
-    envs = make_envs(nature(game).replace(num_envs=TILED_ENVS, env_threads=1))
     layout = ReplayLayout(frames, TILED_ENVS, (84, 84), "uint8", 1, tiles=True)
     ring = FrameRing(layout, "cpu")
     assert isinstance(ring.frames, TiledFrames)
-    rng = np.random.default_rng(0)
-    step = envs.reset(np.arange(TILED_ENVS))
     tiles: list[int] = []  # different ones, after each vector step
-    for _ in range(ring.num_times):
+    for _, step in random_play(game, ring.num_times):
         ring.append(torch.from_numpy(step.frame))
         tiles.append(len(ring.frames.pool))
-        envs.send(rng.integers(envs.spec.num_actions, size=TILED_ENVS))
-        step = envs.recv()
-    envs.close()
     half = len(tiles) // 2
     pixels = ring.frames.pool.pixels[0].nbytes
     later = ring.frames.numbers[0].nbytes + (tiles[-1] - tiles[half - 1]) / (len(tiles) - half) / TILED_ENVS * pixels
@@ -78,7 +112,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.tiles:
         costs = {game: tiled_bytes(game, options.capacity) for game in options.tiles}
-        finish({"bench": "replay_tiles", "frames": options.capacity, "bytes_per_frame": costs}, options.out)
+        amounts = options.capacity, options.batches, options.repeats
+        speeds = {game: tiled_speed(game, *amounts) for game in options.tiles}
+        result = {"bench": "replay_tiles", "frames": options.capacity, "bytes_per_frame": costs}
+        threads = torch.get_num_threads()
+        finish(result | {"batch_size": BATCH_SIZE, "batches_per_second": speeds, "threads": threads}, options.out)
         return
 
     def wait() -> None:

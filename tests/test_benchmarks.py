@@ -55,6 +55,16 @@ def test_a_busy_neighbour_uses_a_core_and_leaves(monkeypatch):
     assert not neighbour.is_running()
 
 
+def test_tiles_are_weighed_and_read_beside_plain_frames(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import bench_replay
+
+    monkeypatch.setattr(bench_replay, "TILED_ENVS", 2)
+    assert bench_replay.tiled_bytes("pong", 400)["all"] < 84 * 84 / 5
+    speed = bench_replay.tiled_speed("pong", 400, 2, 1)
+    assert speed["ratio"] == pytest.approx(speed["tiles"] / speed["plain"], abs=0.01)
+
+
 def test_before_and_after_are_related_turn_by_turn(monkeypatch, tmp_path, capsys):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import before_after
