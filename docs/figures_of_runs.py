@@ -1,4 +1,4 @@
-"""Figures of chapters 5, 8, 9 and 12: committed runs, Atari's screens, published tables."""
+"""Figures of chapters 5, 8, 9 and 12, and of docs/results.md: committed runs, Atari's screens, published tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from figure_style import BLUE, GREEN, GREY, RED, RESULTS, ROOT
 
 from atari_dqn import presets
 from atari_dqn.envs import make_envs
-from atari_dqn.published.curves import published_curve
+from atari_dqn.published.curves import published_curve, series_of
 from atari_dqn.published.scores import human_normalized, nature_49, published
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.layout import ReplayLayout
+from atari_dqn.report.read_runs import read_runs
 
 
 def curves() -> plt.Figure:
@@ -67,6 +68,34 @@ def quick_curves() -> plt.Figure:
         axis.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:.0f}k")
         axis.set(title=game.replace("_", " "), xlabel="agent step", xlim=(0, last))
     axes[0, 0].set_ylabel("score")
+    return figure
+
+
+def recipes() -> plt.Figure:
+    """The committed runs of `benchmarks/proof.sh`, over the published curves of their own settings and those' seeds."""
+    runs = read_runs([RESULTS / "proof_202611"]).runs
+    kinds = list(dict.fromkeys((run.preset, run.game) for run in runs if series_of(run.preset, run.game)))
+    figure, axes = plt.subplots(2, -(-len(kinds) // 2), figsize=(7.5, 4.2), squeeze=False)
+    for axis, (preset, game) in zip(axes.flat, kinds, strict=True):
+        curve = series_of(preset, game)
+        assert curve is not None
+        same = [run.scores_like(curve.metric) for run in runs if (run.preset, run.game) == (preset, game)]
+        last = max(frames for scores in same for frames in scores) * 1.04  # an evaluation comes a little late
+        points = [point for point in curve.points if point.frames <= last]
+        frames, means, lows, highs = np.array(points).T
+        axis.fill_between(frames, lows, highs, color=GREY, alpha=0.3, linewidth=0)
+        axis.plot(
+            frames, means, color=GREY, marker=".", label=f"published, {curve.seeds} seed{'s' * (curve.seeds != 1)}"
+        )
+        for number, scores in enumerate(same):
+            axis.plot(*zip(*sorted(scores.items()), strict=True), color=BLUE, marker=".", label="ours" * (not number))
+        axis.set(title=f"{preset} on {game}", xlim=(0, last))
+        axis.set_xticks(millions := range(0, int(last), 1_000_000), [f"{frame // 1_000_000} M" for frame in millions])
+        axis.legend(frameon=False, fontsize=7, loc="upper left")
+    for axis in axes[1]:
+        axis.set_xlabel("frames")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("score")
     return figure
 
 

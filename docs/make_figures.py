@@ -1,4 +1,4 @@
-"""Draws the figures of docs/tutorial.md: `python docs/make_figures.py [NAME ...]`.
+"""Draws the figures of docs/tutorial.md and docs/results.md: `python docs/make_figures.py [NAME ...]`.
 
 Everything is computed here in about a minute on one core, from fixed seeds, but the learning curves, which come from
 benchmarks/results/. Needs matplotlib: pip install -e '.[plot]'.
@@ -31,6 +31,7 @@ FIGURE_MAKERS = (
         runs.paper_ablation,
         runs.curves,
         runs.quick_curves,
+        runs.recipes,
         runs.pipeline,
         runs.forty_nine,
     ),

@@ -167,6 +167,6 @@ def test_every_figure_is_drawn_by_the_script_shown_in_a_page_and_small(make_figu
 
 
 def test_the_script_draws(make_figures, tmp_path):
-    quick = ["loss", "epsilon", "parts", "paper_ablation", "curves", "quick_curves", "forty_nine"]
+    quick = ["loss", "epsilon", "parts", "paper_ablation", "curves", "quick_curves", "recipes", "forty_nine"]
     make_figures.main(quick)
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(f"{name}.svg" for name in quick)

@@ -38,11 +38,29 @@ class Compared(NamedTuple):
     """Of ours beside the range of the published seeds: inside, above or below; `NO_RANGE` where there is one seed."""
 
 
+class Proved(NamedTuple):
+    """A run beside its published curve."""
+
+    preset: str
+    game: str
+    """With the machine, where several runs have this preset and game."""
+    points: list[Compared]
+    """Empty where nothing was measured yet."""
+
+
 @cache
-def proved() -> dict[tuple[str, str], list[Compared]]:
-    """The runs of PROOF by preset and game, point by point; an empty list where none was measured."""
-    runs = {(run.preset, run.game): run for run in read_runs([PROOF]).runs}
-    return {kind: compared(runs[kind]) if kind in runs else [] for kind in PROVED}
+def proved() -> list[Proved]:
+    """The runs of PROOF, point by point."""
+    runs = read_runs([PROOF]).runs
+    found = []
+    for preset, game in PROVED:
+        same = [run for run in runs if (run.preset, run.game) == (preset, game)]
+        for run in same:
+            machine = f" ({run.meta['gpu'] or 'one CPU core'})".replace("NVIDIA ", "")
+            found.append(Proved(preset, game + machine * (len(same) > 1), compared(run)))
+        if not same:
+            found.append(Proved(preset, game, []))
+    return found
 
 
 def compared(run: Run) -> list[Compared]:
@@ -62,7 +80,7 @@ def place(ours: float, point: PublishedPoint, inside: bool | None) -> str:
 def recipes() -> str:
     """Recipes beside their own published curves, a line for each run that there is."""
     rows = []
-    for (preset, game), points in proved().items():
+    for preset, game, points in proved():
         if not points:
             continue
         frames = ", ".join(f"{point.frames / 1e6:.0f}" for point in points)
@@ -78,7 +96,7 @@ def recipes() -> str:
 def proof() -> str:
     """The same, a line for each point."""
     rows = []
-    for (preset, game), points in proved().items():
+    for preset, game, points in proved():
         for frames, ours, point, where in points:
             theirs = in_words(point) if point else "none of this game"
             rows.append((f"`{preset}`", game, f"{frames / 1e6:.0f} M", f"{ours:.1f}", theirs, where))
