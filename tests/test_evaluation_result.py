@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.evaluation.result import EvaluationResult, edge_told, score_told
 
 RESULT = EvaluationResult(
     "pong",
@@ -31,6 +31,16 @@ def test_it_comes_back_from_json():
     text = json.dumps(RESULT.to_dict())
     assert EvaluationResult.from_dict(json.loads(text)) == RESULT
     assert json.loads(text)["human_normalized"] == 1.0  # the human of 5 minutes has 9.3
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.0, "0.0"), (1234.56, "1,234.6"), (-20.7, "-20.7"), (0.1, "0.1"), (0.0456, "0.046"), (-0.001, "-0.0010"),
+     (1e-9, "0.0")],
+)  # fmt: skip
+def test_a_small_score_is_not_told_as_none(value, told):
+    assert score_told(value) == told
+    assert edge_told(value) == (told if value % 1 else "0")
 
 
 def test_what_an_older_version_left_out_is_unknown():

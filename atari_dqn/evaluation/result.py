@@ -6,12 +6,15 @@ Knows numbers and words only, neither networks nor emulators, so that the report
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from atari_dqn.published.scores import Pair, human_normalized
 from atari_dqn.safe_files import LARGEST
+
+SMALL, NOTHING = 0.1, 1e-5  # between them, one digit after the point would show little of a score, or none of it
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,17 @@ class EvaluationResult:
             if not good(value):
                 raise ValueError(f"{name} is {str(value)[:80]!r}, not {rule}")
         return cls(**known | {"scores": tuple(known.get("scores", ()))})
+
+
+def score_told(value: float, group: str = ",") -> str:
+    """A raw score in words: `1,234.5`, and two digits of a small one, `0.048`; `group` stands between thousands."""
+    digits = 1 - math.floor(math.log10(abs(value))) if NOTHING <= abs(value) < SMALL else 1
+    return format(value, f"{group}.{digits}f")
+
+
+def edge_told(value: float) -> str:
+    """The least or largest of some scores: without a point where it is whole, as in most games."""
+    return f"{value:,.0f}" if float(value).is_integer() else score_told(value)
 
 
 def _number(value: Any) -> bool:

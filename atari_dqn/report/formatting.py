@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from atari_dqn.evaluation.result import score_told
 from atari_dqn.published.aggregates import Estimate
 from atari_dqn.published.scores import Pair
 from atari_dqn.report.tables import Group
@@ -24,7 +25,7 @@ METRIC_NAMES = {
 
 def score(value: float) -> str:
     """A raw score: one digit after the point where it can matter."""
-    return _minus(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}")
+    return _minus(f"{value:,.0f}" if abs(value) >= 1000 else score_told(value))
 
 
 def percent(value: float) -> str:

@@ -19,7 +19,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import EvalStep, play, result_of
 from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import EvalProtocol, NoopPolicy, Policy, protocol_named
-from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.evaluation.result import EvaluationResult, edge_told, score_told
 from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import published
 from atari_dqn.runs import pretrained
@@ -256,8 +256,9 @@ def evaluation_lines(result: EvaluationResult) -> list[str]:
     player = f"policy {result.policy}" if result.step is None else f"checkpoint of step {result.step:,}"
     lines = [
         f"{result.game}, protocol {result.protocol}, {player}",
-        f"score: {result.mean:,.1f} +- {result.std:,.1f} over {result.episodes} "
-        f"episode{'s' if result.episodes != 1 else ''}, from {min(result.scores):,.0f} to {max(result.scores):,.0f}",
+        f"score: {score_told(result.mean)} +- {score_told(result.std)} over {result.episodes} "
+        f"episode{'s' if result.episodes != 1 else ''}, "
+        f"from {edge_told(min(result.scores))} to {edge_told(max(result.scores))}",
     ]
     scores = published(result.game)
     if scores is not None and scores.dqn_nature is not None:

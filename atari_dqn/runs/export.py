@@ -24,7 +24,7 @@ from atari_dqn.config import Config
 from atari_dqn.envs.games import code_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
-from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.evaluation.result import EvaluationResult, score_told
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import find_run, refuse_full_folder
 from atari_dqn.runs.model_card import (
@@ -159,7 +159,7 @@ def export_hub_folder(path: Path, player: Player, checkpoint: str, out: Path) ->
         card_name="README.md",
         dtype=torch.float32,
     )
-    return [f"{score.protocol} {score.mean:.1f} over {score.episodes} episodes" for score in scores]
+    return [f"{score.protocol} {score_told(score.mean)} over {score.episodes} episodes" for score in scores]
 
 
 def _use(folder: str, config: Config) -> list[str]:

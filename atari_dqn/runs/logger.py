@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from atari_dqn.dqn.ports import Evaluation, Value, numbers_of
+from atari_dqn.evaluation.result import score_told
 from atari_dqn.runs.tensorboard import TensorBoard
 from atari_dqn.runs.terminal import say
 from atari_dqn.safe_files import LOG_BYTES, integer, number, open_to_append, parse_json, read_text, write_text
@@ -109,7 +110,7 @@ class RunLogger:
         row = [more[name] if name in more else getattr(result, name) for name in EVAL_COLUMNS]
         self._write_row(["" if value is None else value for value in row])
         self.message(
-            f"step {step:,}: evaluation {result.mean:.1f} +- {result.std:.1f} "
+            f"step {step:,}: evaluation {score_told(result.mean, '')} +- {score_told(result.std, '')} "
             f"over {result.episodes} episode{'s' if result.episodes != 1 else ''}{', the best so far' if best else ''}"
         )
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from atari_dqn.config import DEFAULTS, GROUP_OF, Config
 from atari_dqn.evaluation.player import Player
-from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.evaluation.result import EvaluationResult, edge_told, score_told
 from atari_dqn.runs.logger import EVALS
 from atari_dqn.runs.provenance import without_its_path
 from atari_dqn.safe_files import LOG_BYTES, read_text
@@ -113,10 +113,14 @@ def card(title: str, about: str, facts: Mapping[str, Any], rows: Sequence[str], 
 def score_rows(scores: Iterable[tuple[str, EvaluationResult]]) -> list[str]:
     """Evaluations, with all their scores, as lines of the table: who played, and what came out."""
     return [
-        f"| {who} | {cell(result.protocol)} | {result.episodes} | {result.mean:.1f} ± {result.std:.1f} | "
-        f"{min(result.scores):.0f} to {max(result.scores):.0f} | {result.seed} |"
+        f"| {who} | {cell(result.protocol)} | {result.episodes} | {_told(result.mean)} ± {_told(result.std)} | "
+        f"{edge_told(min(result.scores))} to {edge_told(max(result.scores))} | {result.seed} |"
         for who, result in scores
     ]
+
+
+def _told(score: float) -> str:
+    return score_told(score, "")
 
 
 def scores_in(text: str) -> list[Score]:
@@ -132,7 +136,7 @@ def training_rows(run: Path, step: int) -> list[str]:
         found = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row["step"] == str(step)]
         return [
             f"| checkpoint in training | {cell(row['protocol'])} | {int(row['episodes'])} | "
-            f"{float(row['mean']):.1f} ± {float(row['std']):.1f} | | |"
+            f"{_told(float(row['mean']))} ± {_told(float(row['std']))} | | |"
             for row in found
         ]
     except (OSError, LookupError, ValueError, TypeError, csv.Error):  # there is none, or it is not ours
@@ -177,7 +181,7 @@ def head(name: str, game: str, scores: Sequence[Score]) -> str:
             f"      name: {text(game)}",
             "    metrics:",
             "    - type: mean_reward",
-            f"      value: {text(f'{score.mean:.1f} +/- {score.std:.1f}')}",
+            f"      value: {text(f'{_told(score.mean)} +/- {_told(score.std)}')}",
             f"      name: {text(f'{score.protocol}, {score.episodes} episodes')}",
         ]
     return "\n".join([*lines, "---", ""])

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from atari_dqn.config import Config, is_vector_game
 from atari_dqn.dqn.schedules import crossings
+from atari_dqn.evaluation.result import score_told
 
 PACE_SECONDS = 120.0  # of play: the rate is that of the last two minutes
 EMULATOR_SECONDS = 0.0003  # of one core for an agent step; ours: Pong took 0.26 ms, Breakout 0.36 ms, on two cores
@@ -176,7 +177,7 @@ def short(number: int) -> str:
 
 def score(number: float) -> str:
     """A score: -18.2, 1,234."""
-    return f"{number:.1f}" if abs(number) < 1_000 else f"{number:,.0f}"
+    return score_told(number) if abs(number) < 1_000 else f"{number:,.0f}"
 
 
 def duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as RichTable
 
+from atari_dqn.evaluation.result import score_told
 from atari_dqn.runs.folder import read_done
 from atari_dqn.runs.terminal import redraws
 from atari_dqn.safe_files import integer, number, open_to_read, parse_json
@@ -139,7 +140,7 @@ def job_table(runs: Sequence[JobRun], title: str) -> RichTable:
             "" if step is None else f"{step:,}",
             "" if step is None else f"{min(1.0, step / run.job.config.total_steps):.0%}",
             "" if rate is None or run.state != "running" else f"{rate:,.0f}",
-            "" if score is None else f"{score:.1f}",
+            "" if score is None else score_told(score, ""),
             run.note,
         )
     return table
@@ -149,4 +150,4 @@ def _progress_words(run: JobRun) -> str:
     step, rate, score = read_progress(run.job.folder)
     words = "" if step is None else f", step {step:,} of {run.job.config.total_steps:,}"
     words += "" if rate is None else f", {rate:,.0f} steps/s"
-    return words + ("" if score is None else f", evaluation {score:.1f}")
+    return words + ("" if score is None else f", evaluation {score_told(score, '')}")

@@ -28,6 +28,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import EvalStep, episode_seed, play
 from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import EvalProtocol
+from atari_dqn.evaluation.result import edge_told
 from atari_dqn.seeding import stream
 from atari_dqn.video.camera import Camera
 from atari_dqn.video.gym_camera import make_camera
@@ -233,6 +234,6 @@ class _Take:
 def video_lines(film: FilmedEpisode) -> list[str]:
     """A filmed episode in words."""
     what = f"episode {film.episode} of protocol {film.protocol} with seed {film.seed}"
-    score = f"score {film.episode_return:.0f} after {film.episode_length:,} agent steps"
-    told = score if film.whole else f"not played out ({score})"
-    return [f"{film.game}, {what}: {told}", *(f"{path}: {film.seconds:.1f} s at 4:3" for path in film.files)]
+    score = f"score {edge_told(film.episode_return)} after {film.episode_length:,} agent steps"
+    told = score if film.whole else f"{score}, not played out"
+    return [f"{film.game}, {what}", told, *(f"{path}: {film.seconds:.1f} s at 4:3" for path in film.files)]
