@@ -6,9 +6,9 @@ config.json   meta.json   metrics.jsonl   evals.csv   checkpoints/step_<10 digit
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -90,6 +90,8 @@ class RunFolder:
             text = read_text(path / "config.json", TABLE_BYTES)
         except FileNotFoundError as error:
             raise UsageError(f"{path} holds no run: config.json is missing; {_runs_near(path)}") from error
+        except NotADirectoryError as error:
+            raise UsageError(f"{path} is a file; name the folder of a run") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path / 'config.json'} cannot be read ({error})") from error
         try:
@@ -164,13 +166,26 @@ def refuse_folder(path: Path, config: Config) -> None:
 
 
 def refuse_unwritable(path: Path, what: str, flag: str) -> None:
-    """Raises UsageError if a folder cannot be made here, or written; changes nothing."""
+    """Raises UsageError if a folder cannot be made here, or written; leaves nothing behind."""
+    if why := why_unwritable(path):
+        raise UsageError(f"cannot write {what} {path} ({why}); choose another {flag}")
+
+
+def why_unwritable(path: Path) -> str | None:
+    """Why a folder cannot be made here, or written; None if it can.
+
+    It is tried in the nearest folder that exists: permissions do not tell that /proc and a full disk take nothing.
+    """
     there = next(place for place in (path, *path.absolute().parents) if place.exists() or place.is_symlink())
     if not there.exists():
-        raise UsageError(f"cannot write {what} {path} ({there} is a link to nothing); choose another {flag}")
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        why = "permission denied" if there.is_dir() else f"{there} is a file"
-        raise UsageError(f"cannot write {what} {path} ({why}); choose another {flag}")
+        return f"{there} is a link to nothing"
+    if not there.is_dir():
+        return f"{there} is a file"
+    try:
+        with tempfile.TemporaryDirectory(prefix=".atari_dqn_", dir=there):
+            return None
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
 
 
 def make_folder(path: Path, config: Config) -> None:

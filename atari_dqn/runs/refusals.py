@@ -6,10 +6,11 @@ from pathlib import Path
 
 from atari_dqn.config import SETTINGS, Config
 from atari_dqn.envs import check_game
-from atari_dqn.envs.games import code_of, is_vector_game
+from atari_dqn.envs.games import code_of, is_vector_game, known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import protocol_named
 from atari_dqn.presets import quick
+from atari_dqn.published.scores import published
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import RunFolder, find_run, refuse_folder
 from atari_dqn.runs.lock import refuse_in_use
@@ -69,9 +70,21 @@ def check_named(path: Path, *, allow_import: bool) -> Config:
       UsageError: there is none, or its game executes other code and `allow_import` is off.
     """
     exported = pretrained.find(path)
+    if exported is None and not path.exists() and (told := _no_run_but_a_game(str(path))):
+        raise UsageError(told)
     config = find_run(path)[0].config if exported is None else pretrained.config_of(exported)
     refuse_import(path, config, allow_import)
     return config
+
+
+def _no_run_but_a_game(name: str) -> str | None:
+    """What to name where a run is wanted and a game is named; None for other words."""
+    game = known_game(name) if "/" not in name else name
+    if published(game) is None and game != "cartpole":
+        return None
+    folder = Path("runs") / game / ("cartpole" if is_vector_game(game) else "quick") / "seed0"
+    network = f" or {pretrained.PREFIX}{game}" if game in pretrained.available() else ""
+    return f"{game} is a game, and a run is wanted: name its folder, such as {folder}{network}"
 
 
 def check_played(path: Path, *, protocol: str, device: str, allow_import: bool) -> None:

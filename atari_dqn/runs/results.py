@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
+from atari_dqn.runs.folder import why_unwritable
 from atari_dqn.safe_files import TABLE_BYTES, read_json, write_text
 from atari_dqn.types import EpisodeScore
 
@@ -22,16 +22,13 @@ FOLDER = "evaluations"  # in a run folder
 
 
 def check_writable(folder: Path) -> None:
-    """Can files be made here? Asked before hours of play; changes nothing.
+    """Can files be made here? Asked before hours of play; leaves nothing behind.
 
     Raises:
       UsageError: no.
     """
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise _refused(folder, NotADirectoryError(20, f"{nearest} is a file"))
-    if not os.access(nearest, os.W_OK):
-        raise _refused(folder, PermissionError(13, "permission denied"))
+    if why := why_unwritable(folder):
+        raise _refused(folder, why)
 
 
 def write_evaluation(folder: Path, name: str, result: EvaluationResult, episodes: Iterable[EpisodeScore]) -> None:
@@ -49,7 +46,7 @@ def write_evaluation(folder: Path, name: str, result: EvaluationResult, episodes
         write_text(folder / f"{name}.csv", table.getvalue())
         write_text(folder / f"{name}.json", json.dumps(result.to_dict(), indent=2) + "\n")
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise _refused(folder, error.strerror or str(error)) from error
 
 
 def read_result(run: Path, name: str) -> EvaluationResult | None:
@@ -61,8 +58,8 @@ def read_result(run: Path, name: str) -> EvaluationResult | None:
         return None
 
 
-def _refused(folder: Path, error: OSError) -> UsageError:
+def _refused(folder: Path, why: str) -> UsageError:
     return UsageError(
-        f"cannot write evaluations to {folder} ({error.strerror or error}); "
+        f"cannot write evaluations to {folder} ({why}); "
         "mend the folder, name another with --out FOLDER, or keep nothing with --no-write"
     )
