@@ -506,3 +506,13 @@ def test_bad_input_is_one_message_and_exit_code_two(line, message, tmp_path, mon
     write_run("runs", scores={("nature", "last"): [1.0]})
     assert message in refused(capsys, *line.split()).replace("│", " ")
     assert not Path("out").exists()
+
+
+def test_a_run_in_the_folder_of_the_others_does_not_hide_them(tmp_path):
+    outer = write_run(tmp_path)
+    inner = write_run(outer / "more", seed=1)
+    (outer / "checkpoints").mkdir()
+    (outer / "checkpoints" / "config.json").write_text("{}")
+    records = read_runs([tmp_path])
+    assert [run.path for run in records.runs] == [outer, inner]
+    assert not any("checkpoints" in problem.where for problem in records.problems)

@@ -11,6 +11,7 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.runs.folder import refuse_unwritable
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def run(words: Sequence[str]) -> int:
 
     if not command.runs:
         raise UsageError("report needs RUNS: a run folder, or a folder that holds some, such as runs")
+    refuse_unwritable(command.out, "the report to", "--out")
     suites = list(zip(_names(command), filter(None, (command.runs, command.compare)), strict=True))
     contents = write_report(suites, command.out, command=["atari-dqn", "report", *words])
     print(f"{count(len(contents.runs), 'run')}, {count(len(contents.games), 'game')}")

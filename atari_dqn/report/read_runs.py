@@ -169,8 +169,7 @@ def _run_folders(root: Path, problems: list[Problem]) -> Iterator[Path]:
         if looked_into > FOLDERS_MOST:
             raise UsageError(f"{root} holds more than {FOLDERS_MOST:,} folders; name one nearer to the runs")
         if "config.json" in files:
-            folders.clear()
-            yield Path(name)
+            yield Path(name)  # and on: whoever trains in `runs` itself has a run that holds the others
         folders[:] = sorted(set(folders) - NOT_RUNS)
 
 
