@@ -2,7 +2,7 @@
 """Make a network for the package from a run: weights in half precision, its config, and a card that says what it is.
 
     python scripts/export_pretrained.py runs/pong/quick/seed0 --checkpoint best --out atari_dqn/data/pretrained/pong
-    atari-dqn evaluate atari_dqn/data/pretrained/pong --protocol nature --json | tail -1 > nature.json
+    atari-dqn evaluate atari_dqn/data/pretrained/pong --protocol nature --json > nature.json
     python scripts/export_pretrained.py runs/pong/quick/seed0 --checkpoint best --out atari_dqn/data/pretrained/pong \
         --scores nature.json
 

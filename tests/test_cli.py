@@ -103,7 +103,7 @@ def test_a_run_and_its_evaluation(capsys):
     ]  # fmt: skip
     assert {path.name for path in (folder / "checkpoints").glob("step_*")} >= {"step_0000000400", "step_0000000600"}
     assert exit_code("evaluate", str(folder), "--episodes", "3", "--json") == 0
-    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    result = json.loads(capsys.readouterr().out)
     assert (result["game"], result["protocol"], result["episodes"], result["human_normalized"]) == (
         "cartpole", "greedy", 3, None,
     )  # fmt: skip

@@ -242,9 +242,10 @@ def test_a_camera_that_sees_another_game_is_noticed(player, tmp_path, monkeypatc
 def test_the_command_films_into_the_run_folder(pong, capsys):
     words = ["video", str(pong), "--overlay", "--gif", "--seconds", "0.5", "--episode", "2", "--json"]
     assert main(words) == 0
-    lines = capsys.readouterr().out.splitlines()
-    result = json.loads(lines[-1])
-    assert lines[0].startswith("pong, episode 2 of protocol nature with seed 0: not played out (score ")
+    said = capsys.readouterr()
+    result = json.loads(said.out)
+    assert "pong, episode 2 of protocol nature with seed 0\nscore " in said.err
+    assert "agent steps, not played out\n" in said.err
     assert result["files"] == [str(pong / "videos" / f"nature_last_game2{end}") for end in (".mp4", ".gif")]
     facts, frames = read_video(result["files"][0])
     assert frames.shape == (32, 630, 1280, 3)  # whole steps: 8 of 4 frames

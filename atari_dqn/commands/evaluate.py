@@ -21,9 +21,11 @@ from atari_dqn.runs.folder import find_run
 from atari_dqn.runs.lock import refuse_links
 from atari_dqn.runs.refusals import check_played
 from atari_dqn.runs.results import FOLDER, check_writable, write_evaluation
+from atari_dqn.runs.terminal import stdout_kept_clean
 from atari_dqn.storage.steps import Which
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
+    from atari_dqn.evaluation.result import EvaluationResult
     from atari_dqn.runs.evaluate import PlayedEvaluation
 
 log = logging.getLogger(__name__)
@@ -69,13 +71,21 @@ class Evaluate:
     allow_import: bool = False
     """Execute what the run's game names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs."""
     json: bool = False
-    """End with one line of JSON."""
+    """Print one line of JSON on stdout, and all else on stderr."""
 
 
 def run(words: Sequence[str]) -> int:
     """Evaluate a run, a checkpoint or a policy; returns the exit code."""
     command = parse(Evaluate, words, prog="atari-dqn evaluate")
     _check(command)
+    with stdout_kept_clean(command.json):  # a game may print, too
+        result = _checked_and_played(command)
+    if command.json:
+        print(json.dumps(result.to_dict()))
+    return 0
+
+
+def _checked_and_played(command: Evaluate) -> EvaluationResult:
     if command.policy == "network":
         check_played(
             Path(command.run), protocol=command.protocol, device=command.device, allow_import=command.allow_import
@@ -90,7 +100,7 @@ def run(words: Sequence[str]) -> int:
         return _evaluate(command, folder, display)
 
 
-def _evaluate(command: Evaluate, folder: Path | None, display: Display) -> int:
+def _evaluate(command: Evaluate, folder: Path | None, display: Display) -> EvaluationResult:
     from atari_dqn.runs import evaluate as evaluation
 
     selection = evaluation.Selection(
@@ -119,9 +129,7 @@ def _evaluate(command: Evaluate, folder: Path | None, display: Display) -> int:
     for line in evaluation.evaluation_lines(played.result):
         print(line)
     _keep(command, folder, played)
-    if command.json:
-        print(json.dumps(played.result.to_dict()))
-    return 0
+    return played.result
 
 
 def _check(command: Evaluate) -> None:

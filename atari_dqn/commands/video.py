@@ -18,11 +18,13 @@ from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import refuse_unwritable
 from atari_dqn.runs.lock import refuse_links
 from atari_dqn.runs.refusals import check_played
+from atari_dqn.runs.terminal import stdout_kept_clean
 from atari_dqn.storage.steps import Which
 from atari_dqn.video.writers import kind_of_film
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.evaluation.player import Player
+    from atari_dqn.video.record import FilmedEpisode
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Video:
     allow_import: bool = False
     """Execute what the run's game names: MODULE of `gym:MODULE:ID`, a wrapper, env_kwargs."""
     json: bool = False
-    """End with one line of JSON."""
+    """Print one line of JSON on stdout, and all else on stderr."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -67,6 +69,14 @@ def run(words: Sequence[str]) -> int:
     refuse_negative(command, "episode", "seed", "torch_threads", "env_threads")
     if command.seconds is not None and not command.seconds > 0:
         raise UsageError(f"seconds is {command.seconds}; it must be a positive number")
+    with stdout_kept_clean(command.json):  # a game may print, too
+        film = _checked_and_filmed(command)
+    if command.json:
+        print(json.dumps(dataclasses.asdict(film)))
+    return 0
+
+
+def _checked_and_filmed(command: Video) -> FilmedEpisode:
     check_played(command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import)
     if command.out is not None:
         kind_of_film(command.out)
@@ -76,7 +86,7 @@ def run(words: Sequence[str]) -> int:
         return _film(command, display)
 
 
-def _film(command: Video, display: Display) -> int:
+def _film(command: Video, display: Display) -> FilmedEpisode:
     from atari_dqn.runs.evaluate import load_player
     from atari_dqn.video import record as video
 
@@ -103,9 +113,7 @@ def _film(command: Video, display: Display) -> int:
         )
     for line in video.video_lines(film):
         print(line)
-    if command.json:
-        print(json.dumps(dataclasses.asdict(film)))
-    return 0
+    return film
 
 
 def _default_out(command: Video, protocol: str, player: Player) -> Path:

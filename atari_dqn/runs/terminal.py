@@ -8,7 +8,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
 
@@ -20,9 +20,34 @@ def say(line: str) -> None:
         silence(sys.stderr)
 
 
-def broken_at_words(text: str) -> str:
-    """A long line for stderr, in lines that fit where that is a terminal, which would break it within words."""
-    if not sys.stderr.isatty():
+@contextmanager
+def stdout_kept_clean(wanted: bool = True) -> Iterator[None]:
+    """Meanwhile stderr gets all that is printed, also by a game's C code and by processes that start now.
+
+    What is printed afterwards is then alone on stdout, for a program that reads it: `| jq`.
+    """
+    if not wanted:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def broken_at_words(text: str, stream: TextIO | None = None) -> str:
+    """A long line for a stream, in lines that fit where that is a terminal, which would break it within words.
+
+    Args:
+      text:   one line.
+      stream: None for stderr.
+    """
+    if not (stream or sys.stderr).isatty():
         return text
     return textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
 
