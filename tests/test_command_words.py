@@ -1,5 +1,6 @@
 """What people type: names of games, numbers, the order of words, slips; and how soon a wrong word is answered."""
 
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from atari_dqn.commands.train import parse_command, split_game
 from atari_dqn.envs.games import atari_games, check_rom, known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole
+from atari_dqn.runs.terminal import stdout_kept_clean
 from tests.fakes import make_run
 
 NAMES = {
@@ -178,6 +180,8 @@ WRONG_GAMES_AND_FOLDERS = [
     "train cartpole --run-dir there",
     "train cartpole --resume --run-dir there --gamma 0.5",
     "evaluate nothere",
+    "evaluate pong",
+    "ablation --games pongg --out results",
     "evaluate there --protocol nature",
     "evaluate pretrained:pongg",
     "evaluate there --out afile/games",
@@ -208,6 +212,14 @@ def test_wrong_games_and_folders_do_not_wait_for_torch(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(done.stderr.splitlines()) == len(WRONG_GAMES_AND_FOLDERS)
+
+
+def test_what_a_game_prints_is_not_among_results(capfd):
+    with stdout_kept_clean():
+        print("by Python")
+        os.write(1, b"by C\n")
+    print("result")
+    assert capfd.readouterr() == ("result\n", "by Python\nby C\n")
 
 
 PAGES = [[command, "--help"] for command in COMMANDS] + [["train", "--help", "all"]]

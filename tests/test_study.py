@@ -142,10 +142,12 @@ def test_on_atari_the_suite_is_named_and_the_paper_stands_beside(tmp_path, capsy
         f"atari-dqn suite --games breakout pong --seeds 0 1 --preset nature --runs-dir {tmp_path}/neither "
         "--total-steps 10000000 --no-replay --no-target"
     )
-    assert lines[-2].split("  ")[0] == "breakout"
-    assert "8.0 (1) / 240.7" in lines[-2]
-    assert "not measured yet / 316.8" in lines[-2]
-    assert "not measured yet / none" in lines[-1]
+    table = [line.split("  ") for line in lines[-8:]]
+    cells = [[cell.strip() for cell in row if cell] for row in table]
+    assert cells[0] == ["breakout", "replay and target", "not measured yet", "316.8"]
+    assert cells[1] == ["breakout", "replay only", "8.0 (1)", "240.7"]
+    assert cells[-1] == ["pong", "neither", "not measured yet", "none"]
+    assert max(map(len, lines[4:])) <= 80
 
 
 def test_the_papers_ablation():

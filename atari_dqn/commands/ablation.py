@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atari_dqn.commands import parse
+from atari_dqn.commands import parse, suite
 from atari_dqn.commands.cartpole_study import budget, compare_on_cartpole
+from atari_dqn.envs.games import known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import published_ablation
 
@@ -74,11 +75,16 @@ def _on_cartpole(command: Ablation) -> int:
 
 def _on_atari(command: Ablation) -> int:
     steps = ATARI_STEPS if command.steps is None else command.steps
-    for name, flags in VARIANTS.items():
-        line = [
+    lines = {
+        name: [
             *("suite", "--games", *command.games, "--seeds", *map(str, command.seeds), "--preset", command.preset),
             *("--runs-dir", str(_runs_dir(command, name)), "--total-steps", str(steps), *flags),
         ]
+        for name, flags in VARIANTS.items()
+    }
+    for line in lines.values():  # all of them before weeks go into the first
+        suite.understand(line[1:])
+    for line in lines.values():
         print(shlex.join(["atari-dqn", *line]), flush=True)
         if command.start:
             code = subprocess.run([sys.executable, "-m", "atari_dqn", *line], check=False).returncode
@@ -96,17 +102,15 @@ def _beside_the_paper(command: Ablation) -> list[str]:
     """Best evaluation of each run, mean over the seeds that have one, and the paper's score."""
     from atari_dqn.suite import study
 
-    lines = ["", "best evaluation in training, ours (seeds) / the paper's (10 million agent steps)"]
-    lines.append("  ".join([f"{'game':<16}", *(f"{name:>26}" for name in VARIANTS)]).rstrip())
-    for game in command.games:
+    lines = ["", "best evaluation in training (the paper's runs: 10 million agent steps)"]
+    lines.append(f"{'game':<16}  {'variant':<17}  {'ours (seeds)':>16}  {'paper':>8}")
+    for game in map(known_game, command.games):
         papers = published_ablation(game)
-        cells = []
         for name in VARIANTS:
             best = study.best_evaluations(
                 [_runs_dir(command, name) / game / command.preset / f"seed{seed}" for seed in command.seeds]
             )
             ours = f"{sum(best) / len(best):.1f} ({len(best)})" if best else "not measured yet"
             theirs = f"{papers[name]:.1f}" if papers else "none"
-            cells.append(f"{f'{ours} / {theirs}':>26}")
-        lines.append("  ".join([f"{game:<16}", *cells]))
+            lines.append(f"{game:<16}  {name:<17}  {ours:>16}  {theirs:>8}")
     return lines

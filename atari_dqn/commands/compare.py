@@ -36,7 +36,8 @@ def run(words: Sequence[str]) -> int:
     presets, flags = _split(words)
     out = flag_value("--out", words) or "report"
     refuse_unwritable(Path(out), "the report", "--out")
-    suites = [suite.understand(["--preset", preset, *flags]) for preset in presets]  # before hours go into the first
+    # all of them before hours go into the first
+    suites = [suite.understand(["--preset", preset, *flags], prog="atari-dqn compare") for preset in presets]
     from atari_dqn.commands.suite_jobs import run_jobs  # torch takes seconds: wrong flags are answered before
 
     for understood in suites:

@@ -107,7 +107,8 @@ def hardware() -> Iterator[tuple[str, str]]:
     from atari_dqn.runs.provenance import processor, processor_flags
 
     yield "processor", processor()
-    yield "", f"{host.cores()} cores for this process, {bf16_told(processor_flags())}"
+    cores = host.cores()
+    yield "", f"{cores} core{'s' * (cores != 1)} for this process, {bf16_told(processor_flags())}"
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             free, total = torch.cuda.mem_get_info(index)

@@ -35,14 +35,18 @@ class Understood(NamedTuple):
     passed: tuple[tuple[str, ...], ...]
 
 
-def understand(words: Sequence[str]) -> Understood:
+def understand(words: Sequence[str], *, prog: str = "atari-dqn suite") -> Understood:
     """Check the words of a suite, and start nothing.
+
+    Args:
+      words: those after the command.
+      prog:  the command, for its messages.
 
     Raises:
       UsageError: what would stop a job is refused here.
     """
     own, passed = split_flags(words)
-    command = parse(Suite, own, prog="atari-dqn suite")
+    command = parse(Suite, own, prog=prog)
     _check(command, passed)
     refuse_unwritable(command.runs_dir, "the runs folder", "--runs-dir")
     return Understood(command, configs_of(command, passed), passed)

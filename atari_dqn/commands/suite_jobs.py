@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -14,6 +15,7 @@ from atari_dqn.commands.suite_flags import Suite
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
+from atari_dqn.runs.terminal import broken_at_words
 from atari_dqn.suite import cost, plan
 from atari_dqn.suite import local as local_engine
 from atari_dqn.suite import on_ray as ray_engine
@@ -68,13 +70,17 @@ def _threads(command: Suite, jobs: int) -> int:
 
 def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None:
     table = RichTable(box=None, pad_edge=False, header_style="bold")
-    for heading in ("job", "next", "steps left", "folder"):
-        table.add_column(heading, justify="right" if heading == "steps left" else "left", no_wrap=True)
-    left = []
+    left, rows = [], []
     for job in jobs:
         stage = next_stage(job, settings)
         left.append(cost.steps_left(job, read_progress(job.folder).step))
-        table.add_row(job.name, stage.name if stage else "nothing", f"{left[-1]:,}", str(job.folder))
+        rows.append((job.name, stage.name if stage else "nothing", f"{left[-1]:,}", _from_here(job.folder)))
+    for heading, *cells in zip(("job", "next", "steps left", "folder"), *rows, strict=True):
+        least = 0 if heading == "folder" else max(map(len, cells))  # a narrow terminal shortens the folder alone
+        justify: Literal["left", "right"] = "right" if heading == "steps left" else "left"
+        table.add_column(heading, justify=justify, no_wrap=True, min_width=least)
+    for row in rows:
+        table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     slots = command.jobs if command.engine == "local" else len(jobs)
     if command.engine == "ray":
@@ -84,14 +90,19 @@ def _print_plan(command: Suite, jobs: Sequence[Job], settings: Settings) -> None
         return
     slots = min(slots, len(training))
     for line in plan.needs_told(training, slots, command.runs_dir):
-        print(line, flush=True)
+        print(broken_at_words(line, sys.stdout), flush=True)
     _check_room(command, training)
 
     def rate_of(config: Config) -> cost.Rate:
         return _rate(config, command.runs_dir, settings)
 
     configs = [job.config for job, steps in zip(jobs, left, strict=True) if steps]
-    print(plan.time_told(configs, list(filter(None, left)), slots, rate_of))
+    print(broken_at_words(plan.time_told(configs, list(filter(None, left)), slots, rate_of), sys.stdout))
+
+
+def _from_here(folder: Path) -> str:
+    """A folder as a person would type it here."""
+    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
 
 
 def _check_room(command: Suite, training: Sequence[Config]) -> None:

@@ -61,7 +61,7 @@ def resolve(config: Config, *, begun: bool = False) -> Config:
     _reuse_freed_memory()
     log.info(
         f"threads: {config.machine.torch_threads} for the network, {config.machine.env_threads} for the games, "
-        f"of {cores} cores"
+        f"of {cores} core{'s' * (cores != 1)}"
     )
     return config.replace(precision=settle_precision(config, begun))
 
