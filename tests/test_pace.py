@@ -108,7 +108,7 @@ def test_durations(seconds, told):
 
 def test_numbers():
     assert [short(n) for n in (0, 600_000, 1_250_000, 50_000_000)] == ["0", "600,000", "1.25 M", "50 M"]
-    assert [score(x) for x in (-18.24, 999.96, 12_345.6)] == ["-18.2", "1000.0", "12,346"]
+    assert [score(x) for x in (-18.24, 999.96, 12_345.6)] == ["-18.2", "1,000.0", "12,346"]
 
 
 def test_what_is_told_and_in_which_order():

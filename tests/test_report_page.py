@@ -305,7 +305,7 @@ def test_axes_name_round_numbers():
 
 def test_numbers_in_words():
     minus, space = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
-    assert [score(number) for number in (-20.66, 1234.5, 0.04)] == [f"{minus}20.7", "1,234", "0.0"]
+    assert [score(number) for number in (-20.66, 1234.5, 0.04)] == [f"{minus}20.7", "1,234", "0.040"]
     assert [percent(number) for number in (1.32, -0.5, -0.001)] == [f"132{space}%", f"{minus}50{space}%", f"0{space}%"]
     assert interval(Estimate(0.5, 0.25, 0.75)) == f"25 to 75{space}%"
     assert interval(Estimate(0.5, None, None)) == "one seed, no interval"

@@ -69,14 +69,14 @@ def quiet_cartpole(tmp_path_factory):
     return folder
 
 
-def test_a_run_killed_twenty_times_ends_as_the_quiet_one(tmp_path):
-    soak = [ROOT / "benchmarks/soak.py", "--kills", "20", "--longest", "0.8", "--folder", tmp_path / "soak"]
+def test_a_run_killed_twelve_times_ends_as_the_quiet_one(tmp_path):
+    soak = [ROOT / "benchmarks/soak.py", "--kills", "12", "--longest", "0.8", "--folder", tmp_path / "soak"]
     done = WarmProcess(A_SCRIPT, soak, {"OMP_NUM_THREADS": "1"})
     output, errors = done.communicate(timeout=600)
     assert done.returncode == 0, output + errors
     result = json.loads(output.splitlines()[-1])
     assert result["equal"]
-    assert sum(result["ended"].values()) + len(result["ends_at"]) in (21, 22)  # a life may reach the first end itself
+    assert sum(result["ended"].values()) + len(result["ends_at"]) in (13, 14)  # a life may reach the first end itself
     assert len(result["ends_at"]) == 2
 
 
@@ -110,7 +110,7 @@ def test_pong_interrupted_again_and_again_ends_as_the_quiet_run(groups, tmp_path
     assert train(PONG, tmp_path / "run", *turns, "--total-steps", "154") == 0
     # the end of a run is evaluated; an interruption is not an end
     shutil.rmtree(step_directory(tmp_path / "run/checkpoints", 154))
-    for steps in ("304", "500"):
+    for steps in ("304", "500") if groups == "1" else ("500",):
         assert train(PONG, tmp_path / "run", "--resume", "--total-steps", steps) == 0
         if steps != "500":
             shutil.rmtree(step_directory(tmp_path / "run/checkpoints", int(steps)))

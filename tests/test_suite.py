@@ -328,7 +328,7 @@ def test_ray_that_is_not_there_is_named(tmp_path, monkeypatch, capsys):
 def test_a_suite_that_is_killed_leaves_no_process_behind_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["suite", "--games", "cartpole", *TINY, "--torch-threads", "1", "--max-episode-steps", "60"]
-    long = ["--total-steps", "1000000", "--checkpoint-period", "5000", "--eval-period", "0"]
+    long = ["--total-steps", "1000000", "--checkpoint-period", "2000", "--eval-period", "0"]
     monkeypatch.setattr(cost, "MEASURE_SECONDS", 0.2)
     hurried = f"from atari_dqn.suite import cost; cost.MEASURE_SECONDS = 0.2; {COMMAND_LINE}"
     first = WarmProcess(hurried, [*words, *long])
@@ -343,7 +343,7 @@ def test_a_suite_that_is_killed_leaves_no_process_behind_and_goes_on(tmp_path, m
         assert time.monotonic() < until
         time.sleep(0.1)
     reached = max(int(path.name[5:]) for path in folder.glob("checkpoints/step_??????????"))
-    again = [*words, "--eval-period", "0", "--checkpoint-period", "5000", "--total-steps", str(reached + 2_000)]
+    again = [*words, "--eval-period", "0", "--checkpoint-period", "2000", "--total-steps", str(reached + 1_000)]
     assert exit_code(*again) == 0
     log = (folder / suite.LOG).read_text()
     assert "interrupted at step" in log  # the job noticed, saved and ended
