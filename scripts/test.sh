@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up .venv and check everything: lint, types, tests, side by side on up to eight cores.
+# Set up .venv and check everything: lint, types, tests side by side, one more than there are cores and at most eight.
 # Arguments go to pytest: bash scripts/test.sh -k replay
 set -euo pipefail
 source "$(dirname "$0")/setup.sh"
@@ -9,6 +9,7 @@ setup dev
 .venv/bin/mypy & # beside the tests: the first time it takes a minute
 types=$! code=0
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # of each process; the processes fill the cores
-.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile "$@" || code=$?
+workers=$(.venv/bin/python -c "from atari_dqn.host import cores; print(min(8, cores() + 1))") # some tests wait
+.venv/bin/python -m pytest -n "$workers" --dist loadfile "$@" || code=$?
 wait "$types" || { echo "test.sh: mypy found errors, see above" >&2; code=1; }
 exit "$code"
