@@ -10,6 +10,6 @@ setup dev
 types=$! code=0
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # of each process; the processes fill the cores
 workers=$(.venv/bin/python -c "from atari_dqn.host import cores; print(min(8, cores() + 1))") # some tests wait
-.venv/bin/python -m pytest -n "$workers" --dist loadfile "$@" || code=$?
+.venv/bin/python -m pytest -n "$workers" --dist worksteal "$@" || code=$?
 wait "$types" || { echo "test.sh: mypy found errors, see above" >&2; code=1; }
 exit "$code"

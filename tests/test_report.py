@@ -516,3 +516,12 @@ def test_a_run_in_the_folder_of_the_others_does_not_hide_them(tmp_path):
     records = read_runs([tmp_path])
     assert [run.path for run in records.runs] == [outer, inner]
     assert not any("checkpoints" in problem.where for problem in records.problems)
+
+
+def test_a_link_in_the_folder_of_a_stranger_leads_the_report_nowhere(tmp_path, capsys):
+    run, outside = write_run(tmp_path, scores={("nature", "last"): [1.0]}), tmp_path / "outside"
+    outside.mkdir()
+    (run / "report").symlink_to(outside)
+    told = refused(capsys, "report", str(run), "--out", str(run / "report"))
+    assert "(is a link); choose another --out" in " ".join(told.split())
+    assert list(outside.iterdir()) == []

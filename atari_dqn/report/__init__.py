@@ -10,6 +10,7 @@ csv_files.py                                            tables -> CSV
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.report.contents import Contents, gather
 from atari_dqn.report.csv_files import aggregates_csv, scores_csv, table_csv
 from atari_dqn.report.page import render
-from atari_dqn.safe_files import write_text
+from atari_dqn.safe_files import refuse_kind, write_text
 
 PAGE = "index.html"
 
@@ -53,6 +54,7 @@ def write_report(
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
+        refuse_kind(out, os.lstat(out))  # in a stranger's folder a link could lead anywhere
         for name, text in texts.items():
             write_text(out / name, text, errors="replace")  # a path may hold any byte
     except OSError as error:
