@@ -123,8 +123,8 @@ def test_a_run_and_its_evaluation(capsys):
 
 def test_an_atari_run_from_pixels(capsys):
     # without a limit an evaluation would play a whole game, of 760 steps
-    words = "--preset quick --num-envs 2 --eval-num-envs 2 --max-episode-steps 60 --precision fp32".split()
-    assert exit_code("train", "pong", *words, *TINY, "--batch-size", "8") == 0
+    words = "--preset quick --num-envs 2 --eval-num-envs 1 --max-episode-steps 60 --precision fp32".split()
+    assert exit_code("train", "pong", *words, *TINY, "--batch-size", "8", "--total-steps", "300") == 0
     text = capsys.readouterr().err
     assert "replay: " in text
     assert "GiB are free" in text
