@@ -10,7 +10,7 @@ from atari_dqn.envs.native import NativeEnvs
 from atari_dqn.envs.reference import ReferenceEnvs
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import nature
-from atari_dqn.storage import checkpoint
+from tests.played import assert_resumed_as_undisturbed, assert_same, play
 
 
 def native(game="breakout", num_envs=2, reseed_after=0, **rules):
@@ -24,18 +24,6 @@ def reference(game="breakout", num_envs=2, **rules):
 def act(envs, *actions):
     envs.send(np.array(actions))
     return envs.recv()
-
-
-def play(envs, steps, seed=0):
-    """Random play; yields the steps."""
-    rng = np.random.default_rng(seed)
-    for _ in range(steps):
-        yield act(envs, *rng.integers(envs.spec.num_actions, size=envs.num_envs))
-
-
-def assert_same(one, two):
-    for name, left, right in zip(one._fields, one, two, strict=True):
-        assert (left == right).all(), name
 
 
 # --- ends
@@ -217,24 +205,10 @@ def test_games_depend_on_their_own_seed_only():
 
 
 def test_a_resumed_run_is_an_uninterrupted_one(tmp_path):
-    """Through a checkpoint on disk; sticky actions, limits, lost lives, own seeds, re-seeding.
-
-    It stops at the first frame, at a cut just shown, at its opening just shown, and in mid-game.
-    """
+    """With sticky actions, limits, lost lives, own seeds, re-seeding."""
     settings = {"max_episode_steps": 45, "sticky_probability": 0.25, "reseed_after": 60}
     envs, other = native(num_envs=3, **settings), native(num_envs=3, **settings)
-    for steps in (0, 45, 46, 137):
-        envs.reset(np.array([5, 6, 7]))
-        for number, _ in enumerate(play(envs, steps)):
-            if number == 20:
-                envs.seed_next_episode(1, 99)
-        envs.seed_next_episode(2, 2**31 - 1)
-        checkpoint.save(tmp_path / f"state{steps}", {"envs": envs.state_dict()}, {})
-        other.load_state_dict(checkpoint.load(tmp_path / f"state{steps}")[0]["envs"])
-        for mine, theirs in zip(play(envs, 120, 1), play(other, 120, 1), strict=True):
-            assert_same(mine, theirs)
-        for left, right in zip(envs.state_dict().values(), other.state_dict().values(), strict=True):
-            assert np.all(left == right)
+    assert_resumed_as_undisturbed(envs, other, tmp_path, 120)
     envs.close()
     other.close()
 

@@ -22,8 +22,8 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import monitor
 from atari_dqn.presets import nature
 from atari_dqn.replay.screens import Shrinker
-from atari_dqn.storage import checkpoint
 from atari_dqn.types import Screens
+from tests.played import assert_resumed_as_undisturbed, assert_same, play
 
 CONFIG = nature("breakout").replace(backend="workers", num_envs=4, env_threads=2, max_episode_steps=45)
 
@@ -35,18 +35,6 @@ def make(game="breakout", **settings):
 def act(envs, actions):
     envs.send(actions)
     return envs.recv()
-
-
-def play(envs, steps, seed=0, count=None):
-    """Random play; yields the steps."""
-    rng = np.random.default_rng(seed)
-    for _ in range(steps):
-        yield act(envs, rng.integers(envs.spec.num_actions, size=count or envs.num_envs))
-
-
-def assert_same(one, two):
-    for name, left, right in zip(one._fields, one, two, strict=True):
-        assert (left == right).all(), name
 
 
 # --- the games
@@ -360,25 +348,9 @@ def test_screens_stay_as_they_are_while_the_next_step_is_played_and_a_state_take
 
 
 def test_a_resumed_run_is_an_uninterrupted_one(tmp_path):
-    """Through a checkpoint on disk, on another number of processes; sticky actions, limits, lives, own seeds.
-
-    It stops at the first frame, at a cut just shown, at its opening just shown, and in mid-game.
-    """
+    """On another number of processes; sticky actions, limits, lives, own seeds."""
     envs, other = make(sticky_probability=0.25), make(sticky_probability=0.25, env_threads=3)
-    for steps in (0, 45, 46, 137):
-        envs.reset(np.array([5, 6, 7, 8]))
-        for number, _ in enumerate(play(envs, steps)):
-            if number == 20:
-                envs.seed_next_episode(1, 99)
-        envs.seed_next_episode(2, 2**31 - 1)
-        checkpoint.save(tmp_path / f"state{steps}", {"envs": envs.state_dict()}, {})
-        other.load_state_dict(checkpoint.load(tmp_path / f"state{steps}")[0]["envs"])
-        for mine, theirs in zip(play(envs, 100, 1), play(other, 100, 1), strict=True):
-            assert_same(mine, theirs)
-        assert all(
-            np.all(left == right)
-            for left, right in zip(*(each.state_dict().values() for each in (envs, other)), strict=True)
-        )
+    assert_resumed_as_undisturbed(envs, other, tmp_path, 100)
     envs.close()
     other.close()
 
