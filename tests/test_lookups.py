@@ -53,7 +53,7 @@ TYPED = {
     "atari-dqn suite --games pong brea": "breakout",
     "atari-dqn suite --games pong --dr": "--dry-run",
     "atari-dqn evaluate runs --checkpoint b": "best",
-    "atari-dqn video pre": "pretrained:pong",
+    "atari-dqn video pretrained:po": "pretrained:pong",
     "atari-dqn presets quic": "quick",
     "atari-dqn completion f": "fish",
 }
