@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.commands import play
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.storage import checkpoint
@@ -164,7 +165,7 @@ def test_each_game_is_played_by_the_newest_checkpoint(run, monkeypatch, capsys):
     assert [line.partition(": ")[0] for line in told] == [
         f"episode 3, network of step {before:,}", f"episode 4, network of step {before + 5:,}",
     ]  # fmt: skip
-    assert all(": not played out (score " in line for line in told)
+    assert all(" steps, not played out" in line and len(line) < 80 for line in told)
 
 
 def test_cartpole_is_watched_to_its_end(tmp_path, capsys):
@@ -192,6 +193,7 @@ def test_a_page_shows_each_colour_as_it_is(monkeypatch):
         with urllib.request.urlopen(page.address, timeout=10) as answer:
             text = answer.read().decode()
         assert "pong, &lt;run&gt;" in text and 'src="/pictures"' in text
+        assert "<p hidden>This has ended" in text and "{{" not in text, "its script shows that nothing comes any more"
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"{page.address}etc/passwd", timeout=10)
         with urllib.request.urlopen(f"{page.address}pictures", timeout=10) as stream:
@@ -265,6 +267,18 @@ def test_every_action_of_the_emulator_can_be_pressed():
     config = nature("pong").replace(frame_skip=1, action_set="full")
     with closing(AtariCamera(config)) as camera:
         assert pressed == set(camera.action_names)
+
+
+@pytest.mark.parametrize(
+    ("game", "told"),
+    [
+        ("pong", ["", "the game knows: left, right, fire"]),
+        ("freeway", ["", "the game knows: up, down"]),
+        ("boxing", []),
+    ],
+)
+def test_a_person_is_told_which_keys_do_something(game, told):
+    assert play._used(game) == told
 
 
 class Person:

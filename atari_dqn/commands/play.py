@@ -49,8 +49,20 @@ def run(words: Sequence[str]) -> int:
         frame_skip=1, noop_max=0, action_set="full", sticky_probability=command.sticky_probability
     )
     with closing(Window(title, FRAMES_PER_SECOND)) as window, closing(AtariCamera(config)) as camera:
-        play_games(camera, window, ScoreBoard(title, _others(game)), seed=command.seed, told=print)
+        board = ScoreBoard(title, [*_others(game), *_used(game)])
+        play_games(camera, window, board, seed=command.seed, told=print)
     return 0
+
+
+def _used(game: str) -> list[str]:
+    """Which parts of the joystick do something, where not all of them do: in Pong right is up, and up is nothing."""
+    from atari_dqn.envs import spec_of
+    from atari_dqn.presets import nature
+    from atari_dqn.video.by_hand import PARTS
+
+    names = spec_of(nature(game).replace(action_set="minimal")).action_names
+    used = [part for part in PARTS if any(part in name for name in names)]
+    return [] if len(used) == len(PARTS) else ["", f"the game knows: {', '.join(used)}"]
 
 
 def _others(game: str) -> list[str]:

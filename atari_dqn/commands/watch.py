@@ -87,8 +87,7 @@ def run(words: Sequence[str]) -> int:
             one_episode, root = protocol.only(number), stream(command.seed, "eval")
             options = {"overlay": command.overlay, "should_stop": lambda: screen.closed or screen.next_episode()}
             shown = show_episode(player, one_episode, root, camera, [screen], **options)
-            told = f"score {shown.score:.0f} after {shown.steps:,} agent steps"
-            told = told if shown.whole else f"not played out ({told})"
+            told = f"score {shown.score:.0f} after {shown.steps:,} steps" + ", not played out" * (not shown.whole)
             say(f"episode {number}, network of step {player.step:,}: {told}")
             if screen.closed or number == last:
                 return 0

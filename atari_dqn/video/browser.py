@@ -18,8 +18,16 @@ BOUNDARY = "picture"
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>body {{ margin: 0; height: 100vh; display: grid; place-items: center; background: #10131a; }}
-img {{ max-width: 100vw; max-height: 100vh; }}</style></head>
-<body><img src="/pictures" alt="{title}"></body></html>
+img {{ max-width: 100vw; max-height: 100vh; }}
+p {{ position: fixed; top: 0; margin: 1em; color: #e6e9f0; font: 16px sans-serif; }}</style></head>
+<body><img src="/pictures" alt="{title}">
+<p hidden>This has ended: the picture is its last one. The page goes on if it is started again at this port.</p>
+<script>
+const ended = document.querySelector("p");
+setInterval(() => fetch("/", {{ cache: "no-store" }}).then(
+  () => {{ if (!ended.hidden) location.reload(); }},
+  () => {{ ended.hidden = false; }}), 2000);
+</script></body></html>
 """
 
 

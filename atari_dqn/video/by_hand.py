@@ -13,6 +13,8 @@ from atari_dqn.video.panel import BACKGROUND, GREEDY, HEIGHT, MARGIN, PANEL_WIDT
 from atari_dqn.video.window import Window
 
 REST_SECONDS = 1  # after a game, before a key opens the next one
+PARTS = ("up", "down", "left", "right", "fire")
+"""Of an action, in the order of the emulator's names."""
 HELP = (
     "arrows or W A S D: move",
     "space, return or ctrl: fire",
@@ -22,11 +24,11 @@ HELP = (
 
 def action_held(parts: Collection[str]) -> str:
     """The emulator's name of what is held down: `upright` for up and right, `noop` for nothing or for opposites."""
-    down = {part for part in ("up", "down", "left", "right", "fire") if part in parts}
+    down = {part for part in PARTS if part in parts}
     for opposites in ({"up", "down"}, {"left", "right"}):
         if opposites <= down:
             down -= opposites
-    return "".join(part for part in ("up", "down", "left", "right", "fire") if part in down) or "noop"
+    return "".join(part for part in PARTS if part in down) or "noop"
 
 
 def play_games(
