@@ -262,6 +262,9 @@ def test_the_table_shows_what_needs_attention(tmp_path):
     table = job_table(runs, "20 jobs")
     assert list(table.columns[0].cells) == ["cartpole seed 7", *(f"cartpole seed {seed}" for seed in range(3))]
     assert table.title == "20 jobs: 19 queued, 1 failed"
+    for few in runs[:5]:
+        few.state = "finished"
+    assert job_table(runs[:5], "").row_count == 5, "a few are shown all"
 
 
 def test_the_estimate_by_hand(tmp_path):
@@ -287,7 +290,9 @@ WRONG = [
     ("suite --games pong cartpole --preset nature", "does not fit 'cartpole'"),
     ("suite --games pong --preset quik", "did you mean quick?"),
     ("suite --games pong --gamma 7", "gamma is 7"),
-    ("suite --games pong --gama 0.9", "gama"),
+    ("suite --games pong --gama 0.9", "atari-dqn suite has no flag --gama; did you mean --gamma?"),
+    ("suite --games pong --dryrun", "atari-dqn suite has no flag --dryrun; did you mean --dry-run?"),
+    ("compare quick double --games pong --job 2", "atari-dqn compare has no flag --job; did you mean --jobs?"),
     ("suite --games pong --seed 3", "use --seeds"),
     ("suite --games pong --run-dir x", "use --runs-dir"),
     ("suite --games pong --resume", "it always does"),
@@ -296,6 +301,7 @@ WRONG = [
     ("suite --games pong --retries -1", "retries is -1"),
     ("suite --games pong --device cpu --capacity 90000000000", "lower --jobs or --capacity"),
     ("suite --games gym:Nothing-v0", "cannot make"),
+    ("suite --games pong --total-steps 2000", "nothing would be learned; raise total_steps"),
 ]
 
 

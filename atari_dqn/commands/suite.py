@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,12 +11,13 @@ from typing import NamedTuple
 from atari_dqn.commands import parse
 from atari_dqn.commands import train as train_command
 from atari_dqn.commands.suite_flags import Suite, split_flags
-from atari_dqn.config import Config
+from atari_dqn.config import DEFAULTS, Config
 from atari_dqn.envs import check_game
 from atari_dqn.envs.games import known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import GAME_SETS
 from atari_dqn.runs.folder import refuse_unwritable
+from atari_dqn.runs.refusals import refuse_too_short
 from atari_dqn.suite.flags import field_name
 
 OF_ENGINES = {
@@ -47,6 +50,7 @@ def understand(words: Sequence[str], *, prog: str = "atari-dqn suite") -> Unders
     """
     own, passed = split_flags(words)
     command = parse(Suite, own, prog=prog)
+    _refuse_unknown(passed, prog)
     _check(command, passed)
     refuse_unwritable(command.runs_dir, "the runs folder", "--runs-dir")
     return Understood(command, configs_of(command, passed), passed)
@@ -58,6 +62,19 @@ def run(words: Sequence[str]) -> int:
     from atari_dqn.commands.suite_jobs import run_jobs  # torch takes seconds: wrong flags are answered before
 
     return run_jobs(*understood)
+
+
+def _refuse_unknown(passed: Sequence[tuple[str, ...]], prog: str) -> None:
+    """The parser of `train` would answer with the flags of `train` alone."""
+    fields = [*dataclasses.fields(Suite), *dataclasses.fields(train_command.Train)]
+    known = {*DEFAULTS, *(field.name for field in fields), "config"}
+    for flag, *_ in passed:
+        if (name := field_name(flag)) not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = (
+                f"; did you mean --{near[0].replace('_', '-')}?" if near else f"; see {prog} --help, train --help all"
+            )
+            raise UsageError(f"{prog} has no flag {flag.split('=')[0]}{hint}")
 
 
 def _check(command: Suite, passed: Sequence[tuple[str, ...]]) -> None:
@@ -109,6 +126,7 @@ def configs_of(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config
         if kind not in parsed:
             parsed[kind] = train_command.parse_command(game, [*preset, *flags]).config
         config = parsed[kind].replace(game=game)
+        refuse_too_short(config)
         check_game(config)
         configs += [config.replace(seed=seed) for seed in dict.fromkeys(command.seeds)]
     return configs

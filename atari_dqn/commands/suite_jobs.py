@@ -41,7 +41,8 @@ def run_jobs(command: Suite, configs: Sequence[Config], passed: tuple[tuple[str,
         return 0
     _check_room(command, _to_train(jobs, settings))
     runs = [JobRun(job, settings) for job in jobs]
-    with Table(f"{len(runs)} jobs in {command.runs_dir}") as table:
+    preset = f" of preset {command.preset}" if command.preset else ""
+    with Table(f"{len(runs)} jobs{preset} in {command.runs_dir}") as table:
         stopped_by = _run_on_engine(command, runs, table)
         table.show(runs, last=True)
     return _summary(runs, stopped_by)

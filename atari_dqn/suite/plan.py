@@ -100,8 +100,8 @@ def size(number: int) -> str:
 
 
 def _range(needs: Sequence[int]) -> str:
-    least, most = min(needs), max(needs)
-    return size(most) if least == most else f"{size(least)} to {size(most)}"
+    least, most = size(min(needs)), size(max(needs))
+    return most if least == most else f"{least} to {most}"
 
 
 def free_disk(runs_dir: Path) -> tuple[int, Path]:

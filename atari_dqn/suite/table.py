@@ -22,7 +22,8 @@ from atari_dqn.suite.jobs import JobRun, State
 
 TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
 TERMINAL_SECONDS, PIPE_SECONDS = 1.0, 60.0  # between two looks at the folders
-ROWS_BEFORE = 3  # jobs shown in a state that is not interesting any more
+ALL_ROWS = 12  # jobs that are all shown
+ROWS_BEFORE = 3  # of more jobs, those shown in a state that is not interesting any more
 
 
 class Progress(NamedTuple):
@@ -129,8 +130,9 @@ def job_table(runs: Sequence[JobRun], title: str) -> RichTable:
     table = RichTable(title=f"{title}: {counts(runs)}", box=None, pad_edge=False, header_style="bold", title_style="")
     for heading in ("job", "state", "steps", "done", "steps/s", "evaluation", ""):
         table.add_column(heading, justify="right" if heading in ("steps", "done", "steps/s", "evaluation") else "left")
-    finished = [run for run in runs if run.state == "finished"][-ROWS_BEFORE:]
-    queued = [run for run in runs if run.state == "queued"][:ROWS_BEFORE]
+    rows = len(runs) if len(runs) <= ALL_ROWS else ROWS_BEFORE
+    finished = [run for run in runs if run.state == "finished"][-rows:]
+    queued = [run for run in runs if run.state == "queued"][:rows]
     attention = [run for run in runs if run.state in ("failed", "stopped", "running")]
     for run in [*finished, *attention, *queued]:
         step, rate, score = read_progress(run.job.folder)
