@@ -57,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not _reader_has_gone():
             raise
         return EXIT_UNREAD
+    except OSError as error:  # of a stdout that leads into a file, mostly
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        silence(sys.stdout)
+        return _fail("the disk that is written to is full; make room, then try again")
 
 
 def _reader_has_gone() -> bool:

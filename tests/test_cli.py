@@ -297,6 +297,13 @@ def test_a_reader_that_has_gone_is_no_traceback(words, code):
     assert shown.returncode == code
 
 
+def test_a_full_disk_under_the_output_is_no_traceback(monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert exit_code("presets") == 2
+    assert capsys.readouterr().err == "atari-dqn: the disk that is written to is full; make room, then try again\n"
+
+
 def test_a_run_goes_on_when_nobody_reads_what_it_says(tmp_path):
     with process("train", "cartpole", *TINY, "--run-dir", str(tmp_path / "run")) as run:
         run.stdout.close()

@@ -168,6 +168,15 @@ def test_a_full_memory_ends_in_one_message(tmp_path, monkeypatch, capsys):
     assert "the memory is full" in capsys.readouterr().err
 
 
+def test_a_disk_that_is_full_from_the_start_tells_no_one_to_resume(tmp_path, monkeypatch, capsys):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(folder.RunFolder, "create", full)
+    assert train(tmp_path / "run") == 2
+    assert "the run has not begun. Make room or mend the folder, then start it again" in capsys.readouterr().err
+
+
 REFUSED = [
     (RuntimeError("can't start new thread"), "no thread can be started"),
     (RuntimeError("Resource temporarily unavailable"), "no thread or process can be started"),  # as of ale-py

@@ -100,6 +100,7 @@ def _film(command: Video, display: Display) -> FilmedEpisode:
     )
     protocol = protocol_named(command.protocol, player.config)
     out = command.out or _default_out(command, protocol.name, player)
+    refuse_unwritable(out.parent, "a film into", "--out")  # before the episode is played
     with display.episodes(protocol.only(command.episode)) as watch:
         film = video.film_episode(
             player,

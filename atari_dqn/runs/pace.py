@@ -143,7 +143,7 @@ def expected_steps(config: Config, moment: Moment) -> int:
 def parts(moment: Moment, pace: Pace) -> list[str]:
     """What is told of a run, the most important first: percent, step / total, time left, steps/s, return, best."""
     total = expected_steps(pace.config, moment)
-    told = [f"{100 * moment.step // total:>3} %", f"{short(moment.step)}/{short(total)}"]
+    told = [f"{min(100, 100 * moment.step // total):>3} %", f"{short(moment.step)}/{short(total)}"]
     if (left := pace.seconds_left(moment)) is not None:
         told.append(f"{duration(left)} left")
     if moment.note:

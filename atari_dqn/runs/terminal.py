@@ -61,7 +61,8 @@ class TerminalHandler(logging.Handler):
     """Writes each message as a plain line for the user; a warning is marked as one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(("warning: " if record.levelno == logging.WARNING else "") + record.getMessage())
+        line = ("warning: " if record.levelno == logging.WARNING else "") + record.getMessage()
+        say(line if "  " in line else broken_at_words(line))  # what stands in columns is a command or a path to copy
 
 
 @contextmanager

@@ -164,10 +164,10 @@ def _told_in_one_message(path: Path) -> Iterator[None]:
             raise UsageError(told) from error
         if not isinstance(error, OSError):
             raise
-        raise UsageError(
-            f"cannot write to {error.filename or path} ({error.strerror or error}); checkpoints written so far are "
-            "intact. Make room or mend the folder, then go on with --resume"
-        ) from error
+        left = "checkpoints written so far are intact. Make room or mend the folder, then go on with --resume"
+        if not (path / "config.json").is_file():
+            left = "the run has not begun. Make room or mend the folder, then start it again"
+        raise UsageError(f"cannot write to {error.filename or path} ({error.strerror or error}); {left}") from error
 
 
 def _gpu_is_full(error: Exception) -> str:

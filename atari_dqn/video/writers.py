@@ -63,7 +63,7 @@ def filming(paths: Iterable[Path], fps: int) -> Iterator[list[Film]]:
                 os.replace(partial, path)
     except OSError as error:  # also of the clean-up
         reason = error.strerror or str(error).splitlines()[0]
-        raise UsageError(f"cannot write {', '.join(map(str, targets))} ({reason})") from error
+        raise UsageError(f"cannot write {', '.join(map(str, targets))} ({reason}); choose another --out") from error
 
 
 def kind_of_film(path: Path) -> Callable[[Path, int], Film]:
