@@ -5,7 +5,14 @@ import json
 
 import pytest
 
+from atari_dqn.evaluation.play import result_of
+from atari_dqn.evaluation.protocols import monitor
 from atari_dqn.evaluation.result import EvaluationResult, edge_told, score_told
+from atari_dqn.presets import nature
+from atari_dqn.report.read_runs import training_pair
+from atari_dqn.runs.evaluate import evaluation_lines
+from atari_dqn.runs.summary import humans_of
+from atari_dqn.types import EpisodeScore
 
 RESULT = EvaluationResult(
     "pong",
@@ -31,6 +38,32 @@ def test_it_comes_back_from_json():
     text = json.dumps(RESULT.to_dict())
     assert EvaluationResult.from_dict(json.loads(text)) == RESULT
     assert json.loads(text)["human_normalized"] == 1.0  # the human of 5 minutes has 9.3
+
+
+@pytest.mark.parametrize(
+    ("steps", "skip", "pair"),
+    [(4_500, 4, "nature"), (27_000, 4, "zoo"), (2_571, 7, "nature"), (300, 4, "none"), (30_000, 4, "none")],
+)
+def test_games_cut_like_no_humans_games_have_no_human(steps, skip, pair):
+    config = nature("pong").replace(max_episode_steps=steps, frame_skip=skip)
+    result = result_of(config, monitor(config), [EpisodeScore(0, 0, -3.0, steps)])
+    assert result.human_pair == training_pair(config.flat()) == pair
+    assert (result.human_normalized is None) == (pair == "none")
+    assert EvaluationResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+    *_, told = evaluation_lines(result)
+    assert told.startswith("human-normalised: ") and len(told) <= 80
+    assert (
+        ("none, the time limit is not" in told)
+        == humans_of(config)["human_normalized"].startswith("none")
+        == (pair == "none")
+    )
+
+
+def test_a_game_without_a_published_human_says_nothing_of_one():
+    config = nature("pong").replace(max_episode_steps=300, game_mode=1, backend="reference")
+    result = result_of(config, monitor(config), [EpisodeScore(0, 0, -3.0, 300)])
+    assert (result.human_pair, humans_of(config)) == ("zoo", {})
+    assert "human" not in " ".join(evaluation_lines(result))
 
 
 @pytest.mark.parametrize(

@@ -425,6 +425,25 @@ def test_vector_games_have_scores_but_no_human(tmp_path):
     assert (score["human_normalized"], score["human_pair"]) == ("", "")
 
 
+def test_games_cut_like_no_humans_games_stand_in_no_human_column(tmp_path):
+    folder = write_run(
+        tmp_path, config={"max_episode_steps": 300}, evals=[(250_000, 1.0, 1.0, 5), (500_000, 1.0, 1.0, 5)]
+    )
+    (group, _) = report_of(tmp_path).cells  # best and last of training
+    assert (group.protocol, group.pair) == ("monitor", "none")
+    cut = evaluation("pong", "nature", [3.0], step=1) | {"human_pair": "none"}
+    (folder / "evaluations" / "nature_last.json").write_text(json.dumps(cut))
+    contents = write_report([(None, [tmp_path])], tmp_path / "out", command=["x"])
+    (cell,) = [table["pong"] for table in contents.cells.values()]
+    assert (cell.mean, cell.human, contents.aggregates) == (3.0, None, [])
+    (said,) = gaps_of(contents)["Scores without a human"]
+    assert "nature, nature, last" in said and "the time limit is not the 5 or 30 minutes of humans: pong" in said
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "nature protocol, last network, no human of this time limit<" in page
+    (score,) = rows_of(tmp_path / "out" / "scores.csv")
+    assert (score["human_normalized"], score["human_pair"]) == ("", "")
+
+
 # --- speed
 
 

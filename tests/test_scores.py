@@ -35,4 +35,5 @@ def test_the_two_human_columns_differ_in_33_games():
 def test_what_was_not_published_is_none():
     assert published("cartpole") is None
     assert human_normalized(1.0, "cartpole", pair="zoo") is None
+    assert human_normalized(1.0, "pong", pair="none") is None
     assert human_normalized(1.0, "air_raid", pair="nature") is None

@@ -115,10 +115,11 @@ def result_of(
       origin:   who played: `policy`, `checkpoint`, `step`, ... of `EvaluationResult`.
     """
     returns = [episode.episode_return for episode in episodes]
+    game = game_label(config.game, config.env.game_mode, config.env.difficulty)
     return EvaluationResult(
-        game=game_label(config.game, config.env.game_mode, config.env.difficulty),
+        game=game,
         protocol=protocol.name,
-        human_pair=human_pair(protocol.max_episode_steps, config.frames_per_step),
+        human_pair=human_pair(game, protocol.max_episode_steps, config.frames_per_step),
         episodes=len(episodes),
         mean=float(np.mean(returns)),
         std=float(np.std(returns)),

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from atari_dqn.published.scores import Pair, human_normalized
 from atari_dqn.safe_files import LARGEST
@@ -51,7 +51,7 @@ class EvaluationResult:
 
     @property
     def human_normalized(self) -> float | None:
-        """The mean where 0 is random play and 1 the human of `human_pair`; None where they were not published."""
+        """The mean where 0 is random play and 1 the human of `human_pair`; None if there is none."""
         return human_normalized(self.mean, self.game, pair=self.human_pair)
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,6 +115,6 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("seed", "step", "run_seed"), ("a whole number or null", _or_none(_count))),
     "std": ("a number >= 0", lambda value: _number(value) and value >= 0),
     "episodes": ("a whole number >= 1", lambda value: _count(value) and value >= 1),
-    "human_pair": ("nature or zoo", lambda value: value in ("nature", "zoo")),
+    "human_pair": ("nature, zoo or none", lambda value: value in get_args(Pair)),
     "scores": ("a list of numbers", lambda value: isinstance(value, list) and all(map(_number, value))),
 }

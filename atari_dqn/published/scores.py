@@ -11,8 +11,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-Pair = Literal["nature", "zoo"]
+Pair = Literal["nature", "zoo", "none"]
 FIVE_MINUTES, THIRTY_MINUTES = 18_000, 108_000  # time limits, frames at 60 a second
+NO_HUMAN = "the time limit is not the 5 or 30 minutes of humans"
 
 
 @dataclass(frozen=True)
@@ -106,17 +107,21 @@ def game_label(game: str, mode: int | None = None, difficulty: int | None = None
     )
 
 
-def human_pair(max_episode_steps: int, frames_per_step: int) -> Pair:
+def human_pair(game: str, max_episode_steps: int, frames_per_step: int) -> Pair:
     """Random and human that play with this time limit may be compared with; the only place where that is decided.
 
     Args:
+      game:              ROM id, or what its scores are listed under.
       max_episode_steps: time limit, agent steps.
       frames_per_step:   frames of an agent step.
 
     Returns:
-      "nature" where the limit is the 5 minutes of Mnih et al. 2015 (rounded to whole agent steps), else "zoo".
+      "nature" where the limit is the 5 minutes of Mnih et al. 2015 (rounded to whole agent steps), "zoo" where it is
+      30 minutes or no human of the game was published, else "none": no human played games cut like these.
     """
-    return "nature" if max_episode_steps == FIVE_MINUTES // frames_per_step else "zoo"
+    if max_episode_steps == FIVE_MINUTES // frames_per_step:
+        return "nature"
+    return "zoo" if max_episode_steps == THIRTY_MINUTES // frames_per_step or published(game) is None else "none"
 
 
 def human_normalized(score: float, game: str, *, pair: Pair) -> float | None:
@@ -125,7 +130,7 @@ def human_normalized(score: float, game: str, *, pair: Pair) -> float | None:
     Args:
       score: raw score.
       game:  ROM id.
-      pair:  which random and human: "nature" for games of 5 minutes, "zoo" for 30 minutes. Never mixed.
+      pair:  which random and human: "nature" for games of 5 minutes, "zoo" for 30 minutes, "none". Never mixed.
 
     Returns:
       (score - random) / (human - random), or None where the pair was not published.
@@ -133,7 +138,7 @@ def human_normalized(score: float, game: str, *, pair: Pair) -> float | None:
     Source: Mnih et al. 2015, figure 3.
     """
     scores = published(game)
-    if scores is None:
+    if scores is None or pair == "none":
         return None
     if pair == "nature":
         random, human = scores.random_nature, scores.human_nature

@@ -38,7 +38,7 @@ def overview(contents: Contents) -> Markup:
     for one in contents.series:
         row = next((row for row in contents.aggregates if row.runs and row.group.series == one.name), None)
         if row is None:
-            tiles.append(_tile(f"{one.name}: median, % of human", DASH, "no score of a game with a published human"))
+            tiles.append(_tile(f"{one.name}: median, % of human", DASH, "no score that a human's may stand beside"))
             continue
         median = row.estimates["median"]
         small = f"{interval(median)}; {count(row.games, 'game')}; {played(row.group)}"
@@ -184,8 +184,8 @@ METHOD = {
     "best, last network": "The network with the best evaluation during training, as in the paper, or that of its end. "
     "The best of many noisy evaluations is an optimistic choice: published medians differ by 25 to 35 points.",
     "human column": "Normalised scores are (score \N{MINUS SIGN} random) / (human \N{MINUS SIGN} random). Episodes of "
-    "5 minutes are compared with the paper's humans, longer ones with those of Wang et al. 2016; the two differ in 33 "
-    "of 49 games and are never mixed.",
+    "at most 5 minutes are compared with the paper's humans, of at most 30 with those of Wang et al. 2016; the two "
+    "differ in 33 of 49 games and are never mixed. Episodes of another time limit are compared with nobody.",
     "\N{PLUS-MINUS SIGN}": "Standard deviation over all episodes of all seeds, as the paper prints it for its 30 "
     "episodes. The deviation over seeds is in table.csv.",
     "interquartile mean": "The mean of the middle half of all runs (Agarwal et al. 2021, as the next two).",

@@ -9,7 +9,11 @@ from atari_dqn.published.aggregates import Estimate
 from atari_dqn.published.scores import Pair
 from atari_dqn.report.tables import Group
 
-HUMANS: dict[Pair, str] = {"nature": "human of 5-minute games", "zoo": "human of 30-minute games"}
+HUMANS: dict[Pair, str] = {
+    "nature": "human of 5-minute games",
+    "zoo": "human of 30-minute games",
+    "none": "no human of this time limit",
+}
 
 DASH = "\N{EN DASH}"  # where there is no number
 NBSP = "\N{NO-BREAK SPACE}"

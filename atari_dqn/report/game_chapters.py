@@ -105,6 +105,8 @@ def table(contents: Contents) -> Markup:
         how = f"{group.protocol} protocol, {group.checkpoint} network"
         if any(cell.human is not None for cell in contents.cells[group].values()):  # else no human was published
             how += f", human of {'5' if group.pair == 'nature' else '30'} min"
+        elif group.pair == "none":
+            how += f", {HUMANS['none']}"
         headers.append(heading(group.series, how, number=True, classes=colour(contents.number(group.series))))
     rows = [_table_row(contents, game, groups) for game in games]
     text = note(

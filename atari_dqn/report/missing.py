@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from atari_dqn.config import SETTINGS
-from atari_dqn.published.scores import nature_49
+from atari_dqn.published.scores import NO_HUMAN, nature_49
 from atari_dqn.report.parsing import Problem
 from atari_dqn.report.read_runs import Run
 from atari_dqn.report.tables import Cells, Series
@@ -36,6 +36,9 @@ def find_gaps(series: Sequence[Series], cells: Cells, problems: Sequence[Problem
             "Scores from training",
             "no file in evaluations/, so evals.csv is used: protocol monitor, played while the run went on",
             tuple(_monitored(series)),
+        ),
+        Gap(
+            "Scores without a human", "they stand in no column of human-normalised scores", tuple(_without_human(cells))
         ),
         Gap("Scores of an earlier network", "the run went on after they were played", tuple(_outdated(series))),
         Gap("Fewer seeds than others", "averages over few seeds move a lot", tuple(_few_seeds(cells))),
@@ -77,6 +80,13 @@ def _monitored(series: Sequence[Series]) -> Iterable[Problem]:
     for where, run in _each(series):
         if any(evaluation.source == "evals.csv" for evaluation in run.evaluations):
             yield Problem(where, f"atari-dqn evaluate {run.path} would play a full protocol")
+
+
+def _without_human(cells: Cells) -> Iterable[Problem]:
+    for group, games in cells.items():
+        if group.pair == "none":
+            where = f"{group.series}, {group.protocol}, {group.checkpoint}"
+            yield Problem(where, f"{NO_HUMAN}: {', '.join(games)}")
 
 
 def _outdated(series: Sequence[Series]) -> Iterable[Problem]:

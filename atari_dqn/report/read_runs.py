@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.published.curves import Metric
-from atari_dqn.published.scores import Pair, game_label, human_pair
+from atari_dqn.published.scores import THIRTY_MINUTES, Pair, game_label, human_pair
 from atari_dqn.report.parsing import Problem, printable, read_object, read_text
 from atari_dqn.safe_files import integer, number, parse_json
 from atari_dqn.settings.from_file import flattened
@@ -212,7 +212,8 @@ def _monitored(row: EvalRow, config: Mapping[str, Any], checkpoint: str) -> Eval
 
 def training_pair(config: Mapping[str, Any]) -> Pair:
     """The human that episodes of training may be compared with, and those of its evaluations, which are as long."""
-    return human_pair(integer(config.get("max_episode_steps")) or 0, frames_per_step(config))
+    skip = frames_per_step(config)
+    return human_pair(config["game"], integer(config.get("max_episode_steps")) or THIRTY_MINUTES // skip, skip)
 
 
 def frames_per_step(config: Mapping[str, Any]) -> int:

@@ -21,7 +21,7 @@ from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import EvalProtocol, NoopPolicy, Policy, protocol_named
 from atari_dqn.evaluation.result import EvaluationResult, edge_told, score_told
 from atari_dqn.presets import PRESETS
-from atari_dqn.published.scores import published
+from atari_dqn.published.scores import NO_HUMAN, published
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import RunFolder, find_run
 from atari_dqn.runs.machine import resolve
@@ -271,4 +271,6 @@ def evaluation_lines(result: EvaluationResult) -> list[str]:
         lines.append(
             f"human-normalised: {100 * result.human_normalized:.1f} % (random and human of {minutes}-minute games)"
         )
+    elif result.human_pair == "none":
+        lines.append(f"human-normalised: none, {NO_HUMAN}")
     return lines

@@ -9,7 +9,7 @@ from pathlib import Path
 from atari_dqn.config import Config
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.games import code_of
-from atari_dqn.published.scores import game_label, human_pair, published
+from atari_dqn.published.scores import NO_HUMAN, game_label, human_pair, published
 from atari_dqn.runs.folder import default_run_dir
 from atari_dqn.runs.pace import Moment, Pace, duration, score, short
 
@@ -35,8 +35,11 @@ def first_lines(folder: Path, config: Config, step: int, update_seconds: float |
 
 def humans_of(config: Config) -> dict[str, str]:
     """Whom `eval/human_normalized` compares with, if there is a human of this game."""
-    minutes = {"nature": 5, "zoo": 30}[human_pair(config.env.max_episode_steps, config.frames_per_step)]
-    return {"human_normalized": f"random and human of {minutes}-minute games"} if published(_label(config)) else {}
+    if published(_label(config)) is None:
+        return {}
+    pair = human_pair(_label(config), config.env.max_episode_steps, config.frames_per_step)
+    told = {"nature": "random and human of 5-minute games", "zoo": "random and human of 30-minute games"}
+    return {"human_normalized": told.get(pair, f"none: {NO_HUMAN}")}
 
 
 def _label(config: Config) -> str:
