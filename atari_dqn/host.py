@@ -1,4 +1,4 @@
-"""What the host gives this process: cores, memory and threads, within the limits of its container and shell.
+"""What the host gives this process: cores, memory and threads within the limits of its container and shell, a display.
 
                  version 2                          version 1
     memory       memory.max - memory.current        memory/memory.limit_in_bytes - memory.usage_in_bytes
@@ -10,7 +10,9 @@ and are given back when memory is asked for; `memory.stat` says how many they ar
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -76,6 +78,23 @@ def refuse_few_threads(needed: int) -> None:
         end.set()
         for thread in started:
             thread.join()
+
+
+def may_have_cuda() -> bool:
+    """Ask for the driver of a GPU, which torch needs for one, without torch, which takes seconds; False is certain."""
+    if sys.platform == "darwin":
+        return False
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return Path("/dev/kfd").exists()  # torch calls AMD's GPUs cuda, too
+    return True
+
+
+def has_display() -> bool:
+    """Can a window be opened here, or did the user choose where SDL, the library of windows, draws?"""
+    chosen = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in chosen)
 
 
 def used_memory() -> int:

@@ -33,7 +33,7 @@ WRONG = [
     ("evaluate pong", "name its folder, such as runs/pong/quick/seed0 or pretrained:pong"),
     ("watch Cartpole", "runs/cartpole/cartpole/seed0"),
     ("evaluate afile", "afile is a file; name the folder of a run"),
-    ("train pong --device cpu --capacity 90000000000", "GiB are free"),
+    ("train pong --yes --device cpu --capacity 90000000000", "GiB are free"),
     ("train pong --network mlp", "'nature_cnn'"),
     ("train cartpole --network nature_cnn", "network"),
     ("train pong --resume", "holds no run"),
@@ -64,17 +64,22 @@ def test_a_network_is_evaluated_in_the_games_it_was_trained_for(preset, protocol
     assert words[words.index("--protocol") + 1] == protocol
 
 
+@pytest.mark.parametrize("driver", [False, True])  # with one, torch is loaded and asked
 @pytest.mark.parametrize("flags", ["", "--num-envs 8 --device cpu", "--seed=3"])
-def test_days_of_work_are_not_begun_unasked(flags, monkeypatch, capsys):
+def test_days_of_work_are_not_begun_unasked(flags, driver, monkeypatch, capsys):
+    def looks(*_, **__):
+        raise AssertionError("it looked at the machine")
+
+    monkeypatch.setattr("atari_dqn.host.may_have_cuda", lambda: driver)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("atari_dqn.runs.machine.update_seconds", lambda config: 0.04)
+    monkeypatch.setattr("atari_dqn.runs.train.resolve", looks)
+    if not driver:
+        monkeypatch.setattr("atari_dqn.commands.train.Display", looks)
     assert main(["train", "pong", "--env-threads", "1", *flags.split()]) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
-    # 49,950,000 steps of a quarter of 40 ms and 0.3 ms each, 25 million of 0.3 ms in evaluations: 6.04 days
-    assert "nature on pong is 50,000,000 steps, about 6 d 1 h here, without a GPU" in told
-    # 590,000 steps, 10,000 updates of a network drawn anew, a few evaluations
-    assert "Use --preset quick (600,000 steps, about 1:48 h here), name a length with --total-steps" in told
-    assert told.endswith("or begin all the same with --yes")
+    told = " ".join(capsys.readouterr().err.split())
+    known = "on a CPU" if "cpu" in flags else "without a GPU, and there is no CUDA GPU here"
+    assert f"nature on pong is 50,000,000 steps: days of work {known}. Use --preset quick (600,000 steps" in told
+    assert "name a length with --total-steps, or begin all the same with --yes" in told
 
 
 @pytest.mark.parametrize("flags", ["--yes", "--total-steps 1e6", "--total_steps=1e6", "--preset nature"])

@@ -14,6 +14,7 @@ from atari_dqn.commands.suite import Suite, configs_of
 from atari_dqn.commands.train import parse_command, split_game
 from atari_dqn.envs.games import atari_games, check_rom, known_game
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import EXTRAS
 from atari_dqn.presets import cartpole
 from atari_dqn.runs.terminal import stdout_kept_clean
 from tests.fakes import make_run
@@ -174,6 +175,7 @@ WRONG_GAMES_AND_FOLDERS = [
     "train gym:Nosuch-v0",
     "train pong --run-dir afile/run",
     "train pong --total-steps 50000",
+    "train pong --device cpu",
     "train pong --network mlp",
     "train cartpole --network nature_cnn",
     "train cartpole --resume --run-dir nothere",
@@ -198,6 +200,18 @@ WRONG_GAMES_AND_FOLDERS = [
     "export nothere --to onnx",
     "export there --to hub-folder --out there",
 ]
+MISSING_EXTRAS = [
+    "suite --games pong --engine ray --dry-run",
+    "suite --games pong --engine slurm --dry-run",
+    "suite --games pong --wandb --dry-run",
+    "compare nature quick --games pong --engine ray --dry-run",
+    "train cartpole --wandb",
+    "compare-approximators --out results",
+    "export there --to onnx",
+    "video there",
+    "watch there",
+    "play pong",
+]
 
 
 def test_wrong_games_and_folders_do_not_wait_for_torch(tmp_path):
@@ -208,10 +222,17 @@ def test_wrong_games_and_folders_do_not_wait_for_torch(tmp_path):
         "import sys\nfrom atari_dqn.cli import main\n"
         f"for line in {WRONG_GAMES_AND_FOLDERS!r}:\n"
         "    assert main(line.split()) == 2, line\n    assert 'torch' not in sys.modules, line\n"
+        f"sys.modules.update(dict.fromkeys({[name for names in EXTRAS.values() for name in names]!r}))\n"
+        f"for line in {MISSING_EXTRAS!r}:\n"
+        "    assert main(line.split()) == 2, line\n    assert 'torch' not in sys.modules, line\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stderr.splitlines()) == len(WRONG_GAMES_AND_FOLDERS)
+    environment = os.environ | {"DISPLAY": ":77"}  # without one, `watch` does without a window
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    told = done.stderr.splitlines()
+    assert len(told) == len(WRONG_GAMES_AND_FOLDERS) + len(MISSING_EXTRAS)
+    for line, message in zip(reversed(MISSING_EXTRAS), reversed(told), strict=False):
+        assert "extra: pip install 'atari-dqn[" in message, (line, message)
 
 
 def test_what_a_game_prints_is_not_among_results(capfd):

@@ -1,6 +1,7 @@
 """What a run shows while it comes along: a bar on a terminal of 80 columns, plain lines elsewhere."""
 
 import dataclasses
+import logging
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ from atari_dqn.published.scores import nature_49, published
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.evaluate import evaluation_lines
 from atari_dqn.runs.summary import RunSummary, first_lines, next_commands, summary_lines
-from atari_dqn.runs.terminal import messages_shown, redraws
+from atari_dqn.runs.terminal import WHOLE, messages_shown, redraws
 from tests.fakes import make_step
 
 CONFIG = nature().replace(
@@ -43,6 +44,23 @@ def clock(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
+
+
+def test_messages_break_at_words_of_a_terminal_and_what_may_be_copied_does_not(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    path, log = "/home/somebody" + "/a_folder" * 8, logging.getLogger("atari_dqn.runs.machine")
+    with messages_shown():
+        log.info("optimizer: compiled in 12 s, the next run takes it from a cache; --compile decides")
+        log.warning(f"the newest checkpoint is kept in {path}")
+        log.info(f"watch:  tensorboard --logdir {path}", extra=WHOLE)
+    assert capsys.readouterr().err.splitlines() == [
+        "optimizer: compiled in 12 s, the next run takes it from a cache; --compile",
+        "decides",
+        "warning: the newest checkpoint is kept in",
+        path,
+        f"watch:  tensorboard --logdir {path}",
+    ]
 
 
 def test_plain_lines_come_at_log_points_half_a_minute_apart(clock, capsys):

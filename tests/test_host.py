@@ -131,7 +131,7 @@ def test_threads_that_cannot_be_had_are_missed_before_a_library_needs_them(monke
         host.refuse_few_threads(6)
     assert threading.active_count() == before
     monkeypatch.chdir(tmp_path)
-    assert main("train pong --device cpu --precision fp32 --torch-threads 2 --env-threads 30".split()) == 2
+    assert main("train pong --yes --device cpu --precision fp32 --torch-threads 2 --env-threads 30".split()) == 2
     # 2 of the network, 30 and 16 of the games in training and in evaluations, 3 others
     assert "about 51 threads and processes are needed" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ from atari_dqn.commands import doctor
 from atari_dqn.commands.completion import bash, fish, vocabulary, zsh
 from atari_dqn.commands.doctor import bf16_told, needs_told
 from atari_dqn.envs.games import atari_games
+from atari_dqn.extras import EXTRAS
 from atari_dqn.presets import nature
 
 ROOT = Path(__file__).parent.parent
@@ -166,10 +167,10 @@ def test_bfloat16_by_the_flags_of_a_processor():
     assert bf16_told([]) == "bf16 unknown"
 
 
-def test_the_doctor_knows_the_extras_of_the_package():
+def test_the_extras_that_are_asked_for_are_those_of_the_package():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(extras) - set(doctor.EXTRAS) <= {"dev", "docs", "kernels"}
-    assert set(doctor.EXTRAS) <= set(extras)
+    assert set(extras) - set(EXTRAS) <= {"dev", "docs", "kernels"}
+    assert set(EXTRAS) <= set(extras)
 
 
 @pytest.mark.parametrize(

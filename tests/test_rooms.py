@@ -7,8 +7,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 VOCABULARY = set(
-    "config cuda_graph errors host presets presets.cartpole presets.family presets.papers presets.pixels presets.quick "
-    "safe_files seeding settings settings.bounds settings.checks settings.extensions settings.from_file "
+    "config cuda_graph errors extras host presets presets.cartpole presets.family presets.papers presets.pixels "
+    "presets.quick safe_files seeding settings settings.bounds settings.checks settings.extensions settings.from_file "
     "settings.learning settings.play settings.running settings.table types".split()
 )
 DOORS = {"__init__", "__main__", "cli", "suite.tether"}

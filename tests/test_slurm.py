@@ -211,5 +211,5 @@ def test_what_cannot_work_is_refused(flags, message, tmp_path, monkeypatch, caps
 
 def test_without_submitit_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(UsageError, match=r"needs the extra 'slurm': pip install 'atari-dqn\[slurm\]'"):
+    with pytest.raises(UsageError, match=r"needs the 'slurm' extra: pip install 'atari-dqn\[slurm\]'"):
         slurm_engine.make_executor(tmp_path, ONE_CORE)

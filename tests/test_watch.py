@@ -220,7 +220,7 @@ def test_a_page_keeps_the_pace_of_its_game(monkeypatch):
 
 
 def test_without_a_display_it_is_shown_in_a_browser(run, monkeypatch, capsys):
-    monkeypatch.setattr("atari_dqn.video.gym_camera.has_display", lambda: False)
+    monkeypatch.setattr("atari_dqn.commands.watch.has_display", lambda: False)
     monkeypatch.setattr(browser.time, "sleep", lambda seconds: None)
     assert main(["watch", str(run), "--episodes", "1", "--protocol", "monitor"]) == 0
     assert "no display here, so in a browser: http://127.0.0.1:" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from pathlib import Path
 from atari_dqn.commands import checked_jobs
 from atari_dqn.commands.train import parse_command
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 from atari_dqn.runs.folder import refuse_unwritable
 from atari_dqn.suite.flags import by_flag, field_name
 
@@ -49,6 +50,7 @@ def compare_on_cartpole(
       UsageError: a flag, `seeds` or `jobs` cannot work, or as `suite.study.run_study`.
     """
     jobs = checked_jobs(jobs)
+    require("plot", "plots need")
     refuse_unwritable(out, "results to", "--out")
     configs = {name: parse_command("cartpole", words).config for name, words in variants.items()}
     from atari_dqn.suite import study  # torch takes seconds: wrong flags are answered before

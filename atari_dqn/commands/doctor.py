@@ -9,7 +9,6 @@ import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,22 +17,13 @@ import numpy as np
 from atari_dqn.commands import parse
 from atari_dqn.envs.games import is_vector_game, known_game
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import EXTRAS, installed
 from atari_dqn.presets import PRESETS, nature, quick
 from atari_dqn.runs.display import Display
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.config import Config
 
-EXTRAS = {  # of pyproject.toml, each with a module that it brings
-    "video": "imageio_ffmpeg",
-    "plot": "matplotlib",
-    "play": "pygame",
-    "export": "onnxruntime",
-    "wandb": "wandb",
-    "ray": "ray",
-    "slurm": "submitit",
-    "bench": "stable_baselines3",
-}
 BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "the processor"}  # flags of /proc/cpuinfo; ARM's
 COLUMNS, INDENT = 80, 11
 
@@ -81,7 +71,7 @@ def software() -> Iterator[tuple[str, str]]:
     yield "torch", f"{torch.__version__}, {f'CUDA {torch.version.cuda}' if torch.version.cuda else 'for CPUs'}"
     compiler = shutil.which(os.environ.get("CXX") or "g++") or shutil.which("clang++")
     yield "compiler", compiler or "none: updates are not compiled; install g++"
-    there = [extra for extra, module in EXTRAS.items() if find_spec(module) is not None]
+    there = [extra for extra in EXTRAS if installed(extra)]
     missing = [extra for extra in EXTRAS if extra not in there]
     yield "ffmpeg", _ffmpeg() if "video" in there else "none: videos become .gif; pip install 'atari-dqn[video]'"
     yield "extras", ", ".join(there) or "none"

@@ -12,6 +12,7 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 from atari_dqn.runs.folder import as_name, refuse_full_folder, refuse_unwritable
 from atari_dqn.runs.refusals import check_named
 from atari_dqn.storage.steps import Which
@@ -42,6 +43,8 @@ def run(words: Sequence[str]) -> int:
     ending = ENDINGS.get(command.to, "")
     if command.out is not None and command.out.suffix != ending and ending:
         raise UsageError(f"{command.out} must end in {ending}")
+    if command.to == "onnx":
+        require("export", "--to onnx needs")
     check_named(command.run, allow_import=command.allow_import)
     if command.out is not None:
         refuse_unwritable(command.out.parent, "a network into", "--out")

@@ -15,6 +15,7 @@ from atari_dqn.config import DEFAULTS, Config
 from atari_dqn.envs import check_game
 from atari_dqn.envs.games import known_game
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 from atari_dqn.published.scores import GAME_SETS
 from atari_dqn.runs.folder import refuse_unwritable
 from atari_dqn.runs.refusals import refuse_too_short
@@ -99,6 +100,8 @@ def _check_engine(command: Suite) -> None:
         if command.engine not in engines and (value := getattr(command, name)) != getattr(Suite, name):
             flag, told = name.replace("_", "-"), " or ".join(engines)
             raise UsageError(f"--{flag} is {value}, which does nothing with engine {command.engine}: it is for {told}")
+    if command.engine != "local":
+        require(command.engine, f"--engine {command.engine} needs")
     if command.engine != "slurm":
         return
     for name, least in (("cpus_per_job", 1), ("gpus_per_job", 0)):
@@ -124,7 +127,10 @@ def configs_of(command: Suite, passed: Sequence[tuple[str, ...]]) -> list[Config
         base = train_command.base_config(game, command.preset, None)
         kind = base.replace(game="any")
         if kind not in parsed:
-            parsed[kind] = train_command.parse_command(game, [*preset, *flags]).config
+            of_a_job = train_command.parse_command(game, [*preset, *flags])
+            if of_a_job.wandb:
+                require("wandb", "--wandb needs")
+            parsed[kind] = of_a_job.config
         config = parsed[kind].replace(game=game)
         refuse_too_short(config)
         check_game(config)

@@ -13,15 +13,17 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import Suppress
 
+from atari_dqn import host
 from atari_dqn.commands import parse
 from atari_dqn.config import DEFAULTS, SETTINGS, Config
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 from atari_dqn.presets import preset_named
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import RunFolder, default_run_dir
-from atari_dqn.runs.refusals import check_start
+from atari_dqn.runs.refusals import check_start, refuse_unasked
 from atari_dqn.safe_files import TABLE_BYTES, read_text
 from atari_dqn.settings.extensions import ExtensionsConfig
 from atari_dqn.settings.from_file import some_settings_in
@@ -79,10 +81,11 @@ def run(words: Sequence[str]) -> int:
         raise UsageError("train needs a GAME: a ROM id such as pong or ms_pacman, cartpole, or gym:ID")
     command = parse_command(game, flags)
     check_start(command.config, command.run_dir or default_run_dir(command.config), resume=command.resume)
+    unasked = not (command.yes or asked_for(flags))
+    if unasked:
+        refuse_unasked(command.config, cuda=host.may_have_cuda())
     if command.wandb:
-        from atari_dqn.runs import wandb_logger
-
-        wandb_logger.check_installed()
+        require("wandb", "--wandb needs")
     with Display() as display:
         display.doing("loading torch")
         from atari_dqn.runs import train as training  # it takes seconds: what is wrong is told before
@@ -94,7 +97,7 @@ def run(words: Sequence[str]) -> int:
             resume=command.resume,
             wandb=command.wandb,
             display=display,
-            unasked=not (command.yes or asked_for(flags)),
+            unasked=unasked,
         )
     return run.exit_code
 

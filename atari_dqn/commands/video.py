@@ -14,6 +14,7 @@ import tyro
 from atari_dqn.commands import parse, refuse_negative
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import ProtocolName, protocol_named
+from atari_dqn.extras import require
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.folder import refuse_unwritable
 from atari_dqn.runs.lock import refuse_links
@@ -81,6 +82,8 @@ def _checked_and_filmed(command: Video) -> FilmedEpisode:
     if command.out is not None:
         kind_of_film(command.out)
         refuse_unwritable(command.out.parent, "a film into", "--out")
+    if command.out is None or command.out.suffix == ".mp4":
+        require("video", "an .mp4 needs", " (a .gif does without)")
     with Display() as display:
         display.doing("loading torch")
         return _film(command, display)

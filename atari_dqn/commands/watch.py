@@ -14,6 +14,8 @@ import tyro
 from atari_dqn.commands import parse, refuse_negative
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.protocols import ProtocolName, protocol_named
+from atari_dqn.extras import require
+from atari_dqn.host import has_display
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.refusals import check_played
 from atari_dqn.runs.terminal import say
@@ -67,14 +69,16 @@ def run(words: Sequence[str]) -> int:
     if not 0 <= command.port <= LAST_PORT:
         raise UsageError(f"port is {command.port}; it must lie in [0, {LAST_PORT:,}]")
     check_played(command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import)
+    in_browser = command.browser or not has_display()
+    if not in_browser:
+        require("play", "a window needs", "; or use --browser")
     with Display() as display:
         display.doing("loading torch")
         from atari_dqn.seeding import stream
-        from atari_dqn.video.gym_camera import has_display, make_camera
+        from atari_dqn.video.gym_camera import make_camera
         from atari_dqn.video.record import show_episode
 
         newest, player = _newest(command), _load(command)
-    in_browser = command.browser or not has_display()
     protocol = protocol_named(command.protocol, player.config)
     last = command.episode + command.episodes - 1 if command.episodes else None
     with (

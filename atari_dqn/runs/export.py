@@ -25,6 +25,7 @@ from atari_dqn.envs.games import code_of
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.result import EvaluationResult, score_told
+from atari_dqn.extras import require
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import find_run, refuse_full_folder
 from atari_dqn.runs.model_card import (
@@ -80,12 +81,9 @@ def export_onnx(player: Player, out: Path) -> float:
     Raises:
       UsageError: a package is missing, or the file cannot be written.
     """
-    try:
-        import onnx  # noqa: F401 (asked for before the work)
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise UsageError("--to onnx needs the 'export' extra: pip install 'atari-dqn[export]'") from error
+    require("export", "--to onnx needs")
+    import onnxruntime
+
     model, obs = _network(player), random_observations(player, TRIED)
     with _quietly():
         program = torch.onnx.export(

@@ -14,8 +14,6 @@ from atari_dqn.published.scores import published
 from atari_dqn.runs import pretrained
 from atari_dqn.runs.folder import RunFolder, find_run, refuse_folder
 from atari_dqn.runs.lock import refuse_in_use
-from atari_dqn.runs.pace import Moment, Pace, duration
-from atari_dqn.settings.running import Precision
 
 MAY_CHANGE_ON_RESUME = {name for name, setting in SETTINGS.items() if setting.may.change}
 
@@ -131,30 +129,22 @@ def refuse_far_priorities(config: Config) -> None:
         )
 
 
-def refuse_unasked(config: Config) -> None:
-    """Refuse days of work that nobody asked for, with what they would take and what takes an hour.
+def refuse_unasked(config: Config, *, cuda: bool) -> None:
+    """Refuse days of work that nobody asked for, by what is known without measuring: a busy machine changes nothing.
 
     Args:
-      config: of a run whose length no flag names, resolved.
+      config: of a run whose length no flag names.
+      cuda:   may there be a CUDA GPU?
 
     Raises:
-      UsageError: it is on Atari, and there is no GPU.
+      UsageError: it is on Atari, and there is no GPU for it.
     """
-    if config.machine.device != "cpu" or is_vector_game(config.game):
+    device = config.machine.device
+    if is_vector_game(config.game) or not (device == "cpu" or (device == "auto" and not cuda)):
         return
-    from atari_dqn.runs.machine import update_seconds  # torch takes seconds, and the other refusals do without
-
-    laptops = quick(config.game).replace(device="cpu", env_threads=config.machine.env_threads)
-    precisions: tuple[Precision, ...] = ("fp32", "bf16")
-    fastest = min(filter(None, (update_seconds(laptops.replace(precision=name)) for name in precisions)))
-    length = _length(config, update_seconds(config))
+    why = "on a CPU" if device == "cpu" else "without a GPU, and there is no CUDA GPU here"
     raise UsageError(
-        f"{config.preset} on {config.game} is {length}, without a GPU. Use --preset quick "
-        f"({_length(laptops, fastest)}), name a length with --total-steps, or begin all the same with --yes"
+        f"{config.preset} on {config.game} is {config.total_steps:,} steps: days of work {why}. Use --preset quick "
+        f"({quick(config.game).total_steps:,} steps, an hour or two), name a length with --total-steps, or begin all "
+        "the same with --yes; `atari-dqn doctor` measures how long each takes here"
     )
-
-
-def _length(config: Config, update_seconds: float | None) -> str:
-    """How long a run is: `600,000 steps, about 1:20 h here`."""
-    left = Pace(config, update_seconds).seconds_left(Moment(0, config.replay.learning_starts))
-    return f"{config.total_steps:,} steps" + ("" if left is None else f", about {duration(left)} here")

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
+WHOLE = {"whole": True}  # `extra` of a log message with a path or a command that somebody may copy
+
 
 def say(line: str) -> None:
     """Tell the user what goes on; results go to stdout, this to stderr."""
@@ -58,11 +60,11 @@ def redraws() -> bool:
 
 
 class TerminalHandler(logging.Handler):
-    """Writes each message as a plain line for the user; a warning is marked as one."""
+    """Writes each message for the user, broken at words unless it is `WHOLE`; a warning is marked as one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = ("warning: " if record.levelno == logging.WARNING else "") + record.getMessage()
-        say(line if "  " in line else broken_at_words(line))  # what stands in columns is a command or a path to copy
+        text = ("warning: " if record.levelno == logging.WARNING else "") + record.getMessage()
+        say(text if hasattr(record, "whole") else broken_at_words(text))
 
 
 @contextmanager

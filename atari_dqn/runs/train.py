@@ -46,6 +46,7 @@ from atari_dqn.runs.run import Run
 from atari_dqn.runs.safety import Watchdog, saved_where_a_game_breaks, stopped_by_signals
 from atari_dqn.runs.state import run_state
 from atari_dqn.runs.summary import first_lines, humans_of, next_commands, summarize, summary_lines
+from atari_dqn.runs.terminal import WHOLE
 from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
 from atari_dqn.storage.frame_segments import FrameSegments
@@ -82,7 +83,7 @@ def train(
       wandb:   mirror the numbers to Weights & Biases.
       callbacks: told what happens, see `Callback`; one of them may ask the run to stop.
       display: shows how far the run is; None for one of its own.
-      unasked: nobody named a length: refuse the paper's, with an estimate, where there is no GPU.
+      unasked: nobody named a length: refuse the paper's where there is no GPU.
 
     Returns:
       The run as it has ended; its `exit_code` is 0 at the end, 130 after Ctrl-C, 143 after SIGTERM.
@@ -118,6 +119,8 @@ class _Wishes(NamedTuple):
 def _train(config: Config, run_dir: Path, wishes: _Wishes) -> Run:
     model, loss, resume, display = wishes.model, wishes.loss, wishes.resume, wishes.display
     config, folder = check_start(config, run_dir, resume=resume)
+    if wishes.unasked:
+        refuse_unasked(config, cuda=torch.cuda.is_available())
     if limit := time_limit_told(config):
         log.info(limit)
     display.doing("looking at the machine: cores, precision")
@@ -134,8 +137,6 @@ def _train(config: Config, run_dir: Path, wishes: _Wishes) -> Run:
         place = place_replay(wanted, config.machine.device, frame_bytes)
         config = config.replace(replay_device=place)
         refuse_far_priorities(config)
-        if wishes.unasked:
-            refuse_unasked(config)
         display.doing("preparing the update, compiled where that helps")
         times: list[float] = []
         config = settle_compile(config, times.append)
@@ -258,8 +259,10 @@ def _logger(folder: RunFolder, config: Config, counters: Mapping[str, Any], wish
 
 def _play(trainer: Trainer, folder: RunFolder, display: Display, watchdog: Watchdog) -> tuple[float, int, list[int]]:
     """Let a run go on until it ends or is interrupted: its seconds, its first agent step, the signals it was sent."""
-    for line in first_lines(folder.path, trainer.config, trainer.step, display.update_seconds):
-        log.info(line)
+    told, *places = first_lines(folder.path, trainer.config, trainer.step, display.update_seconds)
+    log.info(told)
+    for line in places:
+        log.info(line, extra=WHOLE)
     began, first_step = time.monotonic(), trainer.step
     display.begin(trainer.config, trainer.learner.updates)
     with stopped_by_signals(trainer) as caught, closing(watchdog), saved_where_a_game_breaks(trainer):
@@ -277,5 +280,7 @@ def _end(trainer: Trainer, folder: RunFolder, seconds: float, first_step: int) -
         return
     summary = summarize(trainer, seconds, first_step)
     folder.mark_done(dataclasses.asdict(summary))
-    for line in (*summary_lines(summary, config.frames_per_step), *next_commands(folder.path, config)):
+    for line in summary_lines(summary, config.frames_per_step):
         log.info(line)
+    for line in next_commands(folder.path, config):
+        log.info(line, extra=WHOLE)

@@ -27,18 +27,6 @@ RUN_ID = "wandb_id"  # file in the run folder
 PROJECT = "atari_dqn"  # unless WANDB_PROJECT says otherwise
 
 
-def check_installed() -> None:
-    """Refuse early what would fail after the run folder was made.
-
-    Raises:
-      UsageError: naming the extra.
-    """
-    try:
-        import wandb  # noqa: F401
-    except ImportError as error:
-        raise UsageError("--wandb needs the 'wandb' extra: pip install 'atari-dqn[wandb]'") from error
-
-
 class WandbLogger:
     """Writes to Weights & Biases; WANDB_MODE=offline keeps everything in `<run folder>/wandb`.
 

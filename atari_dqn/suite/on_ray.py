@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 from atari_dqn.suite.cluster import begin_log, end, may_go_on, unfinished
 from atari_dqn.suite.jobs import POLL_SECONDS, Job, JobRun, Settings, State, stop_signals
 from atari_dqn.suite.table import Table
@@ -82,10 +83,9 @@ def connect(address: str | None) -> Any:
     Raises:
       UsageError: it is not installed, or there is no cluster at the address.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError("--engine ray needs the extra 'ray': pip install 'atari-dqn[ray]'") from error
+    require("ray", "--engine ray needs")
+    import ray
+
     if not ray.is_initialized():
         try:
             ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)

@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any
 
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 from atari_dqn.suite.cluster import begin_log, may_go_on, unfinished
 from atari_dqn.suite.jobs import POLL_SECONDS, Job, JobRun, Settings, State, stop_signals
 from atari_dqn.suite.table import Table
@@ -190,10 +191,9 @@ def make_executor(folder: Path, allocation: Allocation, *, cluster: str = "slurm
     Raises:
       UsageError: submitit is missing, or this is no machine of a Slurm cluster.
     """
-    try:
-        import submitit
-    except ImportError as error:
-        raise UsageError("--engine slurm needs the extra 'slurm': pip install 'atari-dqn[slurm]'") from error
+    require("slurm", "--engine slurm needs")
+    import submitit
+
     try:
         executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=REQUEUED_AT_MOST)
     except RuntimeError as error:

@@ -22,6 +22,7 @@ import numpy as np
 
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 from atari_dqn.host import cores
 from atari_dqn.published.aggregates import Estimate, mean_interval
 from atari_dqn.runs.provenance import hardware
@@ -249,10 +250,9 @@ def plot(path: Path, curves: Mapping[str, Curve], *, title: str, xlabel: str) ->
 
 
 def _pyplot() -> Any:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise UsageError("plots need the 'plot' extra: pip install 'atari-dqn[plot]'") from error
+    require("plot", "plots need")
+    import matplotlib
+
     matplotlib.use("agg")  # files only, also where there is no screen
     from matplotlib import pyplot
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from numbers import Real
 
@@ -12,6 +11,7 @@ import numpy as np
 from atari_dqn.config import Config
 from atari_dqn.envs.classic import gym_game, gymnasium_id, make_game
 from atari_dqn.errors import UsageError
+from atari_dqn.host import has_display
 from atari_dqn.video.camera import AtariCamera, Camera, Shot
 from atari_dqn.video.panel import letterbox
 
@@ -89,12 +89,6 @@ def make_camera(config: Config) -> Camera:
       UsageError: they cannot be filmed.
     """
     return GymCamera(config) if config.env.backend == "classic" else AtariCamera(config)
-
-
-def has_display() -> bool:
-    """Can a window be opened here, or did the user choose where SDL, the library of windows, draws?"""
-    chosen = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
-    return sys.platform != "linux" or any(os.environ.get(name) for name in chosen)
 
 
 def draw_without_a_screen() -> None:

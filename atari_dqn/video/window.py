@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from atari_dqn.errors import UsageError
-from atari_dqn.video.gym_camera import has_display
+from atari_dqn.extras import require
+from atari_dqn.host import has_display
 from atari_dqn.video.writers import Film
 
 INVISIBLE = ("dummy", "offscreen")  # what SDL falls back on without a word
@@ -48,10 +49,9 @@ class Window:
         if not has_display():
             raise UsageError("there is no display here for a window")
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-        try:
-            import pygame
-        except ImportError as error:
-            raise UsageError("a window needs the 'play' extra: pip install 'atari-dqn[play]'") from error
+        require("play", "a window needs")
+        import pygame
+
         self._pygame, self._title, self._fps = pygame, title, fps
         pygame.display.init()
         if pygame.display.get_driver() in INVISIBLE and not os.environ.get("SDL_VIDEODRIVER"):

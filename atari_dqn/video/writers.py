@@ -19,6 +19,7 @@ from PIL import Image
 from PIL.GifImagePlugin import getdata
 
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 
 COLOURS = 256  # of the palette of a GIF
 GIF_SHRINK = 2  # a GIF is so many times smaller, in height and width, than a video
@@ -82,12 +83,9 @@ class Mp4:
     """H.264 in 4:2:0, every frame, by the ffmpeg of the package imageio-ffmpeg."""
 
     def __init__(self, path: Path, fps: int) -> None:
-        try:
-            from imageio_ffmpeg import get_ffmpeg_exe
-        except ImportError as error:
-            raise UsageError(
-                "an .mp4 needs the 'video' extra: pip install 'atari-dqn[video]' (a .gif does without)"
-            ) from error
+        require("video", "an .mp4 needs", " (a .gif does without)")
+        from imageio_ffmpeg import get_ffmpeg_exe
+
         self.path, self.fps, self._program = path, fps, get_ffmpeg_exe()
         self._ffmpeg: subprocess.Popen[bytes] | None = None
 
