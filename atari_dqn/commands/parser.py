@@ -53,22 +53,38 @@ def whole_number(text: str) -> int:
     return int(whole + fraction.ljust(exponent, "0")[:exponent])
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no number") from None
+
+
 REGISTRY = ConstructorRegistry()
 
 
 @REGISTRY.primitive_rule
 def _values(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """Integers as people write them, `none` where there need not be a number, and a text or a path that may lack."""
+    """Numbers as people write them, one or some, `none` where there need not be one; a text or a path that may lack."""
+    if info.type == tuple[int, ...]:
+        return PrimitiveConstructorSpec(
+            nargs="*",
+            metavar="INT ...",
+            instance_from_str=lambda words: tuple(map(whole_number, words)),
+            is_instance=lambda value: isinstance(value, tuple) and all(type(part) is int for part in value),
+            str_from_instance=lambda value: list(map(str, value)),
+        )
     kinds = get_args(info.type) if isinstance(info.type, UnionType) else (info.type,)
-    if kinds not in ((int,), (int, NoneType), (float, NoneType), (str, NoneType), (Path, NoneType)):
+    if kinds not in ((int,), (float,), (int, NoneType), (float, NoneType), (str, NoneType), (Path, NoneType)):
         return None
-    make = whole_number if kinds[0] is int else kinds[0]
+    make = {int: whole_number, float: _number}.get(kinds[0], kinds[0])
+    accepted = (*kinds, int) if float in kinds else kinds
     none = "none" if NoneType in kinds and kinds[0] in (int, float) else None
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar=NAMES[kinds[0]] + (f"|{none}" if none else ""),
         instance_from_str=lambda words: None if none and words[0].lower() == none else make(words[0]),
-        is_instance=lambda value: isinstance(value, kinds) and not isinstance(value, bool),
+        is_instance=lambda value: isinstance(value, accepted) and not isinstance(value, bool),
         str_from_instance=lambda value: [str(none) if value is None else str(value)],
     )
 
