@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from atari_dqn.errors import UsageError
 from atari_dqn.published.curves import (
     PublishedCurve,
     PublishedPoint,
@@ -537,10 +538,14 @@ def test_a_run_in_the_folder_of_the_others_does_not_hide_them(tmp_path):
     assert not any("checkpoints" in problem.where for problem in records.problems)
 
 
-def test_a_link_in_the_folder_of_a_stranger_leads_the_report_nowhere(tmp_path, capsys):
+def test_a_link_in_the_folder_of_a_stranger_leads_the_report_nowhere(tmp_path, capsys, monkeypatch):
     run, outside = write_run(tmp_path, scores={("nature", "last"): [1.0]}), tmp_path / "outside"
     outside.mkdir()
     (run / "report").symlink_to(outside)
-    told = refused(capsys, "report", str(run), "--out", str(run / "report"))
-    assert "(is a link); choose another --out" in " ".join(told.split())
+    with pytest.raises(UsageError, match=r"\(is a link\); choose another --out"):
+        write_report([(None, [run])], run / "report", command=[])
+    monkeypatch.setattr("atari_dqn.report.gather", lambda suites: pytest.fail("it read the runs first"))
+    for words in (["report", str(run)], ["compare", "quick", "nature", "--games", "pong"]):
+        told = refused(capsys, *words, "--out", str(run / "report"))
+        assert f"cannot write the report to {run / 'report'} (is a link); choose another --out" in told
     assert list(outside.iterdir()) == []

@@ -9,7 +9,6 @@ from atari_dqn.commands import report, suite
 from atari_dqn.commands.train import flag_value
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import preset_named
-from atari_dqn.runs.folder import refuse_unwritable
 
 HELP = """usage: atari-dqn compare PRESET ... --games GAME ... [OPTIONS]
 
@@ -35,7 +34,7 @@ def run(words: Sequence[str]) -> int:
         return 0
     presets, flags = _split(words)
     out = flag_value("--out", words) or "report"
-    refuse_unwritable(Path(out), "the report", "--out")
+    report.check_out(Path(out))
     # all of them before hours go into the first
     suites = [suite.understand(["--preset", preset, *flags], prog="atari-dqn compare") for preset in presets]
     from atari_dqn.commands.suite_jobs import run_jobs  # torch takes seconds: wrong flags are answered before

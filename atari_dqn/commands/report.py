@@ -31,13 +31,13 @@ class Report:
 def run(words: Sequence[str]) -> int:
     """Write a report; returns the exit code."""
     command = parse(Report, words, prog="atari-dqn report")
+    if not command.runs:
+        raise UsageError("report needs RUNS: a run folder, or a folder that holds some, such as runs")
+    check_out(command.out)
+    suites = list(zip(_names(command), filter(None, (command.runs, command.compare)), strict=True))
     from atari_dqn.report import PAGE, write_report  # scipy takes a second
     from atari_dqn.report.formatting import count, interval, percent, played
 
-    if not command.runs:
-        raise UsageError("report needs RUNS: a run folder, or a folder that holds some, such as runs")
-    refuse_unwritable(command.out, "the report to", "--out")
-    suites = list(zip(_names(command), filter(None, (command.runs, command.compare)), strict=True))
     contents = write_report(suites, command.out, command=["atari-dqn", "report", *words])
     print(f"{count(len(contents.runs), 'run')}, {count(len(contents.games), 'game')}")
     for row in contents.aggregates:
@@ -49,6 +49,11 @@ def run(words: Sequence[str]) -> int:
         print(f"{gap.title.lower()}: {len(gap.found)}")
     print(f"report: {command.out / PAGE}")
     return 0
+
+
+def check_out(out: Path) -> None:
+    """Raises UsageError if no report can be written to a folder, or a link stands there, which could lead anywhere."""
+    refuse_unwritable(out, "the report to", "--out", link=False)
 
 
 def _names(command: Report) -> list[str | None]:

@@ -165,9 +165,9 @@ def refuse_folder(path: Path, config: Config) -> None:
     refuse_unwritable(path, "the run folder", "--run-dir")
 
 
-def refuse_unwritable(path: Path, what: str, flag: str) -> None:
-    """Raises UsageError if a folder cannot be made here, or written; leaves nothing behind."""
-    if why := why_unwritable(path):
+def refuse_unwritable(path: Path, what: str, flag: str, *, link: bool = True) -> None:
+    """Raises UsageError if a folder cannot be made here, or written, or may be no `link`; leaves nothing behind."""
+    if why := why_unwritable(path) if link or not path.is_symlink() else "is a link":
         raise UsageError(f"cannot write {what} {path} ({why}); choose another {flag}")
 
 
