@@ -11,6 +11,7 @@ from atari_dqn.envs.reference import ReferenceEnvs, Resize
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import cartpole, nature
 from atari_dqn.seeding import episode_seeds, stream
+from tests.played import play
 
 SIX_GAMES = ("pong", "breakout", "seaquest", "space_invaders", "ms_pacman", "freeway")
 
@@ -22,15 +23,6 @@ def native(game="breakout", num_envs=2, **rules):
 def make(backend, num_envs=2, max_episode_steps=40):
     config = cartpole() if backend == "classic" else nature("breakout")
     return make_envs(config.replace(backend=backend, num_envs=num_envs, max_episode_steps=max_episode_steps))
-
-
-def play(envs, steps, seed=0):
-    """Random play; yields (action, step)."""
-    rng = np.random.default_rng(seed)
-    for _ in range(steps):
-        action = rng.integers(envs.spec.num_actions, size=envs.num_envs)
-        envs.send(action)
-        yield action, envs.recv()
 
 
 BACKENDS = ("native", "workers", "reference", "classic")
@@ -46,7 +38,7 @@ def opened(request):
 
 
 def test_shapes_and_types_are_those_of_the_protocol(opened):
-    steps = [opened.reset(np.array([1, 2])), *(step for _, step in play(opened, 3))]
+    steps = [opened.reset(np.array([1, 2])), *play(opened, 3)]
     for step in steps:
         assert step.frame.shape == (2, *opened.spec.frame_shape)
         assert step.frame.dtype == opened.spec.frame_dtype
@@ -73,7 +65,7 @@ def test_every_end_is_followed_by_one_opening_without_reward(backend):
     envs.reset(np.array([1, 2, 3]))
     ended = np.zeros(3, bool)
     ends = 0
-    for _, step in play(envs, 150):
+    for step in play(envs, 150):
         assert (step.started == ended).all()
         assert not (step.started & (step.terminated | step.truncated | step.finished)).any()
         assert (step.reward[step.started] == 0).all()
@@ -87,7 +79,7 @@ def test_every_end_is_followed_by_one_opening_without_reward(backend):
 def test_the_time_limit_is_exact_and_counts_agent_steps(backend):
     envs = make(backend, max_episode_steps=7)
     envs.reset(np.array([1, 2]))
-    truncated = [bool(step.truncated[0]) for _, step in play(envs, 16)]
+    truncated = [bool(step.truncated[0]) for step in play(envs, 16)]
     # 7 steps of play, one that opens, 7 steps of play, one that opens
     assert truncated == [False] * 6 + [True] + [False] * 7 + [True] + [False]
     envs.close()
@@ -99,7 +91,7 @@ def test_at_the_time_limit_the_true_last_frame_is_shown(backend):
     limited, endless = make(backend, max_episode_steps=7), make(backend, max_episode_steps=10_000)
     for envs in (limited, endless):
         envs.reset(np.array([1, 2]))
-    for (_, cut), (_, whole) in zip(play(limited, 7), play(endless, 7), strict=True):
+    for cut, whole in zip(play(limited, 7), play(endless, 7), strict=True):
         assert (cut.frame == whole.frame).all()
     assert cut.truncated.all()
     limited.close()
@@ -118,7 +110,7 @@ def test_continuing_from_a_state_is_bit_for_bit_the_same(backend):
                 envs.seed_next_episode(1, 99)
         envs.seed_next_episode(0, 77)
         other.load_state_dict(envs.state_dict())
-        for (_, one), (_, two) in zip(play(envs, 120, 1), play(other, 120, 1), strict=True):
+        for one, two in zip(play(envs, 120, 1), play(other, 120, 1), strict=True):
             assert all((left == right).all() for left, right in zip(one, two, strict=True))
         other.close()
     envs.close()
@@ -131,7 +123,7 @@ def test_a_seeded_game_is_the_same_in_any_environment(backend):
     opening = alone.reset(np.array([42])).frame[0]
     among.reset(np.array([1, 2, 3]))
     among.seed_next_episode(1, 42)
-    for _, step in play(among, 12):
+    for step in play(among, 12):
         if step.started[1]:
             break
     assert (step.frame[1] == opening).all()
@@ -157,7 +149,7 @@ def test_reseeding_keeps_logs_short_and_is_repeated_after_a_resume(backend, monk
     assert max(lengths) <= 30 + 2 * 21
     assert len(seeds) > 4
     other.load_state_dict(envs.state_dict())
-    for (_, one), (_, two) in zip(play(envs, 90, 1), play(other, 90, 1), strict=True):
+    for one, two in zip(play(envs, 90, 1), play(other, 90, 1), strict=True):
         assert (one.frame == two.frame).all()
     envs.close()
     other.close()
@@ -206,7 +198,7 @@ def test_a_whole_game_ends_exactly_where_the_emulators_clock_falls_back(game):
     envs = native(game, num_envs=4)
     envs.reset(np.arange(4))
     clock, expected, ends = envs.clock.copy(), np.zeros(4, bool), 0
-    for _, step in play(envs, 300 if game == "freeway" else 1_200):
+    for step in play(envs, 300 if game == "freeway" else 1_200):
         assert ((envs.clock < clock) == expected).all()
         clock, expected = envs.clock.copy(), step.finished
         ends += expected.sum()
@@ -218,7 +210,7 @@ def test_lost_lives_terminate_but_do_not_finish():
     envs = native("breakout", num_envs=4)
     envs.reset(np.arange(4))
     lives = finished = 0
-    for _, step in play(envs, 600):
+    for step in play(envs, 600):
         lives += (step.terminated & ~step.finished).sum()
         finished += step.finished.sum()
     assert finished > 0
@@ -229,7 +221,7 @@ def test_lost_lives_terminate_but_do_not_finish():
 def test_lost_lives_are_silent_where_they_should_not_count():
     envs = native("breakout", num_envs=4, life_loss=False)
     envs.reset(np.arange(4))
-    assert all((step.terminated == step.finished).all() for _, step in play(envs, 600))
+    assert all((step.terminated == step.finished).all() for step in play(envs, 600))
     envs.close()
 
 
@@ -237,7 +229,7 @@ def test_a_game_without_lives_does_not_end_because_of_it():
     envs = native("pong", num_envs=2)
     envs.reset(np.arange(2))
     points = 0
-    for _, step in play(envs, 400):
+    for step in play(envs, 400):
         points += np.abs(step.reward).sum()
         assert not step.finished.any()
     assert points > 5
@@ -249,11 +241,11 @@ def test_a_limit_in_the_very_step_of_a_lost_life_opens_a_new_game(backend):
     """Find when the first life goes, then put the limit right there."""
     endless = make(backend, num_envs=1, max_episode_steps=10_000)
     endless.reset(np.array([3]))
-    lost = next(time for time, (_, step) in enumerate(play(endless, 400), start=1) if step.terminated[0])
+    lost = next(time for time, step in enumerate(play(endless, 400), start=1) if step.terminated[0])
     endless.close()
     envs = make(backend, num_envs=1, max_episode_steps=lost)
     envs.reset(np.array([3]))
-    *_, (_, last) = play(envs, lost)
+    *_, last = play(envs, lost)
     assert last.terminated[0] and last.truncated[0] and last.finished[0]
     envs.send(np.array([0]))
     assert envs.recv().started[0]

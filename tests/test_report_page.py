@@ -7,10 +7,11 @@ from importlib.resources import files
 
 import pytest
 
+from atari_dqn.evaluation.result import game_title
 from atari_dqn.published.aggregates import Estimate
 from atari_dqn.report import gather, render, write_report
 from atari_dqn.report.figures import COLOURS, NARROW, ROOMY, bar_axis
-from atari_dqn.report.formatting import few, interval, percent, score, title
+from atari_dqn.report.formatting import few, interval, percent, score
 from atari_dqn.report.markup import Markup, element, join, void
 from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
 from tests.run_folders import write_run
@@ -91,7 +92,7 @@ def test_names_in_files_are_harmless(tmp_path):
     assert [item[1] for item in tree.all("script")] == [{}]
     assert not tree.all("img")
     assert not [name for _, attributes, *_ in tree.found for name in attributes if name.startswith("on")]
-    assert any(item[3] == title(evil) for item in tree.all("h3"))
+    assert any(item[3] == game_title(evil) for item in tree.all("h3"))
 
 
 # --- alone
@@ -309,7 +310,7 @@ def test_numbers_in_words():
     assert [percent(number) for number in (1.32, -0.5, -0.001)] == [f"132{space}%", f"{minus}50{space}%", f"0{space}%"]
     assert interval(Estimate(0.5, 0.25, 0.75)) == f"25 to 75{space}%"
     assert interval(Estimate(0.5, None, None)) == "one seed, no interval"
-    assert title("ms_pacman") == "Ms Pacman"
+    assert game_title("ms_pacman") == "Ms Pacman"
     assert [few(list(names)) for names in ("", "a", "ab", "abcd", "abcdef")] == [
         "", "a", "a and b", "a, b, c and d", "a, b, c, d and 2 more"
     ]  # fmt: skip

@@ -11,6 +11,8 @@ import tyro
 
 from atari_dqn.commands import parse
 from atari_dqn.errors import UsageError
+from atari_dqn.evaluation.result import game_title
+from atari_dqn.extras import require
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,13 @@ def run(words: Sequence[str]) -> int:
     if is_vector_game(game):
         raise UsageError(f"{game} is no game of Atari; a person can play those only, such as pong")
     check_rom(game)
+    require("play", "a window needs")
     from atari_dqn.presets import nature
     from atari_dqn.video.by_hand import ScoreBoard, play_games
     from atari_dqn.video.camera import FRAMES_PER_SECOND, AtariCamera
     from atari_dqn.video.window import Window
 
-    title = game.replace("_", " ").title()
+    title = game_title(game)
     config = nature(game).replace(
         frame_skip=1, noop_max=0, action_set="full", sticky_probability=command.sticky_probability
     )

@@ -91,6 +91,11 @@ def edge_told(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else score_told(value)
 
 
+def game_title(game: str) -> str:
+    """A ROM id for reading: `ms_pacman` is Ms Pacman."""
+    return game.removeprefix("gym:") if ":" in game else game.replace("_", " ").title()
+
+
 def _number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= LARGEST  # NaN is not
 

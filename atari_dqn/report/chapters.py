@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from atari_dqn.evaluation.result import game_title
 from atari_dqn.published.aggregates import METRICS, RESAMPLES
 from atari_dqn.published.scores import nature_49
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.figures import colour, interval_strip
-from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, few, interval, percent, played, title
+from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, few, interval, percent, played
 from atari_dqn.report.game_chapters import curves, normalised, table
 from atari_dqn.report.machines import Machine
 from atari_dqn.report.markup import Markup, element, join
@@ -154,7 +155,7 @@ def _speed_row(row: Machine, classes: str) -> Markup:
     return element(
         "tr",
         element("th", row.series, element("small", count(row.runs, "run")), scope="row", class_=classes),
-        element("td", few([title(game) for game in row.games]), title=", ".join(map(title, row.games))),
+        element("td", few([game_title(game) for game in row.games]), title=", ".join(map(game_title, row.games))),
         number_cell(frames, spread, value=middle, label="Frames a second"),
         number_cell(f"{row.steps:,}", value=row.steps, label="Agent steps"),
         number_cell(hours, value=row.hours, label="Hours"),

@@ -62,11 +62,6 @@ def played(group: Group) -> str:
     return f"{group.protocol} protocol, {group.checkpoint} network, {HUMANS[group.pair]}"
 
 
-def title(game: str) -> str:
-    """A ROM id for reading: `ms_pacman` is Ms Pacman."""
-    return game.removeprefix("gym:") if ":" in game else game.replace("_", " ").title()
-
-
 def _minus(text: str) -> str:
     if text.startswith("-") and not any(digit in text for digit in "123456789"):
         text = text[1:]  # rounded to nothing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from atari_dqn.evaluation.result import game_title
 from atari_dqn.published.curves import (
     PROTOCOLS,
     PublishedCurve,
@@ -17,7 +18,7 @@ from atari_dqn.published.scores import Pair, human_normalized, nature_49, publis
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.curves import Curve
 from atari_dqn.report.figures import bar_axis, bar_strip, colour, curve_chart, name_of, swatch
-from atari_dqn.report.formatting import DASH, HUMANS, NBSP, count, percent, score, title
+from atari_dqn.report.formatting import DASH, HUMANS, NBSP, count, percent, score
 from atari_dqn.report.markup import Markup, element, join
 from atari_dqn.report.scales import BentScale, short
 from atari_dqn.report.tables import LAST_FRAME, Cell, Group, reference
@@ -66,7 +67,7 @@ def _bars(contents: Contents, label: str, groups: Sequence[Group]) -> Markup:
     made = [
         element(
             "tr",
-            element("th", title(game), scope="row"),
+            element("th", game_title(game), scope="row"),
             element("td", bar_strip(list(zip(classes, values, strict=True)), scale), class_="bars"),
             *(number_cell(DASH if v is None else percent(v), value=v) for v in values),
             **game_attributes(game, any(value is not None for value in values[:-1])),
@@ -136,7 +137,7 @@ def _table_row(contents: Contents, game: str, groups: Sequence[Group]) -> Markup
             cells.append(number_cell(DASH, value=None))
         else:
             cells.append(_score_cell(cell.mean, cell.std, cell.human, _plays(group, cell)))
-    label = element("th", title(game), scope="row")
+    label = element("th", game_title(game), scope="row")
     return element("tr", label, *cells, **game_attributes(game, game in contents.games))
 
 
@@ -224,8 +225,8 @@ def _curve_card(contents: Contents, game: str, lines: Sequence[Curve], begin: fl
     first, last = _frame_axis(lines, begin, known=bool(found or paper))
     shown = [(contents.number(curve.series), curve.since(first)) for curve in lines]
     said = [_said(curve, found) for curve in lines] + list(_held_against(contents, game))
-    chart = curve_chart(f"Learning curve of {title(game)}. {' '.join(said)}", shown, found, paper, (first, last))
-    caption = element("figcaption", element("h3", title(game)), *(element("p", text) for text in said))
+    chart = curve_chart(f"Learning curve of {game_title(game)}. {' '.join(said)}", shown, found, paper, (first, last))
+    caption = element("figcaption", element("h3", game_title(game)), *(element("p", text) for text in said))
     return element("figure", caption, chart, **game_attributes(game, True))
 
 

@@ -28,7 +28,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.play import EvalStep, episode_seed, play
 from atari_dqn.evaluation.player import Player
 from atari_dqn.evaluation.protocols import EvalProtocol
-from atari_dqn.evaluation.result import edge_told
+from atari_dqn.evaluation.result import edge_told, game_title
 from atari_dqn.seeding import stream
 from atari_dqn.video.camera import Camera
 from atari_dqn.video.gym_camera import make_camera
@@ -169,10 +169,8 @@ def _one_episode(protocol: EvalProtocol, number: int) -> EvalProtocol:
 
 
 def _panel(player: Player, protocol: EvalProtocol, camera: Camera) -> Panel:
-    game = player.game
-    title = game.removeprefix("gym:") if ":" in game else game.replace("_", " ").title()
     subtitle = f"network of step {player.step:,}, protocol {protocol.name}, epsilon {protocol.epsilon:g}"
-    return Panel(title, subtitle, camera.action_names, camera.frame_skip / camera.fps)
+    return Panel(game_title(player.game), subtitle, camera.action_names, camera.frame_skip / camera.fps)
 
 
 class _Thinking:
