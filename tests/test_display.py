@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,9 +22,11 @@ from atari_dqn.presets import cartpole, nature
 from atari_dqn.published.scores import nature_49, published
 from atari_dqn.runs.display import Display
 from atari_dqn.runs.evaluate import evaluation_lines
+from atari_dqn.runs.safety import Watchdog
 from atari_dqn.runs.summary import RunSummary, first_lines, next_commands, summary_lines
 from atari_dqn.runs.terminal import WHOLE, messages_shown, redraws
-from tests.fakes import make_step
+from atari_dqn.runs.train import _play
+from tests.fakes import make_step, make_trainer, tiny_config
 
 CONFIG = nature().replace(
     device="cpu", num_envs=4, total_steps=600_000, learning_starts=10_000, eval_period=0, log_period=2_000
@@ -61,6 +64,14 @@ def test_messages_break_at_words_of_a_terminal_and_what_may_be_copied_does_not(m
         path,
         f"watch:  tensorboard --logdir {path}",
     ]
+
+
+def test_the_command_that_watches_a_run_stays_one_line_on_a_terminal(monkeypatch):
+    folder = Path("/" + "a_folder/" * 9 + "run")
+    with pseudo_terminal(monkeypatch) as text, messages_shown(), Display() as display:
+        display.doing("opening the run folder")
+        _play(make_trainer(tiny_config(total_steps=100)), SimpleNamespace(path=folder), display, Watchdog())
+    assert f"watch:  tensorboard --logdir {folder}" in text[0]
 
 
 def test_plain_lines_come_at_log_points_half_a_minute_apart(clock, capsys):

@@ -259,6 +259,7 @@ def _logger(folder: RunFolder, config: Config, counters: Mapping[str, Any], wish
 
 def _play(trainer: Trainer, folder: RunFolder, display: Display, watchdog: Watchdog) -> tuple[float, int, list[int]]:
     """Let a run go on until it ends or is interrupted: its seconds, its first agent step, the signals it was sent."""
+    display.close()  # it would break the lines to come
     told, *places = first_lines(folder.path, trainer.config, trainer.step, display.update_seconds)
     log.info(told)
     for line in places:
