@@ -11,7 +11,7 @@ from atari_dqn.evaluation.result import game_title
 from atari_dqn.published.aggregates import Estimate
 from atari_dqn.report import gather, render, write_report
 from atari_dqn.report.figures import COLOURS, NARROW, ROOMY, bar_axis
-from atari_dqn.report.formatting import few, interval, percent, score
+from atari_dqn.report.formatting import few, hours_told, interval, percent, score
 from atari_dqn.report.markup import Markup, element, join, void
 from atari_dqn.report.scales import BentScale, LinearScale, LogScale, short
 from tests.run_folders import write_run
@@ -297,7 +297,18 @@ def test_a_page_without_atari_does_not_speak_of_the_paper(tmp_path):
 
 def test_axes_name_round_numbers():
     assert LinearScale(-21.0, 20.0, 0, 1).ticks() == [-20.0, -10.0, 0.0, 10.0, 20.0]
-    assert 3 <= len(LinearScale(5.0, 5.0, 0, 1).ticks()) <= 8
+    for flat in (
+        (5.0, 5.0),
+        (0.0, 0.0),
+        (-500.0, -500.0),
+        (499.0, 500.0),
+        (99.9, 100.1),
+        (-21.0, -20.99),
+        (9_999.0, 10_001.0),
+    ):
+        named = [short(tick) for tick in LinearScale(*flat, 0, 1).ticks()]
+        assert 3 <= len(named) == len(set(named)) <= 8, named
+    assert LogScale(1e4, 1.2e4, 0, 1).ticks() == [1e4, 1.2e4]
     scale = LogScale(1e6, 2e8, 0, 100)
     assert scale.ticks() == [1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8, 2e8]
     assert (scale(1e6), scale(2e8)) == (0.0, pytest.approx(100.0))
@@ -310,6 +321,7 @@ def test_numbers_in_words():
     assert [percent(number) for number in (1.32, -0.5, -0.001)] == [f"132{space}%", f"{minus}50{space}%", f"0{space}%"]
     assert interval(Estimate(0.5, 0.25, 0.75)) == f"25 to 75{space}%"
     assert interval(Estimate(0.5, None, None)) == "one seed, no interval"
+    assert [hours_told(hours) for hours in (1234.56, 0.5, 0.0056, 8e-5)] == ["1,234.6", "0.5", "0.0056", "< 0.01"]
     assert game_title("ms_pacman") == "Ms Pacman"
     assert [few(list(names)) for names in ("", "a", "ab", "abcd", "abcdef")] == [
         "", "a", "a and b", "a, b, c and d", "a, b, c, d and 2 more"

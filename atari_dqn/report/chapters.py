@@ -9,7 +9,7 @@ from atari_dqn.published.aggregates import METRICS, RESAMPLES
 from atari_dqn.published.scores import nature_49
 from atari_dqn.report.contents import Contents
 from atari_dqn.report.figures import colour, interval_strip
-from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, few, interval, percent, played
+from atari_dqn.report.formatting import DASH, METRIC_NAMES, count, few, hours_told, interval, percent, played
 from atari_dqn.report.game_chapters import curves, normalised, table
 from atari_dqn.report.machines import Machine
 from atari_dqn.report.markup import Markup, element, join
@@ -151,7 +151,7 @@ def _speed_row(row: Machine, classes: str) -> Markup:
     if row.runs > 1 and lowest is not None and highest is not None:
         spread = element("small", f"{lowest:,.0f} to {highest:,.0f}")
     frames = DASH if middle is None else f"{middle:,.0f}"
-    hours = DASH if row.hours is None else f"{row.hours:,.1f}" if row.hours >= 0.95 else f"{row.hours:.2g}"
+    hours = DASH if row.hours is None else hours_told(row.hours)
     return element(
         "tr",
         element("th", row.series, element("small", count(row.runs, "run")), scope="row", class_=classes),

@@ -49,6 +49,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def hours_told(hours: float) -> str:
+    """Hours, in two digits where they are few."""
+    return f"{hours:,.1f}" if hours >= 0.95 else f"{hours:.2g}" if hours >= 0.005 else "< 0.01"
+
+
 def few(names: Sequence[str]) -> str:
     """Names as a sentence lists them, at most MOST_NAMES."""
     more = len(names) - MOST_NAMES

@@ -28,10 +28,15 @@ class BentScale:
 
 
 class LinearScale:
-    """Numbers from [low, high], with a little air on both sides -> pixels from `start` to `end`."""
+    """Numbers from [low, high], with a little air on both sides -> pixels from `start` to `end`.
+
+    There is so much air that no two ticks are the same in `short`: a curve may be flat.
+    """
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
-        air = max(0.04 * (high - low), 1e-6 * max(abs(low), abs(high), 1.0))
+        size = 1.1 * max(abs(low), abs(high))
+        least = 6 * 10.0 ** (math.floor(math.log10(size)) - 2) if size else 1.0
+        air = max(0.04 * (high - low), (least - (high - low)) / 2)
         self.low, self.high, self.start, self.end = low - air, high + air, start, end
 
     def __call__(self, value: float) -> float:
@@ -55,10 +60,11 @@ class LogScale:
         return self.start + (self.end - self.start) * share
 
     def ticks(self) -> list[float]:
-        """1, 2, 5, 10, 20, 50, ..."""
+        """1, 2, 5, 10, 20, 50, ...; both ends where less than two of these lie between them."""
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         numbers = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
-        return [number for number in numbers if self.low * (1 - 1e-9) <= number <= self.high * (1 + 1e-9)]
+        within = [number for number in numbers if self.low * (1 - 1e-9) <= number <= self.high * (1 + 1e-9)]
+        return within if len(within) > 1 else [self.low, self.high]
 
 
 def _round_step(step: float) -> float:
