@@ -26,6 +26,15 @@ def test_a_row_by_hand():
     assert (row.last.low, row.last.high) == (10.0, 20.0)  # with two seeds: the two of them
 
 
+def test_the_table_for_people_fits_a_terminal_and_one_seed_has_no_interval():
+    two = study.reached("replay and target", np.array([[100.04, 450.0], [99.9, 500.0]]))
+    one = study.reached("polynomial 2", np.array([[9.4, 9.4]]))
+    _, several, single = study.in_columns([two, one])
+    assert re.split("  +", several) == ["replay and target", "2", "475 [450, 500]", "475 [450, 500]", "288 [275, 300]"]
+    assert re.split("  +", single) == ["polynomial 2", "1", "9.4", "9.4", "9.4"]
+    assert len(several) <= 80
+
+
 def write_evaluations(folder, rows):
     folder.mkdir(parents=True)
     (folder / "evals.csv").write_text("step,mean\n" + "".join(f"{step},{mean}\n" for step, mean in rows))

@@ -212,13 +212,20 @@ def reached(variant: str, returns: np.ndarray) -> Reached:
 
 
 def in_columns(rows: Sequence[Reached]) -> list[str]:
-    """The table for people: mean [low, high] over seeds of the last, the best and all evaluations."""
+    """The table for people: mean [low, high] over seeds of the last, the best and all evaluations; 80 characters."""
     shown = [["variant", "seeds", "last evaluation", "best evaluation", "mean of all"]]
     for row in rows:
-        cells = [f"{found.value:.1f} [{found.low:.1f}, {found.high:.1f}]" for found in row.estimates.values()]
-        shown.append([row.variant, str(row.seeds), *cells])
+        shown.append([row.variant, str(row.seeds), *(_in_words(found, row.seeds) for found in row.estimates.values())])
     widths = [max(len(line[column]) for line in shown) for column in range(len(shown[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in shown]
+
+
+def _in_words(found: Estimate, seeds: int) -> str:
+    mean, low, high = (
+        "" if number is None else f"{number:.1f}" if abs(number) < 100 else f"{number:,.0f}"
+        for number in (found.value, found.low, found.high)
+    )
+    return f"{mean} [{low}, {high}]" if seeds > 1 else mean
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
