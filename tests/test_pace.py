@@ -7,6 +7,7 @@ from atari_dqn.runs.pace import (
     PACE_SECONDS,
     Moment,
     Pace,
+    counted,
     duration,
     evaluations_left,
     expected_steps,
@@ -108,6 +109,7 @@ def test_durations(seconds, told):
 
 def test_numbers():
     assert [short(n) for n in (0, 600_000, 1_250_000, 50_000_000)] == ["0", "600,000", "1.25 M", "50 M"]
+    assert [counted(n, "run") for n in (0, 1, 2_000)] == ["0 runs", "1 run", "2,000 runs"]
     assert [score(x) for x in (-18.24, 999.96, 12_345.6)] == ["-18.2", "1,000.0", "12,346"]
 
 

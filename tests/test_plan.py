@@ -89,4 +89,4 @@ def test_a_dry_run_refuses_what_the_suite_would(words, monkeypatch, capsys):
     monkeypatch.setattr(plan, "free_bytes", lambda device: 1_000)
     assert main([*words, "--dry-run"]) == 2
     assert main(words) == 2
-    assert capsys.readouterr().err.count("the replays of 1 jobs side by side need") == 2
+    assert capsys.readouterr().err.count("the replays of 1 job side by side need") == 2

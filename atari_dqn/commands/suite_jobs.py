@@ -15,6 +15,7 @@ from atari_dqn.commands.suite_flags import Suite
 from atari_dqn.config import Config
 from atari_dqn.errors import UsageError
 from atari_dqn.host import cores
+from atari_dqn.runs.pace import counted
 from atari_dqn.runs.terminal import broken_at_words
 from atari_dqn.suite import cost, plan
 from atari_dqn.suite import local as local_engine
@@ -42,7 +43,7 @@ def run_jobs(command: Suite, configs: Sequence[Config], passed: tuple[tuple[str,
     _check_room(command, _to_train(jobs, settings))
     runs = [JobRun(job, settings) for job in jobs]
     preset = f" of preset {command.preset}" if command.preset else ""
-    with Table(f"{len(runs)} jobs{preset} in {command.runs_dir}") as table:
+    with Table(f"{counted(len(runs), 'job')}{preset} in {command.runs_dir}") as table:
         stopped_by = _run_on_engine(command, runs, table)
         table.show(runs, last=True)
     return _summary(runs, stopped_by)

@@ -175,6 +175,11 @@ def short(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `2,000 runs`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def score(number: float) -> str:
     """A score: -18.2, 1,234."""
     return score_told(number) if abs(number) < 1_000 else f"{number:,.0f}"

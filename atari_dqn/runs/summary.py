@@ -11,7 +11,7 @@ from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.envs.games import code_of
 from atari_dqn.published.scores import NO_HUMAN, game_label, human_pair, published
 from atari_dqn.runs.folder import default_run_dir
-from atari_dqn.runs.pace import Moment, Pace, duration, score, short
+from atari_dqn.runs.pace import Moment, Pace, counted, duration, score, short
 
 
 def first_lines(folder: Path, config: Config, step: int, update_seconds: float | None) -> list[str]:
@@ -118,7 +118,8 @@ def summary_lines(summary: RunSummary, frames_per_step: int) -> list[str]:
     if (rate := summary.frames_per_second) is not None:
         speed = f", {rate / frames_per_step:,.0f} steps/s"
     lines = [
-        f"done: {summary.steps:,} steps{frames}, {summary.updates:,} updates, {summary.episodes:,} episodes",
+        f"done: {summary.steps:,} steps{frames}, {counted(summary.updates, 'update')}, "
+        f"{counted(summary.episodes, 'episode')}",
         f"time: {duration(summary.seconds)}{resumed}{speed}",
         f"score: evaluation {_number(summary.last_eval)}, best {_number(summary.best_eval)}; "
         f"last episodes of training {_number(summary.recent_mean_return)}",

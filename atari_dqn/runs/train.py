@@ -35,6 +35,7 @@ from atari_dqn.runs.machine import (
 )
 from atari_dqn.runs.memory import place_replay, refuse_large_network
 from atari_dqn.runs.monitor import Monitor
+from atari_dqn.runs.pace import counted
 from atari_dqn.runs.refusals import (
     check_start,
     refuse_far_priorities,
@@ -126,7 +127,7 @@ def _train(config: Config, run_dir: Path, wishes: _Wishes) -> Run:
     display.doing("looking at the machine: cores, precision")
     config = resolve(config, begun=resume)
     refuse_what_mps_lacks(config)
-    display.doing(f"starting {config.env.num_envs} games of {config.game}")
+    display.doing(f"starting {counted(config.env.num_envs, 'game')} of {config.game}")
     envs = make_envs(config)
     try:
         if model is None:  # may refuse the network: before it is compiled

@@ -12,7 +12,7 @@ from atari_dqn.config import Config
 from atari_dqn.envs import spec_of
 from atari_dqn.envs.games import is_vector_game
 from atari_dqn.runs.memory import GIB, free_bytes
-from atari_dqn.runs.pace import duration
+from atari_dqn.runs.pace import counted, duration
 from atari_dqn.suite import cost
 
 Kinds = dict[Config, list[int]]
@@ -50,8 +50,8 @@ def memory_problem(configs: Sequence[Config], slots: int) -> str:
     if needed <= free:
         return ""
     return (
-        f"the replays of {min(slots, len(here))} jobs side by side need {size(needed)}, but {size(free)} are free; "
-        "lower --jobs or --capacity"
+        f"the replays of {counted(min(slots, len(here)), 'job')} side by side need {size(needed)}, but "
+        f"{size(free)} are free; lower --jobs or --capacity"
     )
 
 
@@ -61,8 +61,9 @@ def disk_problem(configs: Sequence[Config], runs_dir: Path) -> str:
     if needed <= free:
         return ""
     return (
-        f"the checkpoints of {len(configs)} jobs may need {size(needed)}, but {size(free)} are free in {nearest}; use "
-        "another --runs-dir, a lower --capacity, or --no-save-replay (a resumed run then fills its replay anew)"
+        f"the checkpoints of {counted(len(configs), 'job')} may need {size(needed)}, but {size(free)} are free in "
+        f"{nearest}; use another --runs-dir, a lower --capacity, or --no-save-replay (a resumed run then fills its "
+        "replay anew)"
     )
 
 

@@ -25,6 +25,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.extras import require
 from atari_dqn.host import cores
 from atari_dqn.published.aggregates import Estimate, mean_interval
+from atari_dqn.runs.pace import counted
 from atari_dqn.runs.provenance import hardware
 from atari_dqn.runs.refusals import MAY_CHANGE_ON_RESUME
 from atari_dqn.safe_files import LOG_BYTES, read_text, replacing, write_text
@@ -119,7 +120,7 @@ def train_all(study: Study, *, jobs: int) -> int | None:
       UsageError: a folder holds another run, or a run failed; the message is the run's own.
     """
     runs = _job_runs(study, jobs)
-    with Table(f"{study.title}: {len(runs)} runs in {study.out / 'runs'}") as table:
+    with Table(f"{study.title}: {counted(len(runs), 'run')} in {study.out / 'runs'}") as table:
         stopped_by = local.run(runs, slots=jobs, table=table)
         table.show(runs, last=True)
     if failed := [run for run in runs if run.state == "failed"]:
