@@ -181,6 +181,7 @@ def make_agent(
         computation=Computation(
             config.machine.precision,
             compiled=config.machine.compile == "on" and config.machine.device.startswith("cuda"),
+            two_threads=learns_in_two_threads(config),
             fused=_fused(config, model, optimizer) if loss is None else None,
         ),
     )
@@ -194,6 +195,12 @@ def make_agent(
         hold_until=config.replay.learning_starts if config.extensions.ez_greedy_warm_up else 0,
     )
     return Agent(algorithm, exploration, cuda_graph=config.machine.cuda_graph)
+
+
+def learns_in_two_threads(config: Config) -> bool:
+    """Is it on two cores of a CPU that `dqn/second_thread.py` helps? More threads divide operations, as torch does."""
+    two = config.machine.device == "cpu" and config.machine.torch_threads == 2
+    return two and config.network.network == "nature_cnn" and not parts.networks_draw(config.extensions)
 
 
 def uses_own_kernels(config: Config) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 from atari_dqn.dqn.bellman import Chance, NoChance, ScalarHead, Target, greedy_target
 from atari_dqn.dqn.losses import LOSSES, clip_reward, n_step_return
-from atari_dqn.dqn.optim import CenteredRMSProp, NoOptimizer, moments_of
+from atari_dqn.dqn.optim import CenteredRMSProp, NoOptimizer, laid_out_as, load_moments
+from atari_dqn.dqn.second_thread import Gradients, SecondThread
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import frozen_copy
 from atari_dqn.networks.heads import Head, QNetwork
@@ -31,11 +33,26 @@ class Computation(NamedTuple):
     """"bf16" computes the networks under autocast; anything else leaves them as they are."""
     compiled: bool = False
     """Loss and gradients by torch.compile: fewer, larger kernels; sums may round differently."""
+    two_threads: bool = False
+    """On a CPU, by this thread and a second one; see `second_thread.py`. Of networks without chance."""
     fused: Callable[[nn.Module, nn.Module], FusedUpdates] | None = None
     """Makes what learns by our own kernels (see `kernels/`) from both networks; None for torch's."""
 
 
 PLAIN = Computation()
+
+
+class Minibatch(NamedTuple):
+    """What one update learns from; powers of gamma are taken before: compiled, they would be kernels of their own."""
+
+    batch: Transitions
+    """[B]; its `reward` is the [B] n-step return."""
+    discount: Tensor
+    """[B], of each bootstrap value; 0 where none follows."""
+    next_outputs: Tensor | None
+    """The target network's at s', if it is used and was asked: [B, A * M]."""
+    weight: Tensor | None
+    """[B], of the losses; None for 1."""
 
 
 class DQN:
@@ -74,6 +91,7 @@ class DQN:
         self.loss = loss or LOSSES[settings.loss]
         self.max_grad_norm, self.precision = max_grad_norm, computation.precision
         self.fused = computation.fused(model, self.target) if computation.fused else None
+        self.second = SecondThread(model) if computation.two_threads else None
         self.head: Head = (model.head if isinstance(model, QNetwork) else None) or ScalarHead(self.loss)
         # torch's fused optimizers pair weights and gradients by their place in memory; on a CPU they do so unasked
         self.pairs_by_index = isinstance(optimizer, CenteredRMSProp)
@@ -119,17 +137,21 @@ class DQN:
             rewards = clip_reward(rewards) if self.clip_reward else rewards
             reward = n_step_return(rewards, gamma=self.gamma)
             discount = self.gamma**batch.num_steps
-            # all at once: the target network stands still; without it, each update asks the online network anew
+            # all at once: the target network stands still (a second thread is asked for one minibatch after the other);
+            # without it, each update asks the online network anew
             if self.fused is not None and weights is None:
                 return self._learn_fused(self.fused, batch._replace(reward=reward), discount, updates)
             discount = discount.masked_fill(batch.terminated, 0.0)
             self.chance.renew(self.target)
-            following = self.outputs(self.target, batch.next_obs) if self.use_target else None
+            at_once = self.use_target and self.second is None
+            following = self.outputs(self.target, batch.next_obs) if at_once else None
         parts = zip(*(tensor.chunk(updates) for tensor in batch._replace(reward=reward)), strict=True)
-        weight = [None] * updates if weights is None else weights.chunk(updates)
-        values = [None] * updates if following is None else following.chunk(updates)
+        none: list[Tensor | None] = [None] * updates
+        weight = none if weights is None else weights.chunk(updates)
+        values = none if following is None else following.chunk(updates)
         each = zip(parts, discount.chunk(updates), values, weight, strict=True)
-        stats = [self._update(Transitions(*part), gammas, *more) for part, gammas, *more in each]
+        minibatches = [Minibatch(Transitions(*part), gammas, *more) for part, gammas, *more in each]
+        stats = self._update_by_two(self.second, minibatches) if self.second else map(self._update, minibatches)
         losses, q_taken, errors, surprise = zip(*stats, strict=True)
         self.surprise = torch.cat(surprise)
         return LearnStats(
@@ -152,46 +174,84 @@ class DQN:
             grad_norm=fused.grad_norm(),
         )
 
-    def _update(
-        self, batch: Transitions, discount: Tensor, next_outputs: Tensor | None, weight: Tensor | None
-    ) -> tuple[Tensor, ...]:
-        """One optimizer step; see `_loss_of_batch`."""
+    def _update(self, minibatch: Minibatch) -> tuple[Tensor, ...]:
+        """One optimizer step; returns what `_loss_of_batch` does."""
         self.chance.renew(self.model)
-        loss, *stats = self._loss_of(self, batch, discount, next_outputs, weight)
+        loss, *stats = self._loss_of(self, *minibatch)
         # `backward` would copy each gradient whose memory order is not the weight's, as compiled convolutions have them
-        grads = torch.autograd.grad(loss, self.learned, allow_unused=True)
-        for parameter, grad in zip(self.learned, grads, strict=True):
-            same_order = grad is None or grad.stride() == parameter.stride()
-            parameter.grad = grad if same_order or self.pairs_by_index else _laid_out_as(parameter, grad)
-        if self.max_grad_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self.learned, self.max_grad_norm, self._grad_norm())
-        self.optimizer.step()
+        self._descend(torch.autograd.grad(loss, self.learned, allow_unused=True))
         return loss.detach(), *stats
+
+    def _update_by_two(self, second: SecondThread, minibatches: Sequence[Minibatch]) -> Iterator[tuple[Tensor, ...]]:
+        """`_update` of each, while a second thread does what it can; one minibatch ahead with the target network."""
+        ahead = second.submit(self._following, minibatches[0])
+        for number, (batch, discount, _, weight) in enumerate(minibatches):
+            following = ahead
+            halves = [Transitions(*rows) for rows in zip(*(tensor.chunk(2) for tensor in batch), strict=True)]
+            jobs = [second.submit(self._targets_in, half, following, 1) for half in halves[1:]]
+            with second.watching():
+                outputs = self.outputs(self.model, batch.obs)
+            parts = [self._targets_in(halves[0], following, 0), *(job.result() for job in jobs)]
+            targets = [torch.cat(rows) for rows in zip(*parts, strict=True)]
+            loss, *stats = self._loss_of_outputs(outputs, batch.action, discount, weight, *targets)
+            gradients = second.gradients(loss, self.learned)
+            if number + 1 < len(minibatches):
+                ahead = second.submit(self._following, minibatches[number + 1])
+            self._descend(gradients())
+            yield loss.detach(), *stats
+
+    @torch.no_grad()
+    def _following(self, minibatch: Minibatch) -> Tensor | None:
+        return self.outputs(self.target, minibatch.batch.next_obs) if self.use_target else None
+
+    @torch.no_grad()
+    def _targets_in(self, half: Transitions, following: Future[Tensor | None], place: int) -> tuple[Tensor, Tensor]:
+        whole = following.result()
+        return self._targets(half, whole if whole is None else whole.chunk(2)[place])
 
     def _loss_of_batch(
         self, batch: Transitions, discount: Tensor, next_outputs: Tensor | None, weight: Tensor | None
     ) -> tuple[Tensor, ...]:
-        """What is minimised; `batch.reward` is the [B] n-step return, `next_outputs` the target network's, if used.
-
-        Powers are taken before: `discount` is [B], of each bootstrap value, 0 where none follows. Compiled, they would
-        be kernels of their own.
+        """What is minimised, of a `Minibatch`.
 
         Returns:
           Loss [], mean Q of the actions taken [], TD errors [B], what prioritized replay goes by [B]; only the loss has
           a gradient.
         """
         with torch.no_grad():
-            if next_outputs is None:
-                next_outputs = self.outputs(self.model, batch.next_obs)
-            reward, following = self.target_rule(self.head, batch, next_outputs, self)
-        outputs = self.outputs(self.model, batch.obs)
-        losses, error = self.head.losses(outputs, batch.action, reward, discount, following)
+            targets = self._targets(batch, next_outputs)
+        return self._loss_of_outputs(self.outputs(self.model, batch.obs), batch.action, discount, weight, *targets)
+
+    def _targets(self, batch: Transitions, next_outputs: Tensor | None) -> tuple[Tensor, Tensor]:
+        if next_outputs is None:
+            next_outputs = self.outputs(self.model, batch.next_obs)
+        return self.target_rule(self.head, batch, next_outputs, self)
+
+    def _loss_of_outputs(
+        self,
+        outputs: Tensor,
+        action: Tensor,
+        discount: Tensor,
+        weight: Tensor | None,
+        reward: Tensor,
+        following: Tensor,
+    ) -> tuple[Tensor, ...]:
+        losses, error = self.head.losses(outputs, action, reward, discount, following)
         surprise = self.head.surprise(losses.detach(), error)
         if weight is not None:
             losses = losses * weight
         loss = losses.sum() if self.loss_reduction == "sum" else losses.mean()
         q = self.head.values(outputs.detach())
-        return loss, q.gather(1, batch.action[:, None]).mean(), error, surprise
+        return loss, q.gather(1, action[:, None]).mean(), error, surprise
+
+    def _descend(self, grads: Gradients) -> None:
+        """A step of the optimizer, by the gradients of `learned`."""
+        for parameter, grad in zip(self.learned, grads, strict=True):
+            same_order = grad is None or grad.stride() == parameter.stride()
+            parameter.grad = grad if same_order or self.pairs_by_index else laid_out_as(parameter, grad)
+        if self.max_grad_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.learned, self.max_grad_norm, self._grad_norm())
+        self.optimizer.step()
 
     @torch.no_grad()
     def _grad_norm(self) -> Tensor:
@@ -232,18 +292,4 @@ class DQN:
             self.chance.load_state_dict(state["chance"])
         if isinstance(self.optimizer, NoOptimizer):
             return
-        groups = self.optimizer.state_dict()["param_groups"]  # settings come from the config, not from the file
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        moments_of(self.optimizer)(state["optimizer"], "agent.algorithm.optimizer")
-        moments = {
-            int(index): {name: _laid_out_as(parameters[int(index)], value) for name, value in values.items()}
-            for index, values in state["optimizer"].items()
-        }
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-
-
-def _laid_out_as(parameter: Tensor, value: Any) -> Any:
-    """A copy of a gradient or a moment in the memory order of its parameter; anything else as it is."""
-    if isinstance(value, Tensor) and value.shape == parameter.shape:
-        return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
-    return value
+        load_moments(self.optimizer, state["optimizer"])

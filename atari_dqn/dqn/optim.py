@@ -179,3 +179,26 @@ def moments_of(optimizer: torch.optim.Optimizer) -> Kind:
             moments["step"] = array((), "float32", 0)
         kinds[str(index)] = table(moments)
     return table(kinds) if isinstance(optimizer, CenteredRMSProp) else table({}, optional=kinds)
+
+
+def load_moments(optimizer: torch.optim.Optimizer, stored: dict[str, Any]) -> None:
+    """Take the moments of a checkpoint, see `moments_of`; the settings stay, which come from the config.
+
+    Raises:
+      UsageError: they are not what they must be.
+    """
+    groups = optimizer.state_dict()["param_groups"]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    moments_of(optimizer)(stored, "agent.algorithm.optimizer")
+    moments = {
+        int(index): {name: laid_out_as(parameters[int(index)], value) for name, value in values.items()}
+        for index, values in stored.items()
+    }
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def laid_out_as(parameter: Tensor, value: Any) -> Any:
+    """A copy of a gradient or a moment in the memory order of its parameter; anything else as it is."""
+    if isinstance(value, Tensor) and value.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+    return value

@@ -19,7 +19,7 @@ import torch
 from atari_dqn import host
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
-from atari_dqn.dqn.agent import make_agent, uses_own_kernels
+from atari_dqn.dqn.agent import learns_in_two_threads, make_agent, uses_own_kernels
 from atari_dqn.errors import UsageError
 from atari_dqn.runs.measured import seconds_per_update
 from atari_dqn.runs.memory import refuse_large_network
@@ -56,7 +56,7 @@ def resolve(config: Config, *, begun: bool = False) -> Config:
         far = not config.machine.device.startswith("cuda") or config.machine.replay_device == "cpu"
         config = config.replace(resize="games" if far else "replay")
     host.refuse_few_threads(config.machine.torch_threads + _threads_of_games(config) + OTHER_THREADS)
-    torch.set_num_threads(config.machine.torch_threads)
+    torch.set_num_threads(1 if learns_in_two_threads(config) else config.machine.torch_threads)
     _settle_cache()
     _reuse_freed_memory()
     log.info(
