@@ -23,3 +23,8 @@ def episode_seeds(sequence: np.random.SeedSequence, count: int) -> np.ndarray:
     Runs with seeds 7 and 8 share no episodes, which `seed + i` would make them do.
     """
     return (sequence.generate_state(count, np.uint32) >> 1).astype(np.int64)
+
+
+def first_seeds(seed: int, num_envs: int) -> np.ndarray:
+    """Emulator seeds of the first episodes of the run with this `seed`: [num_envs] int64."""
+    return episode_seeds(stream(seed, "envs"), num_envs)

@@ -7,9 +7,11 @@ import torch
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.envs import make_envs
 from atari_dqn.evaluation import protocols
-from atari_dqn.evaluation.play import greedy_actions, play
+from atari_dqn.evaluation.play import greedy_actions, play, weights_cast_once
 from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.presets import cartpole, nature
+from atari_dqn.runs.monitor import Monitor
+from atari_dqn.types import EnvSpec
 
 BREAKOUT = nature("breakout").replace(device="cpu", env_threads=2)
 
@@ -76,6 +78,33 @@ def test_a_policy_is_always_asked_for_eight_games():
         obs = torch.arange(count)[:, None]
         assert greedy_actions(Watched(), obs).tolist() == list(range(count))
     assert shapes == [(8, 1)] * (1 + 1 + 3)
+
+
+def test_weights_that_are_cast_once_say_the_same():
+    config = nature("pong").replace(device="cpu", precision="bf16", compile="off")
+    agent = make_agent(config, EnvSpec("pong", (36, 36), "uint8", ("noop", "left"), 4))
+    obs = torch.randint(0, 256, (3, 4, 36, 36), dtype=torch.uint8)
+    expected = agent.algorithm.predict(obs)
+    with weights_cast_once(config):
+        assert torch.equal(agent.algorithm.predict(obs), expected)
+        agent.algorithm.model.hidden[0].weight.data.zero_()
+        assert torch.equal(agent.algorithm.predict(obs), expected)  # so they must not change meanwhile
+    assert not torch.equal(agent.algorithm.predict(obs), expected)
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_the_first_evaluation_of_a_run_asks_for_its_one_game():
+    asked = []
+
+    class Counted:
+        def predict(self, obs):
+            asked.append(len(obs))
+            return np.zeros(len(obs), np.int64)
+
+    config = nature("pong").replace(device="cpu", precision="fp32", max_episode_steps=5, eval_steps=10, film_seconds=0)
+    for step in (0, 1):
+        assert Monitor(config, Counted()).play(step, lambda: False)
+    assert asked[:5] == [1] * 5 and set(asked[5:]) == {8}
 
 
 def test_one_game_is_played_again_by_its_number():

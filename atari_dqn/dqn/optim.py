@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from threading import Thread
 from typing import Any
 
 import torch
@@ -121,6 +123,7 @@ def make_optimizer(
       settings: which of the three, and its numbers.
       compiled: see `CenteredRMSProp`; unused by the others.
     """
+    _load_compiler()
     params, eps = list(params), settings.optimizer_eps
     changes = settings.learning_rate_end_ratio < 1.0  # by `set_learning_rate`
     lr = torch.tensor(settings.learning_rate, device=params[0].device) if changes else settings.learning_rate
@@ -130,6 +133,16 @@ def make_optimizer(
     if settings.optimizer == "sgd":
         return torch.optim.SGD(params, lr=lr, fused=True)
     return CenteredRMSProp(params, lr=lr, decay=settings.rmsprop_decay, eps=eps, compiled=compiled)
+
+
+def _load_compiler() -> None:
+    """What torch's first optimizer does, for a second: load the package of `torch.compile`.
+
+    By a thread of its own: what is under way where it is loaded, a garbage collection would have to free.
+    """
+    loading = Thread(target=importlib.import_module, args=("torch._dynamo",), name="loading")
+    loading.start()
+    loading.join()
 
 
 def named_denominators(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

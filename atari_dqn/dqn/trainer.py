@@ -13,9 +13,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-# torch's first optimizer would do so, and hold all that is under way until a garbage collection
-import torch._dynamo  # noqa: F401
-
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.callbacks import Callbacks
@@ -29,7 +26,7 @@ from atari_dqn.dqn.schedules import crossings
 from atari_dqn.dqn.turns import Turns
 from atari_dqn.replay.buffer import FrameReplay
 from atari_dqn.replay.recent import continue_from, newest_frames
-from atari_dqn.seeding import episode_seeds, stream
+from atari_dqn.seeding import first_seeds
 from atari_dqn.storage.saver import Saver
 from atari_dqn.types import Step, VecEnv
 
@@ -49,6 +46,7 @@ class Trainer:
       evaluator:   plays evaluations; None for none.
       alive:       called with the trainer every vector step, also of evaluations: for a watchdog, and for progress.
       callbacks:   told what happens; one of them may ask the run to stop.
+      opening:     gives what `envs.reset` has returned for a new run; None: it is called here.
     """
 
     def __init__(
@@ -63,10 +61,12 @@ class Trainer:
         evaluator: Evaluator | None = None,
         alive: Callable[[Trainer], None] = lambda trainer: None,
         callbacks: Callbacks | None = None,
+        opening: Callable[[], Step] | None = None,
     ) -> None:
         self.config, self.envs, self.agent, self.replay = config, envs, agent, replay
         self.logger, self.saver, self.evaluator, self.alive = logger, saver, evaluator, alive
         self.callbacks = callbacks or Callbacks()
+        self.opening = opening or (lambda: envs.reset(first_seeds(config.seed, envs.num_envs)))
         self.turns = Turns(config, envs, agent, replay)
         self.learner = Learner(config, agent, replay)
         self.learns_apart = config.machine.device.startswith("cuda")  # what is launched there holds up no caller
@@ -84,7 +84,7 @@ class Trainer:
     def run(self) -> None:
         """Play and learn until the run is over, or until `stop_requested`; then save."""
         if self.replay.is_empty:
-            self.replay.start(self.envs.reset(episode_seeds(stream(self.config.seed, "envs"), self.envs.num_envs)))
+            self.replay.start(self.opening())
         self._evaluate_if_due()  # a resumed run may owe one
         while self.turns.waiting > 1:  # all groups but one play at the beginning
             self.turns.ask(self.step)

@@ -7,7 +7,7 @@ depend on how many are played side by side, and long episodes count as much as s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +53,7 @@ def play(
     *,
     num_envs: int,
     seed: np.random.SeedSequence,
+    batch: int = BATCH,
     should_stop: Callable[[], bool] = lambda: False,
     watch: Callable[[EvalStep], None] = lambda moment: None,
 ) -> list[EpisodeScore] | None:
@@ -64,13 +65,14 @@ def play(
       protocol:    what to play.
       num_envs:    environments side by side.
       seed:        root of the seeds of all episodes.
+      batch:       observations in one call of the policy, see `greedy_actions`.
       should_stop: asked once a vector step; True gives the evaluation up.
       watch:       is shown every vector step.
 
     Returns:
       The episodes in the order of their index, or None if it was given up.
     """
-    with closing(make_envs(protocol.env_config(config, num_envs))) as envs:
+    with closing(make_envs(protocol.env_config(config, num_envs))) as envs, weights_cast_once(config):
         episodes = EpisodeScheduler(protocol, seed, num_envs)
         openings = opening_actions(config, envs.spec, num_envs, training=False)
         stacks = _newest_stacks(config, envs)
@@ -78,7 +80,7 @@ def play(
         while not episodes.complete():
             if should_stop():
                 return None
-            action = episodes.explore(greedy_actions(policy, stacks.latest_obs()), envs.spec.num_actions)
+            action = episodes.explore(greedy_actions(policy, stacks.latest_obs(), batch), envs.spec.num_actions)
             action = openings.impose(action)
             envs.send(action)
             step = envs.recv()
@@ -132,16 +134,23 @@ def result_of(
     )
 
 
-def greedy_actions(policy: Policy, obs: Tensor) -> np.ndarray:
+def weights_cast_once(config: Config) -> AbstractContextManager[Any]:
+    """Meanwhile a CPU in bf16 casts each weight once: autocast keeps what it made of it. They must not change."""
+    if config.machine.device == "cpu" and config.machine.precision == "bf16":
+        return torch.autocast("cpu", torch.bfloat16)
+    return nullcontext()
+
+
+def greedy_actions(policy: Policy, obs: Tensor, batch: int = BATCH) -> np.ndarray:
     """Actions for all episodes, asked for in batches of one size.
 
     How a network's sums are rounded depends on the size of the batch, and a nearly equal pair of Q-values on the
     rounding; an episode must not depend on how many others are played beside it.
     """
     actions = []
-    for begin in range(0, len(obs), BATCH):
-        part = obs[begin : begin + BATCH]
-        missing = BATCH - len(part)
+    for begin in range(0, len(obs), batch):
+        part = obs[begin : begin + batch]
+        missing = batch - len(part)
         full = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part
         actions.append(policy.predict(full)[: len(part)])
     return np.concatenate(actions)

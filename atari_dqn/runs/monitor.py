@@ -11,7 +11,7 @@ import numpy as np
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.ports import Logger
-from atari_dqn.evaluation.play import EvalStep, play, result_of
+from atari_dqn.evaluation.play import BATCH, EvalStep, play, result_of
 from atari_dqn.evaluation.protocols import EvalProtocol, monitor
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.evaluate import Show, unseen
@@ -63,6 +63,7 @@ class Monitor:
                 protocol,
                 num_envs=min(self.config.evaluation.eval_num_envs, protocol.episodes or sys.maxsize),
                 seed=np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, step)),
+                batch=BATCH if step > 0 else EPISODES_AT_STEP_0,
                 should_stop=should_stop,
                 watch=watch,
             )

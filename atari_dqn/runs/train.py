@@ -35,6 +35,7 @@ from atari_dqn.runs.machine import (
 )
 from atari_dqn.runs.memory import place_replay, refuse_large_network
 from atari_dqn.runs.monitor import Monitor
+from atari_dqn.runs.opening import Opening
 from atari_dqn.runs.pace import counted
 from atari_dqn.runs.refusals import (
     check_start,
@@ -52,7 +53,7 @@ from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.runs.wandb_logger import CompositeLogger, WandbLogger
 from atari_dqn.storage.frame_segments import FrameSegments
 from atari_dqn.storage.saver import Saver
-from atari_dqn.types import EnvSpec, VecEnv
+from atari_dqn.types import EnvSpec
 
 log = logging.getLogger(__name__)
 
@@ -128,12 +129,13 @@ def _train(config: Config, run_dir: Path, wishes: _Wishes) -> Run:
     config = resolve(config, begun=resume)
     refuse_what_mps_lacks(config)
     display.doing(f"starting {counted(config.env.num_envs, 'game')} of {config.game}")
-    envs = make_envs(config)
+    games = Opening(make_envs(config), config, resumed=resume)
+    spec = games.envs.spec
     try:
         if model is None:  # may refuse the network: before it is compiled
-            refuse_large_network(config, envs.spec)
-            make_agent(config.replace(compile="off"), envs.spec, loss=loss)
-        frame_bytes = replay_layout(config, envs.spec).frame_bytes
+            refuse_large_network(config, spec)
+            make_agent(config.replace(compile="off"), spec, loss=loss)
+        frame_bytes = replay_layout(config, spec).frame_bytes
         wanted = "cpu" if config.machine.replay_tiles else config.machine.replay_device
         place = place_replay(wanted, config.machine.device, frame_bytes)
         config = config.replace(replay_device=place)
@@ -142,14 +144,14 @@ def _train(config: Config, run_dir: Path, wishes: _Wishes) -> Run:
         times: list[float] = []
         config = settle_compile(config, times.append)
         display.update_seconds = times[-1] if times else update_seconds(config)
-        agent = make_agent(config, envs.spec, model=model, loss=loss)
+        agent = make_agent(config, spec, model=model, loss=loss)
         if not folder:
             make_folder(run_dir, config)
         with _told_in_one_message(run_dir), lock(run_dir) as check:
             folder = folder or RunFolder.create(run_dir, config, wishes.command)
-            exit_code = _train_in(folder, config, envs, agent, check, wishes)
+            exit_code = _train_in(folder, config, games, agent, check, wishes)
     finally:
-        envs.close()
+        games.close()
     return Run(run_dir, config, exit_code, model)
 
 
@@ -194,15 +196,15 @@ def replay_layout(config: Config, spec: EnvSpec) -> ReplayLayout:
 
 
 def _train_in(
-    folder: RunFolder, config: Config, envs: VecEnv, agent: Agent, check: Callable[[], None], wishes: _Wishes
+    folder: RunFolder, config: Config, games: Opening, agent: Agent, check: Callable[[], None], wishes: _Wishes
 ) -> int:
     resume, display = wishes.resume, wishes.display
     display.doing("reading the newest checkpoint" if resume else "opening the run folder")
     replay = FrameReplay(
-        replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
+        replay_layout(config, games.envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
     )
     store = FrameSegments(folder.checkpoints / "frames")
-    kind = run_state(config, envs.spec, replay)
+    kind = run_state(config, games.envs.spec, replay)
     state = read_newest(folder, config, replay, store, kind=kind) if resume else None
     counters = state["counters"] if state else {"step": 0} if resume else {}
     watchdog = Watchdog()
@@ -213,7 +215,7 @@ def _train_in(
 
     trainer = Trainer(
         config,
-        envs=envs,
+        envs=games.envs,
         agent=agent,
         replay=replay,
         saver=Saver(folder.checkpoints, replay.ring, store, save_frames=config.logging.save_replay, check=check),
@@ -221,6 +223,7 @@ def _train_in(
         evaluator=Monitor(config, agent, display.evaluation),
         alive=alive,
         callbacks=wishes.callbacks,
+        opening=games,
     )
     try:
         if state:

@@ -178,11 +178,14 @@ class Gif:
 
 def changed_rectangle(before: np.ndarray, after: np.ndarray) -> tuple[slice, slice] | None:
     """Rows and columns of the smallest rectangle outside of which two [H, W, 3] pictures agree; None if they all do."""
-    differs = (before != after).any(axis=2)
-    rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+    height, width, channels = after.shape
+    differs = (before != after).reshape(height, width * channels)
+    rows = np.flatnonzero(differs.any(axis=1))
     if not len(rows):
         return None
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    places = np.flatnonzero(differs[rows[0] : rows[-1] + 1].any(axis=0))
+    columns = int(places[0]) // channels, int(places[-1]) // channels
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(columns[0], columns[1] + 1)
 
 
 class GifFilm:
