@@ -43,15 +43,18 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     """Our trainer with the `nature` preset's numbers, on the clock after the warm-up."""
     import tempfile
 
-    from atari_dqn.dqn.agent import make_agent
+    from atari_dqn.dqn import agent
     from atari_dqn.dqn.trainer import Trainer
     from atari_dqn.envs import make_envs
     from atari_dqn.replay.buffer import FrameReplay
+    from atari_dqn.runs import machine
     from atari_dqn.runs.folder import RunFolder
     from atari_dqn.runs.logger import RunLogger
     from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
     from atari_dqn.runs.train import replay_layout
 
+    if options.divided:
+        agent.learns_in_two_threads = machine.learns_in_two_threads = lambda config: False
     config = PRESETS[options.preset](options.game).replace(
         num_envs=options.num_envs,
         env_groups=options.env_groups,
@@ -77,7 +80,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         messages_shown(),
         flushed_denormals(not options.keep_denormals),
         tempfile.TemporaryDirectory() as folder,
-        busy_neighbour(options.neighbour) as neighbour_seconds,
+        busy_neighbour(next(iter(options.neighbour), None)) as neighbour_seconds,
     ):
         config = settle_compile(resolve(config))
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
@@ -85,10 +88,10 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         replay = FrameReplay(
             replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
         )
-        agent = make_agent(config, envs.spec)
+        learner = agent.make_agent(config, envs.spec)
         length = {"total_steps": config.total_steps, "frames_per_step": config.frames_per_step}
         logger = RunLogger(run_folder.path, **length, settings=config.flat())
-        trainer = Trainer(config, envs=envs, agent=agent, replay=replay, logger=logger)  # no checkpoints in its steps
+        trainer = Trainer(config, envs=envs, agent=learner, replay=replay, logger=logger)  # no checkpoints in its steps
         trainer.run()
         _wait(config.machine.device)
         trainer.config = config.replace(total_steps=options.warm_up + options.steps)
@@ -116,13 +119,13 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def busy_neighbour(wanted: bool) -> Iterator[Callable[[], float]]:
-    """A process of the lowest priority that keeps one of our cores busy; yields its CPU seconds so far."""
-    if not wanted:
+def busy_neighbour(nice: int | None) -> Iterator[Callable[[], float]]:
+    """A process of this priority that keeps one of our cores busy, None: none; yields its CPU seconds so far."""
+    if nice is None:
         yield lambda: 0.0
         return
     core = max(os.sched_getaffinity(0))
-    spin = f"import os\nos.nice(19)\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
+    spin = f"import os\nos.nice({nice})\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", spin]) as process:
         try:
             yield lambda: float(psutil.Process(process.pid).cpu_times().user)
@@ -255,7 +258,19 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--keep-denormals", action="store_true", help="ours as well with the processor's slow arithmetic near 0"
     )
-    parser.add_argument("--neighbour", action="store_true", help="ours as well beside a process that keeps a core busy")
+    parser.add_argument(
+        "--divided",
+        action="store_true",
+        help="ours as well with each operation of an update divided by torch's threads",
+    )
+    parser.add_argument(
+        "--neighbour",
+        nargs="+",
+        default=[],
+        type=int,
+        metavar="NICE",
+        help="ours as well beside a process that keeps a core busy",
+    )
     parser.add_argument("--serial", action="store_true", help="emulators and learner one after the other")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
@@ -272,11 +287,16 @@ def contestants(options: argparse.Namespace, seen: dict[str, dict[str, Any]]) ->
     ours += ["--env-threads", str(options.env_threads), *["--eager"] * options.eager, *["--serial"] * options.serial]
     ours += ["--torch-kernels"] * options.torch_kernels
     found = {}
-    also = {"--keep-denormals": ", denormals kept", "--neighbour": ", busy neighbour"}
-    variants = ["", *(flag for flag in also if getattr(options, flag[2:].replace("-", "_")))]
-    for precision, flag in itertools.product(options.precision, variants):
-        name = f"ours {precision}" + also.get(flag, "")
-        words = [*ours, "--precision", precision, *[flag] * bool(flag)]
+    variants: dict[str, list[str]] = {"": []}
+    if options.keep_denormals:
+        variants[", denormals kept"] = ["--keep-denormals"]
+    if options.divided:
+        variants[", divided operations"] = ["--divided"]
+    for nice, (name, flags) in itertools.product(options.neighbour, list(variants.items())):
+        variants[f"{name}, busy neighbour (nice {nice})"] = [*flags, "--neighbour", str(nice)]
+    for precision, (variant, flags) in itertools.product(options.precision, variants.items()):
+        name = f"ours {precision}{variant}"
+        words = [*ours, "--precision", precision, *flags]
         found[name] = in_its_own_process("ours", seen.setdefault(name, {}), words)
     for num_envs in options.peer_envs if options.vs else ():
         name = f"{options.vs}, {num_envs} env" + "s" * (num_envs > 1)

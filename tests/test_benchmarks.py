@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SMALL = {
     "bench_update.py": "--device cpu --precision fp32 --updates 2 --repeats 1 --capacity 2000 --compile off",
     "bench_train.py": "--device cpu --precision fp32 --num-envs 4 --steps 16 --warm-up 128 --repeats 1 --compile off"
-    " --neighbour",
+    " --neighbour 19",
     "bench_envs.py": "--backends native workers screens --num-envs 4 --env-groups 2 --threads 1 --steps 40 --repeats 1",
     "bench_replay.py": "--device cpu --capacity 2000 --batches 3 --repeats 1",
     "bench_checkpoint.py": "--capacity 1000 --new 200 --folder checkpoints",
@@ -45,10 +45,10 @@ def test_a_busy_neighbour_uses_a_core_and_leaves(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import bench_train
 
-    with bench_train.busy_neighbour(False) as seconds:
+    with bench_train.busy_neighbour(None) as seconds:
         assert seconds() == 0
     before = psutil.Process().children()
-    with bench_train.busy_neighbour(True) as seconds:
+    with bench_train.busy_neighbour(19) as seconds:
         (neighbour,) = set(psutil.Process().children()) - set(before)
         while not seconds():
             time.sleep(0.01)
