@@ -90,7 +90,8 @@ class MachineConfig:
     cuda_graph: bool = True
     """Replay the learner's work as one CUDA graph. No: kernel by kernel, with the same results. No effect on a CPU."""
     torch_threads: Threads = 0
-    """CPU threads of the network; 0 for all cores, or one beside a GPU, where the emulators need them all."""
+    """CPU threads of the network; 0 for all cores, or one beside a GPU, where the emulators need them all. Two share an
+    update by whole operations, with the numbers of one; more divide each operation."""
     env_threads: Threads = 0
     """Threads of the emulators, or worker processes; 0 for all cores."""
     resize: Annotated[Resize, FIXED] = "auto"
