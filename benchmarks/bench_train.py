@@ -2,10 +2,10 @@
 
 The same work: same game, network, batch size, replay with uint8 frames, one update for every 4 agent steps, target
 network, exploration 0.1, same device, same cores. Each run is a process of its own, ours and the peer's in turns,
-timed after its replay is warm and its kernels are chosen. The peer may use as many environments as makes it fastest
-(`--peer-envs`); its frames come through its own wrappers, as its users have them.
+timed after its replay is warm and its kernels are chosen. A peer (see peers.py) may use as many environments as make it
+fastest (`--peer-envs`); its frames come through its own wrappers, as its users have them.
 
-    python benchmarks/bench_train.py --vs sb3 [--game breakout] [--device cpu] [--num-envs 64] [--out FILE]
+    python benchmarks/bench_train.py --vs sb3 one_file envpool [--game breakout] [--device cpu] [--out FILE]
 
 The ceiling is what the emulators alone can give (bench_envs.py) and what the learner alone can (bench_update.py).
 """
@@ -29,14 +29,12 @@ import numpy as np
 import psutil
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
+from peers import BATCH_SIZE, CAPACITY, PEERS, wait
 
 from atari_dqn.presets import PRESETS
+from atari_dqn.runs.pace import counted
 from atari_dqn.runs.terminal import messages_shown
 from atari_dqn.types import Step, VecEnv
-
-UPDATE_PERIOD = 4  # agent steps, ours and the peer's
-BATCH_SIZE = 32
-CAPACITY = 100_000
 
 
 def run_ours(options: argparse.Namespace) -> dict[str, Any]:
@@ -93,12 +91,12 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         logger = RunLogger(run_folder.path, **length, settings=config.flat())
         trainer = Trainer(config, envs=envs, agent=learner, replay=replay, logger=logger)  # no checkpoints in its steps
         trainer.run()
-        _wait(config.machine.device)
+        wait(config.machine.device)
         trainer.config = config.replace(total_steps=options.warm_up + options.steps)
         idle, taken = watch_idle_time(envs), neighbour_seconds()
         began, first, updates = time.perf_counter(), trainer.step, trainer.learner.updates
         trainer.run()
-        _wait(config.machine.device)
+        wait(config.machine.device)
         seconds = time.perf_counter() - began
         taken = neighbour_seconds() - taken
         envs.close()
@@ -161,59 +159,7 @@ def watch_idle_time(envs: VecEnv) -> list[float]:
     return idle
 
 
-def run_sb3(options: argparse.Namespace) -> dict[str, Any]:
-    """stable-baselines3's DQN with the settings of its model zoo for Atari, and the paper's batch and ratio."""
-    import ale_py
-    import gymnasium
-    import stable_baselines3
-    from stable_baselines3.common.env_util import make_atari_env
-    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
-
-    gymnasium.register_envs(ale_py)
-    num_envs = options.num_envs
-    torch.set_num_threads(options.torch_threads or len(os.sched_getaffinity(0)))
-    game = "".join(part.capitalize() for part in options.game.split("_"))
-    kind = SubprocVecEnv if options.subprocesses else DummyVecEnv
-    envs = VecFrameStack(make_atari_env(f"{game}NoFrameskip-v4", num_envs, seed=0, vec_env_cls=kind), 4)
-    agent = stable_baselines3.DQN(
-        "CnnPolicy",
-        envs,
-        learning_rate=1e-4,
-        buffer_size=CAPACITY,
-        learning_starts=options.warm_up // 2,
-        batch_size=BATCH_SIZE,
-        train_freq=max(1, UPDATE_PERIOD // num_envs),
-        gradient_steps=max(1, num_envs // UPDATE_PERIOD),
-        target_update_interval=10_000,
-        exploration_initial_eps=0.1,
-        exploration_final_eps=0.1,
-        optimize_memory_usage=True,
-        replay_buffer_kwargs={"handle_timeout_termination": False},
-        device=options.device,
-    )
-    agent.learn(options.warm_up)
-    _wait(options.device)
-    began, first, updates = time.perf_counter(), agent.num_timesteps, agent._n_updates
-    agent.learn(options.steps, reset_num_timesteps=False)
-    _wait(options.device)
-    seconds = time.perf_counter() - began
-    envs.close()
-    return {
-        "steps_per_second": (agent.num_timesteps - first) / seconds,
-        "updates_per_step": (agent._n_updates - updates) / (agent.num_timesteps - first),
-        "precision": "fp32",
-        "torch_threads": torch.get_num_threads(),
-        "num_envs": num_envs,
-        "version": stable_baselines3.__version__,
-    }
-
-
-def _wait(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-
-
-WORKERS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"ours": run_ours, "sb3": run_sb3}
+WORKERS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"ours": run_ours} | PEERS
 
 
 def in_its_own_process(worker: str, seen: dict[str, Any], arguments: list[str]) -> Callable[[], float]:
@@ -243,12 +189,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--resize", default="auto", choices=["auto", "games", "replay"], help="see `Config.resize`")
     parser.add_argument("--steps", type=int, default=8_000, help="agent steps on the clock, each run of ours")
     parser.add_argument("--warm-up", type=int, default=4_000, help="agent steps before the clock; half without updates")
-    parser.add_argument("--vs", choices=["sb3"], help="peer to run in turns with ours ([bench] extra)")
     parser.add_argument(
-        "--peer-envs", type=int, nargs="+", default=[1, 8], help="environments of the peer; 1 is its model zoo's choice"
+        "--vs", nargs="+", choices=PEERS, default=[], help="peers to run in turns with ours ([bench] extra; envpool)"
     )
-    parser.add_argument("--peer-steps", type=int, default=4_000, help="agent steps on the clock, each run of the peer")
-    parser.add_argument("--subprocesses", action="store_true", help="the peer's environments in processes")
+    parser.add_argument("--peer-envs", type=int, nargs="+", default=[1, 8], help="environments of sb3; 1 is its zoo's")
+    parser.add_argument("--peer-steps", type=int, default=4_000, help="agent steps on the clock, each run of a peer")
+    parser.add_argument("--subprocesses", action="store_true", help="sb3's environments in processes")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--torch-threads", type=int, default=0, help="0 for all cores")
     parser.add_argument("--env-threads", type=int, default=0, help="0 for all cores")
@@ -278,7 +224,7 @@ def parse() -> argparse.Namespace:
 
 
 def contestants(options: argparse.Namespace, seen: dict[str, dict[str, Any]]) -> dict[str, Callable[[], float]]:
-    """Ours in each precision, then the peer with each number of environments; `seen` gets an entry for each."""
+    """Ours in each precision, then each peer with its numbers of environments; `seen` gets an entry for each."""
     shared = ["--game", options.game, "--device", options.device, "--torch-threads", str(options.torch_threads)]
     shared += ["--warm-up", str(options.warm_up)]
     ours = [*shared, "--preset", options.preset, "--num-envs", str(options.num_envs), "--steps", str(options.steps)]
@@ -298,11 +244,12 @@ def contestants(options: argparse.Namespace, seen: dict[str, dict[str, Any]]) ->
         name = f"ours {precision}{variant}"
         words = [*ours, "--precision", precision, *flags]
         found[name] = in_its_own_process("ours", seen.setdefault(name, {}), words)
-    for num_envs in options.peer_envs if options.vs else ():
-        name = f"{options.vs}, {num_envs} env" + "s" * (num_envs > 1)
+    numbers = {"sb3": options.peer_envs, "one_file": [1], "envpool": [max(options.peer_envs)]}
+    for peer, num_envs in [(named, number) for named in options.vs for number in numbers[named]]:
+        name = f"{peer}, {counted(num_envs, 'env')}"
         words = [*shared, "--num-envs", str(num_envs), "--steps", str(options.peer_steps)]
         words += ["--subprocesses"] * options.subprocesses
-        found[name] = in_its_own_process(options.vs, seen.setdefault(name, {}), words)
+        found[name] = in_its_own_process(peer, seen.setdefault(name, {}), words)
     return found
 
 
@@ -358,7 +305,10 @@ def main() -> None:
     result = {"bench": "train", "game": options.game, "device": options.device, "preset": options.preset}
     result |= {"num_envs": options.num_envs, "env_groups": options.env_groups}
     result |= {key: value for key, value in best.items() if key not in ("runs", "name")}
-    result |= {"peer": options.vs, "peer_steps_per_second": max((p["steps_per_second"] for p in told), default=None)}
+    result |= {
+        "peer": " ".join(options.vs) or None,
+        "peer_steps_per_second": max((p["steps_per_second"] for p in told), default=None),
+    }
     result |= {"threads": best["torch_threads"], "rows": rows, "peers": told}
     finish(result, options.out)
 
