@@ -1,6 +1,7 @@
 """Suites: what a job lacks, crashes that stay alone, signals, and one real suite that is killed and goes on."""
 
 import dataclasses
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from atari_dqn.commands.suite import split_flags
 from atari_dqn.envs import spec_of
@@ -262,6 +264,11 @@ def test_the_table_shows_what_needs_attention(tmp_path):
     table = job_table(runs, "20 jobs")
     assert list(table.columns[0].cells) == ["cartpole seed 7", *(f"cartpole seed {seed}" for seed in range(3))]
     assert table.title == "20 jobs: 19 queued, 1 failed"
+    runs[7].note = "train: exit code 2; atari-dqn: " + "a reason " * 20
+    console = Console(width=80, file=io.StringIO())
+    console.print(job_table(runs, "20 jobs"))
+    told = console.file.getvalue().splitlines()
+    assert len(told) == 6 and "cartpole seed 7  failed" in told[2], "one line a job: the summary has the whole reason"
     for few in runs[:5]:
         few.state = "finished"
     assert job_table(runs[:5], "").row_count == 5, "a few are shown all"

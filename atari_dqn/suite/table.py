@@ -8,11 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from atari_dqn.evaluation.result import score_told
 from atari_dqn.runs.folder import read_done
@@ -22,6 +23,8 @@ from atari_dqn.suite.jobs import JobRun, State
 
 TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
 TERMINAL_SECONDS, PIPE_SECONDS = 1.0, 60.0  # between two looks at the folders
+NOTE = ""  # of the last column, which has no heading
+HEADINGS = ("job", "state", "steps", "done", "steps/s", "evaluation", NOTE)
 ALL_ROWS = 12  # jobs that are all shown
 ROWS_BEFORE = 3  # of more jobs, those shown in a state that is not interesting any more
 
@@ -127,25 +130,31 @@ def counts(runs: Sequence[JobRun]) -> str:
 
 def job_table(runs: Sequence[JobRun], title: str) -> RichTable:
     """One row a job, those that need attention first; of the others only a few."""
-    table = RichTable(title=f"{title}: {counts(runs)}", box=None, pad_edge=False, header_style="bold", title_style="")
-    for heading in ("job", "state", "steps", "done", "steps/s", "evaluation", ""):
-        table.add_column(heading, justify="right" if heading in ("steps", "done", "steps/s", "evaluation") else "left")
-    rows = len(runs) if len(runs) <= ALL_ROWS else ROWS_BEFORE
-    finished = [run for run in runs if run.state == "finished"][-rows:]
-    queued = [run for run in runs if run.state == "queued"][:rows]
+    most = len(runs) if len(runs) <= ALL_ROWS else ROWS_BEFORE
+    finished = [run for run in runs if run.state == "finished"][-most:]
+    queued = [run for run in runs if run.state == "queued"][:most]
     attention = [run for run in runs if run.state in ("failed", "stopped", "running")]
-    for run in [*finished, *attention, *queued]:
-        step, rate, score = read_progress(run.job.folder)
-        table.add_row(
-            run.job.name,
-            run.state,
-            "" if step is None else f"{step:,}",
-            "" if step is None else f"{min(1.0, step / run.job.config.total_steps):.0%}",
-            "" if rate is None or run.state != "running" else f"{rate:,.0f}",
-            "" if score is None else score_told(score, ""),
-            run.note,
-        )
+    rows = [_row(run) for run in [*finished, *attention, *queued]]
+    table = RichTable(title=f"{title}: {counts(runs)}", box=None, pad_edge=False, header_style="bold", title_style="")
+    for heading in HEADINGS:
+        justify: Literal["left", "right"] = "left" if heading in ("job", "state", NOTE) else "right"
+        table.add_column(heading, justify=justify, no_wrap=heading != NOTE)
+    for *cells, note in rows:
+        table.add_row(*cells, Text(note, no_wrap=True, overflow="ellipsis"))  # a narrow terminal cuts it alone
     return table
+
+
+def _row(run: JobRun) -> tuple[str, ...]:
+    step, rate, score = read_progress(run.job.folder)
+    return (
+        run.job.name,
+        run.state,
+        "" if step is None else f"{step:,}",
+        "" if step is None else f"{min(1.0, step / run.job.config.total_steps):.0%}",
+        "" if rate is None or run.state != "running" else f"{rate:,.0f}",
+        "" if score is None else score_told(score, ""),
+        run.note,
+    )
 
 
 def _progress_words(run: JobRun) -> str:
