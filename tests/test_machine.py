@@ -54,6 +54,16 @@ def test_beside_a_gpu_the_cores_are_the_emulators(device, monkeypatch):
     assert (config.machine.torch_threads, config.machine.env_threads) == (cores if device == "cpu" else 1, cores)
 
 
+@pytest.mark.parametrize(("threads", "learns", "torchs"), [(1, True, 1), (2, True, 1), (2, False, 2), (3, True, 3)])
+def test_two_threads_that_learn_are_not_torchs(threads, learns, torchs):
+    before = torch.get_num_threads()
+    try:
+        machine.resolve(on_cpu(nature().replace(torch_threads=threads)), learns=learns)
+        assert torch.get_num_threads() == torchs
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_where_our_own_kernels_fail_the_compiler_is_tried(monkeypatch, caplog):
     tried = []
 

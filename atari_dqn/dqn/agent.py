@@ -181,7 +181,7 @@ def make_agent(
         computation=Computation(
             config.machine.precision,
             compiled=config.machine.compile == "on" and config.machine.device.startswith("cuda"),
-            two_threads=learns_in_two_threads(config),
+            two_threads=learns and learns_in_two_threads(config),
             fused=_fused(config, model, optimizer) if loss is None else None,
         ),
     )

@@ -148,13 +148,13 @@ def load_player(
     if (exported := pretrained.find(path)) is not None:
         config = pretrained.config_of(exported)
         refuse_import(path, config, allow_import)
-        config = resolve(config.replace(**here), begun=True)
+        config = resolve(config.replace(**here), begun=True, learns=False)
         agent, step = read_network(exported, config)
         return Player(agent, config, str(path), "pretrained", step, spec_of(config))
     folder, names_checkpoint = find_run(path)
     refuse_import(path, folder.config, allow_import)
     found = Loaded(path, *checkpoint.load(path)) if names_checkpoint else _find(folder, which)
-    config = resolve(folder.config.replace(**here), begun=True)
+    config = resolve(folder.config.replace(**here), begun=True, learns=False)
     agent, step = _load_agent(config, found, model)
     label = found.directory.name if names_checkpoint else which
     return Player(agent, config, str(found.directory), label, step, spec_of(config))

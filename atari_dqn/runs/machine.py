@@ -35,12 +35,13 @@ OTHER_THREADS = 3  # backward passes, the saver, and the process that watches th
 SHORT_SECONDS = 0.1  # where it is for a forecast only
 
 
-def resolve(config: Config, *, begun: bool = False) -> Config:
+def resolve(config: Config, *, begun: bool = False, learns: bool = True) -> Config:
     """Replace every `auto` of the config by what this machine has, and set the process up for it.
 
     Args:
       config: of a run.
       begun:  the run may come from another machine: `tf32`, which only CUDA GPUs have, is fp32 elsewhere.
+      learns: no: it only plays.
 
     Raises:
       UsageError: a device or precision that is not to be had here.
@@ -56,7 +57,7 @@ def resolve(config: Config, *, begun: bool = False) -> Config:
         far = not config.machine.device.startswith("cuda") or config.machine.replay_device == "cpu"
         config = config.replace(resize="games" if far else "replay")
     host.refuse_few_threads(config.machine.torch_threads + _threads_of_games(config) + OTHER_THREADS)
-    torch.set_num_threads(1 if learns_in_two_threads(config) else config.machine.torch_threads)
+    torch.set_num_threads(1 if learns and learns_in_two_threads(config) else config.machine.torch_threads)
     _settle_cache()
     _reuse_freed_memory()
     log.info(
