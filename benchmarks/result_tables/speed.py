@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 
 from result_tables import Measured, Result, rows_of
@@ -81,6 +82,30 @@ def tiled(result: Result) -> str:
     return f"{least:.2f} GB ({cost[least]}) to {most:.2f} GB ({cost[most]}), {whole:.2f} GB with its first half"
 
 
+def named(result: Result, name: str) -> Result:
+    """The row of this name."""
+    return next(row for row in result["rows"] if row["name"] == name)
+
+
+def whole_operations(result: Result) -> str:
+    """Speed with whole operations in two threads, as a ratio to torch's way of dividing each."""
+    ratios = []
+    for precision in ("fp32", "bf16"):
+        whole, divided = (named(result, f"ours {precision}{how}") for how in ("", ", divided operations"))
+        ratios.append(f"{whole['steps_per_second'] / divided['steps_per_second']:.2f} times in {precision}")
+    return ", ".join(ratios)
+
+
+def beside_a_neighbour(result: Result) -> str:
+    """What a process of low priority takes of the machine, and what training loses."""
+    told = []
+    for precision, how in itertools.product(("fp32", "bf16"), ("", ", divided operations")):
+        alone, beside = (named(result, f"ours {precision}{how}{what}") for what in ("", ", busy neighbour (nice 19)"))
+        lost = 1.0 - beside["steps_per_second"] / alone["steps_per_second"]
+        told.append(f"{precision}{how}: it takes {beside['neighbour_took']:.0%}, training loses {lost:.0%}")
+    return "; ".join(told)
+
+
 SPEED = [
     Measured(
         "two CPU cores, Breakout, fp32, against stable-baselines3",
@@ -88,6 +113,22 @@ SPEED = [
         lambda r: against_peer(r, "fp32"),
     ),
     Measured("the same in bf16", "bench_train_cpu2_amx_202611.json", lambda r: against_peer(r, "bf16")),
+    Measured(
+        "two CPU cores without AMX, Breakout, fp32, beside other DQNs",
+        "bench_train_cpu2_avx512_202611.json",
+        lambda r: against_peer(r, "fp32"),
+    ),
+    Measured("the same in bf16", "bench_train_cpu2_avx512_202611.json", lambda r: against_peer(r, "bf16")),
+    Measured(
+        "there, an update by two threads and whole operations, against operations divided by torch",
+        "bench_train_cpu2_avx512_202611.json",
+        whole_operations,
+    ),
+    Measured(
+        "there, beside a process that keeps one core busy at the lowest priority",
+        "bench_train_cpu2_avx512_202611.json",
+        beside_a_neighbour,
+    ),
     Measured("learner alone on two CPU cores, updates/s", "bench_update_cpu2_amx_202611.json", update_rates),
     Measured(
         "emulators through our layer, against bare `AtariVectorEnv`", "bench_envs_cpu2_amx_202611.json", envs_share
