@@ -54,6 +54,8 @@ def test_round_trip(tmp_path):
     state, meta = checkpoint.load(directory)
     assert_same(STATE, state)
     assert meta["game"] == "pong"
+    modes = {path.stat().st_mode for path in directory.iterdir()}
+    assert len(modes) == 1, "who may read a run may read its weights"
 
 
 def test_no_pickle_is_written_or_read(tmp_path):

@@ -83,6 +83,7 @@ def run(tmp_path_factory):
 def test_the_hub_reads_the_folder_and_so_does_the_package(run, tmp_path, capsys):
     out = tmp_path / "hub"
     assert main(["export", str(run), "--to", "hub-folder", "--out", str(out)]) == 0
+    assert len({path.stat().st_mode for path in out.iterdir()}) == 1, "whoever may read the card may read the weights"
     told = capsys.readouterr().out
     assert "scores: nature " in told and f"hf upload USER/hub {out} ." in told
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]

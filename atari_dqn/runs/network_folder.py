@@ -5,6 +5,7 @@ Weights in half precision are turned back into float32; reading executes nothing
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def write_network(
         with replacing(out / MODEL) as partial:
             save_file(weights, partial, {**source, "game": config.game, "step": str(step)})
         write_text(out / CONFIG, config.replace(**ANY_MACHINE).to_json())
+        shutil.copymode(out / CONFIG, out / MODEL)  # safetensors lets nobody but the owner read it
         write_text(out / card_name, card)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"cannot write {out} ({error}); choose another --out") from error

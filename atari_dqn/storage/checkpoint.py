@@ -76,6 +76,7 @@ def write(directory: Path, copied: Snapshot, meta: Mapping[str, Any]) -> None:
         content = {"format_version": FORMAT_VERSION, **meta, "state": copied.tree}
         (partial / META).write_text(json.dumps(content) + "\n", encoding="utf-8")
         (partial / SUMS).write_text(checksums(partial), encoding="utf-8")
+        shutil.copymode(partial / META, partial / TENSORS)  # safetensors lets nobody but the owner read it
         for path in (partial / TENSORS, partial / META, partial / SUMS, partial):
             force_to_disk(path)
         replaced = directory.with_name(directory.name + REPLACED)
