@@ -146,7 +146,9 @@ def settle_precision(config: Config, begun: bool) -> Precision:
             precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
-            found = seconds_per_update(config, candidates, lambda name: time_update(config, name))
+            # who waits for a second thread seems to lack a core, and what is measured then is not kept
+            alone = config.replace(torch_threads=1) if learns_in_two_threads(config) else config
+            found = seconds_per_update(alone, candidates, lambda name: time_update(alone, name))
             precision = min(candidates, key=lambda name: found.seconds[name])
             told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in found.seconds.items())
             log.info(f"precision: {precision} (one update: {told}; --precision decides)")
