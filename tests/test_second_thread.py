@@ -65,6 +65,19 @@ def test_two_threads_learn_what_one_does(preset, batch_size, weighted, changes):
         np.testing.assert_array_equal(value, other)
 
 
+@pytest.mark.parametrize("number", [1, 7, 8])
+def test_two_threads_act_as_one_does(number):
+    obs = transitions(8, 1).obs[:number]
+    actions = []
+    for threads in (1, 2):
+        config = PRESETS["quick"]("pong").replace(device="cpu", precision="bf16", torch_threads=threads)
+        actor = make_agent(config, SPEC).actor(lambda seen: seen)
+        actor.ask(obs, (np.zeros(number, bool), np.zeros(number, np.int64)))
+        actions.append(actor.answer())
+    np.testing.assert_array_equal(*actions)
+    assert actions[0].shape == (number,)
+
+
 @pytest.mark.parametrize(
     ("preset", "changes", "by_two"),
     [

@@ -18,6 +18,7 @@ from atari_dqn.dqn import parts, schedules
 from atari_dqn.dqn.algorithm import DQN, Computation
 from atari_dqn.dqn.exploration import EpsilonGreedy
 from atari_dqn.dqn.optim import NoOptimizer, make_optimizer
+from atari_dqn.dqn.second_thread import SecondThread
 from atari_dqn.errors import UsageError
 from atari_dqn.networks import check_model, make_model
 from atari_dqn.networks.weights import get_weights, set_weights
@@ -40,9 +41,17 @@ class Actor:
       algorithm:   predicts Q-values.
       observe:     makes observations, [N, K, ...], of what is asked about.
       cuda_graph:  act as one launch, on a GPU.
+      second:      takes half of the observations in training; None: nobody does.
     """
 
-    def __init__(self, algorithm: DQN, observe: Callable[[Tensor], Tensor], *, cuda_graph: bool) -> None:
+    def __init__(
+        self,
+        algorithm: DQN,
+        observe: Callable[[Tensor], Tensor],
+        *,
+        cuda_graph: bool,
+        second: SecondThread | None = None,
+    ) -> None:
         chance, model = algorithm.chance, algorithm.model
 
         def greedy(seen: Tensor) -> Tensor:
@@ -54,9 +63,11 @@ class Actor:
             return algorithm.predict(observe(seen)).argmax(dim=1)
 
         self.greedy = captured(greedy, algorithm.device, record=cuda_graph)
-        self.in_training = self.greedy
+        self.in_training: Callable[[Tensor], Tensor] = self.greedy
         if chance.generators:
             self.in_training = captured(in_training, algorithm.device, record=cuda_graph, generators=chance.generators)
+        if second is not None:
+            self.in_training = functools.partial(second.map_rows, greedy)
         self._download = Download()
         self._coins: tuple[np.ndarray, np.ndarray] | None = None  # of the question that waits for its answer
 
@@ -91,11 +102,11 @@ class Agent:
 
     def __init__(self, algorithm: DQN, exploration: EpsilonGreedy, *, cuda_graph: bool = True) -> None:
         self.algorithm, self.exploration, self.cuda_graph = algorithm, exploration, cuda_graph
-        self._actor = self.actor(lambda obs: obs)
+        self._actor = Actor(algorithm, lambda obs: obs, cuda_graph=cuda_graph)
 
     def actor(self, observe: Callable[[Tensor], Tensor]) -> Actor:
         """One that acts as this agent does, on observations that `observe` builds."""
-        return Actor(self.algorithm, observe, cuda_graph=self.cuda_graph)
+        return Actor(self.algorithm, observe, cuda_graph=self.cuda_graph, second=self.algorithm.second)
 
     def sample(self, obs: Tensor, epsilon: float) -> np.ndarray:
         """Epsilon-greedy actions, one coin for each environment: [N, K, ...] -> [N] int64.

@@ -50,6 +50,12 @@ class SecondThread:
             self._pool = ThreadPoolExecutor(1, "learner", torch.set_flush_denormal, (flushes,))
         return self._pool.submit(function, *arguments)
 
+    def map_rows(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        """A function of rows: it takes the second half of them."""
+        first, *rest = rows.chunk(2)
+        jobs = [self.submit(function, half) for half in rest]
+        return torch.cat([function(first), *(job.result() for job in jobs)])
+
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Meanwhile note which layers the caller asks, for `gradients` of what comes of it."""

@@ -81,8 +81,8 @@ def tiled(result: Result) -> str:
     whole = max(row["all"] for row in result["bytes_per_frame"].values()) / 1e3
     reading = sorted(row["ratio"] for row in result["batches_per_second"].values())
     return (
-        f"{least:.2f} GB ({cost[least]}) to {most:.2f} GB ({cost[most]}), {whole:.2f} GB with its first half; batches are "
-        f"drawn at {reading[0]:.0%} to {reading[-1]:.0%} of the speed of plain frames, so tiles are not the default"
+        f"{least:.2f} GB ({cost[least]}) to {most:.2f} GB ({cost[most]}), {whole:.2f} GB with its first half; "
+        f"drawn from at {reading[0]:.0%} to {reading[-1]:.0%} of the speed of plain frames, so they are not the default"
     )
 
 
