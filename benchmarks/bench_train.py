@@ -19,9 +19,10 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,29 +32,52 @@ import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 from peers import BATCH_SIZE, CAPACITY, PEERS, wait
 
+from atari_dqn.config import Config
+from atari_dqn.dqn.agent import make_agent
+from atari_dqn.dqn.trainer import Trainer
+from atari_dqn.envs import make_envs
 from atari_dqn.presets import PRESETS
+from atari_dqn.replay.buffer import FrameReplay
+from atari_dqn.runs.folder import RunFolder
+from atari_dqn.runs.logger import RunLogger
+from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
 from atari_dqn.runs.pace import counted
 from atari_dqn.runs.terminal import messages_shown
+from atari_dqn.runs.train import replay_layout
 from atari_dqn.types import Step, VecEnv
 
 
 def run_ours(options: argparse.Namespace) -> dict[str, Any]:
-    """Our trainer with the `nature` preset's numbers, on the clock after the warm-up."""
-    import tempfile
+    """Our trainer with the numbers of a preset, on the clock after the warm-up."""
+    with (
+        flushed_denormals(not options.keep_denormals),
+        busy_neighbour(next(iter(options.neighbour), None)) as neighbour_seconds,
+        warm_trainer(settings(options)) as trainer,
+    ):
+        config = trainer.config
+        idle, taken = watch_idle_time(trainer.envs), neighbour_seconds()
+        began, first, updates = time.perf_counter(), trainer.step, trainer.learner.updates
+        go_on(trainer, options.steps)
+        seconds = time.perf_counter() - began
+        taken = neighbour_seconds() - taken
+    return {
+        "steps_per_second": (trainer.step - first) / seconds,
+        "updates_per_step": (trainer.learner.updates - updates) / (trainer.step - first),
+        "emulators_idle": sum(idle) / seconds,
+        "neighbour_took": taken / seconds / len(os.sched_getaffinity(0)),
+        "precision": config.machine.precision,
+        "backend": config.env.backend,
+        "resize": config.machine.resize,
+        "compile": config.machine.compile,
+        "torch_threads": config.machine.torch_threads,
+        "env_threads": config.machine.env_threads,
+        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+    }
 
-    from atari_dqn.dqn import agent
-    from atari_dqn.dqn.trainer import Trainer
-    from atari_dqn.envs import make_envs
-    from atari_dqn.replay.buffer import FrameReplay
-    from atari_dqn.runs import machine
-    from atari_dqn.runs.folder import RunFolder
-    from atari_dqn.runs.logger import RunLogger
-    from atari_dqn.runs.machine import flushed_denormals, resolve, settle_compile
-    from atari_dqn.runs.train import replay_layout
 
-    if options.divided:
-        agent.learns_in_two_threads = machine.learns_in_two_threads = lambda config: False
-    config = PRESETS[options.preset](options.game).replace(
+def settings(options: argparse.Namespace) -> Config:
+    """A preset on the work that is measured, until the warm-up ends."""
+    return PRESETS[options.preset](options.game).replace(
         num_envs=options.num_envs,
         env_groups=options.env_groups,
         total_steps=options.warm_up,
@@ -74,46 +98,31 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         cuda_graph=not options.eager,
         overlap=not options.serial,
     )
-    with (
-        messages_shown(),
-        flushed_denormals(not options.keep_denormals),
-        tempfile.TemporaryDirectory() as folder,
-        busy_neighbour(next(iter(options.neighbour), None)) as neighbour_seconds,
-    ):
+
+
+@contextmanager
+def warm_trainer(config: Config) -> Iterator[Trainer]:
+    """A trainer that has played to the end of a config: the warm-up."""
+    with messages_shown(), tempfile.TemporaryDirectory() as folder:
         config = settle_compile(resolve(config))
         run_folder = RunFolder.create(Path(folder) / "run", config, [])
-        envs = make_envs(config)
-        replay = FrameReplay(
-            replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
-        )
-        learner = agent.make_agent(config, envs.spec)
-        length = {"total_steps": config.total_steps, "frames_per_step": config.frames_per_step}
-        logger = RunLogger(run_folder.path, **length, settings=config.flat())
-        trainer = Trainer(config, envs=envs, agent=learner, replay=replay, logger=logger)  # no checkpoints in its steps
-        trainer.run()
-        wait(config.machine.device)
-        trainer.config = config.replace(total_steps=options.warm_up + options.steps)
-        idle, taken = watch_idle_time(envs), neighbour_seconds()
-        began, first, updates = time.perf_counter(), trainer.step, trainer.learner.updates
-        trainer.run()
-        wait(config.machine.device)
-        seconds = time.perf_counter() - began
-        taken = neighbour_seconds() - taken
-        envs.close()
-        trainer.logger.close()
-    return {
-        "steps_per_second": (trainer.step - first) / seconds,
-        "updates_per_step": (trainer.learner.updates - updates) / (trainer.step - first),
-        "emulators_idle": sum(idle) / seconds,
-        "neighbour_took": taken / seconds / len(os.sched_getaffinity(0)),
-        "precision": config.machine.precision,
-        "backend": config.env.backend,
-        "resize": config.machine.resize,
-        "compile": config.machine.compile,
-        "torch_threads": config.machine.torch_threads,
-        "env_threads": config.machine.env_threads,
-        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
-    }
+        with closing(make_envs(config)) as envs:
+            replay = FrameReplay(
+                replay_layout(config, envs.spec), device=config.machine.device, frames_on=config.machine.replay_device
+            )
+            length = {"total_steps": config.total_steps, "frames_per_step": config.frames_per_step}
+            with closing(RunLogger(run_folder.path, **length, settings=config.flat())) as logger:
+                agent = make_agent(config, envs.spec)
+                trainer = Trainer(config, envs=envs, agent=agent, replay=replay, logger=logger)  # without checkpoints
+                go_on(trainer, 0)
+                yield trainer
+
+
+def go_on(trainer: Trainer, steps: int) -> None:
+    """Play and learn for some more agent steps, and wait until the device has done it."""
+    trainer.config = trainer.config.replace(total_steps=max(trainer.step + steps, trainer.config.total_steps))
+    trainer.run()
+    wait(trainer.config.machine.device)
 
 
 @contextmanager
@@ -205,11 +214,6 @@ def parse() -> argparse.Namespace:
         "--keep-denormals", action="store_true", help="ours as well with the processor's slow arithmetic near 0"
     )
     parser.add_argument(
-        "--divided",
-        action="store_true",
-        help="ours as well with each operation of an update divided by torch's threads",
-    )
-    parser.add_argument(
         "--neighbour",
         nargs="+",
         default=[],
@@ -236,8 +240,6 @@ def contestants(options: argparse.Namespace, seen: dict[str, dict[str, Any]]) ->
     variants: dict[str, list[str]] = {"": []}
     if options.keep_denormals:
         variants[", denormals kept"] = ["--keep-denormals"]
-    if options.divided:
-        variants[", divided operations"] = ["--divided"]
     for nice, (name, flags) in itertools.product(options.neighbour, list(variants.items())):
         variants[f"{name}, busy neighbour (nice {nice})"] = [*flags, "--neighbour", str(nice)]
     for precision, (variant, flags) in itertools.product(options.precision, variants.items()):

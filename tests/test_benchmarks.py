@@ -17,6 +17,7 @@ SMALL = {
     "bench_update.py": "--device cpu --precision fp32 --updates 2 --repeats 1 --capacity 2000 --compile off",
     "bench_train.py": "--device cpu --precision fp32 --num-envs 4 --steps 16 --warm-up 128 --repeats 1 --compile off"
     " --neighbour 19",
+    "bench_two_threads.py": "--presets nature --precisions fp32 --num-envs 4 --warm-up 128 --slices 1 --steps 16",
     "bench_envs.py": "--backends native workers screens --num-envs 4 --env-groups 2 --threads 1 --steps 40 --repeats 1",
     "bench_replay.py": "--device cpu --capacity 2000 --batches 3 --repeats 1",
     "bench_checkpoint.py": "--capacity 1000 --new 200 --folder checkpoints",
