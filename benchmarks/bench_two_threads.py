@@ -59,9 +59,19 @@ def main() -> None:
     for preset in options.presets:
         for precision in options.precisions:
             config = PRESETS[preset](options.game).replace(
-                device="cpu", torch_threads=2, precision=precision, num_envs=options.num_envs, total_steps=options.warm_up, learning_starts=options.warm_up // 2,
-                capacity=CAPACITY, epsilon_decay_steps=1, eval_period=0, eval_early_steps=(), checkpoint_period=0,
-            )  # fmt: skip
+                device="cpu",
+                replay_device="cpu",
+                torch_threads=2,
+                precision=precision,
+                num_envs=options.num_envs,
+                total_steps=options.warm_up,
+                learning_starts=options.warm_up // 2,
+                capacity=CAPACITY,
+                epsilon_decay_steps=1,
+                eval_period=0,
+                eval_early_steps=(),
+                checkpoint_period=0,
+            )
             with flushed_denormals(), warm_trainer(config) as trainer:
                 for nice in (None, options.neighbour)[: 1 if options.neighbour is None else 2]:
                     with busy_neighbour(nice):
