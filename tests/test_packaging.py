@@ -13,6 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
+NETWORKS = 16_000_000  # bytes of the wheel that all networks together may take
+
+
 def test_the_wheel_is_whole(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
     source = tmp_path / "source"
@@ -23,6 +26,8 @@ def test_the_wheel_is_whole(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
+        networks = [entry.compress_size for entry in archive.infolist() if "data/pretrained" in entry.filename]
+    assert sum(networks) < NETWORKS
     empty = tmp_path / "empty"
     empty.mkdir()
     code = "from atari_dqn.published import scores; print(scores.__file__, scores.published('pong').dqn_nature)"
