@@ -29,14 +29,18 @@ def alternate(trainer: Trainer, slices: int, steps: int) -> tuple[list[float], l
     second, by_two = algorithm.second, actor.in_training
     assert second is not None, "--torch-threads 2 on a CPU"
     speeds: tuple[list[float], list[float]] = ([], [])
-    for number in range(2 * slices):
-        divided = number % 2 == 1
+
+    def switch(divided: bool) -> None:
         torch.set_num_threads(2 if divided else 1)
         algorithm.second = None if divided else second
         actor.in_training = actor.greedy if divided else by_two
+
+    for divided in (False, True) * slices:
+        switch(divided)
         began, first = time.perf_counter(), trainer.step
         go_on(trainer, steps)
         speeds[divided].append((trainer.step - first) / (time.perf_counter() - began))
+    switch(divided=False)
     return speeds
 
 
@@ -49,7 +53,7 @@ def main() -> None:
     parser.add_argument("--neighbour", type=int, metavar="NICE", help="also beside a process that keeps a core busy")
     parser.add_argument("--num-envs", type=int, default=64)
     parser.add_argument(
-        "--warm-up", type=int, default=1_024, help="agent steps before the slices; half without updates"
+        "--warm-up", type=int, default=2_048, help="agent steps before the slices; half without updates"
     )
     parser.add_argument("--slices", type=int, default=10)
     parser.add_argument("--steps", type=int, default=256, help="agent steps of a slice")

@@ -140,6 +140,13 @@ def test_on_a_busy_machine_nothing_is_kept(config, monkeypatch):
     assert told == "measured now, and not kept: something else is using the processor"
 
 
+def test_what_is_kept_was_measured_after_the_compiler_had_been_loaded(config):
+    done = []
+    seconds_per_update(config, ("fp32",), lambda name: done.append(name) or 1.0, lambda: done.append("prepared"))
+    seconds_per_update(config, ("fp32",), lambda name: done.append(name) or 1.0, lambda: done.append("prepared"))
+    assert done == ["prepared", "fp32"]
+
+
 def test_two_that_write_at_once_leave_one_whole_file(config, monkeypatch):
     """The second writes all of its own while the first is about to put its file in place."""
     replace, first = os.replace, itertools.count()

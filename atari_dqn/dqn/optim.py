@@ -123,7 +123,7 @@ def make_optimizer(
       settings: which of the three, and its numbers.
       compiled: see `CenteredRMSProp`; unused by the others.
     """
-    _load_compiler()
+    load_compiler()
     params, eps = list(params), settings.optimizer_eps
     changes = settings.learning_rate_end_ratio < 1.0  # by `set_learning_rate`
     lr = torch.tensor(settings.learning_rate, device=params[0].device) if changes else settings.learning_rate
@@ -135,7 +135,7 @@ def make_optimizer(
     return CenteredRMSProp(params, lr=lr, decay=settings.rmsprop_decay, eps=eps, compiled=compiled)
 
 
-def _load_compiler() -> None:
+def load_compiler() -> None:
     """What torch's first optimizer does, for a second: load the package of `torch.compile`.
 
     By a thread of its own: what is under way where it is loaded, a garbage collection would have to free.

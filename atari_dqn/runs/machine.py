@@ -20,6 +20,7 @@ from atari_dqn import host
 from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.dqn.agent import learns_in_two_threads, make_agent, uses_own_kernels
+from atari_dqn.dqn.optim import load_compiler
 from atari_dqn.errors import UsageError
 from atari_dqn.runs.measured import seconds_per_update
 from atari_dqn.runs.memory import refuse_large_network
@@ -148,7 +149,7 @@ def settle_precision(config: Config, begun: bool) -> Precision:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
             # who waits for a second thread seems to lack a core, and what is measured then is not kept
             alone = config.replace(torch_threads=1) if learns_in_two_threads(config) else config
-            found = seconds_per_update(alone, candidates, lambda name: time_update(alone, name))
+            found = seconds_per_update(alone, candidates, lambda name: time_update(alone, name), load_compiler)
             precision = min(candidates, key=lambda name: found.seconds[name])
             told = ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in found.seconds.items())
             log.info(f"precision: {precision} (one update: {told}; --precision decides)")

@@ -62,14 +62,21 @@ def kept_files() -> list[Path]:
 
 
 def seconds_per_update(
-    config: Config, precisions: Sequence[Precision], measure: Callable[[Precision], float]
+    config: Config,
+    precisions: Sequence[Precision],
+    measure: Callable[[Precision], float],
+    prepare: Callable[[], None] = lambda: None,
 ) -> Measured:
-    """Seconds of an update at each precision: those that are kept, or what `measure` finds (`config` resolved)."""
+    """Seconds of an update at each precision: those that are kept, or what `measure` finds (`config` resolved).
+
+    `prepare` is called first if there is something to measure: its waiting is none for a core.
+    """
     known = json.dumps(facts(config), sort_keys=True)
     folder = cache_folder()
     path = folder / f"precision_{hashlib.sha256(known.encode()).hexdigest()[:16]}.json" if folder else None
     if path is not None and (kept := _read(path, known, precisions)):
         return kept
+    prepare()
     clock, own = time.perf_counter(), time.thread_time()
     seconds = {precision: measure(precision) for precision in precisions}
     held = (time.thread_time() - own) / (time.perf_counter() - clock)

@@ -85,14 +85,14 @@ def tiled(result: Result) -> str:
     )
 
 
-def two_threads(result: Result) -> str:
-    """Agent steps per second of whole operations as ratios to divided ones, alone and beside a busy neighbour."""
-    told = []
-    for beside in (False, True):
-        rows = [row for row in result["rows"] if (row["neighbour"] is not None) == beside]
-        ratios = ", ".join(f"`{row['preset']}` in {row['precision']} {row['ratio']:.2f}" for row in rows)
-        told.append(("beside a process that keeps a core busy " if beside else "") + ratios)
-    return "; ".join(told)
+def two_threads(result: Result, *, beside: bool) -> str:
+    """Agent steps per second of whole operations, and of divided ones: alone, or beside a busy neighbour."""
+    rows = [row for row in result["rows"] if (row["neighbour"] is not None) == beside]
+    return "; ".join(
+        f"`{row['preset']}` in {row['precision']}: {row['whole']:,.0f} and {row['divided']:,.0f}, "
+        f"{row['ratio']:.2f} times"
+        for row in rows
+    )
 
 
 def beside_a_neighbour(result: Result) -> str:
@@ -116,12 +116,22 @@ SPEED = [
     ),
     Measured("the same in bf16", "bench_train_cpu2_avx512_202611.json", lambda r: against_peer(r, "bf16")),
     Measured(
-        "there, updates by two threads and whole operations, against operations that torch divides: times as fast",
-        "bench_two_threads_cpu2_avx512_202611.json",
-        two_threads,
+        "there, agent steps/s of updates by two threads and whole operations, and of operations that torch divides",
+        "bench_two_threads_nice19_cpu2_avx512_202611.json",
+        lambda r: two_threads(r, beside=False),
     ),
     Measured(
-        "there, `nature` in fp32 beside a process that keeps one core busy at the lowest priority",
+        "the same beside a process of equal priority that keeps one core busy",
+        "bench_two_threads_cpu2_avx512_202611.json",
+        lambda r: two_threads(r, beside=True),
+    ),
+    Measured(
+        "the same beside one of the lowest priority",
+        "bench_two_threads_nice19_cpu2_avx512_202611.json",
+        lambda r: two_threads(r, beside=True),
+    ),
+    Measured(
+        "there, what `nature` in fp32 loses to such a process",
         "bench_train_neighbour_cpu2_avx512_202611.json",
         beside_a_neighbour,
     ),
