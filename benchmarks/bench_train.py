@@ -80,12 +80,6 @@ def settings(options: argparse.Namespace) -> Config:
     return PRESETS[options.preset](options.game).replace(
         num_envs=options.num_envs,
         env_groups=options.env_groups,
-        total_steps=options.warm_up,
-        learning_starts=options.warm_up // 2,
-        capacity=CAPACITY,
-        epsilon_decay_steps=1,
-        eval_period=0,
-        checkpoint_period=0,
         device=options.device,
         replay_device=options.device,
         precision=options.precision,
@@ -97,7 +91,21 @@ def settings(options: argparse.Namespace) -> Config:
         own_kernels=not options.torch_kernels,
         cuda_graph=not options.eager,
         overlap=not options.serial,
+        **warm_up(options.warm_up),
     )
+
+
+def warm_up(steps: int) -> dict[str, Any]:
+    """Settings of a run that does nothing but play and learn, until its warm-up of so many agent steps ends."""
+    return {
+        "total_steps": steps,
+        "learning_starts": steps // 2,
+        "capacity": CAPACITY,
+        "epsilon_decay_steps": 1,
+        "eval_period": 0,
+        "eval_early_steps": (),
+        "checkpoint_period": 0,
+    }
 
 
 @contextmanager

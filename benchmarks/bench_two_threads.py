@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_train import busy_neighbour, go_on, warm_trainer
+from bench_train import busy_neighbour, go_on, warm_trainer, warm_up
 from measuring import finish
-from peers import CAPACITY
 
 from atari_dqn.dqn.trainer import Trainer
 from atari_dqn.presets import PRESETS
@@ -68,13 +67,7 @@ def main() -> None:
                 torch_threads=2,
                 precision=precision,
                 num_envs=options.num_envs,
-                total_steps=options.warm_up,
-                learning_starts=options.warm_up // 2,
-                capacity=CAPACITY,
-                epsilon_decay_steps=1,
-                eval_period=0,
-                eval_early_steps=(),
-                checkpoint_period=0,
+                **warm_up(options.warm_up),
             )
             with flushed_denormals(), warm_trainer(config) as trainer:
                 for nice in (None, options.neighbour)[: 1 if options.neighbour is None else 2]:

@@ -46,8 +46,7 @@ class SecondThread:
     def submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         """Have it call a function, after what was submitted before."""
         if self._pool is None:  # whether the processor flushes denormals is each thread's own mode
-            flushes = not torch.full((), 1e-40, dtype=torch.float32, device="cpu").mul(0.5).item()
-            self._pool = ThreadPoolExecutor(1, "learner", torch.set_flush_denormal, (flushes,))
+            self._pool = ThreadPoolExecutor(1, "learner", torch.set_flush_denormal, (flushes_denormals(),))
         return self._pool.submit(function, *arguments)
 
     def map_rows(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
@@ -111,6 +110,11 @@ class SecondThread:
             return [found[weight] for weight in weights]
 
         return result
+
+
+def flushes_denormals() -> bool:
+    """Does this thread take numbers below 1.2e-38 for 0? Torch sets that mode of the processor and does not tell it."""
+    return not torch.full((), 1e-40, dtype=torch.float32, device="cpu").mul(0.5).item()
 
 
 def _of_weights(layer: _Layer, of_output: Tensor) -> Gradients:

@@ -21,6 +21,7 @@ from atari_dqn.config import Config
 from atari_dqn.cuda_graph import captured
 from atari_dqn.dqn.agent import learns_in_two_threads, make_agent, uses_own_kernels
 from atari_dqn.dqn.optim import load_compiler
+from atari_dqn.dqn.second_thread import flushes_denormals
 from atari_dqn.errors import UsageError
 from atari_dqn.runs.measured import seconds_per_update
 from atari_dqn.runs.memory import refuse_large_network
@@ -209,8 +210,7 @@ def flushed_denormals(flush: bool = True) -> Iterator[None]:
     tens of times longer, and what is added to the weights does not change. Afterwards the mode is as it was: others in
     the process may need such numbers.
     """
-    tiny = torch.full((), 1e-40, dtype=torch.float32, device="cpu")
-    before = not tiny.mul(0.5).item()  # torch sets the mode and does not tell it
+    before = flushes_denormals()
     torch.set_flush_denormal(flush)
     try:
         yield
