@@ -49,12 +49,15 @@ TYPED = {
     "atari-dqn train pong --pres": "--preset",
     "atari-dqn train pong --preset rain": "rainbow",
     "atari-dqn train pong --preset = rain": "rainbow",  # bash makes three words of it
+    "atari-dqn train pong --preset=rain": "--preset=rainbow",  # zsh makes one
     "atari-dqn train pong --no-own": "--no-own-kernels",
     "atari-dqn train pong --run-dir x": "",  # files, by the shell itself
     "atari-dqn suite --games pong brea": "breakout",
     "atari-dqn suite --games pong --dr": "--dry-run",
     "atari-dqn evaluate runs --checkpoint b": "best",
-    "atari-dqn video pretrained:po": "pretrained:pong",
+    "atari-dqn video pretrained:po": "pretrained:pong",  # as zsh hands it on
+    "atari-dqn video pretrained : po": "pong",  # as bash does
+    "atari-dqn train --preset quick gym : Acrobot": "",
     "atari-dqn presets quic": "quick",
     "atari-dqn completion f": "fish",
 }

@@ -126,8 +126,15 @@ def _choices(hint: Any) -> Iterator[str]:
 
 BASH = """# Completes the words of atari-dqn; made by `atari-dqn completion {shell}`.
 {before}_atari_dqn() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} place words=""
-    if [[ $word == "=" ]]; then
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} place words="" known="" kept=""
+    if [[ $word == ":" ]]; then  # bash makes three words of pretrained:pong, and completes the last
+        known=$before:
+    elif [[ $before == ":" ]]; then
+        known=${{COMP_WORDS[COMP_CWORD-2]}}:
+    elif [[ $word == --*=* ]]; then  # zsh makes one of --preset=quick
+        before=${{word%%=*}} kept=${{word%%=*}}= word=${{word#*=}}
+    fi
+    if [[ $word == "=" || $word == ":" ]]; then
         word=""
     elif [[ $before == "=" ]]; then
         before=${{COMP_WORDS[COMP_CWORD-2]}}
@@ -147,7 +154,8 @@ BASH = """# Completes the words of atari-dqn; made by `atari-dqn completion {she
 {values}
         esac
     fi
-    COMPREPLY=( $(compgen -W "$words" -- "$word") )
+    COMPREPLY=( $(compgen -P "$kept" -W "$words" -- "$known$word") )
+    COMPREPLY=( "${{COMPREPLY[@]#"$known"}}" )
 }}
 complete -o default -F _atari_dqn {program}"""
 
