@@ -140,7 +140,7 @@ def test_an_installed_plugin_registers_its_games(monkeypatch):
         ("--wrapper my_wrappers:missing", "AttributeError: module 'my_wrappers' has no attribute 'missing'"),
         ("--wrapper my_wrappers:fails", "which failed for gym:Shades-v0: KeyError: 'mine' (my_wrappers.py, line 7)"),
         ("--wrapper my_wrappers:nothing", "which made None of gym:Shades-v0: it must return a game"),
-        ("--network mlp", "network is 'mlp', but gym:Shades-v0 shows images: use 'nature_cnn'"),
+        ("--network mlp", "network is 'mlp', but gym:Shades-v0 shows images: use 'nature_cnn', as in --preset pixels"),
         ("--game-mode 1", "do not use game_mode 1 (leave it at None)"),
     ],
 )

@@ -62,7 +62,8 @@ def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_pat
     settings = {"game": "pong", "double_q": True, "gamma": 0.5, "hidden_sizes": (8, 4)}
     write(tmp_path, [10], settings=settings)
     time.sleep(1.1)  # TensorBoard orders its files by the second
-    logger = RunLogger(tmp_path, total_steps=30, frames_per_step=4, resume_step=10, settings=settings | {"gamma": 0.9})
+    more = {"settings": settings | {"gamma": 0.9}, "facts": {"commit": "1a2b3c"}}
+    logger = RunLogger(tmp_path, total_steps=30, frames_per_step=4, resume_step=10, **more)
     logger.log(30, {"eval/episode_return": 2.0})
     file = io.BytesIO()
     gif = Gif(file, Fraction(1, 15))
@@ -72,6 +73,7 @@ def test_settings_and_scores_stand_in_hparams_and_a_gif_among_the_images(tmp_pat
     logger.close()
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
     events = EventAccumulator(str(tmp_path)).Reload()
+    assert "commit" in events.summary_metadata["run/text_summary"].summary_description
     parts = {name: plugin_data_pb2.HParamsPluginData.FromString(content)
              for name, content in events.PluginTagToContent("hparams").items()}  # fmt: skip
     start = parts["_hparams_/session_start_info"].session_start_info.hparams

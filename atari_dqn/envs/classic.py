@@ -156,7 +156,10 @@ def _spec(game: str, env: CheckedGame) -> EnvSpec:
             " or [H, W, 3]) can be learned from; --wrapper gymnasium.wrappers:FlattenObservation may make it a vector"
         )
     if not isinstance(actions, gymnasium.spaces.Discrete) or actions.n > 256:
-        raise UsageError(f"{game} takes {actions}; DQN needs numbered actions (Discrete, at most 256)")
+        raise UsageError(
+            f"{game} takes {actions}; DQN needs numbered actions (Discrete, at most 256). "
+            "Some games have them, too: CarRacing by --env-kwargs '{\"continuous\": false}'"
+        )
     names = tuple(str(actions.start + action) for action in range(int(actions.n)))
     if env.shows_pictures:
         return EnvSpec(game, (SIZE, SIZE), "uint8", names, 1)

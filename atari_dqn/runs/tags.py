@@ -40,6 +40,8 @@ SHOWN_BY_TAG = {
     "time/frames_per_second": "Emulator frames per second, all environments together, without the time of evaluations.",
     "time/updates_per_second": "Optimizer steps per second, without the time of evaluations.",
     "time/updates_per_step": "Optimizer steps per agent step since the last point.",
+    "run/text_summary": "What a run is: its command, commit, machine and versions, and which human it compares with.",
+    "settings/text_summary": "Every setting of a run, `auto` replaced by what this machine has.",
     "observation": "What the network sees of the first environment: the frames of one observation, oldest first.",
 }
 SHOWN_BY_FAMILY = {

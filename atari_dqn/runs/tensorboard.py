@@ -60,7 +60,9 @@ class TensorBoard:
         from torch.utils.tensorboard.summary import text
 
         for title, rows in (("run", facts), ("settings", settings)):
-            self._file.add(text(title, _table(rows)), step)
+            summary = text(title, _table(rows))
+            summary.value[0].metadata.summary_description = description(summary.value[0].tag)
+            self._file.add(summary, step)
 
     def log(self, step: int, values: Mapping[str, Value]) -> None:
         """One point of each tag."""

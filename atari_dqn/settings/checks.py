@@ -176,8 +176,8 @@ def complaints(config: Any, settings: Mapping[str, Setting]) -> Iterator[str]:
 def about_the_observations(network: str, game: str, *, images: bool, ranges: bool) -> Iterator[str]:
     """A network for what the game shows: images, or vectors whose numbers have known ranges or not."""
     if images != (network == "nature_cnn"):
-        kind, right = ("images", "nature_cnn") if images else ("vectors", "mlp")
-        yield f"network is {network!r}, but {game} shows {kind}: use {right!r}"
+        kind, right = ("images", "'nature_cnn', as in --preset pixels") if images else ("vectors", "'mlp'")
+        yield f"network is {network!r}, but {game} shows {kind}: use {right}"
     elif network in ("tabular", "linear", "polynomial") and not ranges:
         yield f"network is {network!r}, but numbers that {game} shows have no known range: use 'mlp'"
 
