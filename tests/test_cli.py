@@ -179,6 +179,24 @@ WRONG = [
     ("suite --games pong --seeds 0 x", "Error parsing --seeds: 'x' is no whole number"),
     ("ablation --out a --seeds x", "Error parsing --seeds: 'x' is no whole number"),
     ("video runs --seconds x", "Error parsing --seconds: 'x' is no number"),
+    *(
+        (line, f"--{name} is a switch and takes no value, but is given 'x'; write --{name} or --no-{name}")
+        for line, name in (
+            ("train pong --double-q=x", "double-q"),
+            ("train pong --no-double-q=x", "double-q"),
+            ("train pong --overlap x", "overlap"),
+            ("suite --games pong --own_kernels x --seeds 1", "own-kernels"),
+            ("suite --games pong --dry-run x", "dry-run"),
+            ("evaluate runs --json x", "json"),
+        )
+    ),
+    ("train pong --seed", "--seed needs a value: a whole number, for example --seed 0"),
+    ("train pong --preset --seed 1", "--preset needs a value, for example --preset nature"),
+    ("train pong --config", "--config needs a value: a path (JSON file of settings, such as a run's config.json, "),
+    ("evaluate pong --policy", "--policy needs a value, one of: network, random, random-10hz, noop"),
+    ("evaluate runs --episodes --json", "--episodes needs a value: a whole number, for example --episodes 1"),
+    ("report runs --out", "--out needs a value: a path, for example --out report"),
+    ("compare nature quick --out --games pong", "--out needs a value: a path, for example --out report"),
     ("train pong --device cuda:99", "device is 'cuda:99'"),
     ("train pong --device tpu", "it must be auto, cpu, cuda"),
     ("train pong --yes --num-envs 2 --device cpu --capacity 90000000000", "GiB are free"),

@@ -9,6 +9,8 @@ from contextlib import suppress
 import pytest
 
 from atari_dqn.cli import COMMANDS, main
+from atari_dqn.commands.evaluate import Evaluate
+from atari_dqn.commands.flags import refuse_misfits
 from atari_dqn.commands.parser import whole_number
 from atari_dqn.commands.suite import Suite, configs_of
 from atari_dqn.commands.train import parse_command, split_game
@@ -100,6 +102,20 @@ ORDERS = [
     "--hidden-sizes 8 8 pong --preset quick",
     "--preset quick --seed -1 pong",
 ]
+
+
+RIGHT = [
+    "--json runs/a",
+    "runs/a --json --episodes 3",
+    "--no-write runs/a --seed=1 --out=--odd",
+    "runs/a --seed -1",
+    "runs/a --json --seed --help",
+]
+
+
+@pytest.mark.parametrize("line", RIGHT)
+def test_a_word_after_a_switch_may_be_the_run(line):
+    refuse_misfits(Evaluate, line.split())
 
 
 @pytest.mark.parametrize("line", ORDERS)

@@ -4,7 +4,8 @@ A dataclass whose fields are the flags, and `run(words)` behind it:
 
 train.py, evaluate.py, video.py, watch.py, export.py (one run); play.py (a person plays); suite.py with suite_flags.py
 and suite_jobs.py, report.py, compare.py (many); presets.py, games.py, doctor.py, completion.py (to look things up);
-compare_approximators.py and ablation.py (studies, by cartpole_study.py). parser.py makes flags of the dataclasses.
+compare_approximators.py and ablation.py (studies, by cartpole_study.py). parser.py makes flags of the dataclasses
+that flags.py reads.
 """
 
 from __future__ import annotations

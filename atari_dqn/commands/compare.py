@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from atari_dqn.commands import report, suite
+from atari_dqn.commands.flags import refuse_misfits
 from atari_dqn.commands.train import flag_value
 from atari_dqn.errors import UsageError
 from atari_dqn.presets import preset_named
@@ -32,6 +33,7 @@ def run(words: Sequence[str]) -> int:
     if {"-h", "--help"} & set(words):
         print(HELP)
         return 0
+    refuse_misfits(report.Report, words)
     presets, flags = _split(words)
     out = flag_value("--out", words) or "report"
     report.check_out(Path(out))

@@ -6,15 +6,12 @@ the commands, so a new flag is in it by itself.
 
 from __future__ import annotations
 
-import dataclasses
-import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple
 
 import tyro
-from tyro.conf import Positional, Suppress
 
 from atari_dqn.commands import parse
 from atari_dqn.commands.ablation import Ablation
@@ -22,6 +19,7 @@ from atari_dqn.commands.compare_approximators import CompareApproximators
 from atari_dqn.commands.doctor import Doctor
 from atari_dqn.commands.evaluate import Evaluate
 from atari_dqn.commands.export import Export
+from atari_dqn.commands.flags import flags_of
 from atari_dqn.commands.games import Games
 from atari_dqn.commands.play import Play
 from atari_dqn.commands.presets import Presets
@@ -35,7 +33,6 @@ from atari_dqn.presets import PRESETS
 from atari_dqn.published.scores import GAME_SETS
 
 PROGRAM = "atari-dqn"
-HIDDEN = set(get_args(Suppress[int])[1:]) | set(get_args(Positional[int])[1:])  # marks of what is no flag
 
 
 @dataclass(frozen=True)
@@ -73,55 +70,35 @@ def vocabulary() -> dict[str, Words]:
     networks = tuple(f"pretrained:{path.name}" for path in (files("atari_dqn") / "data" / "pretrained").iterdir())
     presets = tuple(PRESETS)
     known = {"--preset": presets, "--games": (*games, *GAME_SETS)}
-    suite = flags_of(Train, known) | flags_of(Suite, known)
+    suite = words_of(Train, known) | words_of(Suite, known)
     return {
-        "train": Words(games, flags_of(Train, known)),
-        "evaluate": Words((*networks, *games), flags_of(Evaluate, known)),
+        "train": Words(games, words_of(Train, known)),
+        "evaluate": Words((*networks, *games), words_of(Evaluate, known)),
         "suite": Words((), suite),
-        "report": Words((), flags_of(Report, known)),
+        "report": Words((), words_of(Report, known)),
         "compare": Words(presets, suite),
-        "video": Words(networks, flags_of(Video, known)),
-        "export": Words(networks, flags_of(Export, known)),
-        "watch": Words(networks, flags_of(Watch, known)),
-        "play": Words(tuple(atari_games()), flags_of(Play, known)),
-        "presets": Words(presets, flags_of(Presets, known)),
-        "games": Words(games, flags_of(Games, known)),
-        "doctor": Words((), flags_of(Doctor, known)),
-        "completion": Words(("bash", "zsh", "fish"), flags_of(Completion, known)),
-        "compare-approximators": Words((), flags_of(CompareApproximators, known)),
-        "ablation": Words((), flags_of(Ablation, known)),
+        "video": Words(networks, words_of(Video, known)),
+        "export": Words(networks, words_of(Export, known)),
+        "watch": Words(networks, words_of(Watch, known)),
+        "play": Words(tuple(atari_games()), words_of(Play, known)),
+        "presets": Words(presets, words_of(Presets, known)),
+        "games": Words(games, words_of(Games, known)),
+        "doctor": Words((), words_of(Doctor, known)),
+        "completion": Words(("bash", "zsh", "fish"), words_of(Completion, known)),
+        "compare-approximators": Words((), words_of(CompareApproximators, known)),
+        "ablation": Words((), words_of(Ablation, known)),
     }
 
 
-def flags_of(kind: Any, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...] | None]:
-    """Flags of a dataclass, those of dataclasses in it included; `known`: values of some that its types do not tell."""
-    flags: dict[str, tuple[str, ...] | None] = {"--help": None}
-    hints = get_type_hints(kind, include_extras=True)
-    for field in dataclasses.fields(kind):
-        hint, marks, name = hints[field.name], set(), field.name
-        while get_origin(hint) is Annotated:
-            hint, *more = get_args(hint)
-            marks |= {mark for mark in more if mark in HIDDEN}
-            name = next((mark.name for mark in more if getattr(mark, "name", None)), name)
-        name = "--" + name.replace("_", "-")
-        if dataclasses.is_dataclass(hint):
-            flags |= flags_of(hint, known)
-        elif marks:
-            continue
-        elif hint is bool:
-            flags |= {name: None, f"--no-{name[2:]}": None}
-        else:
-            flags[name] = known.get(name, tuple(_choices(hint)))
-    return flags
-
-
-def _choices(hint: Any) -> Iterator[str]:
-    """Words of the `Literal`s in a type."""
-    if get_origin(hint) is Literal:
-        yield from map(str, get_args(hint))
-    elif get_origin(hint) in (Union, types.UnionType, tuple):
-        for part in get_args(hint):
-            yield from _choices(part)
+def words_of(kind: Any, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...] | None]:
+    """Flags of a dataclass, each with its values; `known`: values of some that its types do not tell."""
+    words: dict[str, tuple[str, ...] | None] = {"--help": None}
+    for flag in flags_of(kind):
+        if flag.kind is bool and not (flag.positional or flag.suppressed):
+            words |= {flag.name: None, f"--no-{flag.name[2:]}": None}
+        elif not (flag.positional or flag.suppressed):
+            words[flag.name] = known.get(flag.name, flag.choices)
+    return words
 
 
 BASH = """# Completes the words of atari-dqn; made by `atari-dqn completion {shell}`.

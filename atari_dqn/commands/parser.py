@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import functools
 import inspect
 import re
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -23,12 +21,19 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
+from atari_dqn.commands.flags import refuse_misfits, sentence
+
 NAMES = {int: "INT", float: "FLOAT", str: "STR", Path: "PATH"}
 NO_DEFAULT = ("", "''", "None")  # how tyro writes the defaults (), "" and None; the sentence says what they mean
 
 
 def parse(kind: Any, words: Sequence[str], *, prog: str, default: Any = None) -> Any:
-    """The dataclass `kind` from the words of a command line; a wrong one prints a message and exits with code 2."""
+    """The dataclass `kind` from the words of a command line; a wrong one prints a message and exits with code 2.
+
+    Raises:
+      UsageError: a switch is given a value, or a flag of one value none.
+    """
+    refuse_misfits(kind, words)
     options = {} if default is None else {"default": default}
     return tyro.cli(
         kind, args=list(words), prog=prog, description=inspect.cleandoc(kind.__doc__), registry=REGISTRY, **options
@@ -99,7 +104,7 @@ def _flags(info: StructTypeInfo) -> StructConstructorSpec | None:
     for field in dataclasses.fields(info.type):
         default = getattr(info.default, field.name, field.default)
         default = tyro.MISSING if default is dataclasses.MISSING else default
-        told = functools.partial(_sentence, info.type, field.name)
+        told = functools.partial(sentence, info.type, field.name)
         fields.append(StructFieldSpec(name=field.name, type=_shown(hints[field.name]), default=default, helptext=told))
     return StructConstructorSpec(instantiate=info.type, fields=tuple(fields))
 
@@ -114,24 +119,3 @@ def _shown(hint: Any) -> Any:
         metavar=metavar, help_behavior_hint=lambda told: "" if told in NO_DEFAULT else f"(default: {told})"
     )
     return Annotated[(plain, shown, *beside)]
-
-
-def _sentence(kind: type, name: str) -> str | None:
-    """What is written under a field, as one paragraph."""
-    return next((told[name] for base in kind.__mro__ if name in (told := _sentences(base))), None)
-
-
-@functools.cache
-def _sentences(kind: type) -> Mapping[str, str]:
-    if not dataclasses.is_dataclass(kind):
-        return {}
-    (found,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(found, ast.ClassDef)
-    return {
-        field.target.id: " ".join(str(below.value.value).split())
-        for field, below in zip(found.body, found.body[1:], strict=False)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(below, ast.Expr)
-        and isinstance(below.value, ast.Constant)
-    }

@@ -15,6 +15,7 @@ from tyro.conf import Suppress
 
 from atari_dqn import host
 from atari_dqn.commands import parse
+from atari_dqn.commands.flags import refuse_misfits
 from atari_dqn.config import DEFAULTS, SETTINGS, Config
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
@@ -143,6 +144,7 @@ def parse_command(game: str | None, flags: Sequence[str]) -> Train:
     Raises:
       UsageError: values that cannot work, or that a run to be resumed cannot change.
     """
+    refuse_misfits(Train, flags)
     table = stated(flags)
     if game is None and module_of(named := str(table.get("game", "pong"))):
         raise UsageError(f"the file's game {named!r} imports a Python module: if you trust it, give the game here, too")
