@@ -59,6 +59,21 @@ def test_games_cut_like_no_humans_games_have_no_human(steps, skip, pair):
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "pair"),
+    [
+        ({"human_pair": "zoo"}, "none"),  # of 5 minutes it is not, or it would have that human
+        ({"human_pair": "zoo", "max_episode_steps": 27_000}, "zoo"),
+        ({"human_pair": "zoo", "protocol": "sticky"}, "zoo"),  # as likely its own 30 minutes
+        ({"human_pair": "zoo", "game": "pong_mode1"}, "zoo"),  # there is no human anyway
+        ({}, "nature"),
+    ],
+)
+def test_a_cut_game_of_an_older_version_has_no_human(changes, pair):
+    old = {name: value for name, value in RESULT.to_dict().items() if name != "max_episode_steps"} | changes
+    assert EvaluationResult.from_dict(old).human_pair == pair
+
+
 def test_a_game_without_a_published_human_says_nothing_of_one():
     config = nature("pong").replace(max_episode_steps=300, game_mode=1, backend="reference")
     result = result_of(config, monitor(config), [EpisodeScore(0, 0, -3.0, 300)])

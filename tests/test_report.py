@@ -445,6 +445,13 @@ def test_games_cut_like_no_humans_games_stand_in_no_human_column(tmp_path):
     assert (score["human_normalized"], score["human_pair"]) == ("", "")
 
 
+def test_games_that_an_older_version_cut_stand_in_no_human_column(tmp_path):
+    write_run(
+        tmp_path, config={"max_episode_steps": 300}, scores={("monitor", "last"): [3.0], ("sticky", "last"): [3.0]}
+    )
+    assert {group.protocol: group.pair for group in report_of(tmp_path).cells} == {"monitor": "none", "sticky": "zoo"}
+
+
 # --- speed
 
 

@@ -128,6 +128,7 @@ def result_of(
         min=min(returns),
         max=max(returns),
         mean_length=float(np.mean([episode.episode_length for episode in episodes])),
+        max_episode_steps=protocol.max_episode_steps,
         epsilon=protocol.epsilon,
         scores=tuple(returns),
         **origin,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from atari_dqn.published.scores import Pair, human_normalized
+from atari_dqn.published.scores import Pair, human_normalized, published
 from atari_dqn.safe_files import LARGEST
 
 SMALL, NOTHING = 0.1, 1e-5  # between them, one digit after the point would show little of a score, or none of it
@@ -35,6 +35,8 @@ class EvaluationResult:
     max: float | None = None
     mean_length: float | None = None
     """Agent steps."""
+    max_episode_steps: int | None = None
+    """Time limit of an episode, agent steps; None in files of older versions."""
     epsilon: float | None = None
     """Chance of a random action."""
     scores: tuple[float, ...] = ()
@@ -53,6 +55,11 @@ class EvaluationResult:
     def human_normalized(self) -> float | None:
         """The mean where 0 is random play and 1 the human of `human_pair`; None if there is none."""
         return human_normalized(self.mean, self.game, pair=self.human_pair)
+
+    def corrected(self, pair: Pair) -> EvaluationResult:
+        """With the `human_pair` of its time limit, where an older version wrote `zoo` for every limit but 5 minutes."""
+        of_old = self.max_episode_steps is None and self.human_pair == "zoo" and published(self.game) is not None
+        return dataclasses.replace(self, human_pair=pair) if of_old else self
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of an evaluation's file."""
@@ -77,7 +84,8 @@ class EvaluationResult:
             rule, good = RULES[name]
             if not good(value):
                 raise ValueError(f"{name} is {str(value)[:80]!r}, not {rule}")
-        return cls(**known | {"scores": tuple(known.get("scores", ()))})
+        result = cls(**known | {"scores": tuple(known.get("scores", ()))})
+        return result.corrected("none") if result.protocol == "nature" else result  # its own limit is 5 minutes
 
 
 def score_told(value: float, group: str = ",") -> str:
@@ -117,7 +125,7 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("checkpoint", "preset"), ("a word or null", _or_none(_word))),
     "mean": ("a finite number", _number),
     **dict.fromkeys(("min", "max", "mean_length", "epsilon"), ("a finite number or null", _or_none(_number))),
-    **dict.fromkeys(("seed", "step", "run_seed"), ("a whole number or null", _or_none(_count))),
+    **dict.fromkeys(("seed", "step", "run_seed", "max_episode_steps"), ("a whole number or null", _or_none(_count))),
     "std": ("a number >= 0", lambda value: _number(value) and value >= 0),
     "episodes": ("a whole number >= 1", lambda value: _count(value) and value >= 1),
     "human_pair": ("nature, zoo or none", lambda value: value in get_args(Pair)),

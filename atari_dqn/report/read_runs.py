@@ -27,6 +27,7 @@ from atari_dqn.settings.from_file import flattened
 
 NOT_RUNS = {"checkpoints", "evaluations", "videos"}  # folders inside of a run
 EVALUATION_NAME = re.compile(r"(?P<protocol>\w+)_(?P<checkpoint>last|best)\.json")
+AS_LONG_AS_TRAINING = ("monitor", "greedy")  # protocols whose episodes have the time limit of the run
 MILLION = 1_000_000
 FOLDERS_MOST = 20_000  # to look into for runs: a second or two; `report /` would take hours
 
@@ -183,7 +184,7 @@ def _evaluations(
             problems.append(Problem(str(path), "is not named <protocol>_<last|best>.json; left out"))
         elif (table := read_object(path, problems)) is not None:
             try:
-                found.append(_evaluation(table, config["game"], name["checkpoint"], f"evaluations/{path.name}"))
+                found.append(_evaluation(table, config, name["checkpoint"], f"evaluations/{path.name}"))
             except ValueError as error:
                 problems.append(Problem(str(path), f"{error}; left out"))
     if found or not rows:
@@ -192,15 +193,17 @@ def _evaluations(
     return tuple(_monitored(row, config, which) for row, which in ((best, "best"), (rows[-1], "last")))
 
 
-def _evaluation(table: Mapping[str, Any], game: str, checkpoint: str, source: str) -> Evaluation:
+def _evaluation(table: Mapping[str, Any], config: Mapping[str, Any], checkpoint: str, source: str) -> Evaluation:
     """What `atari-dqn evaluate` wrote.
 
     Raises:
       ValueError: naming what is wrong.
     """
-    if table.get("game") != game:
-        raise ValueError(f"is of {table.get('game')!r}, the run's game is {game!r}")
+    if table.get("game") != config["game"]:
+        raise ValueError(f"is of {table.get('game')!r}, the run's game is {config['game']!r}")
     result = EvaluationResult.from_dict(table)
+    if result.protocol in AS_LONG_AS_TRAINING:
+        result = result.corrected(training_pair(config))
     return Evaluation(dataclasses.replace(result, protocol=printable(result.protocol)), checkpoint, source)
 
 
