@@ -151,6 +151,14 @@ def test_the_doctor_looks_at_all_there_is_in_80_columns(monkeypatch, tmp_path, c
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_the_doctor_says_which_folders_cannot_be_written(monkeypatch):
+    monkeypatch.setenv("ATARI_DQN_CACHE", "/sys/kept")  # a place that nobody can write
+    (_, kept) = next(doctor.kept())
+    assert kept.startswith("no measurement of --precision auto, and none will be: /sys/kept cannot be written (")
+    disk = next(told for name, told in doctor.needs(Path("/sys/runs")) if name == "disk")
+    assert " free in /sys, where no run can be written (" in disk and disk.endswith("another folder with --runs-dir")
+
+
 def test_what_presets_need_is_told_together():
     gib = 2**30
     needed = {"nature": (7 * gib - 5, 12 * gib), "rainbow": (6 * gib + 1, 11 * gib + 1), "cartpole": (1_000, 5_000)}

@@ -20,6 +20,7 @@ from atari_dqn.errors import UsageError
 from atari_dqn.extras import EXTRAS, installed
 from atari_dqn.presets import PRESETS, nature, quick
 from atari_dqn.runs.display import Display
+from atari_dqn.runs.folder import why_unwritable
 
 if TYPE_CHECKING:  # torch takes seconds: wrong flags are answered before
     from atari_dqn.config import Config
@@ -129,7 +130,10 @@ def needs(runs_dir: Path) -> Iterator[tuple[str, str]]:
 
     memory, (disk, nearest) = host.free_memory(), free_disk(runs_dir)
     yield "memory", f"{size(memory)} free"
-    yield "disk", f"{size(disk)} free in {nearest}"
+    told = f"{size(disk)} free in {nearest}"
+    if why := why_unwritable(runs_dir):
+        told += f", where no run can be written ({why}): name another folder with --runs-dir"
+    yield "disk", told
     configs = {name: make("cartpole" if name.startswith("cartpole") else "pong") for name, make in PRESETS.items()}
     specs = {game: spec_of(next(c for c in configs.values() if c.game == game)) for game in ("pong", "cartpole")}
     needed = {
@@ -163,13 +167,17 @@ def _gib(number: int) -> str:
 
 def kept() -> Iterator[tuple[str, str]]:
     """What earlier starts measured here, and how to have it measured anew."""
-    from atari_dqn.runs.measured import cache_folder, kept_files
+    from atari_dqn.runs.measured import CACHE, cache_folder, kept_files
 
+    folder = cache_folder()
     if count := len(kept_files()):
-        told = f"{count} measurement{'s' * (count > 1)} of --precision auto in {cache_folder()}"
+        told = f"{count} measurement{'s' * (count > 1)} of --precision auto in {folder}"
         yield "kept", f"{told}; without that folder the next run measures anew"
+    elif why := "there is no home folder" if folder is None else why_unwritable(folder):
+        where = f"{folder} cannot be written ({why})" if folder else why
+        yield "kept", f"no measurement of --precision auto, and none will be: {where}; {CACHE} names another folder"
     else:
-        yield "kept", f"no measurement of --precision auto yet; the first goes to {cache_folder() or 'no folder'}"
+        yield "kept", f"no measurement of --precision auto yet; the first goes to {folder}"
 
 
 def speed(game: str, seconds: float) -> Iterator[tuple[str, str]]:
