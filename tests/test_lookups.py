@@ -36,6 +36,13 @@ def test_games_have_their_scores_in_80_columns(capsys):
     assert "no game has 'zzz' in its name" in capsys.readouterr().err
 
 
+def test_a_narrow_terminal_cuts_no_score(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["games", "video_pinball"]) == 0
+    assert "16,257.0  17,298.0  42,684.0" in capsys.readouterr().out
+
+
 def test_the_overview_fits_80_columns(capsys):
     assert main([]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

@@ -24,8 +24,9 @@ from atari_dqn.runs.lock import in_use, lock
 from atari_dqn.suite import cost
 from atari_dqn.suite import jobs as suite
 from atari_dqn.suite import local as local_engine
+from atari_dqn.suite import table as suite_table
 from atari_dqn.suite.jobs import JobRun, Settings, make_jobs, next_stage
-from atari_dqn.suite.table import Table, counts, job_table, read_progress
+from atari_dqn.suite.table import Progress, Table, counts, job_table, read_progress
 from tests.command_line import exit_code, refused
 from tests.warm_process import COMMAND_LINE, WarmProcess
 
@@ -268,10 +269,37 @@ def test_the_table_shows_what_needs_attention(tmp_path):
     console = Console(width=80, file=io.StringIO())
     console.print(job_table(runs, "20 jobs"))
     told = console.file.getvalue().splitlines()
-    assert len(told) == 6 and "cartpole seed 7  failed" in told[2], "one line a job: the summary has the whole reason"
+    assert len(told) == 7 and "cartpole seed 7  failed" in told[2], "one line a job: the summary has the whole reason"
+    assert told[-1].strip() == "evaluation: mean of the last one in training"
     for few in runs[:5]:
         few.state = "finished"
     assert job_table(runs[:5], "").row_count == 5, "a few are shown all"
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (90, ["job", "state", "steps", "done", "steps/s", "evaluation"]),
+        (72, ["job", "state", "steps", "done", "evaluation"]),
+        (60, ["job", "state", "done", "evaluation"]),
+        (48, ["job", "state", "done"]),
+        (38, ["job", "state"]),
+        (20, ["job", "state"]),
+    ],
+)
+def test_a_narrow_table_leaves_columns_out_and_cuts_no_number(width, headings, tmp_path, monkeypatch):
+    monkeypatch.setattr(suite_table, "read_progress", lambda folder: Progress(12_345_678, 1_234.0, -123_456.7))
+    run = JobRun(jobs_of(tmp_path, [123_456_789])[0], Settings(), state="running", note="evaluate best")
+    console = Console(width=width, file=io.StringIO())
+    console.print(job_table([run], "a job", width))
+    text = console.file.getvalue()
+    heading = next(line for line in text.splitlines() if line.startswith("job"))
+    assert heading.split() == headings
+    numbers = {"steps": "12,345,678", "done": "100%", "steps/s": "1,234", "evaluation": "-123456.7"}
+    for name in ("job", *headings):
+        assert numbers.get(name, "123456789") in text
+    assert ("last one in training" in " ".join(text.split())) == ("evaluation" in headings)
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_the_estimate_by_hand(tmp_path):

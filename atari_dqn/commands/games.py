@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -38,8 +37,8 @@ def run(words: Sequence[str]) -> int:
     names = [game for game in atari_games() if part.lower() in game]
     if not names:
         raise UsageError(f"no game has {part!r} in its name; atari-dqn games lists all")
-    # a pipe has no width: never wrap there
-    Console(width=None if sys.stdout.isatty() else 80, highlight=False).print(table(names))
+    # a pipe has no width, and a narrow terminal would cut numbers
+    Console(width=80, highlight=False).print(table(names))
     print(NOTE)
     return 0
 

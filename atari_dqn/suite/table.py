@@ -6,7 +6,7 @@ import csv
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,6 +25,15 @@ TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
 TERMINAL_SECONDS, PIPE_SECONDS = 1.0, 60.0  # between two looks at the folders
 NOTE = ""  # of the last column, which has no heading
 HEADINGS = ("job", "state", "steps", "done", "steps/s", "evaluation", NOTE)
+DROPPED = (
+    "steps/s",
+    "steps",
+    "evaluation",
+    "done",
+    NOTE,
+)  # in turn, where a terminal is too narrow for all
+NOTE_LEAST = 8  # characters of a note that is cut
+EXPLAINED = "evaluation: mean of the last one in training"
 ALL_ROWS = 12  # jobs that are all shown
 ROWS_BEFORE = 3  # of more jobs, those shown in a state that is not interesting any more
 
@@ -104,7 +113,7 @@ class Table:
             return
         self._shown = now
         if self._live is not None:
-            self._live.update(job_table(runs, self.total), refresh=True)
+            self._live.update(job_table(runs, self.total, self._console.width), refresh=True)
         else:
             for run in runs:
                 if run.state == "running":
@@ -128,20 +137,42 @@ def counts(runs: Sequence[JobRun]) -> str:
     return ", ".join(f"{number[state]} {state}" for state in order if number[state])
 
 
-def job_table(runs: Sequence[JobRun], title: str) -> RichTable:
-    """One row a job, those that need attention first; of the others only a few."""
+def job_table(runs: Sequence[JobRun], title: str, width: int = 80) -> RichTable:
+    """One row a job, those that need attention first; of the others only a few.
+
+    Args:
+      runs:  the jobs.
+      title: what they are called all together.
+      width: columns of the terminal. Where they are few, whole columns are left out: a number is never cut.
+    """
     most = len(runs) if len(runs) <= ALL_ROWS else ROWS_BEFORE
     finished = [run for run in runs if run.state == "finished"][-most:]
     queued = [run for run in runs if run.state == "queued"][:most]
     attention = [run for run in runs if run.state in ("failed", "stopped", "running")]
     rows = [_row(run) for run in [*finished, *attention, *queued]]
+    columns = dict(zip(HEADINGS, zip(HEADINGS, *rows, strict=True), strict=True))
+    for heading in DROPPED:
+        if _least_width(columns) > width:
+            del columns[heading]
     table = RichTable(title=f"{title}: {counts(runs)}", box=None, pad_edge=False, header_style="bold", title_style="")
-    for heading in HEADINGS:
+    table.caption, table.caption_style = EXPLAINED if "evaluation" in columns else None, ""
+    for heading in columns:
         justify: Literal["left", "right"] = "left" if heading in ("job", "state", NOTE) else "right"
-        table.add_column(heading, justify=justify, no_wrap=heading != NOTE)
-    for *cells, note in rows:
-        table.add_row(*cells, Text(note, no_wrap=True, overflow="ellipsis"))  # a narrow terminal cuts it alone
+        wraps = heading == NOTE or (heading == "job" and _least_width(columns) > width)
+        table.add_column(heading, justify=justify, no_wrap=not wraps)
+    for cells in list(zip(*columns.values(), strict=True))[1:]:
+        shown: list[str | Text] = list(cells)
+        if NOTE in columns:
+            shown[-1] = Text(cells[-1], no_wrap=True, overflow="ellipsis")  # a narrow terminal cuts it alone
+        table.add_row(*shown)
     return table
+
+
+def _least_width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Columns of a terminal that show all but long notes whole; two lie between neighbours."""
+    widths = {heading: max(map(len, cells)) for heading, cells in columns.items()}
+    widths |= {NOTE: min(NOTE_LEAST, widths[NOTE])} if NOTE in widths else {}
+    return sum(widths.values()) + 2 * (len(widths) - 1)
 
 
 def _row(run: JobRun) -> tuple[str, ...]:
@@ -161,4 +192,4 @@ def _progress_words(run: JobRun) -> str:
     step, rate, score = read_progress(run.job.folder)
     words = "" if step is None else f", step {step:,} of {run.job.config.total_steps:,}"
     words += "" if rate is None else f", {rate:,.0f} steps/s"
-    return words + ("" if score is None else f", evaluation {score_told(score, '')}")
+    return words + ("" if score is None else f", last evaluation in training {score_told(score, '')}")
