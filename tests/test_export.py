@@ -1,8 +1,10 @@
 """Networks for other programs: the file plays the same actions, and the hub reads the folder."""
 
 import json
+import os
 import shlex
 import shutil
+import sys
 import warnings
 
 import numpy as np
@@ -58,18 +60,28 @@ def test_a_torchscript_file_plays_the_same_actions(preset, game, tmp_path, capsy
 
 @pytest.mark.parametrize("preset", ["pretrained:pong", "cartpole"])
 def test_onnxruntime_plays_the_same_actions(preset, tmp_path, capsys, monkeypatch):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="the 'export' extra is not installed")
+    pytest.importorskip("onnxruntime", reason="the 'export' extra is not installed")
     pytest.importorskip("onnxscript", reason="the 'export' extra is not installed")
     monkeypatch.chdir(tmp_path)
     run = preset if preset.startswith("pretrained:") else make_run(tmp_path / "run", cartpole())
     assert main(["export", str(run), "--to", "onnx"]) == 0
     assert "its Q-values within " in capsys.readouterr().out
     (file,) = tmp_path.glob("*.onnx")  # one file, the weights in it
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    session = export.load_onnxruntime().InferenceSession(file, providers=["CPUExecutionProvider"])
     player = player_of(tmp_path / "run" if preset == "cartpole" else preset)
     facts = session.get_modelmeta().custom_metadata_map
     assert (facts["game"], json.loads(facts["actions"])) == (player.config.game, list(player.action_names))
     assert_same_play(player, lambda obs: session.run(["q"], {"obs": obs.numpy()})[0])
+
+
+@pytest.mark.parametrize(("set_by_user", "off"), [(None, "1"), ("0", "0")])
+def test_onnxruntime_sends_nothing_unless_the_user_lets_it(set_by_user, off, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", "the package")
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    if set_by_user:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", set_by_user)
+    assert export.load_onnxruntime() == "the package"
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == off
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +207,6 @@ def test_bad_input_is_one_message_and_exit_code_two(words, message, run, capsys,
 
 def test_a_missing_extra_is_named(run, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert main(["export", str(run), "--to", "onnx"]) == 2
     assert "pip install 'atari-dqn[export]'" in capsys.readouterr().err

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,7 @@ from atari_dqn.runs.torch_defaults import torch_defaults
 from atari_dqn.safe_files import TABLE_BYTES, read_json, read_text, replacing
 
 TRIED = 64  # observations on which an exported file is compared with the network
+TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"  # environment variable of onnxruntime's, read when it is imported
 INPUT, OUTPUT = "obs", "q"
 
 
@@ -67,6 +70,17 @@ def random_observations(player: Player, count: int, seed: int = 0) -> Tensor:
     return torch.from_numpy(draw.standard_normal(shape, np.float32))
 
 
+def load_onnxruntime() -> ModuleType:
+    """The package `onnxruntime` without its telemetry, unless the user's environment says otherwise.
+
+    Since 1.29 it sends events to its maker from Linux, too, and warns where it cannot keep its id below HOME.
+    """
+    os.environ.setdefault(TELEMETRY_OFF, "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 @torch_defaults()
 def export_onnx(player: Player, out: Path) -> float:
     """Write an ONNX file, and play it.
@@ -82,8 +96,7 @@ def export_onnx(player: Player, out: Path) -> float:
       UsageError: a package is missing, or the file cannot be written.
     """
     require("export", "--to onnx needs")
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     model, obs = _network(player), random_observations(player, TRIED)
     with _quietly():
         program = torch.onnx.export(
