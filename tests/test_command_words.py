@@ -225,7 +225,9 @@ MISSING_EXTRAS = [
     "compare-approximators --out results",
     "export there --to onnx",
     "video there",
+    "video there --out a.gif",
     "watch there",
+    "watch there --browser",
     "play pong",
 ]
 

@@ -78,12 +78,17 @@ def run(words: Sequence[str]) -> int:
 
 
 def _checked_and_filmed(command: Video) -> FilmedEpisode:
-    check_played(command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import)
+    config = check_played(
+        command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import
+    )
+    from atari_dqn.video.gym_camera import require_to_draw  # gymnasium takes a moment: wrong names are answered before
+
     if command.out is not None:
         kind_of_film(command.out)
         refuse_unwritable(command.out.parent, "a film into", "--out")
     if command.out is None or command.out.suffix == ".mp4":
         require("video", "an .mp4 needs", " (a .gif does without)")
+    require_to_draw(config)
     with Display() as display:
         display.doing("loading torch")
         return _film(command, display)

@@ -68,14 +68,18 @@ def run(words: Sequence[str]) -> int:
     refuse_negative(command, "episodes", "episode", "seed", "torch_threads")
     if not 0 <= command.port <= LAST_PORT:
         raise UsageError(f"port is {command.port}; it must lie in [0, {LAST_PORT:,}]")
-    check_played(command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import)
+    config = check_played(
+        command.run, protocol=command.protocol, device=command.device, allow_import=command.allow_import
+    )
     in_browser = command.browser or not has_display()
     if not in_browser:
         require("play", "a window needs", "; or use --browser")
+    from atari_dqn.video.gym_camera import make_camera, require_to_draw
+
+    require_to_draw(config)
     with Display() as display:
         display.doing("loading torch")
         from atari_dqn.seeding import stream
-        from atari_dqn.video.gym_camera import make_camera
         from atari_dqn.video.record import show_episode
 
         newest, player = _newest(command), _load(command)

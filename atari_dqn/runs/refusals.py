@@ -85,13 +85,18 @@ def _no_run_but_a_game(name: str) -> str | None:
     return f"{game} is a game, and a run is wanted: name its folder, such as {folder}{network}"
 
 
-def check_played(path: Path, *, protocol: str, device: str, allow_import: bool) -> None:
+def check_played(path: Path, *, protocol: str, device: str, allow_import: bool) -> Config:
     """Look at what a command that plays episodes of a protocol names, before anything is loaded.
+
+    Returns:
+      The config of its run.
 
     Raises:
       UsageError: as for `check_named`; no such device; a protocol that is not for the run's game.
     """
-    protocol_named(protocol, check_named(path, allow_import=allow_import).replace(device=device))
+    config = check_named(path, allow_import=allow_import)
+    protocol_named(protocol, config.replace(device=device))
+    return config
 
 
 def refuse_import(path: Path, config: Config, allowed: bool) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from atari_dqn.config import Config
 from atari_dqn.envs.classic import gym_game, gymnasium_id, make_game
 from atari_dqn.errors import UsageError
+from atari_dqn.extras import require
 from atari_dqn.host import has_display
 from atari_dqn.video.camera import AtariCamera, Camera, Shot
 from atari_dqn.video.panel import letterbox
@@ -23,7 +24,7 @@ ACTION_NAMES = {
     "MountainCar": ("left", "no push", "right"),
     "LunarLander": ("no engine", "left engine", "main engine", "right engine"),
 }
-"""By gymnasium's documentation."""
+"""Of games that pygame draws, by gymnasium's documentation."""
 
 
 class GymCamera:
@@ -57,7 +58,7 @@ class GymCamera:
         fps = metadata.get("render_fps") if isinstance(metadata, Mapping) else None
         self.fps = int(float(fps)) if isinstance(fps, Real) and 1 <= float(fps) <= 1_000 else USUAL_FPS
         count = int(self._game.action_space.n)
-        known = ACTION_NAMES.get(gymnasium_id(config.game).partition("-")[0], ())
+        known = ACTION_NAMES.get(_own_name(config.game), ())
         self.action_names = known if len(known) == count else tuple(f"action {number}" for number in range(count))
 
     def open(self, seed: int) -> np.ndarray:
@@ -80,6 +81,21 @@ class GymCamera:
     def close(self) -> None:
         """See `Camera`."""
         self._game.close()
+
+
+def require_to_draw(config: Config) -> None:
+    """Ask for the package that draws gymnasium's own games, before torch is loaded.
+
+    Raises:
+      UsageError: it is not installed.
+    """
+    if config.env.backend == "classic" and _own_name(config.game) in ACTION_NAMES:
+        require("play", f"a film of {config.game} needs")
+
+
+def _own_name(game: str) -> str:
+    """`CartPole` for `cartpole` and `gym:CartPole-v1`."""
+    return gymnasium_id(game).partition("-")[0]
 
 
 def make_camera(config: Config) -> Camera:
