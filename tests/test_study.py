@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -157,6 +158,20 @@ def test_on_atari_the_suite_is_named_and_the_paper_stands_beside(tmp_path, capsy
     assert cells[1] == ["breakout", "replay only", "8.0 (1)", "240.7"]
     assert cells[-1] == ["pong", "neither", "not measured yet", "none"]
     assert max(map(len, lines[4:])) <= 80
+
+
+def test_a_command_that_a_terminal_has_no_room_for_can_be_copied(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    words = ["ablation", "--games", "breakout", "--out", f"{tmp_path}/out of here", "--seeds", *map(str, range(20))]
+    assert main(words) == 0
+    first = capsys.readouterr().out.split("\natari-dqn ")[0]
+    assert all(len(line) <= 60 or len(shlex.split(line.rstrip("\\"))) == 1 for line in first.splitlines())
+    runs_dir, seeds = f"{tmp_path}/out of here/replay_and_target", list(map(str, range(20)))
+    assert shlex.split(first.replace("\\\n", "")) == [
+        *("atari-dqn", "suite", "--games", "breakout", "--seeds", *seeds, "--preset", "nature", "--runs-dir", runs_dir),
+        *("--total-steps", "10000000"),
+    ]
 
 
 def test_the_papers_ablation():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from atari_dqn.commands.cartpole_study import budget, compare_on_cartpole
 from atari_dqn.envs.games import known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import published_ablation
+from atari_dqn.runs.terminal import command_told
 
 VARIANTS = {
     "replay and target": [],
@@ -85,7 +85,7 @@ def _on_atari(command: Ablation) -> int:
     for line in lines.values():  # all of them before weeks go into the first
         suite.understand(line[1:])
     for line in lines.values():
-        print(shlex.join(["atari-dqn", *line]), flush=True)
+        print(command_told(["atari-dqn", *line]), flush=True)
         if command.start:
             code = subprocess.run([sys.executable, "-m", "atari_dqn", *line], check=False).returncode
             if code:

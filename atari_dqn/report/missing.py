@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -73,13 +74,13 @@ def _unscored(series: Sequence[Series]) -> Iterable[Problem]:
     for where, run in _each(series):
         if not run.evaluations:
             trained = f"; last training return {run.trained[-1].value:,.1f}" if run.trained else ""
-            yield Problem(where, f"atari-dqn evaluate {run.path} would add one{trained}")
+            yield Problem(where, f"atari-dqn evaluate {shlex.quote(str(run.path))} would add one{trained}")
 
 
 def _monitored(series: Sequence[Series]) -> Iterable[Problem]:
     for where, run in _each(series):
         if any(evaluation.source == "evals.csv" for evaluation in run.evaluations):
-            yield Problem(where, f"atari-dqn evaluate {run.path} would play a full protocol")
+            yield Problem(where, f"atari-dqn evaluate {shlex.quote(str(run.path))} would play a full protocol")
 
 
 def _without_human(cells: Cells) -> Iterable[Problem]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
@@ -52,6 +54,23 @@ def broken_at_words(text: str, stream: TextIO | None = None) -> str:
     if not (stream or sys.stderr).isatty():
         return text
     return textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
+
+
+def command_told(words: Sequence[str], stream: TextIO | None = None) -> str:
+    """A command to be copied: one line, or lines that a shell joins again where a terminal has no room for one.
+
+    Args:
+      words:  of the command, not quoted.
+      stream: None for stdout.
+    """
+    lines = [""]
+    columns = shutil.get_terminal_size().columns if (stream or sys.stdout).isatty() and os.name == "posix" else math.inf
+    for word in map(shlex.quote, words):
+        if lines[-1].strip() and len(lines[-1]) + len(word) + len(" \\") > columns:
+            lines[-1] += "\\"
+            lines.append("    ")
+        lines[-1] += word + " "
+    return "\n".join(lines).rstrip()
 
 
 def redraws() -> bool:

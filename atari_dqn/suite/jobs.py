@@ -9,6 +9,7 @@ interrupted anywhere goes on there, and it does not matter on which machine. A p
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -230,7 +231,7 @@ def start_process(words: Sequence[str], folder: Path, environment: dict[str, str
     """A process of the command line that ends with this one; what it says goes to the job's log."""
     folder.mkdir(parents=True, exist_ok=True)
     with open_to_append(folder / LOG) as log:
-        log.write(f"$ atari-dqn {' '.join(words)}\n")
+        log.write(f"$ {shlex.join(['atari-dqn', *words])}\n")
         return subprocess.Popen(
             [sys.executable, "-m", "atari_dqn.suite.tether", str(os.getpid()), *words],
             stdin=subprocess.DEVNULL,
