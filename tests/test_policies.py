@@ -6,6 +6,7 @@ import json
 import pytest
 
 from atari_dqn.cli import main
+from atari_dqn.commands.evaluate import Evaluate, why_no_folder
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.result import EvaluationResult
 from atari_dqn.runs.evaluate import Selection, evaluate_policy
@@ -58,6 +59,21 @@ def test_files_hold_one_row_a_game(tmp_path):
     assert read_result(tmp_path, "nature_best") is None
     (tmp_path / "evaluations" / "nature_last.json").write_text("{")
     assert read_result(tmp_path, "nature_last") is None
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (Evaluate("pong", policy="noop", max_episode_steps=9), "policy noop has no run folder"),
+        (Evaluate("pretrained:pong", max_episode_steps=9), "pretrained:pong is a network without a run folder"),
+        (Evaluate("a_run", max_episode_steps=9), "with --max-episode-steps they are not those of the protocol"),
+        (Evaluate("a_run", episodes=3, max_episode_steps=9), "with --episodes and --max-episode-steps they are not "),
+        (Evaluate("a_run"), ""),
+    ],
+)
+def test_it_is_said_why_episodes_are_in_no_file(command, why):
+    told = why_no_folder(command) or ""
+    assert told.startswith(why) and bool(told) == bool(why)
 
 
 def test_a_place_that_cannot_be_written_is_known_before_play(tmp_path):

@@ -145,21 +145,24 @@ def _check(command: Evaluate) -> None:
 
 def _destination(command: Evaluate) -> Path | None:
     """Where the files go; None for nowhere."""
-    if not command.write:
-        return None
-    if command.out is not None:
+    if command.out is not None and command.write:
         return command.out
-    if (
-        pretrained.find(Path(command.run)) is not None
-        or command.policy != "network"
-        or command.episodes is not None
-        or command.only_episode is not None
-        or command.max_episode_steps is not None
-    ):
+    if not command.write or why_no_folder(command):
         return None
     folder = find_run(Path(command.run))[0].path
     refuse_links(folder)
     return folder / FOLDER
+
+
+def why_no_folder(command: Evaluate) -> str | None:
+    """Why the episodes go into no run folder unasked; None if they do."""
+    if command.policy != "network":
+        return f"policy {command.policy} has no run folder"
+    if pretrained.find(Path(command.run)) is not None:
+        return f"{command.run} is a network without a run folder"
+    given = [name for name in ("episodes", "only_episode", "max_episode_steps") if getattr(command, name) is not None]
+    flags = " and ".join("--" + name.replace("_", "-") for name in given)
+    return f"with {flags} they are not those of the protocol" if given else None
 
 
 def _keep(command: Evaluate, folder: Path | None, played: PlayedEvaluation) -> None:
@@ -167,9 +170,4 @@ def _keep(command: Evaluate, folder: Path | None, played: PlayedEvaluation) -> N
         write_evaluation(folder, played.name, played.result, played.episodes)
         log.info(f"episodes: {folder / played.name}.csv and .json")
     elif command.write:
-        why = (
-            "not a run"
-            if command.policy != "network" or pretrained.find(Path(command.run))
-            else "not all episodes of the protocol"
-        )
-        log.info(f"episodes: kept in no file ({why}); --out FOLDER keeps them")
+        log.info(f"episodes: in no file, because {why_no_folder(command)}; --out FOLDER writes them there")
