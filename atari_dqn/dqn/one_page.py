@@ -14,14 +14,14 @@ from atari_dqn.dqn.agent import Agent
 from atari_dqn.dqn.algorithm import DQN
 from atari_dqn.dqn.losses import bootstrap_value, clip_reward, clipped_loss, td_error
 from atari_dqn.replay.buffer import FrameReplay
-from atari_dqn.seeding import episode_seeds, stream
+from atari_dqn.seeding import first_seeds, stream
 from atari_dqn.types import Transitions, VecEnv
 
 
 def train(config: Config, envs: VecEnv, agent: Agent, replay: FrameReplay) -> None:
     """Play `config.total_steps` agent steps in one environment, and learn from a replay memory, empty at first."""
     minibatches = np.random.default_rng(stream(config.seed, "replay"))
-    replay.start(envs.reset(episode_seeds(stream(config.seed, "envs"), 1)))
+    replay.start(envs.reset(first_seeds(config.seed, 1)))
     for step in range(1, config.total_steps + 1):
         epsilon = schedules.epsilon(config, step - 1)  # 1, then in a straight line to 0.1
         action = agent.sample(replay.latest_obs(), epsilon)  # random with probability epsilon, else the best
