@@ -61,10 +61,11 @@ def main() -> int:
 
 
 def round_weights(agent: Agent) -> None:
-    """Keep eight significant bits, as many as bf16 computes with: the wheel packs them into two thirds of the room."""
+    """Keep seven significant bits, one less than bf16 computes with: then a wheel packs 3.6 MB into 2.5."""
     with torch.no_grad():
         for weight in agent.algorithm.model.parameters():
-            weight.copy_(weight.bfloat16())
+            fraction, exponent = torch.frexp(weight)
+            weight.copy_(torch.ldexp((fraction * 128).round() / 128, exponent))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def test_weights_come_back_in_float32_rounded(run, exported):
     for network in (player.agent.algorithm.model, player.agent.algorithm.target):
         for name, value in network.state_dict().items():
             assert value.dtype == torch.float32
-            assert torch.equal(value, whole[name].bfloat16().half().float())  # eight significant bits
+            fraction, _ = torch.frexp(value)
+            assert torch.equal(fraction * 128, (fraction * 128).round())  # seven significant bits
+            torch.testing.assert_close(value, whole[name], rtol=1 / 128, atol=2**-24)
     with safe_open(exported / pretrained.MODEL, framework="pt") as file:
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.half}  # noqa: SIM118
         assert (file.metadata()["game"], file.metadata()["seed"], file.metadata()["step"]) == ("pong", "0", "700")
