@@ -25,7 +25,7 @@ from atari_dqn.suite import cost
 from atari_dqn.suite import jobs as suite
 from atari_dqn.suite import local as local_engine
 from atari_dqn.suite import table as suite_table
-from atari_dqn.suite.jobs import JobRun, Settings, make_jobs, next_stage
+from atari_dqn.suite.jobs import LOG, JobRun, Settings, make_jobs, next_stage
 from atari_dqn.suite.table import Progress, Table, counts, job_table, read_progress
 from tests.command_line import exit_code, refused
 from tests.warm_process import COMMAND_LINE, WarmProcess
@@ -214,6 +214,10 @@ def test_the_words_of_a_job(tmp_path):
     assert next_stage(job, settings).words == [*begin, "--resume", *end]
     (job,) = jobs_of(tmp_path, [4], torch_threads=0, env_threads=2)
     assert next_stage(job, settings).words[-2:] == ["--torch-threads", "4"]
+    (job,) = jobs_of(tmp_path, [3], torch_threads=2, env_threads=1)
+    (job.folder / "DONE").write_text(json.dumps({"steps": 400, "episodes": 3, "best_eval_step": None}))
+    threads = ["--env-threads", "1", "--torch-threads", "2"]
+    assert next_stage(job, settings).words[-6:-2] == threads, "the evaluation has them, too"
 
 
 def test_a_folder_with_another_run_is_refused_and_what_the_machine_chose_is_not(tmp_path):
@@ -271,6 +275,11 @@ def test_the_table_shows_what_needs_attention(tmp_path):
     told = console.file.getvalue().splitlines()
     assert len(told) == 7 and "cartpole seed 7  failed" in told[2], "one line a job: the summary has the whole reason"
     assert told[-1].strip() == "evaluation: mean of the last one in training"
+    runs[8].state, runs[8].note = "running", "evaluate best"
+    runs[8].job.folder.mkdir(parents=True)
+    (runs[8].job.folder / LOG).write_text("playing: 0 of 30 episodes\nplaying: 12 of 30 episodes, 8,120 agent steps\n")
+    notes = list(job_table(runs, "20 jobs").columns[-1].cells)
+    assert str(notes[1]) == "evaluate best, 12 of 30 episodes, 8,120 agent steps"
     for few in runs[:5]:
         few.state = "finished"
     assert job_table(runs[:5], "").row_count == 5, "a few are shown all"

@@ -11,6 +11,7 @@ from atari_dqn.evaluation.protocols import EvalProtocol
 from atari_dqn.runs.terminal import redraws, say
 
 PLAIN_PERIOD_SECONDS = 30.0
+PLAYING = "playing: "  # begins a plain line; the table of a suite looks for it
 Watch = Callable[[EvalStep], None]
 
 
@@ -61,13 +62,13 @@ def _bar(total: int, unit: str) -> Iterator[Update]:
 
 @contextmanager
 def _lines(total: int, unit: str) -> Iterator[Update]:
-    say(f"playing: 0 of {total:,} {unit}")
+    say(f"{PLAYING}0 of {total:,} {unit}")
     printed = time.monotonic()
 
     def update(done: int, status: str) -> None:
         nonlocal printed
         if time.monotonic() - printed >= PLAIN_PERIOD_SECONDS:
             printed = time.monotonic()
-            say(f"playing: {done:,} of {total:,} {unit}" + f", {status}" * bool(status))
+            say(f"{PLAYING}{done:,} of {total:,} {unit}" + f", {status}" * bool(status))
 
     yield update

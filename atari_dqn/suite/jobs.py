@@ -127,6 +127,7 @@ def next_stage(job: Job, settings: Settings) -> Stage | None:
             words = ["evaluate", str(job.folder), "--protocol", protocol, "--checkpoint", which]
             words += ["--allow-import"] if code_of(job.config) else []  # the suite's command line named it
             words += ["--env-threads", str(job.config.machine.env_threads or settings.threads)]
+            words += ["--torch-threads", str(threads)] if (threads := job.config.machine.torch_threads) else []
             return Stage(f"evaluate {which}", [*words, "--device", job.config.machine.device])
     return None
 

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from atari_dqn.evaluation.result import score_told
 from atari_dqn.runs.folder import read_done
+from atari_dqn.runs.games_bar import PLAYING
 from atari_dqn.runs.terminal import redraws
 from atari_dqn.safe_files import integer, number, open_to_read, parse_json
-from atari_dqn.suite.jobs import JobRun, State
+from atari_dqn.suite.jobs import LOG, JobRun, State
 
 TAIL_BYTES = 8192  # of metrics.jsonl: more than its last lines
 TERMINAL_SECONDS, PIPE_SECONDS = 1.0, 60.0  # between two looks at the folders
@@ -117,7 +118,7 @@ class Table:
         else:
             for run in runs:
                 if run.state == "running":
-                    self._line(f"{run.job.name}: {run.note}{_progress_words(run)}")
+                    self._line(f"{run.job.name}: {_note(run)}{_progress_words(run)}")
             self._line(f"{self.total}: {counts(runs)}")
 
     def _tell_changes(self, runs: Sequence[JobRun]) -> None:
@@ -184,8 +185,15 @@ def _row(run: JobRun) -> tuple[str, ...]:
         "" if step is None else f"{min(1.0, step / run.job.config.total_steps):.0%}",
         "" if rate is None or run.state != "running" else f"{rate:,.0f}",
         "" if score is None else score_told(score, ""),
-        run.note,
+        _note(run),
     )
+
+
+def _note(run: JobRun) -> str:
+    """What is to be said of a job; while it is evaluated also how far that is, as its log says."""
+    told = _tail(run.job.folder / LOG)[-1:] if run.state == "running" else []
+    played = [line.removeprefix(PLAYING) for line in told if line.startswith(PLAYING)]
+    return ", ".join([run.note, *played])
 
 
 def _progress_words(run: JobRun) -> str:
