@@ -13,8 +13,8 @@ from atari_dqn.config import GROUP_OF
 from atari_dqn.dqn.agent import make_agent, uses_own_kernels
 from atari_dqn.envs import spec_of
 from atari_dqn.errors import UsageError
-from atari_dqn.presets import cartpole, nature, quick
-from atari_dqn.runs import machine, memory
+from atari_dqn.presets import cartpole, nature, preset_named, quick
+from atari_dqn.runs import machine, memory, refusals
 from atari_dqn.runs.evaluate import Selection, evaluate_run
 from atari_dqn.runs.folder import RunFolder
 from atari_dqn.runs.machine import flushed_denormals, settle_compile
@@ -263,7 +263,9 @@ def test_apples_gpu_is_taken_where_torch_has_it_and_marked_as_not_measured(monke
     assert settle_compile(config).machine.compile == "off"
     assert "mps (never measured" in caplog.text
     assert memory.place_replay("auto", "mps", 2**20) == "mps"
-    for setting in ({"priority_alpha": 0.5}, {"subtract_mean_frame": True}):
-        with pytest.raises(UsageError, match=r"needs float64, and the device mps has none; use --device cpu"):
-            train(wanted.replace(**setting), tmp_path / "run")
+    laptop = machine.resolve(quick().replace(device="mps", torch_threads=1))
+    refusals.refuse_what_mps_lacks(laptop)
+    assert laptop.machine.precision == "fp32", "nothing is measured there"
+    with pytest.raises(UsageError, match=r"needs float64, and the device mps has none; use --device cpu"):
+        train(preset_named("rainbow")().replace(device="mps", torch_threads=1), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -24,7 +24,7 @@ from atari_dqn.replay.pages import blank
 from atari_dqn.replay.screens import Shrinker
 from atari_dqn.replay.tiles import TiledFrames
 
-MEAN_AT_ONCE = 256  # frames that are summed in one pass: few enough for a copy in float64
+MEAN_AT_ONCE = 256  # frames that are summed in one pass: few enough for a copy in int64
 
 
 class PlainFrames:
@@ -137,11 +137,11 @@ class FrameRing:
         """Mean over the frames that are in the ring, float32 [*frame_shape] on its device."""
         oldest, newest = self.times
         count = (newest - oldest + 1) * self.envs_at_once
-        total = torch.zeros(self.frame_shape, dtype=torch.float64, device=self.device)
+        total = torch.zeros(self.frame_shape, dtype=torch.int64, device=self.device)
         for first in range(0, count, MEAN_AT_ONCE):
             some = self.frames.span(first, min(MEAN_AT_ONCE, count - first))
-            total += some.sum(dim=0, dtype=torch.float64)
-        return (total / count).float()
+            total += some.sum(dim=0, dtype=torch.int64)
+        return (total.cpu().double() / count).float().to(self.device)  # on the host: GPUs of Apple's have no float64
 
     # --- blocks of times that lie side by side, for the disk
 

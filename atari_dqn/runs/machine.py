@@ -144,7 +144,7 @@ def settle_precision(config: Config, begun: bool) -> Precision:
         log.info("precision: tf32 is fp32 here, only CUDA GPUs have it; the numbers go on, rounded otherwise")
     precision = config.machine.precision
     if precision == "auto":
-        if config.network.network != "nature_cnn":
+        if config.network.network != "nature_cnn" or config.machine.device.startswith("mps"):
             precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")

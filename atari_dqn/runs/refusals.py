@@ -119,9 +119,12 @@ def refuse_too_short(config: Config) -> None:
 
 def refuse_what_mps_lacks(config: Config) -> None:
     """Raises UsageError where a setting needs what Apple's GPUs have not."""
-    for name in ("priority_alpha", "subtract_mean_frame"):
-        if config.machine.device.startswith("mps") and (value := getattr(config.extensions, name)):
-            raise UsageError(f"{name} is {value}, which needs float64, and the device mps has none; use --device cpu")
+    exact = config.extensions.priority_alpha and config.extensions.priority_sampler == "exact"
+    if config.machine.device.startswith("mps") and exact:
+        raise UsageError(
+            "priority_sampler is 'exact', which needs float64, and the device mps has none; use --device cpu, or "
+            "--priority-sampler candidates"
+        )
 
 
 def refuse_far_priorities(config: Config) -> None:
