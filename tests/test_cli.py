@@ -190,6 +190,10 @@ WRONG = [
             ("evaluate runs --json x", "json"),
         )
     ),
+    ("train pong breakout", "'breakout' is one word too many: it is the value of no flag"),
+    ("train pong -seed 3", "'-seed' is one word too many: it is the value of no flag; flags begin with two dashes"),
+    ("evaluate runs --seed 1 2", "'2' is one word too many"),
+    ("suite pong --seeds 1", "'pong' is one word too many"),
     ("train pong --seed", "--seed needs a value: a whole number, for example --seed 0"),
     ("train pong --preset --seed 1", "--preset needs a value, for example --preset nature"),
     ("train pong --config", "--config needs a value: a path (JSON file of settings, such as a run's config.json, "),

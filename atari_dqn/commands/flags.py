@@ -76,7 +76,9 @@ def _choices(hint: Any) -> Iterator[str]:
 
 
 def refuse_misfits(kind: Any, words: Sequence[str]) -> None:
-    """Refuse a switch with a value, and a flag of one value without it; other slips are left to the parser.
+    """Refuse a switch with a value, a flag of one value without it, and a word that belongs to no flag.
+
+    Flags that there are not, and values of the wrong kind, are left to the parser.
 
     Raises:
       UsageError: naming the flag, and what to write instead.
@@ -89,8 +91,8 @@ def refuse_misfits(kind: Any, words: Sequence[str]) -> None:
     for word, after in zip(words, [*words[1:], "--"], strict=False):
         name, equals, value = word.partition("=")
         if not word.startswith("--"):
-            if switch and not room:
-                raise _no_value(switch, word)
+            if not expected and not room:
+                raise _no_value(switch, word) if switch else _belongs_to_none(word)
             room -= not expected
             expected -= bool(expected)
             switch = ""
@@ -108,6 +110,11 @@ def refuse_misfits(kind: Any, words: Sequence[str]) -> None:
 def _no_value(switch: str, value: str) -> UsageError:
     on_or_off = f"{switch} or --no-{switch[2:]}"
     return UsageError(f"{switch} is a switch and takes no value, but is given {value[:40]!r}; write {on_or_off}")
+
+
+def _belongs_to_none(word: str) -> UsageError:
+    dashes = "; flags begin with two dashes" if word.startswith("-") else ""
+    return UsageError(f"{word[:40]!r} is one word too many: it is the value of no flag{dashes}")
 
 
 def value_wanted(flag: Flag) -> str:
