@@ -2,7 +2,8 @@
 # The CartPole row of the README: train each seed, then 100 greedy games; one JSON line a seed.
 #   bash scripts/reproduce_cartpole.sh FOLDER [SEED...]        (default: seeds 0 to 9)
 set -euo pipefail
-out=$(realpath -m "${1:?usage: bash scripts/reproduce_cartpole.sh FOLDER [SEED...]}")
+out=${1:?usage: bash scripts/reproduce_cartpole.sh FOLDER [SEED...]}
+[[ $out == /* ]] || out=$PWD/$out
 seeds=("${@:2}")
 [ ${#seeds[@]} -gt 0 ] || seeds=(0 1 2 3 4 5 6 7 8 9)
 source "$(dirname "$0")/setup.sh"

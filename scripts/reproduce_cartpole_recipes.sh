@@ -2,7 +2,8 @@
 # The published CartPole recipes: curves.csv, table.csv and curves.png of each; a killed script goes on where it was.
 #   bash scripts/reproduce_cartpole_recipes.sh FOLDER [SEED...]        (default: seeds 0 to 9)
 set -euo pipefail
-out=$(realpath -m "${1:?usage: bash scripts/reproduce_cartpole_recipes.sh FOLDER [SEED...]}")
+out=${1:?usage: bash scripts/reproduce_cartpole_recipes.sh FOLDER [SEED...]}
+[[ $out == /* ]] || out=$PWD/$out
 seeds=("${@:2}")
 [ ${#seeds[@]} -gt 0 ] || seeds=(0 1 2 3 4 5 6 7 8 9)
 source "$(dirname "$0")/setup.sh"

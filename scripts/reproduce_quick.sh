@@ -3,7 +3,8 @@
 # 30 games of the paper's protocol after each. A killed script goes on where it was.
 #   bash scripts/reproduce_quick.sh FOLDER
 set -euo pipefail
-out=$(realpath -m "${1:?usage: bash scripts/reproduce_quick.sh FOLDER}")
+out=${1:?usage: bash scripts/reproduce_quick.sh FOLDER}
+[[ $out == /* ]] || out=$PWD/$out
 source "$(dirname "$0")/setup.sh"
 setup
 suite() {

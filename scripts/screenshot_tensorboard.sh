@@ -2,7 +2,7 @@
 # docs/tensorboard.png: the curves of runs as TensorBoard shows them, in headless Chromium.
 #   bash scripts/screenshot_tensorboard.sh RUNS        e.g. runs
 set -euo pipefail
-runs=$(realpath "${1:?usage: bash scripts/screenshot_tensorboard.sh RUNS}")
+runs=$(cd "${1:?usage: bash scripts/screenshot_tensorboard.sh RUNS}" && pwd)
 cd "$(dirname "$0")/.."
 source scripts/screenshot.sh
 port=${PORT:-6016}

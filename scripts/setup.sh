@@ -26,7 +26,7 @@ setup() { # setup EXTRA...: install the package with these extras
     options=(--system-site-packages)
     constraints=.venv/constraints.txt
   fi
-  [ -x .venv/bin/python ] || "$python" -m venv "${options[@]}" .venv
+  [ -x .venv/bin/python ] || "$python" -m venv ${options[@]+"${options[@]}"} .venv # bash 3.2, of macOS: an empty list is unset
   if [ "$system" = 1 ]; then grep -v '^torch==' constraints.txt > "$constraints"; fi
   local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint "$constraints")
   if [ "$system" != 1 ]; then

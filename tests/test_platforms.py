@@ -1,6 +1,8 @@
 """A process as macOS and Windows offer it: without what only Linux, or only Unix, has."""
 
 import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -85,3 +87,13 @@ def test_workers_are_not_for_windows(monkeypatch):
     monkeypatch.setattr("atari_dqn.envs.sys", SimpleNamespace(platform="win32"))
     with pytest.raises(UsageError, match="backend 'workers' is for Linux and macOS; use --backend native"):
         make_envs(nature().replace(backend="workers"))
+
+
+@pytest.mark.parametrize("script", sorted(Path(__file__).parents[1].glob("scripts/*.sh")), ids=lambda path: path.name)
+def test_scripts_are_for_the_bash_of_macos_too(script):
+    """Bash 3.2: under `set -u` an empty list is unset. And `realpath -m` is of GNU alone."""
+    text = script.read_text()
+    assert "realpath" not in text
+    for name in re.findall(r"\b(\w+)=\(\)", text):
+        bare = text.replace(f'${{{name}[@]+"${{{name}[@]}}"}}', "")
+        assert f'"${{{name}[@]}}"' not in bare, name
