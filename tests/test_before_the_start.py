@@ -64,6 +64,14 @@ def test_a_network_is_evaluated_in_the_games_it_was_trained_for(preset, protocol
     assert words[words.index("--protocol") + 1] == protocol
 
 
+def test_a_gpu_that_is_not_there_is_told_before_torch_is_loaded(monkeypatch, capsys):
+    monkeypatch.setattr("atari_dqn.host.may_have_cuda", lambda: False)
+    monkeypatch.setattr("atari_dqn.runs.train.train", None)
+    for line in ("train pong --preset quick --device cuda", "evaluate pretrained:pong --device cuda:1"):
+        assert main(line.split()) == 2
+        assert "but there is no CUDA GPU here; use --device cpu" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("driver", [False, True])  # with one, torch is loaded and asked
 @pytest.mark.parametrize("flags", ["", "--num-envs 8 --device cpu", "--seed=3"])
 def test_days_of_work_are_not_begun_unasked(flags, driver, monkeypatch, capsys):

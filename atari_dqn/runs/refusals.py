@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from atari_dqn import host
 from atari_dqn.config import SETTINGS, Config
 from atari_dqn.envs import check_game
 from atari_dqn.envs.games import code_of, is_vector_game, known_game
@@ -27,6 +28,7 @@ def check_start(config: Config, run_dir: Path, *, resume: bool) -> tuple[Config,
     Raises:
       UsageError: the run cannot be.
     """
+    refuse_missing_gpu(config.machine.device)
     refuse_in_use(run_dir)
     folder = RunFolder.open(run_dir) if resume else None
     if folder:
@@ -94,9 +96,16 @@ def check_played(path: Path, *, protocol: str, device: str, allow_import: bool) 
     Raises:
       UsageError: as for `check_named`; no such device; a protocol that is not for the run's game.
     """
+    refuse_missing_gpu(device)
     config = check_named(path, allow_import=allow_import)
     protocol_named(protocol, config.replace(device=device))
     return config
+
+
+def refuse_missing_gpu(device: str) -> None:
+    """Raises UsageError for a CUDA GPU where there is none for certain; torch, which knows, takes seconds to load."""
+    if device.startswith("cuda") and not host.may_have_cuda():
+        raise UsageError(f"device is {device!r}, but there is no CUDA GPU here; use --device cpu")
 
 
 def refuse_import(path: Path, config: Config, allowed: bool) -> None:
