@@ -72,7 +72,7 @@ def page(tmp_path_factory):
 def test_markup_escapes_whatever_is_not_markup():
     assert element("p", "<b>", Markup("<i>x</i>"), None, 3) == "<p>&lt;b&gt;<i>x</i>3</p>"
     assert element("a", class_="x", data_value='"><script>', hidden=True, title=None, open=False) == (
-        '<a class="x" data-value="&quot;&gt;&lt;script&gt;" hidden></a>'
+        '<a class="x" data-value="&#34;&gt;&lt;script&gt;" hidden></a>'
     )
     assert void("input", stroke_width=0.125) == '<input stroke-width="0.12">'
     assert join("&", Markup("&amp;")) == "&amp;&amp;"

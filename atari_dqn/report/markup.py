@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
-
-class Markup(str):
-    """Text that is HTML."""
-
-    __slots__ = ()
+from markupsafe import Markup as Markup
+from markupsafe import escape
 
 
 def element(tag: str, *children: object, **attributes: Any) -> Markup:
@@ -31,9 +27,7 @@ def void(tag: str, **attributes: Any) -> Markup:
 
 def join(*children: object) -> Markup:
     """Children one after the other, without an element around them."""
-    return Markup(
-        "".join(child if isinstance(child, Markup) else escape(str(child)) for child in children if child is not None)
-    )
+    return Markup("").join(escape(child) for child in children if child is not None)
 
 
 def _attributes(attributes: dict[str, Any]) -> str:
