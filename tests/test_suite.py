@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -269,6 +270,10 @@ def test_the_table_shows_what_needs_attention(tmp_path):
     table = job_table(runs, "20 jobs")
     assert list(table.columns[0].cells) == ["cartpole seed 7", *(f"cartpole seed {seed}" for seed in range(3))]
     assert table.title == "20 jobs: 19 queued, 1 failed"
+    runs[7].note = "evaluate best, 123 of 456 episodes"
+    console = Console(width=53, file=io.StringIO())
+    console.print(job_table(runs, "20 jobs", 53))
+    assert "evaluate best, \N{HORIZONTAL ELLIPSIS}\n" in re.sub(" +\n", "\n", console.file.getvalue()), "no half number"
     runs[7].note = "train: exit code 2; atari-dqn: " + "a reason " * 20
     console = Console(width=80, file=io.StringIO())
     console.print(job_table(runs, "20 jobs"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -161,11 +162,11 @@ def job_table(runs: Sequence[JobRun], title: str, width: int = 80) -> RichTable:
         justify: Literal["left", "right"] = "left" if heading in ("job", "state", NOTE) else "right"
         wraps = heading == NOTE or (heading == "job" and _least_width(columns) > width)
         table.add_column(heading, justify=justify, no_wrap=not wraps)
+    if notes := columns.get(NOTE):  # a narrow terminal shortens them alone, by whole words: numbers are among them
+        room = width - _least_width({**columns, NOTE: [""]})
+        columns[NOTE] = [textwrap.shorten(note, room, placeholder=" \N{HORIZONTAL ELLIPSIS}") for note in notes]
     for cells in list(zip(*columns.values(), strict=True))[1:]:
-        shown: list[str | Text] = list(cells)
-        if NOTE in columns:
-            shown[-1] = Text(cells[-1], no_wrap=True, overflow="ellipsis")  # a narrow terminal cuts it alone
-        table.add_row(*shown)
+        table.add_row(*cells[:-1], Text(cells[-1]))
     return table
 
 
