@@ -270,10 +270,10 @@ def test_the_table_shows_what_needs_attention(tmp_path):
     table = job_table(runs, "20 jobs")
     assert list(table.columns[0].cells) == ["cartpole seed 7", *(f"cartpole seed {seed}" for seed in range(3))]
     assert table.title == "20 jobs: 19 queued, 1 failed"
-    runs[7].note = "evaluate best, 123 of 456 episodes"
+    runs[7].note = "at 123,456 of 999,999"
     console = Console(width=53, file=io.StringIO())
     console.print(job_table(runs, "20 jobs", 53))
-    assert "evaluate best, \N{HORIZONTAL ELLIPSIS}\n" in re.sub(" +\n", "\n", console.file.getvalue()), "no half number"
+    assert "  at \N{HORIZONTAL ELLIPSIS}\n" in re.sub(" +\n", "\n", console.file.getvalue()), "no half number"
     runs[7].note = "train: exit code 2; atari-dqn: " + "a reason " * 20
     console = Console(width=80, file=io.StringIO())
     console.print(job_table(runs, "20 jobs"))
@@ -283,7 +283,7 @@ def test_the_table_shows_what_needs_attention(tmp_path):
     runs[8].state, runs[8].note = "running", "evaluate best"
     runs[8].job.folder.mkdir(parents=True)
     (runs[8].job.folder / LOG).write_text("playing: 0 of 30 episodes\nplaying: 12 of 30 episodes, 8,120 agent steps\n")
-    notes = list(job_table(runs, "20 jobs").columns[-1].cells)
+    notes = list(job_table(runs, "20 jobs", 120).columns[-1].cells)
     assert str(notes[1]) == "evaluate best, 12 of 30 episodes, 8,120 agent steps"
     for few in runs[:5]:
         few.state = "finished"

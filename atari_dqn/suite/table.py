@@ -164,7 +164,7 @@ def job_table(runs: Sequence[JobRun], title: str, width: int = 80) -> RichTable:
         table.add_column(heading, justify=justify, no_wrap=not wraps)
     if notes := columns.get(NOTE):  # a narrow terminal shortens them alone, by whole words: numbers are among them
         room = width - _least_width({**columns, NOTE: [""]})
-        columns[NOTE] = [textwrap.shorten(note, room, placeholder=" \N{HORIZONTAL ELLIPSIS}") for note in notes]
+        columns[NOTE] = tuple(textwrap.shorten(note, room, placeholder=" \N{HORIZONTAL ELLIPSIS}") for note in notes)
     for cells in list(zip(*columns.values(), strict=True))[1:]:
         table.add_row(*cells[:-1], Text(cells[-1]))
     return table
