@@ -32,6 +32,8 @@ def test_games_have_their_scores_in_80_columns(capsys):
     assert max(map(len, lines)) <= 80
     assert main(["games", "PACM"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == ["ms_pacman", "pacman"]
+    assert main(["games", "ALE/MsPacman-v5"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "ms_pacman"
     assert main(["games", "zzz"]) == 2
     assert "no game has 'zzz' in its name" in capsys.readouterr().err
 

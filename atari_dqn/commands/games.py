@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from atari_dqn.commands import parse
-from atari_dqn.envs.games import atari_games
+from atari_dqn.envs.games import atari_games, known_game
 from atari_dqn.errors import UsageError
 from atari_dqn.published.scores import GAME_SETS, published
 
@@ -34,7 +34,8 @@ class Games:
 def run(words: Sequence[str]) -> int:
     """Print the list; returns the exit code."""
     part = parse(Games, words, prog="atari-dqn games").part
-    names = [game for game in atari_games() if part.lower() in game]
+    named = known_game(part)
+    names = [game for game in atari_games() if part.lower() in game or game == named]
     if not names:
         raise UsageError(f"no game has {part!r} in its name; atari-dqn games lists all")
     # a pipe has no width, and a narrow terminal would cut numbers
