@@ -92,6 +92,16 @@ def test_plain_lines_come_at_log_points_half_a_minute_apart(clock, capsys):
     ]  # fmt: skip
 
 
+def test_a_minute_without_a_log_point_is_not_silent(clock, capsys):
+    with Display() as display:
+        display.begin(CONFIG, updates=0)
+        for _ in range(200):  # 5 steps a second: 400 s from one log point to the next
+            display.tick(fake_trainer(100_001 + 5 * int(clock[0] - 100), updates=1))
+            clock[0] += 1.0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("/")[0] for line in lines] == ["16 %, 100,301", "16 %, 100,601", "16 %, 100,901"]
+
+
 def test_an_evaluation_stops_the_clock_and_tells_its_games(clock, capsys):
     protocol = EvalProtocol("test", 3, None, 100, epsilon=0.0, noop_max=0, sticky_probability=0.0)
     step = make_step(np.zeros((2, 4)), terminated=(True, False))

@@ -146,22 +146,23 @@ class _Screen(Protocol):
 
 
 class _Plain:
-    """For files and pipes: a line at the first point of the log after each half minute, and at the end."""
+    """For files and pipes: a line at the first point of the log after each half minute, after a minute in any case."""
 
     def __init__(self) -> None:
-        self._log_period, self._point, self._printed = 1, 0, -PLAIN_SECONDS
+        self._log_period, self._point, self._printed, self._began = 1, 0, -PLAIN_SECONDS, 0.0
 
     def doing(self, what: str) -> None:
         log.info(f"{what} ...")
 
     def begin(self, log_period: int) -> None:
-        self._log_period, self._point = log_period, -1
+        self._log_period, self._point, self._began = log_period, -1, time.monotonic()
 
     def show(self, step: int, total: int, told: list[str], *, last: bool) -> None:
         point, now = step // self._log_period, time.monotonic()
         before, self._point = self._point, point
         reached = before >= 0 and point > before
-        if not last and not (reached and now - self._printed >= PLAIN_SECONDS):
+        silent = now - max(self._printed, self._began) >= 2 * PLAIN_SECONDS  # a slow machine, or an evaluation
+        if not last and not silent and not (reached and now - self._printed >= PLAIN_SECONDS):
             return
         self._printed = now
         percent, steps, *rest = told
