@@ -1,6 +1,7 @@
 """The site builds without a warning (broken links are warnings), and the notebook of the tutorial runs."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "docs" / "site"
+SEARCHED = "search/search_index.json"
 NEEDED = ("mkdocs", "material", "mkdocstrings", "latex2mathml", "jupytext", "nbclient", "ipykernel")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 with_docs = pytest.mark.skipif(bool(MISSING), reason=f"pip install -e '.[docs]' brings {', '.join(MISSING)}")
@@ -32,10 +34,21 @@ def test_the_site_builds_strictly(tmp_path):
     build = ["mkdocs", "build", "--strict", "--quiet", "--config-file", str(SITE / "mkdocs.yml"), "--site-dir"]
     done = subprocess.run([sys.executable, "-m", *build, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "<math" in (tmp_path / "tutorial" / "index.html").read_text(encoding="utf-8")
-    page = (tmp_path / "api" / "dqn" / "index.html").read_text(encoding="utf-8")
-    assert 'id="atari_dqn.dqn.losses.td_error"' in page and "float32, online Q(s, .)" in page
-    assert "--num-envs" in (tmp_path / "commands" / "index.html").read_text(encoding="utf-8")
+
+    def page(name):
+        return (tmp_path / name / "index.html").read_text(encoding="utf-8")
+
+    assert "<math" in page("tutorial") and "--num-envs" in page("commands")
+    assert 'id="atari_dqn.dqn.losses.td_error"' in page("api/dqn") and "float32, online Q(s, .)" in page("api/dqn")
+    assert "<title>atari_dqn</title>" in page("") and '<meta name="description" content="The DQN of Mnih' in page("")
+    assert (tmp_path / "favicon.svg").is_file() and (tmp_path / "site.css").is_file()
+    assert 'data-md-component="source"' not in page("")  # by which the theme's script finds that it is to ask GitHub
+    assert "/blob/main/atari_dqn/dqn/one_page.py" in page("")  # a file that is named is a link
+    assert "test_<wbr>td_<wbr>error_<wbr>by_<wbr>hand" in page("formulas")
+    assert "seed: int = 0" in re.sub(r"<[^>]+>", "", page("api/top"))  # not `Annotated[int, Range(...)]`
+    searched = {entry["location"]: entry["text"] for entry in json.loads((tmp_path / SEARCHED).read_text())["docs"]}
+    of_td_error = searched["api/dqn/#atari_dqn.dqn.losses.td_error"]
+    assert "online Q(s, .)" in of_td_error and "gather" not in of_td_error  # what it does, not its source
 
 
 @pytest.fixture

@@ -1,22 +1,25 @@
 """Pages of the site whose source is not in docs/ (README, changelog, commands, the API), and what pages need of it.
 
 The pages of docs/ are written for a reader of the repository. On the site links that leave docs/ get the address of the
-repository, and formulas become MathML, which browsers draw without a script.
+repository, formulas become MathML, which browsers draw without a script, and each page a description of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import html
 import io
 import logging
 import os
 import posixpath
 import re
 import sys
+import textwrap
 from pathlib import Path
 from unittest import mock
 
 import jupytext
+import material
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -34,7 +37,11 @@ from readme_table import PACKAGE, ROOM_NAMES, modules, summary  # noqa: E402
 COPIED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.M | re.S)
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
+CELL = re.compile(r"<td[^>]*>.*?</td>", re.S)
+IN_CELL = re.compile(r"(?<=<code>).*?(?=</code>)", re.S)
+IN_REPOSITORY = re.compile(r"<a\b.*?</a>|<code>(?P<path>(?:atari_dqn|benchmarks|scripts|tests)/[\w./]+)</code>", re.S)
 FORMULA = re.compile(r"^```math\n(.*?)^```$", re.M | re.S)
+PROSE = re.compile(r"^[A-Z][^\n]*(?:\n[^\n]+)*", re.M)
 DOORS = ("__init__", "__main__", "cli")
 log = logging.getLogger("mkdocs.hooks.atari_dqn")  # with --strict a warning ends the build
 
@@ -43,7 +50,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """List the pages of the API."""
     assert config.nav is not None
     (api,) = (entry["API"] for entry in config.nav if "API" in entry)
-    api += [{"At the top": "api/top.md"}, *({room: f"api/{room}.md"} for room in ROOM_NAMES)]
+    api += [*({room: f"api/{room}.md"} for room in ROOM_NAMES), {"Modules at the top": "api/top.md"}]
     return config
 
 
@@ -52,6 +59,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {page: (ROOT / name).read_text(encoding="utf-8") for name, page in COPIED.items()}
     pages |= {"commands.md": commands(), "api/index.md": promised(), "api/top.md": room_page("")}
     pages |= {f"api/{room}.md": room_page(room) for room in ROOM_NAMES}
+    pages |= {"site.css": (ROOT / "docs/site/site.css").read_text(encoding="utf-8"), "favicon.svg": favicon()}
     pages["download/tutorial.ipynb"] = jupytext.writes(tutorial(f"{config.site_url}figures/"), fmt="ipynb")
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
@@ -61,8 +69,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links, formulas and details of a page."""
     source = {page: name for name, page in COPIED.items()}.get(page.file.src_uri, f"docs/{page.file.src_uri}")
+    if source.startswith("docs/api/"):
+        page.meta["search"] = {"boost": 0.3}  # pages that explain come first
+    page.meta.setdefault("description", description(text) or config.site_description)
     if source == "docs/tutorial.md":
-        text = text.replace("\n\n", "\n\n[The same as a Jupyter notebook](download/tutorial.ipynb)\n\n", 1)
+        text = text.replace("\n\n", "\n\nThis page is also [a Jupyter notebook](download/tutorial.ipynb).\n\n", 1)
     text = FORMULA.sub(lambda found: convert(found[1].strip(), display="block"), text)
     text = text.replace("<details>", '<details markdown="1">')
     if page.file.generated_by and source.startswith("docs/"):
@@ -72,6 +83,46 @@ def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) 
         pieces += [relinked(text[end : code.start()], source, page, config), code[0]]
         end = code.end()
     return "".join([*pieces, relinked(text[end:], source, page, config)])
+
+
+def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Files that a page names are links. A search looks into what is said of a function, not into its source."""
+
+    def linked(found: re.Match[str]) -> str:
+        path = found["path"]
+        if path is None or not (ROOT / path).exists():
+            return found[0]
+        kind = "tree" if (ROOT / path).is_dir() else "blob"
+        return f'<a href="{config.repo_url}/{kind}/main/{path}">{found[0]}</a>'
+
+    if page.file.src_uri.startswith("api/"):
+        return content.replace(
+            '<details class="mkdocstrings-source"', '<details class="mkdocstrings-source" data-search-exclude'
+        )
+    return IN_REPOSITORY.sub(linked, content)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Names in tables break after `_`, `/` or `.`, and no page asks another server."""
+
+    def broken(cell: re.Match[str]) -> str:
+        return IN_CELL.sub(lambda code: re.sub(r"(?<=[_/.])(?=\w)", "<wbr>", code[0]), cell[0])
+
+    # the theme would ask GitHub for stars and releases
+    return CELL.sub(broken, output).replace(' data-md-component="source"', "")
+
+
+def description(text: str) -> str:
+    """The beginning of the first paragraph, for search engines and link previews."""
+    found = PROSE.search(CODE.sub(lambda code: code[0].strip("`") if "\n" not in code[0] else "", text))
+    plain = re.sub(r"\[([^]]*)\]\([^)]*\)|[*`]", r"\1", found[0]) if found else ""
+    return html.escape(textwrap.shorten(plain, 160, placeholder=" ..."))
+
+
+def favicon() -> str:
+    """The theme's gamepad, which stands beside the name, too, in the colour of the header."""
+    icon = Path(material.__file__).parent / "templates/.icons/material/gamepad-square.svg"
+    return icon.read_text(encoding="utf-8").replace("<svg ", '<svg fill="#546d78" ', 1)
 
 
 def relinked(text: str, source: str, page: Page, config: MkDocsConfig) -> str:
@@ -115,7 +166,9 @@ def promised() -> str:
 
 def room_page(room: str) -> str:
     """A room's modules in reading order; those at the top where `room` is empty."""
-    parts = [f"# {room}", summary(PACKAGE / room / "__init__.py")] if room else ["# At the top"]
+    parts = [f"# atari_dqn.{room}", summary(PACKAGE / room / "__init__.py")] if room else [
+        "# Modules at the top", "Settings, presets, and the vocabulary that every room may import."
+    ]  # fmt: skip
     names = [path.stem for path in modules(PACKAGE / room) if room or path.stem not in DOORS]
     if not room:  # packages that are no room
         found = (path.parent.name for path in PACKAGE.glob("*/__init__.py"))
