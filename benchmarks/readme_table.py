@@ -72,7 +72,7 @@ def modules(folder: Path) -> list[Path]:
 
 
 TABLES = {
-    "README.md": (recipes, highlights, family, rooms),
+    "README.md": (highlights, recipes, rooms),
     "docs/results.md": (proof, quick, speed, measured),
     "docs/architecture.md": (files,),
     "docs/family.md": (family,),
