@@ -120,6 +120,17 @@ def test_an_evaluation_stops_the_clock_and_tells_its_games(clock, capsys):
     assert "1,000 steps/s" in lines[-1]
 
 
+def test_an_evaluation_that_has_ended_is_not_shown_while_it_is_filmed(clock, monkeypatch):
+    shown = []
+    with Display() as display:
+        display.begin(CONFIG, updates=0)
+        monkeypatch.setattr(display._screen, "show", lambda step, total, told, last: shown.append("  ".join(told)))
+        with display.evaluation(EvalProtocol("test", 3, None, 100, 0.0, 0, 0.0)) as watch:
+            watch(EvalStep(np.arange(2), np.zeros(2, np.int64), np.zeros(2, bool), make_step(np.zeros((2, 4)))))
+            display.tick(fake_trainer(2_000, updates=1))
+    assert ["evaluating" in line for line in shown] == [True, False]
+
+
 def test_the_short_evaluation_of_step_0_foretells_no_other(clock):
     usual = monitor(CONFIG)
     with Display() as display:

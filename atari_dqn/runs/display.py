@@ -45,6 +45,7 @@ class Display:
         self._first_updates = 0  # those before this process
         self._evaluation_began: float | None = None
         self._evaluated = ""
+        self._trainer: Trainer | None = None  # of the newest tick
 
     def __enter__(self) -> Display:
         return self
@@ -78,10 +79,14 @@ class Display:
         pending = trainer.learner.reset.pending_updates if trainer.learns else 0
         if pending and self._evaluation_began is None:
             self._stood += now - self._ticked
-        self._ticked = now
+        self._ticked, self._trainer = now, trainer
         if self._evaluation_began is None and not last:  # at the end a checkpoint was waited for
             learning = trainer.learner.updates > self._first_updates
             self.pace.see(now - self._stood, trainer.step, learning=learning)
+        self._show(trainer, pending, now, last=last)
+
+    def _show(self, trainer: Trainer, pending: int, now: float, *, last: bool = False) -> None:
+        assert self.pace is not None
         moment = self._moment(trainer, pending, now)
         told = pacing.parts(moment, self.pace)
         self._screen.show(moment.step, pacing.expected_steps(trainer.config, moment), told, last=last)
@@ -120,6 +125,8 @@ class Display:
             self._stood += took
             if self.pace is not None and protocol == monitor(self.pace.config):  # that of step 0 is shorter
                 self.pace.evaluation_seconds = took
+            if self._trainer is not None:  # it is logged and filmed now, for seconds without a tick
+                self._show(self._trainer, 0, time.monotonic())
 
     @contextmanager
     def episodes(self, protocol: EvalProtocol) -> Iterator[Watch]:
