@@ -32,6 +32,7 @@ import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 from peers import BATCH_SIZE, CAPACITY, PEERS, wait
 
+from atari_dqn import host
 from atari_dqn.config import Config
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.trainer import Trainer
@@ -64,7 +65,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         "steps_per_second": (trainer.step - first) / seconds,
         "updates_per_step": (trainer.learner.updates - updates) / (trainer.step - first),
         "emulators_idle": sum(idle) / seconds,
-        "neighbour_took": taken / seconds / len(os.sched_getaffinity(0)),
+        "neighbour_took": taken / seconds / host.cores(),
         "precision": config.machine.precision,
         "backend": config.env.backend,
         "resize": config.machine.resize,

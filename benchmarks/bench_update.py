@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from measuring import finish, in_turns, median_ratio, print_speeds
 
+from atari_dqn import host
 from atari_dqn.dqn.agent import make_agent
 from atari_dqn.dqn.learner import Learner
 from atari_dqn.dqn.samplers import UPDATES_AT_ONCE
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--vs", choices=["sb3"], help="peer ([bench] extra)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(options.torch_threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(options.torch_threads or host.cores())
     contestants = {f"ours {precision}": ours(options, precision) for precision in options.precision}
     if options.torch_kernels:
         contestants |= {f"torch {each}": ours(options, each, own_kernels=False) for each in options.precision}

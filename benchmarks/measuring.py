@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from atari_dqn import host
 from atari_dqn.errors import UsageError
 from atari_dqn.evaluation.player import Player
 from atari_dqn.runs.evaluate import load_player
@@ -81,7 +81,7 @@ def finish(result: dict[str, Any], out: Path | None) -> None:
     result |= {
         "command": command(),
         "cpu": f"{facts['cpu']} ({_matrix_units()})",
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": host.cores(),
         "gpu": facts["gpu"],
         "torch": facts["packages"]["torch"],
         "ale_py": facts["packages"]["ale-py"],

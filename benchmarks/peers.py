@@ -11,7 +11,6 @@ All learn the paper's network from batches of 32, once for every 4 agent steps.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+
+from atari_dqn import host
 
 UPDATE_PERIOD = 4  # agent steps, ours and the peers'
 BATCH_SIZE = 32
@@ -35,7 +36,7 @@ def wait(device: str) -> None:
 
 def threads(options: argparse.Namespace) -> int:
     """Of torch, as many as cores unless told otherwise."""
-    torch.set_num_threads(options.torch_threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(options.torch_threads or host.cores())
     return torch.get_num_threads()
 
 
@@ -114,7 +115,7 @@ def run_envpool(options: argparse.Namespace) -> dict[str, Any]:
         f"{game(options)}-v5",
         env_type="gymnasium",
         num_envs=options.num_envs,
-        num_threads=options.env_threads or len(os.sched_getaffinity(0)),
+        num_threads=options.env_threads or host.cores(),
         episodic_life=True,
         reward_clip=True,
         noop_max=30,
