@@ -9,7 +9,10 @@ setup docs
 export NO_MKDOCS_2_WARNING=1 # news of the theme's makers
 PATH=$PWD/.venv/bin:$PATH
 case ${1:-build} in
-  build) mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml && echo "build/site/index.html" ;;
+  build) # --quiet would hide the warnings that --strict counts, also from --strict
+    mkdocs build --strict --config-file docs/site/mkdocs.yml
+    echo "build/site/index.html"
+    ;;
   serve) exec mkdocs serve --config-file docs/site/mkdocs.yml ;;
   notebook)
     folder=$(mktemp -d)

@@ -31,7 +31,8 @@ def test_every_page_is_in_the_menu_and_the_addresses_are_those_of_the_package():
 
 @with_docs
 def test_the_site_builds_strictly(tmp_path):
-    build = ["mkdocs", "build", "--strict", "--quiet", "--config-file", str(SITE / "mkdocs.yml"), "--site-dir"]
+    # not --quiet, which hides the warnings that --strict counts, also from --strict
+    build = ["mkdocs", "build", "--strict", "--config-file", str(SITE / "mkdocs.yml"), "--site-dir"]
     done = subprocess.run([sys.executable, "-m", *build, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -46,6 +47,7 @@ def test_the_site_builds_strictly(tmp_path):
     assert "/blob/main/atari_dqn/dqn/one_page.py" in page("")  # a file that is named is a link
     assert "test_<wbr>td_<wbr>error_<wbr>by_<wbr>hand" in page("formulas")
     assert "seed: int = 0" in re.sub(r"<[^>]+>", "", page("api/top"))  # not `Annotated[int, Range(...)]`
+    assert 'href="envs/#atari_dqn.envs.make_envs"' in page("api") and page("api/top").count(">quick</h3>") <= 1
     searched = {entry["location"]: entry["text"] for entry in json.loads((tmp_path / SEARCHED).read_text())["docs"]}
     of_td_error = searched["api/dqn/#atari_dqn.dqn.losses.td_error"]
     assert "online Q(s, .)" in of_td_error and "gather" not in of_td_error  # what it does, not its source

@@ -1,7 +1,9 @@
 """Targets of a minibatch: the paper's head and bootstrap. Others are in `extensions/`, behind the same protocols.
 
-following = target(target network at s')           which action's value, by which network
-losses    = head.losses(online network at s, r + discount * following)
+    following = target(target network at s')           which action's value, by which network
+    losses    = head.losses(online network at s, r + discount * following)
+
+`discount` is gamma to the power of the steps between s and s'.
 """
 
 from __future__ import annotations

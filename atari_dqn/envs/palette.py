@@ -28,7 +28,7 @@ NTSC_LUMINANCE = (
     (47, 79, 107, 133, 157, 179, 200, 220),
     (47, 79, 107, 133, 157, 179, 200, 220),
 )
-"""[hue][brightness]"""
+"""By hue, then by brightness."""
 
 
 def luminance_table() -> np.ndarray:

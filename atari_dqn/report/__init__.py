@@ -1,11 +1,13 @@
 """Run folders to one HTML page and CSV files, without torch.
 
-parsing.py, read_runs.py                                files -> records
-tables.py, curves.py, median_curve.py,
-machines.py, missing.py                                 records -> tables, which contents.py gathers once
-formatting.py, scales.py, figures.py, markup.py,
-widgets.py, game_chapters.py, chapters.py, page.py      tables -> HTML
-csv_files.py                                            tables -> CSV
+    parsing.py, read_runs.py                                files -> records
+    tables.py, curves.py, median_curve.py,
+    machines.py, missing.py                                 records -> tables, which contents.py gathers once
+    formatting.py, scales.py, figures.py, markup.py,
+    widgets.py, game_chapters.py, chapters.py, page.py      tables -> HTML
+    csv_files.py                                            tables -> CSV
+
+`write_report` goes through them in this order.
 """
 
 from __future__ import annotations

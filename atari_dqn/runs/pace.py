@@ -1,8 +1,8 @@
 """Speed of a run and time left: arithmetic on a clock that others read, and its words.
 
-play, with random actions       play and learn                     end
-|-------------------------------|----------------------------------|
-0                               learning_starts                    total_steps
+    play, with random actions       play and learn                     end
+    |-------------------------------|----------------------------------|
+    0                               learning_starts                    total_steps
 
 evaluations and the updates after resets stop the clock, and are added to the time that is left
 """

@@ -1,10 +1,12 @@
 """A small study: variants of one run, each with the same seeds and budget; curves, a table and a plot of them.
 
-out/runs/<variant>/seed<k>/   runs of `atari-dqn train`, jobs of the suite's engine; finished ones are not run again
-out/curves.csv                variant, seed, step (or episodes, in the column `games`), mean return of an evaluation
-out/table.csv                 one row a variant, with 95 % intervals
-out/curves.png                means over seeds and their intervals
-out/hardware.json             versions, commit and machine
+    out/runs/<variant>/seed<k>/   runs of `atari-dqn train`, jobs of the suite's engine; finished ones are not run again
+    out/curves.csv                variant, seed, step (or episodes, in the column `games`), mean return of an evaluation
+    out/table.csv                 one row a variant, with 95 % intervals
+    out/curves.png                means over seeds and their intervals
+    out/hardware.json             versions, commit and machine
+
+The same command goes on with a study that was killed.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import html
+import inspect
 import io
+import json
 import logging
 import os
 import posixpath
@@ -159,20 +161,25 @@ def promised() -> str:
     for name in sorted({*atari_dqn.__all__} - {"__version__"}):
         found = getattr(atari_dqn, name)
         home = getattr(found, "__module__", None)  # a module has none
-        lines.append(f"- [`{name}`][{f'{home}.{name}' if home else found.__name__}]")
+        said = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ")
+        lines.append(f"- [`{name}`]{f'[{home}.{name}]' if home else f'(top.md#{found.__name__})'}: {said}")
     rooms = (f"- [`{room}`]({room}.md): {summary(PACKAGE / room / '__init__.py')}" for room in ROOM_NAMES)
     return "\n".join([*lines, "", "Rooms, in reading order:", "", *rooms])
 
 
 def room_page(room: str) -> str:
-    """A room's modules in reading order; those at the top where `room` is empty."""
-    parts = [f"# atari_dqn.{room}", summary(PACKAGE / room / "__init__.py")] if room else [
-        "# Modules at the top", "Settings, presets, and the vocabulary that every room may import."
-    ]  # fmt: skip
+    """A room, and its modules in reading order; those at the top where `room` is empty."""
+    if room:
+        said = json.dumps(summary(PACKAGE / room / "__init__.py"))
+        parts = [f"---\ndescription: {said}\n---", f"# atari_dqn.{room} {{ #atari_dqn.{room} }}"]
+        parts += [f"::: atari_dqn.{room}\n    options:\n      show_submodules: false"]
+    else:
+        parts = ["# Modules at the top", "Settings, presets, and the vocabulary that every room may import."]
     names = [path.stem for path in modules(PACKAGE / room) if room or path.stem not in DOORS]
     if not room:  # packages that are no room
         found = (path.parent.name for path in PACKAGE.glob("*/__init__.py"))
         names += sorted(set(found) - set(ROOM_NAMES))
     for name in names:
-        parts += [f"## {name}", f"::: {'.'.join(['atari_dqn', *[room] * bool(room), name])}"]
+        path = ".".join(["atari_dqn", *[room] * bool(room), name])
+        parts += [f"## {name} {{ #{path} }}", f"::: {path}"]
     return "\n\n".join(parts)
