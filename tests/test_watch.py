@@ -194,8 +194,9 @@ def test_a_page_shows_each_colour_as_it_is(monkeypatch):
             text = answer.read().decode()
         assert "pong, &lt;run&gt;" in text and 'src="/pictures"' in text
         assert "<p hidden>This has ended" in text and "{{" not in text, "its script shows that nothing comes any more"
-        with pytest.raises(urllib.error.HTTPError, match="404"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
             urllib.request.urlopen(f"{page.address}etc/passwd", timeout=10)
+        refused.value.close()
         with urllib.request.urlopen(f"{page.address}pictures", timeout=10) as stream:
             pictures, other = read_pictures(stream), 255 - PICTURE
             for first, second in ((PICTURE, PICTURE), (PICTURE, other), (other, other)):
