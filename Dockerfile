@@ -23,7 +23,7 @@ COPY constraints.txt ./
 RUN sed -i '/^triton==/d' constraints.txt
 # torch by itself: the one large layer, which a change of this package leaves as it is
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN pip install --no-cache-dir --constraint constraints.txt --index-url "${TORCH_INDEX}" torch
+RUN pip install --no-cache-dir --constraint constraints.txt --extra-index-url "${TORCH_INDEX}" torch
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY atari_dqn atari_dqn
 RUN pip install --no-cache-dir --constraint constraints.txt '.[video,play]'

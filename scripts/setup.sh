@@ -1,7 +1,7 @@
 # Sourced by train.sh, test.sh and benchmarks/*.sh: makes .venv and installs the package into it, once for each set of requirements.
 #
 #   ATARI_DQN_PYTHON        interpreter that makes the environment             (default: python3)
-#   ATARI_DQN_TORCH_INDEX   package index that torch comes from                (default: pip's own)
+#   ATARI_DQN_TORCH_INDEX   package index for torch, beside pip's own          (default: none)
 #                           e.g. https://download.pytorch.org/whl/cu128
 #   ATARI_DQN_SYSTEM_TORCH  1: use the torch that is installed already         (default: 0)
 
@@ -29,8 +29,8 @@ setup() { # setup EXTRA...: install the package with these extras
   [ -x .venv/bin/python ] || "$python" -m venv ${options[@]+"${options[@]}"} .venv # bash 3.2, of macOS: an empty list is unset
   if [ "$system" = 1 ]; then grep -v '^torch==' constraints.txt > "$constraints"; fi
   local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint "$constraints")
-  if [ "$system" != 1 ]; then
-    if [ -n "$index" ]; then "${pip[@]}" --index-url "$index" torch; else "${pip[@]}" torch; fi
+  if [ "$system" != 1 ]; then # an index of torch's lacks the pinned versions of what torch needs
+    if [ -n "$index" ]; then "${pip[@]}" --extra-index-url "$index" torch; else "${pip[@]}" torch; fi
   fi
   "${pip[@]}" --editable ".${extras:+[$extras]}"
   echo "$want" > "$stamp"

@@ -67,3 +67,10 @@ def test_what_the_python_in_the_shell_scripts_imports_is_there():
             wanted += [(node.module, alias.name) for node in imports for alias in node.names]
     assert ("atari_dqn.commands.cartpole_study", "compare_on_cartpole") in wanted
     assert [name for module, name in wanted if not hasattr(import_module(module), name)] == []
+
+
+def test_an_index_for_torch_stands_beside_pips_own():
+    """Alone it lacks the versions that constraints.txt pins of what torch needs, and pip finds no solution."""
+    for name in ("Dockerfile", "scripts/setup.sh", ".github/workflows/ci.yml"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert "--extra-index-url" in text and " --index-url" not in text, name
