@@ -100,6 +100,8 @@ ORDERS = [
     "--wandb pong --preset quick",
     "--preset quick --no-overlap pong",
     "--hidden-sizes 8 8 pong --preset quick",
+    "--reset-steps 1e5 110_000 pong --preset quick",
+    "--preset quick --reset-steps none pong",
     "--preset quick --seed -1 pong",
 ]
 
@@ -129,6 +131,12 @@ def test_flags_may_stand_before_the_game(line):
 def test_a_value_is_not_taken_for_the_game():
     assert split_game("--run-dir breakout pong".split()) == ("pong", ["--run-dir", "breakout"])
     assert split_game("--preset quick".split())[0] is None
+
+
+def test_a_list_may_be_none():
+    for line, steps in (("", (110_000,)), ("--reset-steps none", ()), ("--reset-steps 1e5 200000", (100_000, 200_000))):
+        command = parse_command("pong", ["--preset", "quick", *line.split()])
+        assert command.config.extensions.reset_steps == steps
 
 
 def test_a_slip_is_mended(capsys):

@@ -59,7 +59,7 @@ def open_file(path, *arguments, **options):
 os.open = open_file
 import shutil
 shutil._use_fd_functions = False  # as on Windows: rmtree goes by names
-shutil._rmtree_impl = shutil._rmtree_unsafe  # from Python 3.13 on it is chosen at the import
+shutil._rmtree_impl = shutil._rmtree_unsafe  # from Python 3.14 on it is chosen at the import
 """
 HURRIED = "from atari_dqn.suite import cost; cost.MEASURE_SECONDS = 0.2\n"
 PLATFORMS = {"macos": COMMON, "windows": COMMON + WINDOWS}

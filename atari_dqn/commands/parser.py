@@ -58,6 +58,11 @@ def whole_number(text: str) -> int:
     return int(whole + fraction.ljust(exponent, "0")[:exponent])
 
 
+def is_none(words: Sequence[str]) -> bool:
+    """Do the words of a flag say that it is to have no value?"""
+    return [word.lower() for word in words] == ["none"]
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -75,7 +80,7 @@ def _values(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         return PrimitiveConstructorSpec(
             nargs="*",
             metavar="INT ...",
-            instance_from_str=lambda words: tuple(map(whole_number, words)),
+            instance_from_str=lambda words: () if is_none(words) else tuple(map(whole_number, words)),
             is_instance=lambda value: isinstance(value, tuple) and all(type(part) is int for part in value),
             str_from_instance=lambda value: list(map(str, value)),
         )
@@ -84,13 +89,13 @@ def _values(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         return None
     make = {int: whole_number, float: _number}.get(kinds[0], kinds[0])
     accepted = (*kinds, int) if float in kinds else kinds
-    none = "none" if NoneType in kinds and kinds[0] in (int, float) else None
+    may_lack = NoneType in kinds and kinds[0] in (int, float)
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar=NAMES[kinds[0]] + (f"|{none}" if none else ""),
-        instance_from_str=lambda words: None if none and words[0].lower() == none else make(words[0]),
+        metavar=NAMES[kinds[0]] + ("|none" if may_lack else ""),
+        instance_from_str=lambda words: None if may_lack and is_none(words) else make(words[0]),
         is_instance=lambda value: isinstance(value, accepted) and not isinstance(value, bool),
-        str_from_instance=lambda value: [str(none) if value is None else str(value)],
+        str_from_instance=lambda value: ["none" if may_lack and value is None else str(value)],
     )
 
 

@@ -16,6 +16,7 @@ from tyro.conf import Suppress
 from atari_dqn import host
 from atari_dqn.commands import parse
 from atari_dqn.commands.flags import refuse_misfits
+from atari_dqn.commands.parser import is_none, whole_number
 from atari_dqn.config import DEFAULTS, SETTINGS, Config
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
@@ -121,11 +122,20 @@ def split_game(words: Sequence[str]) -> tuple[str | None, list[str]]:
     for place, word in enumerate(left):
         if word.startswith("-") and not word[1:2].isdigit():
             values = _values_of(word)
-        elif values == 0 or (values > 1 and not word.isdecimal()):
+        elif values == 0 or (values > 1 and not _of_a_list(word)):
             return word, left[:place] + left[place + 1 :]
         else:
             values -= 1
     return None, left
+
+
+def _of_a_list(word: str) -> bool:
+    """May a word stand among several values of a flag?"""
+    try:
+        whole_number(word)
+    except ValueError:
+        return is_none([word])
+    return True
 
 
 def _values_of(flag: str) -> int:

@@ -15,7 +15,7 @@ def torch_defaults() -> Iterator[None]:
     Networks, replay and sampling say where their tensors go, and leave the rest to these settings. Afterwards they are
     the caller's again.
     """
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    dtype, device = torch.get_default_dtype(), torch.empty(0).device
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
     try:
