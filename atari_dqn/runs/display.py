@@ -138,7 +138,8 @@ class Display:
             yield watch
 
     def close(self) -> None:
-        """Leave what is shown as it is, and stop showing."""
+        """Leave what is shown as it is, stop showing, and forget whose run it was."""
+        self._trainer = None
         self._screen.close()
 
 
