@@ -32,9 +32,9 @@ class EnvSpec:
     game: str
     """ROM id (`ms_pacman`) or gymnasium id (`CartPole-v1`)."""
     frame_shape: tuple[int, ...]
-    """Shape of one frame of one environment: (84, 84) for Atari, (4,) for CartPole."""
+    """Shape of one frame of one environment: (84, 84) for Atari, (4,) for CartPole, (10, 10, C) for MinAtar."""
     frame_dtype: str
-    """numpy name of the frame's type: `uint8` for pixels, `float32` for vectors."""
+    """numpy name of the frame's type: `uint8` for pixels, `float32` for vectors; channels may be of both, or `bool`."""
     action_names: tuple[str, ...]
     """One name per action, in the order of the action's number."""
     frame_skip: int

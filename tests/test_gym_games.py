@@ -134,7 +134,7 @@ def test_an_installed_plugin_registers_its_games(monkeypatch):
         ("--env-kwargs [1]", "env_kwargs is '[1]'; it must be a JSON object"),
         ('--env-kwargs {"colour":1}', "gymnasium cannot make gym:Shades-v0: TypeError"),
         ('--env-kwargs {"shown":"float32"}', "gave a picture of float32; its observation_space says uint8"),
-        ('--env-kwargs {"shape":[10,10,4]}', "--wrapper gymnasium.wrappers:FlattenObservation may make it a vector"),
+        ('--env-kwargs {"shape":[2,10,10,4]}', "--wrapper gymnasium.wrappers:FlattenObservation may make it a vector"),
         ("--wrapper my_wrappers", "wrapper is 'my_wrappers'; it must be MODULE:FUNCTION"),
         ("--wrapper no_such_module:f", "wrapper is 'no_such_module:f', which failed for gym:Shades-v0: ModuleNotFound"),
         ("--wrapper my_wrappers:missing", "AttributeError: module 'my_wrappers' has no attribute 'missing'"),

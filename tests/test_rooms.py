@@ -7,9 +7,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "atari_dqn"
 VOCABULARY = set(
-    "config cuda_graph errors extras host presets presets.cartpole presets.family presets.papers presets.pixels "
-    "presets.quick safe_files seeding settings settings.bounds settings.checks settings.extensions settings.from_file "
-    "settings.learning settings.play settings.running settings.table types".split()
+    "config cuda_graph errors extras host presets presets.cartpole presets.family presets.minatar presets.papers "
+    "presets.pixels presets.quick safe_files seeding settings settings.bounds settings.checks settings.extensions "
+    "settings.from_file settings.learning settings.play settings.running settings.table types".split()
 )
 DOORS = {"__init__", "__main__", "cli", "suite.tether"}
 MAY_IMPORT = {  # besides the vocabulary and itself

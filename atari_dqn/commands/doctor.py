@@ -135,6 +135,7 @@ def needs(runs_dir: Path) -> Iterator[tuple[str, str]]:
         told += f", where no run can be written ({why}): name another folder with --runs-dir"
     yield "disk", told
     configs = {name: make("cartpole" if name.startswith("cartpole") else "pong") for name, make in PRESETS.items()}
+    del configs["minatar"]  # which is for neither, and needs next to nothing
     specs = {game: spec_of(next(c for c in configs.values() if c.game == game)) for game in ("pong", "cartpole")}
     needed = {
         name: (memory_bytes(config, specs[config.game]), disk_bytes(config, specs[config.game]))

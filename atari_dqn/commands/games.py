@@ -19,8 +19,8 @@ NOTE = """
 Scores of games of 5 minutes, DQN after 200 million frames (Mnih et al. 2015,
 extended data table 2). Sets, as in `atari-dqn suite --games atari10`: the 49 of
 the paper, the 57 of later work, the 10 of Aitchison et al. 2022. Beside these:
-cartpole, and every gym:ID of vectors or pictures (preset pixels) whose actions
-are numbered: gym:Acrobot-v1, gym:CarRacing-v3."""
+cartpole, and every gym:ID of vectors or pictures (presets pixels and minatar)
+whose actions are numbered: gym:Acrobot-v1, gym:CarRacing-v3."""
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ def base_config(game: str, name: str | None, seed: str | None, **made_by: str) -
     if vectors != (preset(game).env.backend == "classic"):
         raise UsageError(
             f"preset {name!r} does not fit {game!r}: "
-            f"{'use cartpole, or pixels for pictures' if vectors else 'it is for games of gymnasium'}"
+            f"{'use cartpole, or pixels or minatar for pictures' if vectors else 'it is for games of gymnasium'}"
         )
     config = with_own_time_limit(preset(game).replace(**made_by))
     return config.replace(seed=int(seed)) if seed and seed.isdecimal() else config

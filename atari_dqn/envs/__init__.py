@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 
 from atari_dqn.config import Config
-from atari_dqn.envs.atari import AtariRules
+from atari_dqn.envs.atari import SIZE, AtariRules
 from atari_dqn.envs.games import atari_games as atari_games
 from atari_dqn.envs.games import check_rom
 from atari_dqn.envs.in_turns import EnvsInTurns
@@ -40,7 +40,7 @@ def make_envs(config: Config) -> VecEnv:
         from atari_dqn.envs.classic import ClassicEnvs, gym_game
 
         limits = {"max_episode_steps": config.env.max_episode_steps, "reseed_after": RESEED_AFTER}
-        return ClassicEnvs(gym_game(config.game, config.env), config.env.num_envs, **limits)
+        return ClassicEnvs(gym_game(config), config.env.num_envs, **limits)
     check_rom(config.game)
     if config.env.backend == "reference":
         from atari_dqn.envs.reference import ReferenceEnvs
@@ -109,7 +109,7 @@ def _own_time_limit(config: Config) -> int | None:
         return None
     from atari_dqn.envs.classic import gym_game, own_time_limit
 
-    return own_time_limit(gym_game(config.game, config.env))
+    return own_time_limit(gym_game(config))
 
 
 def atari_rules(game: str, env: EnvConfig) -> AtariRules:
@@ -133,13 +133,14 @@ def check_game(config: Config) -> None:
     Raises:
       UsageError: an unknown name, a Gymnasium game that breaks its contract at once, one for another kind of network.
     """
-    images, ranges = True, False
+    shape: tuple[int, ...] = (SIZE, SIZE)
+    ranges = False
     if config.env.backend == "classic":
         spec = spec_of(config)
-        images, ranges = len(spec.frame_shape) == 2, bool(spec.frame_range)
+        shape, ranges = spec.frame_shape, bool(spec.frame_range)
     else:
         check_rom(config.game)
     if config.network.network == "own":  # of which only its caller knows
         return
-    for complaint in about_the_observations(config.network.network, config.game, images=images, ranges=ranges):
+    for complaint in about_the_observations(config.network.network, config.game, shape, ranges=ranges):
         raise UsageError(complaint)

@@ -33,12 +33,13 @@ class CheckedGame:
     Args:
       game:     its name, for messages.
       make_one: makes it.
+      channels: take pictures of [H, W, C] as they are; else those of 1 or 3 bytes a pixel are `shows_pictures`.
 
     Raises (all methods but `close`):
       GameError: the game failed or broke its contract; names the game, the step and the value.
     """
 
-    def __init__(self, game: str, make_one: Callable[[], gymnasium.Env[Any, Any]]) -> None:
+    def __init__(self, game: str, make_one: Callable[[], gymnasium.Env[Any, Any]], *, channels: bool = False) -> None:
         self.game, self._when = game, "when it was made"
         try:
             with warnings.catch_warnings():  # that there is a newer version: this one was asked for
@@ -51,7 +52,9 @@ class CheckedGame:
             raise
         except FAILURES as error:
             raise UsageError(f"gymnasium cannot make {game}: {told(error)}") from error
-        self.shows_pictures = is_picture(self.observation_space)
+        as_they_are = type_of_channels(self.observation_space)
+        self.shows_pictures = is_picture(self.observation_space) and not (channels and as_they_are)
+        self.channels_of = None if self.shows_pictures else as_they_are
 
     def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, Mapping[str, Any]]:
         """Open an episode; see `gymnasium.Env.reset`."""
@@ -76,11 +79,16 @@ class CheckedGame:
         return self._observation(observation), self._reward(reward), *ends, self._info(info)
 
     def render(self) -> np.ndarray:
-        """The picture of a game that was made with render_mode "rgb_array": [H, W, 3] uint8."""
+        """The picture of a game that was made with render_mode "rgb_array": [H, W, 3] uint8.
+
+        MinAtar draws in floats from 0 to 1, which become bytes.
+        """
         self._when = f"while it was drawn, after step {self._length} of an episode"
         picture = self._ask(self.env.render)
-        drawn = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size > 0
-        if not drawn or picture.shape[2:] != (3,):
+        drawn = isinstance(picture, np.ndarray) and picture.shape[2:] == (3,) and picture.size > 0
+        if drawn and picture.dtype.kind == "f" and picture.min() >= 0 and picture.max() <= 1:
+            return (255 * picture).round().astype(np.uint8)
+        if not drawn or picture.dtype != np.uint8:
             self._refuse(f"gave the picture {_short(picture)}; it must be an array of [height, width, 3] uint8")
         return picture
 
@@ -107,11 +115,22 @@ class CheckedGame:
             if array.dtype != np.uint8:
                 self._refuse(f"gave a picture of {array.dtype}; its observation_space says uint8, from 0 to 255")
             return array
+        if self.channels_of:
+            return self._channels(array)
         with np.errstate(over="ignore"):
             frame = array.astype(np.float32)
         if not np.isfinite(frame).all():
             self._refuse(f"gave the observation {_short(value)}; all its numbers must be finite (in float32)")
         return frame
+
+    def _channels(self, array: np.ndarray) -> np.ndarray:
+        whole, most = self.channels_of != "float32", 255 if self.channels_of == "uint8" else 1
+        if (whole and array.dtype.kind == "f") or not (array.min() >= 0 and array.max() <= most):  # NaN is neither
+            self._refuse(
+                f"gave a picture of {array.dtype} from {array.min()} to {array.max()}; "
+                f"its observation_space says {self.observation_space.dtype}, from 0 to {most}"
+            )
+        return array.astype(self.channels_of)
 
     def _reward(self, value: Any) -> float:
         array = _array(value)
@@ -152,6 +171,16 @@ def is_picture(space: Any) -> bool:
     if not isinstance(space, gymnasium.spaces.Box) or space.dtype != np.uint8 or 0 in space.shape:
         return False
     return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] in (1, 3))
+
+
+def type_of_channels(space: Any) -> str | None:
+    """What pictures of [H, W, C] are kept as: `bool` (0 and 1), `uint8`, `float32` in [0, 1]; None if they are none."""
+    if not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 3 or 0 in space.shape or space.low.min() < 0:
+        return None
+    whole, most = space.dtype.kind != "f", space.high.max()
+    if most <= 1:
+        return "bool" if whole else "float32"
+    return "uint8" if whole and most <= 255 else None
 
 
 def told(error: BaseException) -> str:

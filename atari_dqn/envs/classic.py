@@ -1,4 +1,4 @@
-"""CartPole and other gymnasium games: vectors as they are, pictures as planes of 84 x 84 (`pictures.py`)."""
+"""CartPole and other gymnasium games: vectors and channels as they are, pictures as 84 x 84 planes (`pictures.py`)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 
+from atari_dqn.config import Config
 from atari_dqn.envs.atari import SIZE
 from atari_dqn.envs.checked_game import FAILURES, CheckedGame, told
 from atari_dqn.envs.games import GYM_PREFIX
 from atari_dqn.envs.pictures import PictureGame
 from atari_dqn.envs.single import Game, SingleEnvs
 from atari_dqn.errors import UsageError
-from atari_dqn.settings.play import EnvConfig
 from atari_dqn.types import EnvSpec
 
 # What play shows of CartPole. Its own bounds are no help: infinite for velocities, and twice the position and the angle
@@ -47,11 +47,14 @@ class GymGame(NamedTuple):
     """Keyword arguments for it, a JSON object; "" for none."""
     wrapper: str = ""
     """`MODULE:FUNCTION`, called with each game; "" for none."""
+    channels: bool = False
+    """Its pictures are shown as they are, also those that could be planes of 84 x 84."""
 
 
-def gym_game(game: str, env: EnvConfig) -> GymGame:
-    """A game as the settings have it made."""
-    return GymGame(game, env.env_kwargs, env.wrapper)
+def gym_game(config: Config) -> GymGame:
+    """A game as the settings have it made, and as their network sees it."""
+    channels = config.network.network == "minatar_cnn"
+    return GymGame(config.game, config.env.env_kwargs, config.env.wrapper, channels)
 
 
 def make_game(game: GymGame, render_mode: str | None = None) -> CheckedGame:
@@ -70,7 +73,7 @@ def make_game(game: GymGame, render_mode: str | None = None) -> CheckedGame:
         env = gymnasium.make(name, **{**kwargs, "disable_env_checker": True})
         return _wrapped(env, game) if game.wrapper else env
 
-    return CheckedGame(game.game, make_one)
+    return CheckedGame(game.game, make_one, channels=game.channels)
 
 
 def _register_plugin(name: str) -> None:
@@ -148,12 +151,12 @@ class ClassicEnvs(SingleEnvs):
 
 def _spec(game: str, env: CheckedGame) -> EnvSpec:
     seen, actions = env.observation_space, env.action_space
-    if not env.shows_pictures and (
-        not isinstance(seen, gymnasium.spaces.Box) or len(seen.shape) != 1 or not seen.shape[0]
-    ):
+    vector = isinstance(seen, gymnasium.spaces.Box) and len(seen.shape) == 1 and seen.shape[0]
+    if not (vector or env.shows_pictures or env.channels_of):
         raise UsageError(
-            f"{game} shows {seen}; only vectors (a Box of one axis, not empty) and pictures (uint8 of [H, W], [H, W, 1]"
-            " or [H, W, 3]) can be learned from; --wrapper gymnasium.wrappers:FlattenObservation may make it a vector"
+            f"{game} shows {seen}; only vectors (a Box of one axis, not empty) and pictures (uint8 of [H, W]; of "
+            "[H, W, C] also bool, or floats in [0, 1]) can be learned from; "
+            "--wrapper gymnasium.wrappers:FlattenObservation may make it a vector"
         )
     if not isinstance(actions, gymnasium.spaces.Discrete) or actions.n > 256:
         raise UsageError(
@@ -163,6 +166,8 @@ def _spec(game: str, env: CheckedGame) -> EnvSpec:
     names = tuple(str(actions.start + action) for action in range(int(actions.n)))
     if env.shows_pictures:
         return EnvSpec(game, (SIZE, SIZE), "uint8", names, 1)
+    if env.channels_of:
+        return EnvSpec(game, seen.shape, env.channels_of, names, 1)
     return EnvSpec(game, seen.shape, np.dtype(np.float32).name, names, 1, _range(game, seen))
 
 

@@ -40,7 +40,8 @@ class Player(NamedTuple):
         """The greedy actions of some observations.
 
         Args:
-          obs: [N, K, 84, 84] uint8, the newest of K frames last, or [N, K, D] for vectors; or one of them without N.
+          obs: [N, K, 84, 84] uint8, the newest of K frames last, or [N, K, D] for vectors, [N, K, H, W, C] for pictures
+               with channels; or one of them without N.
 
         Returns:
           [N] int64, or [] for a single observation: `int(...)` makes it a number.
@@ -60,13 +61,14 @@ def _batch_of(obs: np.ndarray | Tensor, spec: EnvSpec, frame_stack: int) -> tupl
     if not isinstance(obs, np.ndarray | Tensor):
         raise UsageError(f"obs is of type {type(obs).__name__}; give a numpy array or a tensor")
     given = torch.as_tensor(obs)
-    shape, pixels = (frame_stack, *spec.frame_shape), spec.frame_dtype == "uint8"
+    shape, dtype = (frame_stack, *spec.frame_shape), getattr(torch, spec.frame_dtype)
     single = given.dim() == len(shape)
     batch = given[None] if single else given
     if tuple(batch.shape[1:]) != shape or batch.dim() != len(shape) + 1:
         raise UsageError(
             f"obs has the shape {tuple(given.shape)}; the network of {spec.game} takes {('N', *shape)} or {shape}"
         )
-    if pixels and batch.dtype != torch.uint8:
-        raise UsageError(f"obs is {batch.dtype}; the network of {spec.game} takes pixels as uint8, from 0 to 255")
-    return (batch if pixels else batch.float()), single
+    if dtype != torch.float32 and batch.dtype != dtype:
+        wanted = "pixels as uint8, from 0 to 255" if dtype == torch.uint8 else "truth values, bool"
+        raise UsageError(f"obs is {batch.dtype}; the network of {spec.game} takes {wanted}")
+    return batch.to(dtype), single

@@ -1,7 +1,8 @@
 """Observations to action values: networks, which know no reinforcement learning.
 
 In reading order: nature_cnn.py (the paper's), convolutions.py (its first layer, faster), heads.py (hidden layers and
-how the last one says values), vector.py (games of a few numbers), weights.py, dead_units.py.
+how the last one says values), minatar_cnn.py (small pictures with channels), vector.py (games of a few numbers),
+weights.py, dead_units.py.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from torch import nn
 
 from atari_dqn.errors import UsageError
 from atari_dqn.networks.heads import PLAIN, Ending, QNetwork
+from atari_dqn.networks.minatar_cnn import MinAtarCNN
 from atari_dqn.networks.nature_cnn import NatureCNN
 from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, Ranges, TabularQ
-from atari_dqn.settings.checks import about_the_observations
+from atari_dqn.settings.checks import DENSE_NETWORKS, about_the_observations
 from atari_dqn.settings.learning import NetworkConfig
 from atari_dqn.types import EnvSpec
 
@@ -118,7 +120,7 @@ def make_model(
     """
     _refuse_another_kind(settings.network, spec)
     model: Model
-    if settings.network in ("nature_cnn", "mlp"):
+    if settings.network in DENSE_NETWORKS:
         model = _layered(spec, settings, frame_stack, subtract_mean_frame, ending)
     else:
         model = _of_ranges(spec.frame_range * frame_stack, spec.num_actions, settings)
@@ -131,11 +133,15 @@ def make_model(
 
 def _layered(
     spec: EnvSpec, settings: NetworkConfig, frame_stack: int, subtract_mean_frame: bool, ending: Ending
-) -> NatureCNN | MLP:
+) -> NatureCNN | MinAtarCNN | MLP:
     sizes, layer_norm = settings.hidden_sizes, settings.layer_norm
     if settings.network == "mlp":
         num_inputs = frame_stack * math.prod(spec.frame_shape)
         return MLP(num_inputs, spec.num_actions, sizes, layer_norm=layer_norm, ending=ending)
+    if settings.network == "minatar_cnn":
+        height, width, channels = spec.frame_shape
+        picture = (height, width, channels)
+        return MinAtarCNN(frame_stack, picture, spec.num_actions, sizes, layer_norm=layer_norm, ending=ending)
     height, width = spec.frame_shape
     return NatureCNN(
         frame_stack,
@@ -160,6 +166,5 @@ def _of_ranges(ranges: Ranges, num_actions: int, settings: NetworkConfig) -> Tab
 def _refuse_another_kind(network: str, spec: EnvSpec) -> None:
     if network == "own":
         raise UsageError("network is 'own': it comes from Python; pass it as model=...")
-    images, ranges = len(spec.frame_shape) == 2, bool(spec.frame_range)
-    for complaint in about_the_observations(network, spec.game, images=images, ranges=ranges):
+    for complaint in about_the_observations(network, spec.game, spec.frame_shape, ranges=bool(spec.frame_range)):
         raise UsageError(complaint)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from atari_dqn.networks.convolutions import Convolution
+from atari_dqn.networks.minatar_cnn import MinAtarCNN
 from atari_dqn.networks.nature_cnn import NatureCNN
 
 
@@ -31,7 +32,8 @@ def dead_units(model: nn.Module, obs: Tensor) -> dict[str, float]:
     def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         return lambda module, inputs, output: outputs.update({name: output})
 
-    seen = (nn.ReLU, Convolution) if isinstance(model, NatureCNN) else (nn.ReLU,)  # its ReLUs are no modules
+    ours = isinstance(model, NatureCNN | MinAtarCNN)  # whose ReLUs are no modules
+    seen = (nn.ReLU, Convolution) if ours else (nn.ReLU,)
     layers = {name: module for name, module in model.named_modules() if isinstance(module, seen)}
     hooks = [module.register_forward_hook(keep(name)) for name, module in layers.items()]
     try:

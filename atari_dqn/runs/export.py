@@ -1,7 +1,8 @@
 """A trained network for other programs: as ONNX, as TorchScript, or as a folder for a model hub.
 
-The network takes observations [N, K, 84, 84] uint8 (or [N, K, D] float32) and gives Q-values [N, A] float32, whatever
-its head says inside; the greedy action is the largest. It is computed in float32, and a noisy one without its noise.
+The network takes observations [N, K, 84, 84] uint8 (or [N, K, D] float32, or [N, K, H, W, C] as the game shows them)
+and gives Q-values [N, A] float32, whatever its head says inside; the greedy action is the largest. It is computed in
+float32, and a noisy one without its noise.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ def random_observations(player: Player, count: int, seed: int = 0) -> Tensor:
     draw, shape = np.random.default_rng(seed), (count, player.config.env.frame_stack, *player.spec.frame_shape)
     if player.spec.frame_dtype == "uint8":
         return torch.from_numpy(draw.integers(0, 256, shape, np.uint8))
+    if player.spec.frame_dtype == "bool":
+        return torch.from_numpy(draw.random(shape) < 0.5)
     return torch.from_numpy(draw.standard_normal(shape, np.float32))
 
 

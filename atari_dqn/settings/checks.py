@@ -11,7 +11,8 @@ from typing import Any
 
 from atari_dqn.settings.table import Setting, type_complaint
 
-DENSE_NETWORKS = ("nature_cnn", "mlp")  # that end in fully connected layers
+DENSE_NETWORKS = ("nature_cnn", "minatar_cnn", "mlp")  # that end in fully connected layers
+AXES = {"nature_cnn": 2, "minatar_cnn": 3}  # of the frames that a network takes; the others take vectors
 MOST_PAIRS = 2**28  # numbers of float32 in 1 GiB
 
 ONLY_GYM: Mapping[str, tuple[Any, ...]] = {"env_kwargs": ("",), "wrapper": ("",)}
@@ -173,10 +174,11 @@ def complaints(config: Any, settings: Mapping[str, Setting]) -> Iterator[str]:
     yield from _about_the_warm_up(config)
 
 
-def about_the_observations(network: str, game: str, *, images: bool, ranges: bool) -> Iterator[str]:
-    """A network for what the game shows: images, or vectors whose numbers have known ranges or not."""
-    if images != (network == "nature_cnn"):
-        kind, right = ("images", "'nature_cnn', as in --preset pixels") if images else ("vectors", "'mlp'")
+def about_the_observations(network: str, game: str, shape: Sequence[int], *, ranges: bool) -> Iterator[str]:
+    """A network for frames of this shape: vectors, whose numbers have known ranges or not, planes, or channels."""
+    if (axes := len(shape)) != AXES.get(network, 1):
+        kind = ("vectors", "images", f"pictures of {' x '.join(map(str, shape))}")[axes - 1]
+        right = ("'mlp'", "'nature_cnn', as in --preset pixels", "'minatar_cnn', as in --preset minatar")[axes - 1]
         yield f"network is {network!r}, but {game} shows {kind}: use {right}"
     elif network in ("tabular", "linear", "polynomial") and not ranges:
         yield f"network is {network!r}, but numbers that {game} shows have no known range: use 'mlp'"

@@ -43,7 +43,7 @@ class GymCamera:
     def __init__(self, config: Config) -> None:
         draw_without_a_screen()
         try:
-            self._game = make_game(gym_game(config.game, config.env), render_mode="rgb_array")
+            self._game = make_game(gym_game(config), render_mode="rgb_array")
             self._game.reset(seed=0)
             self._game.render()
         except UsageError as error:

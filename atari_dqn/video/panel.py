@@ -24,7 +24,8 @@ import numpy as np
 HEIGHT = 630  # of a picture, pixels: three for each of 210 lines
 GAME_WIDTH, PANEL_WIDTH = HEIGHT * 4 // 3, 440
 MARGIN = 24
-PLANES_SHOWN = 4  # the newest
+PLANES_SHOWN, CHANNELS_SHOWN = 4, 12  # the newest planes; the first channels
+SEEN_TOP, SEEN_HEIGHT = 172, 96  # where what the network sees is shown
 
 BACKGROUND, RAISED, QUIET, TEXT = (16, 19, 26), (34, 40, 53), (134, 146, 166), (232, 237, 245)
 GREEDY, RANDOM, OTHER, EXPECTED = (72, 199, 142), (245, 166, 66), (78, 99, 138), (122, 162, 247)
@@ -37,7 +38,7 @@ class AgentView(NamedTuple):
     """What the agent knew and did at one agent step."""
 
     step: int  # agent steps played before
-    planes: np.ndarray  # [K, H, W] uint8 or [K, D] float32, as given to the network
+    planes: np.ndarray  # [K, H, W] uint8, [K, D] float32 or [K, H, W, C], as given to the network
     q: np.ndarray  # [A] float32
     action: int
     explored: bool  # the action came from a coin, not from the Q-values
@@ -58,7 +59,7 @@ def letterbox(picture: np.ndarray, height: int) -> np.ndarray:
     width = height * 4 // 3
     scale = min(height / picture.shape[0], width / picture.shape[1])
     lines, columns = (max(1, round(size * scale)) for size in picture.shape[:2])
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR if scale < 8 else cv2.INTER_NEAREST
     frame = np.full((height, width, 3), BACKGROUND, np.uint8)
     top, left = (height - lines) // 2, (width - columns) // 2
     frame[top : top + lines, left : left + columns] = cv2.resize(picture, (columns, lines), interpolation=way)
@@ -119,10 +120,12 @@ class Panel:
         draw.text((MARGIN, 148), "what the network sees", QUIET, self._font(14))
         if decision.planes.ndim == 2:
             self._numbers(draw, decision.planes[-1])
+        elif decision.planes.ndim == 4:
+            self._channels(picture, decision.planes[-1])
         else:
             for index, plane in enumerate(decision.planes[-PLANES_SHOWN:]):
                 left = MARGIN + index * (PANEL_WIDTH - 2 * MARGIN - plane.shape[1]) // (PLANES_SHOWN - 1)
-                picture.paste(Image.fromarray(plane), (left, 172))
+                picture.paste(Image.fromarray(plane), (left, SEEN_TOP))
         self._spread = max(float(np.ptp(decision.q)), self._spread * FADING, 1e-6)
         draw.text((MARGIN, 276), f"Q-values, bars span {self._spread:.2g}", QUIET, self._font(14))
         how, colour = ("random action", RANDOM) if decision.explored else ("greedy action", GREEDY)
@@ -148,6 +151,19 @@ class Panel:
             line, column = divmod(index, NUMBERS_IN_LINE)
             right = MARGIN + (column + 1) * (PANEL_WIDTH - 2 * MARGIN) // NUMBERS_IN_LINE
             draw.text((right, 176 + 22 * line), f"{value:.2f}", TEXT, self._font(16), anchor="ra")
+
+    def _channels(self, picture: Any, seen: np.ndarray) -> None:
+        """The channels of the newest picture, [H, W, C], side by side, as large as there is room."""
+        from PIL import Image
+
+        bytes_ = seen if seen.dtype == np.uint8 else (255 * seen.astype(np.float32)).astype(np.uint8)
+        height, width, channels = seen[..., :CHANNELS_SHOWN].shape
+        room = (PANEL_WIDTH - 2 * MARGIN) // channels
+        scale = min(SEEN_HEIGHT / height, (room - 4) / width)
+        size = max(1, int(scale * width)), max(1, int(scale * height))
+        for channel in range(channels):
+            plane = Image.fromarray(np.ascontiguousarray(bytes_[..., channel]))
+            picture.paste(plane.resize(size, Image.Resampling.NEAREST), (MARGIN + channel * room, SEEN_TOP))
 
     def _bars(self, draw: Any, decision: AgentView) -> None:
         """One line for each action: the best has a full bar, and what the others lack of its value theirs lacks.
