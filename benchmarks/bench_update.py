@@ -63,9 +63,11 @@ def ours(
     fill(replay)
     agent = make_agent(config, SPEC)
     learner = Learner(config, agent, replay)
+    threads = torch.get_num_threads()  # as `resolve` chose: 1 where a second thread of our own shares the update
     group = options.group or min(UPDATES_AT_ONCE[replay.device.type], NUM_ENVS // config.algorithm.update_period)
 
     def run() -> float:
+        torch.set_num_threads(threads)
         began, done = time.perf_counter(), 0
         while done < options.updates:
             learner.learn(options.capacity, group, sync=False)
@@ -104,6 +106,7 @@ def sb3(options: argparse.Namespace) -> Callable[[], float]:
         agent.replay_buffer.add(obs, obs, np.zeros((1, 1)), np.zeros(1), np.zeros(1), [{}])
 
     def run() -> float:
+        torch.set_num_threads(options.torch_threads)
         began = time.perf_counter()
         agent.train(options.updates, BATCH_SIZE)
         if options.device.startswith("cuda"):
@@ -119,6 +122,7 @@ def ceiling(options: argparse.Namespace, dtype: torch.dtype) -> Callable[[], flo
     a, b = (torch.randn(side, side, device=options.device).to(dtype) for _ in range(2))
 
     def run() -> float:
+        torch.set_num_threads(options.torch_threads)
         began = time.perf_counter()
         for _ in range(options.updates):
             a @ b
@@ -161,7 +165,7 @@ def main() -> None:
     parser.add_argument("--vs", choices=["sb3"], help="peer ([bench] extra)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(options.torch_threads or host.cores())
+    options.torch_threads = options.torch_threads or host.cores()
     contestants = {f"ours {precision}": ours(options, precision) for precision in options.precision}
     if options.torch_kernels:
         contestants |= {f"torch {each}": ours(options, each, own_kernels=False) for each in options.precision}
@@ -188,7 +192,7 @@ def main() -> None:
     result = {"bench": "update", "device": options.device, "batch_size": BATCH_SIZE, "peer": options.vs, "rows": rows}
     base = speeds[f"ours {options.precision[0]}"]
     result["time_to_nature"] = {name: round(median_ratio(base, speeds[name]), 2) for name in options.presets}
-    result |= {"threads": torch.get_num_threads(), "speeds": {k: [round(x, 1) for x in v] for k, v in speeds.items()}}
+    result |= {"threads": options.torch_threads, "speeds": {k: [round(x, 1) for x in v] for k, v in speeds.items()}}
     finish(result, options.out)
 
 
