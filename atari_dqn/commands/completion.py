@@ -94,9 +94,11 @@ def words_of(kind: Any, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple
     """Flags of a dataclass, each with its values; `known`: values of some that its types do not tell."""
     words: dict[str, tuple[str, ...] | None] = {"--help": None}
     for flag in flags_of(kind):
-        if flag.kind is bool and not (flag.positional or flag.suppressed):
+        if flag.positional or flag.suppressed:
+            continue
+        if flag.kind is bool:
             words |= {flag.name: None, f"--no-{flag.name[2:]}": None}
-        elif not (flag.positional or flag.suppressed):
+        else:
             words[flag.name] = known.get(flag.name, flag.choices)
     return words
 
