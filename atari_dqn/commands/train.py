@@ -15,9 +15,9 @@ from tyro.conf import Suppress
 
 from atari_dqn import host
 from atari_dqn.commands import parse
-from atari_dqn.commands.flags import refuse_misfits
+from atari_dqn.commands.flags import flags_of, refuse_misfits
 from atari_dqn.commands.parser import is_none, whole_number
-from atari_dqn.config import DEFAULTS, SETTINGS, Config
+from atari_dqn.config import SETTINGS, Config
 from atari_dqn.envs import with_own_time_limit
 from atari_dqn.envs.games import EXECUTED, is_vector_game, known_game, module_of
 from atari_dqn.errors import UsageError
@@ -31,7 +31,6 @@ from atari_dqn.settings.extensions import ExtensionsConfig
 from atari_dqn.settings.from_file import some_settings_in
 from atari_dqn.settings.running import EvaluationConfig, LoggingConfig, MachineConfig
 
-MANY = 1_000  # words that a flag with a list may take
 LENGTHS = {"--preset", "--config", "--total-steps", "--total-episodes", "--resume"}  # with one, a length is wished
 HELP, HELP_ALL = {"-h", "--help"}, "--help-all"
 
@@ -118,7 +117,7 @@ def asked_for(flags: Sequence[str]) -> bool:
 def split_game(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """The game, which may stand anywhere, and the other words, which are flags and their values."""
     left = list(words)
-    values = 0  # words that may still belong to the flag before
+    values = 0.0  # words that may still belong to the flag before
     for place, word in enumerate(left):
         if word.startswith("-") and not word[1:2].isdigit():
             values = _values_of(word)
@@ -138,14 +137,12 @@ def _of_a_list(word: str) -> bool:
     return True
 
 
-def _values_of(flag: str) -> int:
+def _values_of(word: str) -> float:
     """How many words a flag of `train` takes; of an unknown one, the next."""
-    name = flag.lstrip("-").replace("-", "_")
-    defaults = DEFAULTS | {field.name: field.default for field in dataclasses.fields(Train)}
-    default = defaults.get(name)
-    if "=" in flag or flag in HELP or flag == HELP_ALL or isinstance(default, bool) or name.startswith("no_"):
+    name = word.replace("_", "-")
+    if "=" in word or word in HELP or word == HELP_ALL or name.startswith("--no-"):
         return 0
-    return MANY if isinstance(default, tuple) else 1
+    return next((flag.most for flag in flags_of(Train) if flag.name == name), 1)
 
 
 def parse_command(game: str | None, flags: Sequence[str]) -> Train:
