@@ -19,6 +19,15 @@ SPEC = EnvSpec("pong", (36, 36), "uint8", ("noop", "left", "right"), 4)
 UPDATES = 3
 
 
+@pytest.fixture(autouse=True)
+def operations_by_one_thread_each():
+    """As `resolve` has it in a run, one thread or two: a divided sum is another one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def transitions(batch_size, n_step):
     numbers = torch.Generator().manual_seed(0)
     rows = UPDATES * batch_size
@@ -94,6 +103,28 @@ def test_two_threads_act_as_one_does(number):
 def test_who_learns_by_two_threads(preset, changes, by_two):
     game = "cartpole" if preset == "cartpole" else "pong"
     assert learns_in_two_threads(PRESETS[preset](game).replace(**({"device": "cpu"} | changes))) == by_two
+
+
+def test_what_the_second_thread_casts_is_not_what_the_caller_learns_with():
+    """By torch 2.8 a weight that was cast without a gradient had none for the caller either, if both asked at once."""
+    layer, x = nn.Linear(4, 4), torch.ones(2, 4)
+    second, asked, go_on = SecondThread(layer), threading.Event(), threading.Event()
+
+    def ask():
+        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+            layer(x)
+            asked.set()
+            assert go_on.wait(60)
+
+    job = second.submit(ask)
+    assert asked.wait(60)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x)
+    go_on.set()
+    job.result()
+    assert torch.autograd.grad(found.float().sum(), layer.weight)[0].any()
+    assert torch.is_autocast_cache_enabled()
+    assert not second.submit(torch.is_autocast_cache_enabled).result()
 
 
 class Seen(torch.autograd.Function):

@@ -45,8 +45,8 @@ class SecondThread:
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         """Have it call a function, after what was submitted before."""
-        if self._pool is None:  # whether the processor flushes denormals is each thread's own mode
-            self._pool = ThreadPoolExecutor(1, "learner", torch.set_flush_denormal, (flushes_denormals(),))
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "learner", _begin_as, (flushes_denormals(),))
         return self._pool.submit(function, *arguments)
 
     def map_rows(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
@@ -110,6 +110,16 @@ class SecondThread:
             return [found[weight] for weight in weights]
 
         return result
+
+
+def _begin_as(flush: bool) -> None:
+    """Modes of the second thread that are each thread's own: denormals as in the caller's, and no casts kept.
+
+    Autocast keeps the weights that it has cast for all threads. Torch 2.8 hands those that were cast without a gradient
+    to whoever asks next, and the caller would find no way back to the weights.
+    """
+    torch.set_flush_denormal(flush)
+    torch.set_autocast_cache_enabled(False)
 
 
 def flushes_denormals() -> bool:
