@@ -186,13 +186,12 @@ class DQN:
         """`_update` of each, while a second thread does what it can; one minibatch ahead with the target network."""
         ahead = second.submit(self._following, minibatches[0])
         for number, (batch, discount, _, weight) in enumerate(minibatches):
-            following = ahead
-            halves = [Transitions(*rows) for rows in zip(*(tensor.chunk(2) for tensor in batch), strict=True)]
-            jobs = [second.submit(self._targets_in, half, following, 1) for half in halves[1:]]
+            own = len(batch.action) // 4  # rows; the other thread has more time while the values at s are computed
+            others = second.submit(self._targets_of, batch, ahead, slice(own, None))
             with second.watching():
                 outputs = self.outputs(self.model, batch.obs)
-            parts = [self._targets_in(halves[0], following, 0), *(job.result() for job in jobs)]
-            targets = [torch.cat(rows) for rows in zip(*parts, strict=True)]
+            first = [self._targets_of(batch, ahead, slice(own))] if own else []
+            targets = [torch.cat(rows) for rows in zip(*first, others.result(), strict=True)]
             loss, *stats = self._loss_of_outputs(outputs, batch.action, discount, weight, *targets)
             gradients = second.gradients(loss, self.learned)
             if number + 1 < len(minibatches):
@@ -205,9 +204,10 @@ class DQN:
         return self.outputs(self.target, minibatch.batch.next_obs) if self.use_target else None
 
     @torch.no_grad()
-    def _targets_in(self, half: Transitions, following: Future[Tensor | None], place: int) -> tuple[Tensor, Tensor]:
-        whole = following.result()
-        return self._targets(half, whole if whole is None else whole.chunk(2)[place])
+    def _targets_of(self, batch: Transitions, following: Future[Tensor | None], rows: slice) -> tuple[Tensor, Tensor]:
+        of_all = following.result()
+        part = Transitions(*(tensor[rows] for tensor in batch))
+        return self._targets(part, of_all if of_all is None else of_all[rows])
 
     def _loss_of_batch(
         self, batch: Transitions, discount: Tensor, next_outputs: Tensor | None, weight: Tensor | None

@@ -1,7 +1,7 @@
 """An update on two cores: two threads do whole operations that do not wait for each other.
 
-    the caller   Q(s, .)         | half of the values at s' | gradients of the layers' inputs | optimizer
-    the second   Q_target(s', .) | the other half           | gradients of their weights      | the next Q_target(s', .)
+    the caller   Q(s, .)         | values at s': a quarter | gradients of the layers' inputs | optimizer
+    the second   Q_target(s', .) | values at s': the rest  | gradients of their weights      | Q_target of the next
 
 Torch's own threads divide each operation, and meet after it: some sixty times an update. Where anything else wants a
 core, all of them wait for the one that lost it. These two meet twice, and since one thread computes each operation as a
