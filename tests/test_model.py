@@ -23,22 +23,17 @@ def nature_cnn(seed=0):
     return make_model(ATARI, NetworkConfig("nature_cnn", hidden_sizes=(512,)), frame_stack=4, seed=seed)
 
 
-def nips_cnn(seed=0):
-    return make_model(ATARI, NetworkConfig("nips_cnn", hidden_sizes=(256,)), frame_stack=4, seed=seed)
-
-
 def random_obs(batch=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (batch, 4, 84, 84), dtype=torch.uint8, generator=generator)
 
 
 def plain_forward(model, obs):
-    """The network of 2015, or of 2013, as everyone writes it."""
+    """The paper's network as everyone writes it."""
     x = obs.float() / 255.0
     x = F.relu(F.conv2d(x, model.conv1.weight, model.conv1.bias, stride=4))
     x = F.relu(F.conv2d(x, model.conv2.weight, model.conv2.bias, stride=2))
-    if hasattr(model, "conv3"):
-        x = F.relu(F.conv2d(x, model.conv3.weight, model.conv3.bias))
+    x = F.relu(F.conv2d(x, model.conv3.weight, model.conv3.bias))
     return model.last(model.hidden(x.flatten(1)))
 
 
@@ -47,11 +42,6 @@ def test_parameters_are_the_papers():
     assert shapes == [
         (32, 4, 8, 8), (32,), (64, 32, 4, 4), (64,), (64, 64, 3, 3), (64,), (512, 3136), (512,), (6, 512), (6,),
     ]  # fmt: skip
-
-
-def test_parameters_of_the_first_paper():
-    shapes = [tuple(param.shape) for param in nips_cnn().parameters()]
-    assert shapes == [(16, 4, 8, 8), (16,), (32, 16, 4, 4), (32,), (256, 2592), (256,), (6, 256), (6,)]
 
 
 @pytest.fixture(
@@ -65,15 +55,13 @@ def compiling(request, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", same_bits)
 
 
-@pytest.mark.parametrize("network", [nature_cnn, nips_cnn])
-def test_space_to_depth_equals_the_plain_convolution(compiling, network):
-    model, obs = network(), random_obs()
+def test_space_to_depth_equals_the_plain_convolution(compiling):
+    model, obs = nature_cnn(), random_obs()
     torch.testing.assert_close(model(obs), plain_forward(model, obs), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("network", [nature_cnn, nips_cnn])
-def test_space_to_depth_has_the_plain_gradients(compiling, network):
-    model, obs = network(), random_obs()
+def test_space_to_depth_has_the_plain_gradients(compiling):
+    model, obs = nature_cnn(), random_obs()
     model(obs).square().sum().backward()
     fast = [param.grad.clone() for param in model.parameters()]
     model.zero_grad()
@@ -225,10 +213,9 @@ def test_a_dueling_network_adds_what_actions_differ_by(bins):
         assert model(obs).dtype == torch.float32
 
 
-@pytest.mark.parametrize("network", ["nature_cnn", "nips_cnn"])
-def test_centered_pixels_are_those_less_the_mean_frame(network):
+def test_centered_pixels_are_those_less_the_mean_frame():
     """The mean may as well be taken off the observation first; rounded, so that bfloat16 holds the difference."""
-    small, options = NetworkConfig(network, hidden_sizes=(64,)), {"frame_stack": 4, "seed": 0}
+    small, options = NetworkConfig(hidden_sizes=(64,)), {"frame_stack": 4, "seed": 0}
     centered, plain = (make_model(ATARI, small, subtract_mean_frame=yes, **options) for yes in (True, False))
     obs = random_obs()
     torch.testing.assert_close(centered(obs), plain(obs))  # until it has been told
@@ -251,7 +238,7 @@ def test_mlp_takes_vectors():
     assert model(torch.zeros(5, 1, 4)).shape == (5, 2)
 
 
-@pytest.mark.parametrize(("spec", "network"), [(ATARI, "mlp"), (CARTPOLE, "nature_cnn"), (CARTPOLE, "nips_cnn")])
+@pytest.mark.parametrize(("spec", "network"), [(ATARI, "mlp"), (CARTPOLE, "nature_cnn")])
 def test_a_network_of_the_wrong_kind_is_refused(spec, network):
     with pytest.raises(UsageError, match="use '"):
         make_model(spec, NetworkConfig(network, hidden_sizes=(8,)), frame_stack=1, seed=0)

@@ -65,7 +65,6 @@ def learned(threads, preset, batch_size, weighted, changes):
         ("nature", 1, False, {"target": False}),
         ("quick", 8, True, {}),  # Double, histograms, dueling, layer norm, Adam
         ("quick", 6, True, {"precision": "bf16", "hidden_sizes": (16, 8)}),
-        ("quick", 7, True, {"precision": "bf16", "network": "nips_cnn"}),
     ],
 )
 def test_two_threads_learn_what_one_does(preset, batch_size, weighted, changes):
@@ -92,7 +91,6 @@ def test_two_threads_act_as_one_does(number):
     ("preset", "changes", "by_two"),
     [
         ("nature", {"torch_threads": 2}, True),
-        ("nature", {"torch_threads": 2, "network": "nips_cnn"}, True),
         ("nature", {"torch_threads": 1}, False),
         ("nature", {"torch_threads": 4}, False),
         ("nature", {"torch_threads": 2, "device": "cuda"}, False),

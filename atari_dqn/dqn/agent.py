@@ -23,7 +23,6 @@ from atari_dqn.errors import UsageError
 from atari_dqn.networks import check_model, make_model
 from atari_dqn.networks.weights import get_weights, set_weights
 from atari_dqn.seeding import stream
-from atari_dqn.settings.checks import PIXEL_NETWORKS
 from atari_dqn.storage import checkpoint
 from atari_dqn.types import EnvSpec, LearnStats, Transitions
 
@@ -212,7 +211,7 @@ def make_agent(
 def learns_in_two_threads(config: Config) -> bool:
     """Is it on two cores of a CPU that `dqn/second_thread.py` helps? More threads divide operations, as torch does."""
     two = config.machine.device == "cpu" and config.machine.torch_threads == 2
-    return two and config.network.network in PIXEL_NETWORKS and not parts.networks_draw(config.extensions)
+    return two and config.network.network == "nature_cnn" and not parts.networks_draw(config.extensions)
 
 
 def uses_own_kernels(config: Config) -> bool:

@@ -1,8 +1,8 @@
 """Observations to action values: networks, which know no reinforcement learning.
 
 In reading order: nature_cnn.py (the paper's), convolutions.py (its first layer, faster), heads.py (hidden layers and
-how the last one says values), nips_cnn.py (the paper's predecessor), minatar_cnn.py (small pictures with channels),
-vector.py (games of a few numbers), weights.py, dead_units.py.
+how the last one says values), minatar_cnn.py (small pictures with channels), vector.py (games of a few numbers),
+weights.py, dead_units.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from atari_dqn.errors import UsageError
 from atari_dqn.networks.heads import PLAIN, Ending, QNetwork
 from atari_dqn.networks.minatar_cnn import MinAtarCNN
 from atari_dqn.networks.nature_cnn import NatureCNN
-from atari_dqn.networks.nips_cnn import NipsCNN
 from atari_dqn.networks.vector import MLP, LinearQ, PolynomialQ, Ranges, TabularQ
 from atari_dqn.settings.checks import DENSE_NETWORKS, about_the_observations
 from atari_dqn.settings.learning import NetworkConfig
@@ -144,8 +143,7 @@ def _layered(
         picture = (height, width, channels)
         return MinAtarCNN(frame_stack, picture, spec.num_actions, sizes, layer_norm=layer_norm, ending=ending)
     height, width = spec.frame_shape
-    network = NipsCNN if settings.network == "nips_cnn" else NatureCNN
-    return network(
+    return NatureCNN(
         frame_stack,
         (height, width),
         spec.num_actions,

@@ -49,18 +49,13 @@ class NatureCNN(QNetwork):
         super().__init__()
         mean_frame = torch.zeros(frame_shape, dtype=torch.uint8) if subtract_mean_frame else None
         self.register_buffer("mean_frame", mean_frame)
-        self.add_convolutions(frame_stack)
-        height, width = frame_shape
-        for layer in self.convolutions:
-            height, width = layer.size_after(height), layer.size_after(width)
-        features = self.convolutions[-1].out_channels * height * width
-        self.add_layers(features, num_actions, hidden_sizes, layer_norm=layer_norm, ending=ending)
-
-    def add_convolutions(self, frame_stack: int) -> None:
-        """`conv1` and so on; K frames enter."""
         self.conv1 = PixelConvolution(frame_stack, 32, kernel_size=8, stride=4)
         self.conv2 = Convolution(32, 64, kernel_size=4, stride=2)
         self.conv3 = Convolution(64, 64, kernel_size=3, stride=1)
+        height, width = frame_shape
+        for layer in self.convolutions:
+            height, width = layer.size_after(height), layer.size_after(width)
+        self.add_layers(64 * height * width, num_actions, hidden_sizes, layer_norm=layer_norm, ending=ending)
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:

@@ -25,7 +25,6 @@ from atari_dqn.dqn.second_thread import flushes_denormals
 from atari_dqn.errors import UsageError
 from atari_dqn.runs.measured import seconds_per_update
 from atari_dqn.runs.memory import refuse_large_network
-from atari_dqn.settings.checks import PIXEL_NETWORKS
 from atari_dqn.settings.running import Precision
 from atari_dqn.types import EnvSpec, Transitions
 
@@ -145,7 +144,7 @@ def settle_precision(config: Config, begun: bool) -> Precision:
         log.info("precision: tf32 is fp32 here, only CUDA GPUs have it; the numbers go on, rounded otherwise")
     precision = config.machine.precision
     if precision == "auto":
-        if config.network.network not in PIXEL_NETWORKS or config.machine.device.startswith("mps"):
+        if config.network.network != "nature_cnn" or config.machine.device.startswith("mps"):
             precision = "fp32"  # too small to gain from less, or unknown
         else:
             candidates: tuple[Precision, ...] = ("fp32", "bf16")
@@ -181,7 +180,7 @@ def settle_compile(config: Config, timed: Callable[[float], None] = lambda secon
     if config.machine.compile == "auto" and config.machine.device.startswith("mps"):
         return config.replace(compile="off")  # never measured there
     if config.machine.compile == "auto" and (
-        config.network.network not in PIXEL_NETWORKS or (on_gpu and config.algorithm.own_loss)
+        config.network.network != "nature_cnn" or (on_gpu and config.algorithm.own_loss)
     ):
         return config.replace(compile="off")  # too small to gain, or unknown
     began = time.perf_counter()
@@ -234,7 +233,7 @@ def _reuse_freed_memory() -> None:
 
 def update_seconds(config: Config) -> float | None:
     """Time of one update that is not compiled, measured in a moment (`config` resolved); None for other than images."""
-    if config.network.network not in PIXEL_NETWORKS:
+    if config.network.network != "nature_cnn":
         return None
     return time_update(config.replace(compile="off"), config.machine.precision, SHORT_SECONDS)
 
@@ -245,8 +244,7 @@ def time_update(config: Config, precision: Precision, seconds: float = MEASURE_S
     On a GPU it is one launch, as in the run itself: bound by what is computed, not by the launches of each kernel.
     """
     spec = EnvSpec("measurement", (84, 84), "uint8", ("noop",) * 6, config.env.frame_skip)
-    pixels = config.network.network if config.network.network in PIXEL_NETWORKS else "nature_cnn"
-    config = config.replace(precision=precision, network=pixels)
+    config = config.replace(precision=precision, network="nature_cnn")
     refuse_large_network(config, spec)
     agent = make_agent(config, spec)
     shape = (config.replay.batch_size, config.env.frame_stack, 84, 84)

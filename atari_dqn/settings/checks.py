@@ -11,10 +11,8 @@ from typing import Any
 
 from atari_dqn.settings.table import Setting, type_complaint
 
-PIXEL_NETWORKS = ("nature_cnn", "nips_cnn")  # of planes of pixels
-DENSE_NETWORKS = (*PIXEL_NETWORKS, "minatar_cnn", "mlp")  # that end in fully connected layers
-# axes of the frames that a network takes; the others take vectors
-AXES = dict.fromkeys(PIXEL_NETWORKS, 2) | {"minatar_cnn": 3}
+DENSE_NETWORKS = ("nature_cnn", "minatar_cnn", "mlp")  # that end in fully connected layers
+AXES = {"nature_cnn": 2, "minatar_cnn": 3}  # of the frames that a network takes; the others take vectors
 MOST_PAIRS = 2**28  # numbers of float32 in 1 GiB
 
 ONLY_GYM: Mapping[str, tuple[Any, ...]] = {"env_kwargs": ("",), "wrapper": ("",)}
@@ -108,7 +106,7 @@ OF_THE_FAMILY: tuple[tuple[Callable[[Any], Any], str], ...] = (
         "takes more than a GiB; lower one of the two",
     ),
     (
-        lambda c: c.distribution == "iqn" and c.network in PIXEL_NETWORKS and c.batch_size > 1_024,
+        lambda c: c.distribution == "iqn" and c.network == "nature_cnn" and c.batch_size > 1_024,
         "batch_size is {c.batch_size}, and distribution 'iqn' holds the features of each image 64 times, 0.8 GiB at "
         "1,024; lower it to that",
     ),
@@ -234,9 +232,8 @@ def _about_the_backend(config: Any) -> Iterator[str]:
 
 def _about_the_learner(config: Any) -> Iterator[str]:
     """Options that only some networks have, or that need another one."""
-    if config.subtract_mean_frame and config.network not in PIXEL_NETWORKS:
-        known = " or ".join(PIXEL_NETWORKS)
-        yield f"subtract_mean_frame is on, but network {config.network!r} is not {known}; leave it off"
+    if config.subtract_mean_frame and config.network != "nature_cnn":
+        yield f"subtract_mean_frame is on, but network {config.network!r} is not nature_cnn; leave it off"
     if config.dueling and config.network not in DENSE_NETWORKS:
         yield f"dueling is on, but network {config.network!r} has no such end; leave it off"
     if config.dueling and (not config.hidden_sizes or config.hidden_sizes[-1] < 2):

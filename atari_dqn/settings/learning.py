@@ -9,7 +9,7 @@ from tyro.conf import Suppress
 
 from atari_dqn.settings.bounds import LONGEST, ROUNDED, YEAR, Positive, Range, Rewards, Steps
 
-Network = Literal["nature_cnn", "nips_cnn", "minatar_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
+Network = Literal["nature_cnn", "minatar_cnn", "mlp", "linear", "polynomial", "tabular", "own"]
 Optimizer = Literal["rmsprop", "adam", "sgd"]
 Reduction = Literal["sum", "mean"]
 LossName = Literal["huber", "mse", "clipped_mse"]
@@ -71,10 +71,9 @@ class NetworkConfig:
     """From observations to Q-values."""
 
     network: Network = "nature_cnn"
-    """`nature_cnn`: the paper's three convolutions. `nips_cnn`: the two of Mnih et al. 2013, a third of the
-    arithmetic. `minatar_cnn`: one, for small pictures with channels as they are (Young and Tian 2019). For vectors:
-    `mlp`, and, where their numbers have known ranges, `linear`, `polynomial` and `tabular` (one row a cell). `own`:
-    given from Python. Paper: nature_cnn."""
+    """`nature_cnn`: the paper's three convolutions. `minatar_cnn`: one, for small pictures with channels as they are
+    (Young and Tian 2019). For vectors: `mlp`, and, where their numbers have known ranges, `linear`, `polynomial` and
+    `tabular` (one row a cell). `own`: given from Python. Paper: nature_cnn."""
     hidden_sizes: Annotated[tuple[int, ...], Range(1, 65_536, "units", items=16)] = (512,)
     """Units of the fully connected hidden layers. Paper: 512."""
     initializer: Initializer = "torch7"
