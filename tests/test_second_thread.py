@@ -63,6 +63,9 @@ def learned(threads, preset, batch_size, weighted, changes):
         ("nature", 8, False, {}),
         ("nature", 5, False, {"max_grad_norm": 0.1, "precision": "bf16"}),
         ("nature", 1, False, {"target": False}),
+        ("nature", 12, False, {"target": False}),
+        ("quick", 15, True, {"target": False, "double_q": False}),
+        ("quick", 40, True, {"target": False, "double_q": False}),
         ("quick", 8, True, {}),  # Double, histograms, dueling, layer norm, Adam
         ("quick", 6, True, {"precision": "bf16", "hidden_sizes": (16, 8)}),
     ],
